@@ -1,0 +1,1 @@
+"""Crime records as published by a city, turned into a lakehouse whose numbers can be trusted."""

@@ -1,0 +1,83 @@
+"""What differs from city to city, as data: one module a city, each with a `CITY`.
+
+Adding a city is adding a module here; nothing else lists them. No code that reads or writes belongs here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from crime_assets.core.errors import UsageError
+
+Kind = Literal["text", "flag", "object"]
+
+
+@dataclass(frozen=True)
+class City:
+    """A city's feed, described. All names of source fields are the API's own (`case_number`, not `Case Number`)."""
+
+    name: str
+    """Short name; the Iceberg namespace and the `city=` part of every object key."""
+    title: str
+    domain: str
+    """Host of the Socrata portal."""
+    dataset: str
+    """Four-by-four id of the dataset."""
+    timezone: str
+    """IANA name; change days are days of this clock."""
+    lag_days: int
+    """How many of the last days the city never publishes."""
+    source_columns: Mapping[str, Kind]
+    """Every column the source publishes today, and how its JSON looks: text, true/false, or a nested object."""
+    columns: Mapping[str, str | tuple[str, ...]]
+    """Column of `crimes` → source field it is typed from; several fields are joined with one space."""
+    timestamp_formats: tuple[str, ...]
+    """strptime formats, tried in turn."""
+    code_widths: Mapping[str, int] = field(default_factory=dict)
+    """Codes that spreadsheets rob of leading zeros → the width they are padded to."""
+    unknown_markers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Column → texts that mean "unknown" and become NULL."""
+    unknown_point: tuple[float, float] | None = None
+    """(latitude, longitude) that the city publishes where it knows no place."""
+    renamed_categories: Mapping[str, str] = field(default_factory=dict)
+    """primary_type as once published → as published now."""
+    violent_codes: frozenset[str] = frozenset()
+    property_codes: frozenset[str] = frozenset()
+    """Offense codes (`fbi_code`) that count as violent and property index crime."""
+    districts: frozenset[str] = frozenset()
+    """Districts that may appear, those no longer on the map included."""
+    bounding_box: tuple[float, float, float, float] = (-90.0, -180.0, 90.0, 180.0)
+    """South, west, north, east."""
+
+    @property
+    def key_field(self) -> str:
+        """Source field that identifies a record."""
+        return self._single("id")
+
+    @property
+    def change_field(self) -> str:
+        """Source field with the time of the last change."""
+        return self._single("updated_on")
+
+    def _single(self, column: str) -> str:
+        source = self.columns[column]
+        if not isinstance(source, str):
+            raise ValueError(f"{self.name}: {column} must come from one source field, not {source}")
+        return source
+
+
+def names() -> list[str]:
+    """All cities there is a module for."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def get(name: str) -> City:
+    """The city of that name; UsageError if there is none."""
+    if name not in names():
+        raise UsageError(f"There is no city {name!r}: set CRIME_CITY to one of {', '.join(names())}.")
+    city: City = importlib.import_module(f"{__name__}.{name}").CITY
+    return city

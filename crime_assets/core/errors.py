@@ -1,0 +1,41 @@
+"""The errors a person meets: one sentence each that says what to do. Nothing else raises to the CLI on purpose."""
+
+
+class CrimeAssetsError(Exception):
+    """Data is missing or a part is unavailable; the command ends with exit code 1."""
+
+    exit_code = 1
+
+
+class UsageError(CrimeAssetsError):
+    """The request itself is wrong (unknown city, impossible dates); exit code 2."""
+
+    exit_code = 2
+
+
+class FeedError(CrimeAssetsError):
+    """The source could not be read."""
+
+
+class FeedUnavailable(FeedError):
+    """The source did not answer in spite of retries (network, 429, 5xx, cut bodies)."""
+
+
+class SourceMoved(FeedError):
+    """The source refuses the question: the dataset or a column we name is gone. Retrying is useless."""
+
+
+class LandingError(CrimeAssetsError):
+    """The landing store does not hold what it should."""
+
+
+class LakeError(CrimeAssetsError):
+    """The lake cannot be used as it is."""
+
+
+class LakeBusy(LakeError):
+    """Another process is writing to this lake."""
+
+
+class DiskFull(LakeError):
+    """There is no space left; nothing was half-written."""

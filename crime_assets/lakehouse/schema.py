@@ -1,0 +1,106 @@
+"""The one schema: Arrow, Iceberg, column documentation and checks are all made from these lists.
+
+What belongs here: names, types and meanings of the columns of the curated tables. No reading, no writing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyiceberg.schema import Schema
+from pyiceberg.types import (
+    BooleanType,
+    DateType,
+    DoubleType,
+    IntegerType,
+    LongType,
+    NestedField,
+    PrimitiveType,
+    StringType,
+    TimestampType,
+    TimestamptzType,
+)
+
+_TYPES: dict[str, tuple[PrimitiveType, pa.DataType]] = {
+    "long": (LongType(), pa.int64()),
+    "int": (IntegerType(), pa.int32()),
+    "double": (DoubleType(), pa.float64()),
+    "boolean": (BooleanType(), pa.bool_()),
+    "string": (StringType(), pa.string()),
+    "date": (DateType(), pa.date32()),
+    "timestamp": (TimestampType(), pa.timestamp("us")),
+    "timestamptz": (TimestamptzType(), pa.timestamp("us", tz="UTC")),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its Iceberg type by name, what it means, and whether a row can do without it."""
+
+    name: str
+    type: str
+    doc: str
+    required: bool = False
+
+
+CRIMES = (
+    Column("id", "long", "The city's own identifier of the record; one row each.", required=True),
+    Column("case_number", "string", "Police case number; several records can share one."),
+    Column("occurred_at", "timestamp", "When it happened, the city's clock, often estimated.", required=True),
+    Column("occurred_on", "date", "Day of occurred_at.", required=True),
+    Column("month", "date", "First day of the month of occurred_at.", required=True),
+    Column("hour", "int", "Hour of occurred_at, 0 to 23.", required=True),
+    Column("iso_weekday", "int", "1 Monday to 7 Sunday.", required=True),
+    Column("time_of_day", "string", "night 0-5 h, morning 6-11 h, afternoon 12-17 h, evening 18-23 h.", required=True),
+    Column("block", "string", "Block, the last two digits of the number hidden by the city."),
+    Column("iucr", "string", "Illinois crime code, four characters, leading zeros kept."),
+    Column("primary_type", "string", "Offense category; renamed categories are folded into their present name."),
+    Column("primary_type_published", "string", "Offense category as the city published it."),
+    Column("description", "string", "Offense within the category."),
+    Column("location_description", "string", "Kind of place."),
+    Column("arrest", "boolean", "Whether an arrest is recorded so far. Not clearance: see the README."),
+    Column("domestic", "boolean", "Whether the city marks it as domestic violence."),
+    Column("beat", "string", "Police beat, four digits."),
+    Column("district", "string", "Police district, three digits."),
+    Column("ward", "int", "City council ward; NULL where unknown."),
+    Column("community_area", "int", "One of 77 community areas; NULL where unknown."),
+    Column("fbi_code", "string", "FBI (NIBRS) offense code that the classes below follow."),
+    Column("offense_class", "string", "violent, property or other, by fbi_code.", required=True),
+    Column("is_index", "boolean", "Index crime: violent or property.", required=True),
+    Column("is_violent", "boolean", "offense_class is violent.", required=True),
+    Column("is_property", "boolean", "offense_class is property.", required=True),
+    Column("x_coordinate", "double", "State plane x of the block, feet; NULL where unknown."),
+    Column("y_coordinate", "double", "State plane y of the block, feet; NULL where unknown."),
+    Column("year", "int", "Year as the city published it."),
+    Column("latitude", "double", "Degrees north, shifted to the block; NULL where unknown."),
+    Column("longitude", "double", "Degrees east, shifted to the block; NULL where unknown."),
+    Column("updated_on", "timestamp", "When the city last touched the record, the city's clock.", required=True),
+    Column("change_day", "date", "Day of updated_on.", required=True),
+    Column("record_md5", "string", "Digest of the source's record; an edited record has a new one.", required=True),
+    Column("ingested_at", "timestamptz", "When this version of the record was pulled, UTC.", required=True),
+)
+
+QUARANTINE = (
+    Column("record_md5", "string", "Digest of the record or of the damaged line; one row each.", required=True),
+    Column("reason", "string", "Why it cannot be typed.", required=True),
+    Column("raw", "string", "The source's record (JSON) or the damaged line, untouched.", required=True),
+    Column("id", "string", "The identifier as the source wrote it, where there is one."),
+    Column("updated_on", "string", "The change stamp as the source wrote it, where there is one."),
+    Column("ingested_at", "timestamptz", "When it was pulled, UTC.", required=True),
+)
+
+
+def iceberg_schema(columns: tuple[Column, ...]) -> Schema:
+    """The Iceberg schema. All fields are optional there: data files written outside pyiceberg are added as they are."""
+    return Schema(
+        *(
+            NestedField(number, column.name, _TYPES[column.type][0], required=False, doc=column.doc)
+            for number, column in enumerate(columns, start=1)
+        )
+    )
+
+
+def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
+    """The same columns for Arrow."""
+    return pa.schema([(column.name, _TYPES[column.type][1]) for column in columns])

@@ -1,0 +1,28 @@
+"""Packaging: what the local profile needs; everything heavier is an extra."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="crime-assets",
+    version="0.1.0",
+    description="City crime records as a trustworthy lakehouse: Dagster, Iceberg, DuckDB",
+    python_requires=">=3.11",
+    packages=find_packages(include=["crime_assets", "crime_assets.*"]),
+    install_requires=[
+        "dagster",
+        "dagster-webserver",
+        "pyiceberg[sql-sqlite]",
+        "pyiceberg-core",
+        "pyarrow",
+        "duckdb",
+        "pandas",
+        "sodapy",
+        "sqlglot",
+    ],
+    extras_require={
+        "aws": ["dagster-aws", "boto3"],
+        "spark": ["dagster-pyspark"],
+        "dev": ["pytest", "ruff", "mypy", "import-linter", "pandas-stubs", "types-requests"],
+    },
+    entry_points={"console_scripts": ["crime-assets=crime_assets.cli:main"]},
+)
