@@ -1,0 +1,23 @@
+"""WHAT is made: one module for each arrow of the graph. Steps ask plain parts to work and say what they did."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from crime_assets.assets import crime_deliveries, crimes, insights, raw_crime_batches
+from crime_assets.assets.crime_history import crime_history
+from crime_assets.cities import City
+from crime_assets.core.sql import Insight
+
+
+def build(
+    days: dg.DailyPartitionsDefinition, city: City, insight_files: Sequence[Insight]
+) -> list[dg.AssetsDefinition]:
+    """All assets of a city."""
+    return [
+        crime_history,
+        raw_crime_batches.build(days),
+        crime_deliveries.build(days, city),
+        crimes.build(days, city),
+        *(insights.build(insight, days, city) for insight in insight_files),
+    ]

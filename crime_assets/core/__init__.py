@@ -1,1 +1,4 @@
-"""Pure functions and plain types. Nothing here touches a disk, a network, Dagster or the environment."""
+"""Pure functions and plain types: digests, envelopes, batches, object keys, SQL texts, errors.
+
+Nothing here knows a city, a network, Dagster or the environment, and nothing here writes.
+"""

@@ -1,5 +1,7 @@
 """The errors a person meets: one sentence each that says what to do. Nothing else raises to the CLI on purpose."""
 
+from collections.abc import Iterator
+
 
 class CrimeAssetsError(Exception):
     """Data is missing or a part is unavailable; the command ends with exit code 1."""
@@ -39,3 +41,13 @@ class LakeBusy(LakeError):
 
 class DiskFull(LakeError):
     """There is no space left; nothing was half-written."""
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that led to it, nearest first; chains can be circular."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__

@@ -1,0 +1,35 @@
+"""Who runs SQL over the lake. Reads only; committing is the lakehouse's business."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from crime_assets.core.sql import Insight
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Columns and rows of a query."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+class Engine(Protocol):
+    """Runs insights, measurements and ad-hoc queries over one city's tables."""
+
+    name: str
+
+    def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
+        """The insight's rows, in its order, from what was known on the as-of day."""
+
+    def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
+        """The rows of a statement of sql/checks, from what was known on the as-of day; `parameters` are its own."""
+
+    def query(self, sql: str, as_of: str | None = None) -> Answer:
+        """Answer a person's query; `as_of` is a snapshot id of `crimes`, a time or a day (UTC)."""

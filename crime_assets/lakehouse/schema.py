@@ -5,6 +5,7 @@ What belongs here: names, types and meanings of the columns of the curated table
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -81,6 +82,16 @@ CRIMES = (
     Column("ingested_at", "timestamptz", "When this version of the record was pulled, UTC.", required=True),
 )
 
+COMPUTED_FROM: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("occurred_on", "month", "hour", "iso_weekday", "time_of_day"), ("occurred_at",)),
+    **dict.fromkeys(("offense_class", "is_index", "is_violent", "is_property"), ("fbi_code",)),
+    **dict.fromkeys(("x_coordinate", "y_coordinate"), ("x_coordinate", "y_coordinate", "latitude", "longitude")),
+    **dict.fromkeys(("latitude", "longitude"), ("x_coordinate", "y_coordinate", "latitude", "longitude")),
+    "primary_type_published": ("primary_type",),
+    "change_day": ("updated_on",),
+}
+"""Columns of `crimes` that sql/crimes/typed.sql computes from columns other than their namesake."""
+
 QUARANTINE = (
     Column("record_md5", "string", "Digest of the record or of the damaged line; one row each.", required=True),
     Column("reason", "string", "Why it cannot be typed.", required=True),
@@ -104,3 +115,9 @@ def iceberg_schema(columns: tuple[Column, ...]) -> Schema:
 def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
     """The same columns for Arrow."""
     return pa.schema([(column.name, _TYPES[column.type][1]) for column in columns])
+
+
+def iceberg_schema_of(arrow: pa.Schema, docs: Mapping[str, str]) -> Schema:
+    """The Iceberg schema of a computed table, with what its columns mean."""
+    names = {arrow_type: name for name, (_, arrow_type) in _TYPES.items()}
+    return iceberg_schema(tuple(Column(field.name, names[field.type], docs.get(field.name, "")) for field in arrow))

@@ -1,0 +1,48 @@
+"""How batches become objects in the landing store, and how those objects are read again.
+
+`Stream` is what the pull writes to, `LandingStore` what the deliveries lie in. Neither knows what a crime is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+
+class Stream(Protocol):
+    """Takes batches and writes objects, at least once each."""
+
+    name: str
+
+    def put(self, day: date, batch: Sequence[bytes]) -> None:
+        """Hand over one batch of NDJSON lines of a change day."""
+
+    def close(self) -> None:
+        """Return when everything that was put is handed over; nothing may be put afterwards."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as a listing shows it. The etag changes whenever the content does."""
+
+    key: str
+    etag: str
+    size: int
+
+
+class LandingStore(Protocol):
+    """Objects by key. Writing is all or nothing."""
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Objects whose key begins with the prefix, in key order."""
+
+    def read(self, key: str) -> bytes | None:
+        """An object's content; None if there is none."""
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """An object's content, a bounded piece at a time. LandingError if there is none."""
+
+    def write(self, key: str, content: bytes) -> None:
+        """Write an object whole, replacing what was there."""

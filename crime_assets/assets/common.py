@@ -1,0 +1,45 @@
+"""What the assets share: owners, groups, and how tables are described and previewed in the UI."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+import dagster as dg
+
+OWNERS = ["team:data-engineering"]
+PREVIEW_ROWS = 10
+
+TOGETHER = dg.BackfillPolicy.single_run()
+"""A range of days is one run."""
+
+
+def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[date]:
+    """The change days of the run, in order."""
+    return sorted(date.fromisoformat(key) for key in context.partition_keys)
+
+
+def table_schema(columns: Iterable[tuple[str, str, str]]) -> dg.TableSchema:
+    """Column metadata from (name, type, meaning)."""
+    return dg.TableSchema(columns=[dg.TableColumn(name=n, type=t, description=d) for n, t, d in columns])
+
+
+def column_lineage(upstream: str, sources: Mapping[str, Iterable[str]]) -> dg.TableColumnLineage:
+    """Column lineage: column → columns of the one upstream asset that it is computed from."""
+    key = dg.AssetKey(upstream)
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key=key, column_name=name) for name in names]
+            for column, names in sources.items()
+        }
+    )
+
+
+def preview(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MarkdownMetadataValue:
+    """The first rows as a table that reads well in the UI."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in rows[:PREVIEW_ROWS]]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else f"{value:,.3f}" if isinstance(value, float) else str(value)
+    return " ".join(text.replace("|", "\\|").split())[:80]

@@ -1,0 +1,54 @@
+"""batches → deliveries: what has landed of a change day, held against the manifest."""
+
+import dagster as dg
+
+from crime_assets.assets.common import OWNERS, TOGETHER, days_of, preview, table_schema
+from crime_assets.cities import City
+from crime_assets.streams import LandingStore
+from crime_assets.streams.inventory import take_inventory
+
+_ENVELOPE = (
+    ("_city", "text", "The city the record is of."),
+    ("_change_day", "text", "The change day that was pulled."),
+    ("_batch", "text", "The batch it was put to the stream in."),
+    ("_pulled_at", "text", "When it was pulled, UTC."),
+    ("_md5", "text", "Digest of the source's own fields."),
+)
+
+
+def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition:
+    """The asset `crime_deliveries`."""
+    columns = [(name, kind, "As the source published it.") for name, kind in city.source_columns.items()]
+
+    @dg.asset(
+        deps=["raw_crime_batches"],
+        partitions_def=days,
+        backfill_policy=TOGETHER,
+        group_name="pull",
+        kinds={"python", "json"},
+        owners=OWNERS,
+        metadata={"dagster/column_schema": table_schema([*columns, *_ENVELOPE])},
+    )
+    def crime_deliveries(
+        context: dg.AssetExecutionContext,
+        city: dg.ResourceParam[City],
+        landing: dg.ResourceParam[LandingStore],
+    ) -> None:
+        """The objects of a change day in the landing store: gzip NDJSON, one line a record, as delivered."""
+        for day in days_of(context):
+            inventory = take_inventory(landing, city.name, day)
+            context.add_asset_metadata(
+                {
+                    "dagster/partition_row_count": inventory.records,
+                    "objects": len(inventory.items),
+                    "bytes": sum(item.size for item in inventory.items),
+                    "different_records": inventory.distinct,
+                    "preview": preview(
+                        ["object", "records", "bytes", "damage"],
+                        [(item.key, item.records, item.size, item.damage) for item in inventory.items],
+                    ),
+                },
+                partition_key=day.isoformat(),
+            )
+
+    return crime_deliveries

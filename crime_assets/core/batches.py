@@ -1,0 +1,60 @@
+"""Batches and manifests: what is put to the stream together, and the promise that is kept of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from crime_assets.core.digests import set_digest
+from crime_assets.core.errors import LandingError
+
+BATCH_SIZE = 200
+
+
+@dataclass(frozen=True)
+class BatchEntry:
+    """What a manifest says of one batch: how many records, and the digest of their digests."""
+
+    records: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a change day was put to the stream as: batches by name, and the columns the source had at the time."""
+
+    batches: Mapping[str, BatchEntry]
+    columns: frozenset[str]
+
+
+def entry(digests: set[str]) -> BatchEntry:
+    """The manifest entry of a batch with these record digests."""
+    return BatchEntry(len(digests), set_digest(digests))
+
+
+def dump_manifest(city: str, day: date, manifest: Manifest) -> bytes:
+    """A manifest as JSON; equal manifests give equal bytes."""
+    document = {
+        "city": city,
+        "change_day": day.isoformat(),
+        "columns": sorted(manifest.columns),
+        "batches": {name: {"records": e.records, "digest": e.digest} for name, e in sorted(manifest.batches.items())},
+    }
+    return json.dumps(document, indent=1).encode()
+
+
+def load_manifest(content: bytes) -> Manifest:
+    """Read what `dump_manifest` wrote; LandingError if it is something else."""
+    try:
+        document = json.loads(content)
+        batches = {str(k): BatchEntry(int(e["records"]), str(e["digest"])) for k, e in document["batches"].items()}
+        return Manifest(batches, frozenset(map(str, document["columns"])))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LandingError("A manifest cannot be read: pull its change day again to write a new one.") from error
+
+
+def missing_batches(manifest: Manifest, delivered: Mapping[str, Iterable[str]]) -> list[str]:
+    """Batches promised by the manifest whose records were not all delivered."""
+    return sorted(name for name, promised in manifest.batches.items() if entry(set(delivered.get(name, ()))) != promised)

@@ -1,0 +1,37 @@
+"""Assembles the graph: `build_defs` for tests and other profiles, `defs` for Dagster. Nothing else belongs here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from crime_assets import assets, checks
+from crime_assets.automation import jobs, schedules, sensors
+from crime_assets.core.sql import load_insights
+from crime_assets.partitions import change_days
+from crime_assets.profiles import Profile, Settings
+from crime_assets.progress import progress
+from crime_assets.resources import resources
+
+
+def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) -> dg.Definitions:
+    """The graph of one city under a profile; `overrides` replace resources by name."""
+    days = change_days(profile)
+    graph = dg.Definitions(
+        assets=assets.build(days, profile.city, load_insights()),
+        asset_checks=checks.build(),
+        schedules=[schedules.build(days, profile.city)],
+        sensors=sensors.build(),
+        resources={**resources(profile), **(overrides or {})},
+        loggers={"console": dg.colored_console_logger, "progress": progress},
+        # A step is a second of work at most: a process for each would cost many times that.
+        executor=dg.in_process_executor,
+    )
+    return dg.Definitions.merge(graph, jobs.build(days))
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The graph as the environment asks for it."""
+    return build_defs(Profile(Settings.from_environment()))

@@ -1,0 +1,122 @@
+"""The embedded engine: DuckDB over the data files that Iceberg says are live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from crime_assets.cities import City
+from crime_assets.core.errors import CrimeAssetsError, UsageError
+from crime_assets.core.sql import Insight, render, statement
+from crime_assets.engines import Answer
+from crime_assets.lakehouse import tables
+from crime_assets.lakehouse.duck import connection, identifier, literal
+from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, Column, arrow_schema
+
+
+class DuckDBEngine:
+    """One city's tables in one lake."""
+
+    name = "duckdb"
+
+    def __init__(self, lake: Lake, city: City) -> None:
+        self._lake = lake
+        self._city = city
+
+    def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
+        """The insight's rows, in its order, from what was known on the as-of day."""
+        with self._known_on(as_of_day) as con:
+            return con.sql(render(insight.statement, self.name, {"as_of_day": as_of_day})).to_arrow_table()
+
+    def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
+        """The rows of a statement of sql/checks, from what was known on the as-of day."""
+        with self._known_on(as_of_day) as con:
+            sql = render(statement("checks", measurement), self.name, {"as_of_day": as_of_day, **parameters})
+            return list(con.sql(sql).to_arrow_table().to_pylist())
+
+    def query(self, sql: str, as_of: str | None = None) -> Answer:
+        """Answer a person's query over all tables of the city, with nothing but the lake's data files in reach.
+
+        `as_of` is a snapshot id of `crimes`, a time or a day (UTC); it applies to `crimes` alone.
+        """
+        with connection(self._lake.staging) as con:
+            self._view(con, "crimes", "crimes", CRIMES, self._snapshot(as_of))
+            self._view(con, "crimes_quarantine", "crimes_quarantine", QUARANTINE)
+            for name in tables.names(self._lake, self._city.name):
+                if name not in ("crimes", "crimes_quarantine"):
+                    self._view(con, name, name, CRIMES if name.startswith("crimes") else None)
+            con.execute(f"SET allowed_directories = [{literal(str(self._lake.home / 'warehouse'))}]")
+            con.execute("SET enable_external_access = false")
+            con.execute("SET lock_configuration = true")
+            try:
+                found = con.execute(sql)
+                columns = [column[0] for column in found.description or []]
+                return Answer(columns, found.fetchall() if columns else [])
+            except duckdb.Error as error:
+                raise UsageError(f"The query cannot be answered: {str(error).splitlines()[0]}") from error
+
+    @contextmanager
+    def _known_on(self, as_of_day: date) -> Iterator[duckdb.DuckDBPyConnection]:
+        with connection(self._lake.staging) as con:
+            self._view(con, "crimes_now", "crimes", CRIMES)
+            self._view(con, "crimes_superseded", "crimes_superseded", CRIMES)
+            self._view(con, "crimes_quarantine", "crimes_quarantine", QUARANTINE)
+            known = render(statement("crimes", "as_of"), self.name, {"as_of_day": as_of_day})
+            con.execute(f"CREATE TEMP VIEW crimes AS {known}")
+            yield con
+
+    def _view(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        name: str,
+        table_name: str,
+        columns: tuple[Column, ...] | None,
+        snapshot_id: int | None = None,
+    ) -> None:
+        """A view of a table's live files; an empty one of the given columns where there are none."""
+        table = tables.load(self._lake, self._city.name, table_name)
+        files = tables.data_files(table, snapshot_id) if table is not None else []
+        if files:
+            paths = ", ".join(literal(tables.local_path(file.file_path)) for file in files)
+            con.execute(
+                f"CREATE VIEW {identifier(name)} AS "
+                f"FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
+            )
+            return
+        if table is not None and columns is None:
+            schema = table.schema().as_arrow()
+        else:
+            schema = arrow_schema(columns or ())
+        con.register(name, schema.empty_table())
+
+    def _snapshot(self, as_of: str | None) -> int | None:
+        if as_of is None:
+            return None
+        table = tables.load(self._lake, self._city.name, "crimes")
+        if table is None or table.current_snapshot() is None:
+            raise CrimeAssetsError("There are no crimes in the lake yet: run `crime-assets run` first.")
+        if as_of.isdigit() and table.snapshot_by_id(int(as_of)) is not None:
+            return int(as_of)
+        snapshot = table.snapshot_as_of_timestamp(int(_moment(as_of).timestamp() * 1000))
+        if snapshot is None:
+            raise CrimeAssetsError(f"The lake has no snapshot of crimes as old as {as_of}: ask for a later time.")
+        return snapshot.snapshot_id
+
+
+def _moment(text: str) -> datetime:
+    """A time as a person writes it; a day means its end, a time without an offset is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--as-of {text!r} is neither a snapshot id of crimes nor a time: write it like 2026-01-31T02:00:00."
+        ) from error
+    if len(text) == len("2026-01-31"):
+        moment = moment.replace(hour=23, minute=59, second=59, microsecond=999999)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

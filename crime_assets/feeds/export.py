@@ -1,0 +1,168 @@
+"""The `export` feed: files exported from a city's portal, replayed by change day.
+
+What a file looks like inside is the business of `export_file` and `csv_lines`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from glob import glob
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crime_assets.cities import City
+from crime_assets.core.errors import FeedError, UsageError
+from crime_assets.feeds import DAMAGE, RAW, Record
+from crime_assets.feeds.csv_lines import Damaged
+from crime_assets.feeds.export_file import ExportFile
+
+_MOST_KNOWN_DAYS = 100_000
+
+# Years outside 1 to 9999 are no days for Python.
+_DAYS_SQL = """
+    SELECT text, CASE WHEN day BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN day END AS day
+    FROM (SELECT text, CAST(try_strptime(text, $formats) AS DATE) AS day FROM stamps)
+"""
+_DUCKDB: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "enable_external_access": False,
+    "memory_limit": "1GB",
+    "threads": 1,
+}
+
+
+class ExportFeed:
+    """All files that match a glob, taken together: their rows add up, duplicates included.
+
+    Files may differ in format and columns. They are read as a stream, in full for every question that has not been
+    answered before; how many records each change day has is remembered for as long as a file stays the same.
+    """
+
+    name = "export"
+
+    def __init__(self, city: City, pattern: str) -> None:
+        self._city = city
+        self._pattern = pattern
+        self._files: dict[Path, ExportFile] = {}
+        self._counts: dict[Path, Counter[date]] = {}
+        self._known_days: dict[str, date | None] = {}
+
+    def columns(self) -> frozenset[str]:
+        """Field names of all files together."""
+        return frozenset(self._all_fields())
+
+    def latest_day(self) -> date:
+        """The greatest change day in the files; FeedError if no record has one."""
+        days = [max(counts) for file in self._current_files() if (counts := self._day_counts(file))]
+        if not days:
+            raise FeedError(f"No record of {self._pattern} has a readable {self._city.change_field}: fetch it again.")
+        return max(days)
+
+    def changes(self, first: date, last: date) -> Iterator[Record]:
+        """Every record with a change day from `first` to `last`; empty fields are absent."""
+        for file in self._current_files():
+            if file.path in self._counts and not _within(self._counts[file.path], first, last):
+                continue
+            for records, days, _ in self._parts(file):
+                wanted = records.filter(pc.and_(pc.greater_equal(days, first), pc.less_equal(days, last)))
+                for row in wanted.to_pylist():
+                    yield {name: value for name, value in row.items() if value is not None}
+
+    def count(self, first: date, last: date) -> int:
+        """How many records have a change day from `first` to `last`."""
+        return sum(_within(self._day_counts(file), first, last) for file in self._current_files())
+
+    def history(self, before: date) -> pa.RecordBatchReader:
+        """Every record with a change day before `before` or none that can be read, and every damaged line."""
+        fields = self._all_fields()
+        schema = pa.schema([(name, pa.string()) for name in (*fields, DAMAGE, RAW)])
+        return pa.RecordBatchReader.from_batches(schema, self._history_batches(before, schema))
+
+    def _history_batches(self, before: date, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        for file in self._current_files():
+            for records, days, damaged in self._parts(file):
+                old = records.filter(pc.or_kleene(pc.less(days, before), pc.is_null(days)))
+                for part in (old, _damaged_table(damaged)):
+                    yield from _conformed(part, schema).to_batches()
+
+    def _current_files(self) -> list[ExportFile]:
+        """The files that match now, opened; what is known of a file that has changed is forgotten."""
+        pattern = os.path.expanduser(self._pattern)
+        # A name that holds glob characters is still a name.
+        matches = [pattern] if os.path.isfile(pattern) else sorted(glob(pattern, recursive=True))
+        if not matches:
+            raise UsageError(
+                f"No file matches {self._pattern!r}: set CRIME_EXPORT to the path or glob of exports from the portal "
+                "(CSV, CSV.gz or Parquet)."
+            )
+        return [self._current_file(Path(match)) for match in matches]
+
+    def _current_file(self, path: Path) -> ExportFile:
+        known = self._files.get(path)
+        if known and known.is_current:
+            return known
+        self._counts.pop(path, None)
+        file = ExportFile(path, self._city.timezone)
+        for field in (self._city.key_field, self._city.change_field):
+            if field not in file.fields:
+                raise FeedError(f"The export {path} has no column {field}: export the dataset with all its columns.")
+        self._files[path] = file
+        return file
+
+    def _all_fields(self) -> list[str]:
+        return list(dict.fromkeys(name for file in self._current_files() for name in file.fields))
+
+    def _day_counts(self, file: ExportFile) -> Counter[date]:
+        if file.path not in self._counts:
+            for _ in self._parts(file):
+                pass
+        return self._counts[file.path]
+
+    def _parts(self, file: ExportFile) -> Iterator[tuple[pa.Table, pa.Array, list[Damaged]]]:
+        """A file's records with their change days, and its damaged lines; read to the end, its days are counted."""
+        counts: Counter[date] = Counter()
+        with duckdb.connect(config=_DUCKDB) as duck:
+            for part in file.parts():
+                days = self._days(duck, part.records.column(self._city.change_field))
+                for entry in pc.value_counts(days.drop_null()).to_pylist():
+                    counts[entry["values"]] += entry["counts"]
+                yield part.records, days, part.damaged
+        self._counts[file.path] = counts
+
+    def _days(self, duck: duckdb.DuckDBPyConnection, stamps: pa.ChunkedArray) -> pa.Array:
+        """Change days, NULL where the stamp cannot be read. Thousands of records share a stamp: each is parsed once."""
+        encoded = stamps.combine_chunks().dictionary_encode()
+        texts = encoded.dictionary.to_pylist()
+        if new := [text for text in texts if text not in self._known_days]:
+            if len(self._known_days) > _MOST_KNOWN_DAYS:
+                self._known_days.clear()
+                new = texts
+            duck.register("stamps", pa.table({"text": pa.array(new, pa.string())}))
+            formats = list(self._city.timestamp_formats)
+            self._known_days.update(duck.sql(_DAYS_SQL, params={"formats": formats}).fetchall())
+        return pa.array([self._known_days[text] for text in texts], pa.date32()).take(encoded.indices)
+
+
+def _within(counts: Counter[date], first: date, last: date) -> int:
+    return sum(count for day, count in counts.items() if first <= day <= last)
+
+
+def _damaged_table(damaged: list[Damaged]) -> pa.Table:
+    return pa.table(
+        [[line.reason for line in damaged], [line.line for line in damaged]],
+        schema=pa.schema([(DAMAGE, pa.string()), (RAW, pa.string())]),
+    )
+
+
+def _conformed(part: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`part` with the columns of `schema`, those it lacks NULL."""
+    missing = pa.nulls(len(part), pa.string())
+    columns = [part.column(name) if name in part.column_names else missing for name in schema.names]
+    return pa.table(columns, schema=schema)

@@ -1,0 +1,54 @@
+"""Asking a server again: after what, how often, and how long to wait in between. Knows nothing of any one server."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+FIRST_WAIT = 2.0
+LONGEST_WAIT = 120.0
+"""Seconds: the ceiling of the first wait, which doubles each time, and the ceiling of every wait."""
+
+_log = logging.getLogger(__name__)
+
+
+class TransientError(Exception):
+    """This answer is no good, the next one may be. `asked`: seconds the server wants to be left alone, if it said."""
+
+    def __init__(self, reason: str, asked: float | None = None) -> None:
+        super().__init__(reason)
+        self.asked = asked
+
+
+def patiently(ask: Callable[[], T], whom: str, attempts: int, sleep: Callable[[float], None]) -> T:
+    """What `ask` returns, asked again after a TransientError; that of the last of all `attempts` is raised.
+
+    `whom` is the server's name for the log.
+    """
+    for attempt in range(1, attempts):
+        try:
+            return ask()
+        except TransientError as problem:
+            wait = _wait(attempt, problem.asked)
+            _log.warning(
+                "%s: %s; asking again in %.1f s (attempt %d of %d).", whom, problem, wait, attempt + 1, attempts
+            )
+        sleep(wait)
+    return ask()
+
+
+def asked_wait(retry_after: str | None) -> float | None:
+    """Seconds of a Retry-After header. None without one, and for its date form: that would trust a foreign clock."""
+    text = (retry_after or "").strip()
+    return float(text) if text.isascii() and text.isdigit() else None
+
+
+def _wait(attempt: int, asked: float | None) -> float:
+    # Full jitter: many clients thrown out at the same moment must not come back at the same moment.
+    ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1))
+    jittered = random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards no secret
+    return min(LONGEST_WAIT, max(jittered, asked or 0.0))

@@ -1,0 +1,105 @@
+"""A deterministic simulator of a city that behaves like the real Chicago feed. No file, no network, no clock.
+
+What a city holds is decided in `life` (when records appear, change and vanish), `offenses`, `times` and `places` (what,
+when, where), `texts` (how it looks and what is wrong with it), with the figures of `shares`; only what is asked for is
+made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from functools import lru_cache, partial
+
+import numpy as np
+import pyarrow as pa
+
+from crime_assets.cities import City
+from crime_assets.core.errors import UsageError
+from crime_assets.feeds import Record
+from crime_assets.feeds.sample import life, texts
+from crime_assets.feeds.sample.draws import Ints
+from crime_assets.feeds.sample.life import Lives
+
+_CACHED_MONTHS = 32
+
+
+class SampleFeed:
+    """A simulated city as its API would answer on `today`.
+
+    `origin` is the lake's first change day; about `rows` records were published before it, at about 695 crimes a day.
+    A record is a function of `seed`, the day it occurred and its number in that day: `origin` and `rows` only say where
+    the city begins, `today` only which version of a record is the current one. Change days before `today` are complete.
+
+    UsageError if the city's fields are not those of Chicago or the city cannot have that many rows.
+    """
+
+    name = "sample"
+
+    def __init__(self, city: City, *, origin: date, today: date, rows: int = 250_000, seed: int = 7) -> None:
+        if set(city.source_columns) != texts.FIELDS:
+            raise UsageError(
+                f"The sample feed only knows Chicago's fields, not those of {city.name}: "
+                "set CRIME_FEED to export or socrata."
+            )
+        self._today = today
+        self._begin = life.begin(seed, origin, rows)
+        self._month = lru_cache(maxsize=_CACHED_MONTHS)(partial(life.month, seed))
+
+    def columns(self) -> frozenset[str]:
+        """Chicago's fields."""
+        return texts.FIELDS
+
+    def latest_day(self) -> date:
+        """The day before `today`."""
+        return self._today - timedelta(days=1)
+
+    def changes(self, first: date, last: date) -> Iterator[Record]:
+        """Every record whose current change stamp is on a day from `first` to `last`, each once, oldest first."""
+        for lives, rows, stamps in self._changed(first, last):
+            yield from texts.records(self._batch(lives, rows, stamps))
+
+    def count(self, first: date, last: date) -> int:
+        """How many records `changes(first, last)` yields."""
+        return sum(len(rows) for _, rows, _ in self._changed(first, last))
+
+    def history(self, before: date) -> pa.RecordBatchReader:
+        """Every record whose current change stamp is before `before`; one batch a month of occurrence."""
+        return pa.RecordBatchReader.from_batches(texts.SCHEMA, self._history(before))
+
+    def _history(self, before: date) -> Iterator[pa.RecordBatch]:
+        newest = min(before, self._today) - timedelta(days=life.FIRST_STAMP_DAYS)
+        for year, month in _months(self._first_day(), newest):
+            for lives, rows, stamps in self._current(year, month, 0, life.ordinal(before)):
+                yield self._batch(lives, rows, stamps)
+
+    def _changed(self, first: date, last: date) -> Iterator[tuple[Lives, Ints, Ints]]:
+        """The records of a window of change days, looking only where such records can have occurred."""
+        first, last = max(first, self._first_day()), min(last, self.latest_day())
+        oldest = max(first - timedelta(days=life.LAST_EDIT_DAYS), self._first_day())
+        months = set(_months(oldest, last - timedelta(days=life.FIRST_STAMP_DAYS)))
+        for year in life.restamp_years(first, last):
+            months.update(_months(max(date(year, 1, 1), self._first_day()), date(year, 12, 31)))
+        for year, month in sorted(months):
+            yield from self._current(year, month, life.ordinal(first), life.ordinal(last) + 1)
+
+    def _current(self, year: int, month: int, first: int, after: int) -> Iterator[tuple[Lives, Ints, Ints]]:
+        """The month's records now stamped on a day from `first` on and before `after`: positions and stamps, if any."""
+        lives = self._month(year, month)
+        stamps = lives.stamps(life.ordinal(self._today))
+        in_window = (stamps >= first * 86_400) & (stamps < after * 86_400)
+        rows = np.flatnonzero(in_window & (life.keys(lives.day, lives.number) >= self._begin))
+        if len(rows):
+            yield lives, rows, stamps[rows]
+
+    def _batch(self, lives: Lives, rows: Ints, stamps: Ints) -> pa.RecordBatch:
+        return texts.batch(lives, rows, stamps, life.ordinal(self._today))
+
+    def _first_day(self) -> date:
+        return life.day_of(self._begin)
+
+
+def _months(first: date, last: date) -> Iterator[tuple[int, int]]:
+    """(year, month) of every month with a day from `first` to `last`."""
+    for index in range(first.year * 12 + first.month - 1, last.year * 12 + last.month):
+        yield index // 12, index % 12 + 1

@@ -1,0 +1,138 @@
+"""Insight tables: one day's rows replaced at a time, and which days have to be computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crime_assets.cities import City
+from crime_assets.core.errors import LakeBusy, LakeError
+from crime_assets.core.sql import Insight
+from crime_assets.lakehouse import tables
+from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.schema import iceberg_schema_of
+from crime_assets.lakehouse.tables import FIRST_CHANGED, PROPERTY_PREFIX, Change, StalePlan
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import Table
+
+_PLANS = 5
+_SEEN = ("crimes-snapshot", "superseded-snapshot")
+
+
+def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
+    """As-of days in the insight's table that knew less than the lake does now, in order.
+
+    A late change of day D alters what was known on D and on every day after it.
+    """
+    table = tables.load(lake, city.name, insight.table)
+    if table is None or (snapshot := table.current_snapshot()) is None:
+        return []
+    seen = {name: (snapshot.summary or {}).get(PROPERTY_PREFIX + name) for name in _SEEN}
+    changed = [
+        _first_changed(lake, city, "crimes", seen["crimes-snapshot"]),
+        _first_changed(lake, city, "crimes_superseded", seen["superseded-snapshot"]),
+    ]
+    days = [day for day in changed if day is not None]
+    return [day for day in sorted(_days(table)) if days and day >= min(days)]
+
+
+def replace_days(lake: Lake, city: City, insight: Insight, results: Mapping[date, pa.Table]) -> list[date]:
+    """Put the results in place of what the table holds for their days; returns the days whose rows changed.
+
+    Nothing is committed where nothing changed.
+    """
+    with lake.writing():
+        marks = _present_snapshots(lake, city)
+        for _ in range(_PLANS):
+            try:
+                return _replace(lake, city, insight, results, marks)
+            except StalePlan:
+                continue
+    raise LakeBusy(f"Other writers changed {city.name}.{insight.table} {_PLANS} times meanwhile: run again later.")
+
+
+def _replace(
+    lake: Lake, city: City, insight: Insight, results: Mapping[date, pa.Table], marks: Mapping[str, str]
+) -> list[date]:
+    table = _table(lake, city, insight, next(iter(results.values())).schema)
+    old = _days(table)
+    changed = [day for day, rows in results.items() if not _same(old.get(day, []), rows)]
+    if not changed:
+        return []
+    added: list[Path] = []
+    for day in changed:
+        if results[day].num_rows:
+            added.append(tables.new_data_path(table, f"as_of_day={day}"))
+            pq.write_table(results[day], added[-1], compression="zstd")
+    removed = [file for day in changed for file in old.get(day, [])]
+    tables.commit(table, Change(removed, added, {"kind": "insight", "days": ",".join(map(str, changed)), **marks}))
+    return changed
+
+
+def _table(lake: Lake, city: City, insight: Insight, wanted: pa.Schema) -> Table:
+    schema = iceberg_schema_of(wanted, {column.name: column.doc for column in insight.columns})
+    table = tables.load(lake, city.name, insight.table)
+    if table is None:
+        return tables.create(lake, city.name, insight.table, schema, partition_by="as_of_day")
+    if table.schema().as_struct() != schema.as_struct():
+        try:
+            with table.update_schema() as update:
+                update.union_by_name(schema)
+        except ValueError as error:
+            raise LakeError(
+                f"A column of {insight.table} changed its type: give the insight a new name, or drop its table."
+            ) from error
+    return table
+
+
+def _days(table: Table) -> dict[date, list[DataFile]]:
+    days: dict[date, list[DataFile]] = {}
+    for file in tables.data_files(table):
+        days.setdefault(date.fromordinal(date(1970, 1, 1).toordinal() + file.partition[0]), []).append(file)
+    return days
+
+
+def _same(files: list[DataFile], rows: pa.Table) -> bool:
+    if not files:
+        return bool(rows.num_rows == 0)
+    if sum(file.record_count for file in files) != rows.num_rows:
+        return False
+    held = pa.concat_tables([pq.ParquetFile(tables.local_path(file.file_path)).read() for file in files])
+    return bool(held.schema.names == rows.schema.names and held.cast(rows.schema).equals(rows))
+
+
+def _present_snapshots(lake: Lake, city: City) -> dict[str, str]:
+    found = {}
+    for mark, name in zip(_SEEN, ("crimes", "crimes_superseded"), strict=True):
+        table = tables.load(lake, city.name, name)
+        snapshot = table.current_snapshot() if table is not None else None
+        found[mark] = str(snapshot.snapshot_id) if snapshot else "none"
+    return found
+
+
+def _first_changed(lake: Lake, city: City, name: str, seen: str | None) -> date | None:
+    """The earliest change day that snapshots after `seen` altered; everything where `seen` is no longer known."""
+    table = tables.load(lake, city.name, name)
+    newest = table.current_snapshot() if table is not None else None
+    if table is None or newest is None or str(newest.snapshot_id) == seen:
+        return None
+    days: list[date] = []
+    snapshot = newest
+    while str(snapshot.snapshot_id) != seen:
+        mark = (snapshot.summary or {}).get(PROPERTY_PREFIX + FIRST_CHANGED)
+        days.append(date.fromisoformat(mark) if mark else date.min)
+        parent = snapshot.parent_snapshot_id
+        found = table.snapshot_by_id(parent) if parent is not None else None
+        if found is None:
+            if seen != "none":
+                days.append(date.min)
+            break
+        snapshot = found
+    return min(days)

@@ -1,0 +1,70 @@
+"""One writer at a time: a lock on the lake that the kernel lets go of when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from crime_assets.core.errors import LakeBusy
+
+
+@dataclass
+class _Held:
+    file: IO[str]
+    depth: int
+
+
+_held: dict[Path, _Held] = {}
+_mutex = threading.RLock()
+
+
+@contextmanager
+def writer_lock(path: Path, wait_seconds: float) -> Iterator[None]:
+    """Hold the lock, waiting for another process at most `wait_seconds`; LakeBusy after that.
+
+    A process that holds it already may take it again.
+    """
+    path = path.resolve()
+    with _mutex:
+        held = _held.get(path)
+        if held is None:
+            _held[path] = held = _Held(_acquire(path, wait_seconds), 0)
+        held.depth += 1
+        try:
+            yield
+        finally:
+            held.depth -= 1
+            if held.depth == 0:
+                del _held[path]
+                held.file.close()
+
+
+def _acquire(path: Path, wait_seconds: float) -> IO[str]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a+")
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                file.seek(0)
+                holder = file.read().strip() or "unknown"
+                file.close()
+                raise LakeBusy(
+                    f"Another process (pid {holder}) is writing to the lake {path.parent}: "
+                    "wait until it has finished, or stop it, and run again."
+                ) from None
+            time.sleep(0.1)
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

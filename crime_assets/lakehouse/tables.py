@@ -1,0 +1,172 @@
+"""Iceberg tables as the lake uses them: made, planned, and changed by whole data files in one snapshot each."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crime_assets.core.errors import LakeError
+from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, Column, iceberg_schema
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.schema import Schema
+    from pyiceberg.table import Table
+
+PROPERTY_PREFIX = "crime-assets."
+"""Snapshot and table properties of ours begin with this."""
+
+FIRST_CHANGED = "first-changed-day"
+"""Snapshot property: the earliest change day whose state the snapshot alters."""
+
+HISTORY_MARK = PROPERTY_PREFIX + "history-before"
+TABLE_MARKS = frozenset({HISTORY_MARK})
+"""Properties of a change that stay with the table as well as with the snapshot."""
+
+_CURATED: dict[str, tuple[tuple[Column, ...], str | None]] = {
+    "crimes": (CRIMES, "occurred_at"),
+    "crimes_superseded": (CRIMES, "occurred_at"),
+    "crimes_quarantine": (QUARANTINE, None),
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one snapshot does: data files that go, data files that come (absolute paths), and why."""
+
+    remove: Sequence[DataFile]
+    add: Sequence[Path]
+    properties: Mapping[str, str]
+
+
+class StalePlan(Exception):
+    """Another writer changed the table since it was planned: plan again."""
+
+
+def load(lake: Lake, city: str, name: str) -> Table | None:
+    """A table of the city; None if it was never written."""
+    from pyiceberg.exceptions import NoSuchTableError
+
+    try:
+        return lake.catalog.load_table((city, name))
+    except NoSuchTableError:
+        return None
+
+
+def names(lake: Lake, city: str) -> list[str]:
+    """Every table of the city."""
+    if not lake.catalog.namespace_exists((city,)):
+        return []
+    return sorted(table for _, table in lake.catalog.list_tables((city,)))
+
+
+def curated(lake: Lake, city: str, name: str) -> Table:
+    """One of the curated tables, made if need be."""
+    columns, month_of = _CURATED[name]
+    table = load(lake, city, name)
+    if table is None:
+        table = create(lake, city, name, iceberg_schema(columns), month_of=month_of)
+    return table
+
+
+def create(
+    lake: Lake, city: str, name: str, schema: Schema, *, month_of: str | None = None, partition_by: str | None = None
+) -> Table:
+    """Make a table, Iceberg format 2, partitioned by the month of one column, by a column as it is, or not at all."""
+    from pyiceberg.partitioning import PartitionField, PartitionSpec
+    from pyiceberg.transforms import IdentityTransform, MonthTransform
+
+    catalog = lake.catalog
+    catalog.create_namespace_if_not_exists((city,))
+    spec = PartitionSpec()
+    if month_of is not None:
+        field_id = schema.find_field(month_of).field_id
+        spec = PartitionSpec(PartitionField(field_id, 1000, MonthTransform(), "occurred_month"))
+    elif partition_by is not None:
+        field_id = schema.find_field(partition_by).field_id
+        spec = PartitionSpec(PartitionField(field_id, 1000, IdentityTransform(), partition_by))
+    properties = {"format-version": "2", "write.parquet.compression-codec": "zstd"}
+    table = catalog.create_table((city, name), schema, partition_spec=spec, properties=properties)
+    # Data files come from DuckDB without field ids: readers find their columns by name.
+    mapping = table.schema().name_mapping.model_dump_json()
+    with table.transaction() as transaction:
+        transaction.set_properties({"schema.name-mapping.default": mapping})
+    return table
+
+
+def data_files(table: Table, snapshot_id: int | None = None) -> list[DataFile]:
+    """The live data files of a table, now or as of a snapshot."""
+    if table.current_snapshot() is None:
+        return []
+    tasks = list(table.scan(snapshot_id=snapshot_id).plan_files())
+    if any(task.delete_files for task in tasks):
+        raise LakeError(
+            f"{'.'.join(table.name())} has row-level deletes, which this engine cannot read: "
+            "compact it with the engine that wrote them."
+        )
+    return [task.file for task in tasks]
+
+
+def month_of(file: DataFile) -> date:
+    """The first day of the month that a data file of a table partitioned by month holds."""
+    months_since_1970 = file.partition[0]
+    return date(1970 + months_since_1970 // 12, months_since_1970 % 12 + 1, 1)
+
+
+def local_path(location: str) -> str:
+    """The path of a file:// location."""
+    return location.removeprefix("file://")
+
+
+def new_data_path(table: Table, partition: str) -> Path:
+    """A path for a new data file of a table; `partition` is the readable name of its directory."""
+    directory = Path(local_path(table.location())) / "data" / partition
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory / f"{secrets.token_hex(16)}.parquet"
+
+
+def commit(table: Table, change: Change) -> int:
+    """Make the change as one snapshot and return its id. StalePlan, with the new files removed, if it is too late."""
+    from pyiceberg.exceptions import CommitFailedException, ValidationException
+    from pyiceberg.io.pyarrow import parquet_file_to_data_file
+
+    properties = {PROPERTY_PREFIX + name: value for name, value in change.properties.items()}
+    try:
+        _sync(change.add)
+        with table.transaction() as transaction:
+            with transaction.update_snapshot(snapshot_properties=properties).overwrite() as snapshot:
+                for file in change.remove:
+                    snapshot.delete_data_file(file)
+                for path in change.add:
+                    added = parquet_file_to_data_file(table.io, transaction.table_metadata, f"file://{path}")
+                    snapshot.append_data_file(added)
+            marks = {name: value for name, value in properties.items() if name in TABLE_MARKS}
+            if marks:
+                transaction.set_properties(marks)
+        return snapshot.snapshot_id
+    except (CommitFailedException, ValidationException) as error:
+        # Only here is it certain that no snapshot names the new files; after any other error they are left alone.
+        discard(change.add)
+        raise StalePlan from error
+
+
+def discard(paths: Sequence[Path]) -> None:
+    """Remove data files that no snapshot knows."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _sync(paths: Sequence[Path]) -> None:
+    """Data must be on the disk before a snapshot names it."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,116 @@
+"""Running the graph as a command: which days, with progress, ending in a short table of what came of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from crime_assets.automation.jobs import LOAD_HISTORY, RUN
+from crime_assets.core.errors import CrimeAssetsError, UsageError
+from crime_assets.definitions import build_defs
+from crime_assets.lakehouse.history import history_before
+from crime_assets.output import write_answer
+from crime_assets.progress import say
+from crime_assets.profiles import FIRST_RUN_DAYS, Profile
+from crime_assets.status import lake_status
+from crime_assets.streams.inventory import merged_days
+
+_PROJECT = Path(__file__).parents[1]
+_CONFIGURATION = _PROJECT / "dagster.yaml"
+
+
+def run(profile: Profile, first: date | None, last: date | None) -> int:
+    """Load the history unless it is there, then run the change days from `first` to `last`; the exit code."""
+    with profile.lake.writing(wait_seconds=0):
+        first, last = choose_days(profile, first, last)
+        profile.begin(first)
+        prepare_home(profile)
+        definitions = build_defs(profile)
+        with dg.DagsterInstance.get() as instance:
+            if history_before(profile.lake, profile.city) is None:
+                say(f"Loading the history of {profile.city.title} before {first} ({profile.feed.name} feed)")
+                _execute(definitions, LOAD_HISTORY, instance, {})
+            say(f"Running change days {first} to {last} ({profile.feed.name} feed)")
+            days = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
+            evaluations = _execute(definitions, RUN, instance, days)
+    return _report(profile, last, evaluations)
+
+
+def dev(profile: Profile, port: int) -> int:
+    """Become `dagster dev` on this lake: UI and daemon, on loopback."""
+    prepare_home(profile)
+    program = Path(sys.executable).with_name("dagster")
+    workspace = _PROJECT / "workspace.yaml"
+    os.execv(program, [str(program), "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)])  # noqa: S606 - no shell
+
+
+def choose_days(profile: Profile, first: date | None, last: date | None) -> tuple[date, date]:
+    """The change days to run: those asked for, else the last seven and all that have not been merged before them."""
+    newest = profile.feed.latest_day()
+    if last is not None and last > newest:
+        raise CrimeAssetsError(
+            f"The source has change days up to {newest} only, {last} is not there yet: run with --to {newest}."
+        )
+    last = last or newest
+    state = profile.state
+    begins = date.fromisoformat(state.first_change_day) if state is not None else None
+    if first is None:
+        first = last - timedelta(days=FIRST_RUN_DAYS - 1)
+        if begins is not None:
+            merged = merged_days(profile.landing, profile.city.name)
+            first = max(begins, min(first, merged[-1] + timedelta(days=1) if merged else begins))
+    if begins is not None and first < begins:
+        raise UsageError(
+            f"The lake begins with change day {begins}, what came before is in its history: run with --from {begins} "
+            "or later, or set another CRIME_HOME to begin earlier."
+        )
+    if first > last:
+        raise UsageError(f"--from {first} is after --to {last}: swap them, or leave one out.")
+    return first, last
+
+
+def prepare_home(profile: Profile) -> None:
+    """Let Dagster keep its files with the lake, under the project's dagster.yaml, unless DAGSTER_HOME says otherwise."""
+    # Code servers and runs are processes of their own and must find the same lake from any directory.
+    os.environ["CRIME_HOME"] = str(profile.settings.home)
+    if os.environ.get("DAGSTER_HOME"):
+        return
+    home = profile.settings.home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    link = home / _CONFIGURATION.name
+    if _CONFIGURATION.exists() and not (link.is_symlink() and link.resolve() == _CONFIGURATION):
+        link.unlink(missing_ok=True)
+        link.symlink_to(_CONFIGURATION)
+    os.environ["DAGSTER_HOME"] = str(home)
+
+
+def _execute(
+    definitions: dg.Definitions, job: str, instance: dg.DagsterInstance, tags: Mapping[str, str]
+) -> list[dg.AssetCheckEvaluation]:
+    result = definitions.resolve_job_def(job).execute_in_process(
+        instance=instance, tags=dict(tags), run_config={"loggers": {"progress": {}}}, raise_on_error=True
+    )
+    return list(result.get_asset_check_evaluations())
+
+
+def _report(profile: Profile, last: date, evaluations: list[dg.AssetCheckEvaluation]) -> int:
+    failed = [found for found in evaluations if not found.passed]
+    blocking = [found for found in failed if found.severity == dg.AssetCheckSeverity.ERROR]
+    print()
+    write_answer(lake_status(profile), "table", sys.stdout)
+    print(f"\nChecks: {len(evaluations) - len(failed)} of {len(evaluations)} passed.")
+    for found in failed:
+        print(f"  {found.check_name}: {found.description}")
+    sql = "SELECT primary_type, crimes FROM insight_top_crime_types WHERE period = '28d' "
+    print(
+        "\nNext:\n"
+        f"  .venv/bin/crime-assets query \"{sql}AND as_of_day = DATE '{last}' ORDER BY type_rank LIMIT 10\"\n"
+        "  make dev                       # the graph, its runs and checks on http://127.0.0.1:3000\n"
+        "  .venv/bin/crime-assets status  # what the lake holds"
+    )
+    return 1 if blocking else 0

@@ -1,0 +1,35 @@
+"""What the lake holds, in one small table."""
+
+from __future__ import annotations
+
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.engines import Answer
+from crime_assets.lakehouse import tables
+from crime_assets.profiles import Profile
+from crime_assets.streams.inventory import merged_days
+
+
+def lake_status(profile: Profile) -> Answer:
+    """Key figures of the lake, one a row; an error that says what to do where nothing was begun."""
+    state = profile.state
+    if state is None:
+        raise CrimeAssetsError(
+            f"There is no lake of {profile.city.name} in {profile.lake.home}: run `crime-assets run` first."
+        )
+    days = merged_days(profile.landing, profile.city.name)
+    rows: list[tuple[str, object]] = [
+        ("lake", str(profile.lake.home)),
+        ("city", profile.city.title),
+        ("feed", state.feed),
+        ("first change day", state.first_change_day),
+        ("change days merged", len(days)),
+        ("last change day merged", str(days[-1]) if days else "none"),
+    ]
+    for name in tables.names(profile.lake, profile.city.name):
+        rows.append((f"rows in {name}", _rows(profile, name)))
+    return Answer(["what", "value"], rows)
+
+
+def _rows(profile: Profile, name: str) -> int:
+    table = tables.load(profile.lake, profile.city.name, name)
+    return sum(file.record_count for file in tables.data_files(table)) if table is not None else 0

@@ -1,0 +1,70 @@
+"""A landing store in a local directory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from crime_assets.core.errors import LandingError
+from crime_assets.streams import StoredObject
+
+_CHUNK = 1 << 20
+_PARTIAL = ".partial-"
+
+
+class DirectoryStore:
+    """Keys are paths below `root`. A write is a rename, so that a reader never sees half an object."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Objects whose key begins with the prefix (which ends with "/"), in key order."""
+        base = self._path(prefix)
+        files = sorted(path for path in base.rglob("*") if path.is_file() and not path.name.startswith(_PARTIAL))
+        for path in files:
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                continue
+            etag = f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
+            yield StoredObject(path.relative_to(self._root).as_posix(), etag, found.st_size)
+
+    def read(self, key: str) -> bytes | None:
+        """An object's content; None if there is none."""
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """An object's content, a mebibyte at a time."""
+        try:
+            with self._path(key).open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    yield chunk
+        except OSError as error:
+            raise LandingError(f"The delivery {key} cannot be read ({error.strerror}): restore it.") from error
+
+    def write(self, key: str, content: bytes) -> None:
+        """Write an object whole, replacing what was there."""
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, partial = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except BaseException:
+            Path(partial).unlink(missing_ok=True)
+            raise
+
+    def _path(self, key: str) -> Path:
+        path = (self._root / key).resolve()
+        if not path.is_relative_to(self._root.resolve()):
+            raise LandingError(f"The key {key!r} leads out of the landing store.")
+        return path

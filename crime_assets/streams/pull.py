@@ -1,0 +1,142 @@
+"""The pull of change days: records become envelopes in batches on a stream, and a manifest promises them.
+
+A record version is delivered once: what a former pull of the same days has landed is left out, so pulling again, or
+again after a crash, adds only what is missing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+
+from crime_assets.cities import City
+from crime_assets.core import keys
+from crime_assets.core.batches import BATCH_SIZE, Manifest, dump_manifest, entry
+from crime_assets.core.digests import record_digest
+from crime_assets.core.envelopes import seal
+from crime_assets.streams import LandingStore, Stream
+from crime_assets.streams.deliveries import delivered_batches
+
+LOOK_BACK = timedelta(days=2)
+"""A change stamp can appear on a day that was pulled already; each pull reaches back this far."""
+
+
+@dataclass
+class DayPull:
+    """What the pull of one change day came to, in records; `batches` maps new batch names to record digests."""
+
+    pulled: int = 0
+    repeated: int = 0
+    landed_before: int = 0
+    batches: dict[str, set[str]] = field(default_factory=dict)
+
+    @property
+    def new(self) -> int:
+        """Records put to the stream."""
+        return sum(len(digests) for digests in self.batches.values())
+
+
+def pull(  # noqa: PLR0913 - each is a different part that the pull joins
+    records: Iterable[Mapping[str, object]],
+    columns: frozenset[str],
+    city: City,
+    first: date,
+    last: date,
+    landing: LandingStore,
+    stream: Stream,
+    pulled_at: datetime,
+) -> dict[date, DayPull]:
+    """Put the records of the days from `first` to `last`, with those of the look-back, to the stream.
+
+    `records` are those changed from `first` less the look-back to `last`; the older ones go to `first`. `columns` are
+    those that the source has, kept in the manifests.
+    """
+    landed = {day: delivered_batches(landing, city.name, day) for day in days_between(first - LOOK_BACK, last)}
+    before = {digest for batches in landed.values() for digests in batches.values() for digest in digests}
+    pulls = {day: DayPull() for day in days_between(first, last)}
+    batcher = _Batcher(city, stream, pulled_at, pulls)
+    seen: set[str] = set()
+    for record in records:
+        digest = record_digest(record)
+        day = min(max(change_day(city, record) or last, first), last)
+        pulls[day].pulled += 1
+        if digest in seen:
+            pulls[day].repeated += 1
+        elif digest in before:
+            pulls[day].landed_before += 1
+        else:
+            batcher.add(day, record, digest)
+        seen.add(digest)
+    batcher.flush()
+    stream.close()
+    for day, result in pulls.items():
+        _promise(landing, city, day, columns, {**landed[day], **result.batches})
+    return pulls
+
+
+def change_day(city: City, record: Mapping[str, object]) -> date | None:
+    """The day of a record's change stamp; None where it cannot be read."""
+    return _stamp_day(str(record.get(city.change_field, "")).strip(), city.timestamp_formats)
+
+
+# A day's records share a handful of stamps.
+@lru_cache(maxsize=4096)
+def _stamp_day(text: str, formats: tuple[str, ...]) -> date | None:
+    for pattern in formats:
+        try:
+            return datetime.strptime(text, pattern).date()
+        except ValueError:
+            continue
+    return None
+
+
+def days_between(first: date, last: date) -> list[date]:
+    """All days from first to last, both included."""
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+class _Batcher:
+    """Gathers the records of each day and puts them to the stream, 200 at a time."""
+
+    def __init__(self, city: City, stream: Stream, pulled_at: datetime, pulls: dict[date, DayPull]) -> None:
+        self._city = city
+        self._stream = stream
+        self._pulled_at = pulled_at
+        self._pulls = pulls
+        self._name = f"{pulled_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        self._open: dict[date, dict[str, Mapping[str, object]]] = {}
+
+    def add(self, day: date, record: Mapping[str, object], digest: str) -> None:
+        batch = self._open.setdefault(day, {})
+        batch[digest] = record
+        if len(batch) == BATCH_SIZE:
+            self._put(day)
+
+    def flush(self) -> None:
+        for day in sorted(self._open):
+            self._put(day)
+
+    def _put(self, day: date) -> None:
+        batch = self._open.pop(day)
+        name = f"{day}-{self._name}-{len(self._pulls[day].batches):05d}"
+        lines = [seal(record, self._city.name, day, name, self._pulled_at) for record in batch.values()]
+        self._stream.put(day, lines)
+        self._pulls[day].batches[name] = set(batch)
+
+
+def _promise(
+    landing: LandingStore, city: City, day: date, columns: frozenset[str], batches: Mapping[str, set[str]]
+) -> None:
+    """Write the day's manifest: what had landed before the pull, and what the pull put to the stream.
+
+    A batch that an earlier manifest promised and that never landed is promised no longer: its records, as the source
+    has them now, are among the new ones.
+    """
+    key = keys.manifest(city.name, day)
+    manifest = Manifest({name: entry(digests) for name, digests in batches.items()}, columns)
+    content = dump_manifest(city.name, day, manifest)
+    if content != landing.read(key):
+        landing.write(key, content)

@@ -1,0 +1,448 @@
+"""The export feed on files of every kind of damage, and on the portal's real ones."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+import random
+from collections.abc import Iterable
+from datetime import date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from crime_assets.cities import get
+from crime_assets.core.errors import FeedError, UsageError
+from crime_assets.feeds import DAMAGE, RAW, Record, csv_lines
+from crime_assets.feeds.export import ExportFeed
+from crime_assets.feeds.export_file import api_name
+
+HEADER = (
+    b"ID,Case Number,Date,Block,IUCR,Primary Type,Description,Location Description,Arrest,Domestic,Beat,District,Ward,"
+    b"Community Area,FBI Code,X Coordinate,Y Coordinate,Year,Updated On,Latitude,Longitude,Location"
+)
+TITLES = HEADER.decode().split(",")
+FIELDS = [api_name(title) for title in TITLES]
+DAY = date(2018, 11, 19)
+LATER = date(2018, 11, 20)
+FOREVER = (date(1, 1, 1), date(9999, 12, 31))
+
+
+def crime(number: int, **changed: str) -> Record:
+    """A record as the feed should give it."""
+    record = {
+        "id": str(number),
+        "case_number": f"HZ{number}",
+        "date": "11/01/2018 12:01:00 AM",
+        "block": "014XX S AVERS AVE",
+        "iucr": "031A",
+        "primary_type": "ROBBERY",
+        "description": "HANDS, FISTS, FEET",
+        "location_description": 'BAR "THE END"',
+        "arrest": "false",
+        "domestic": "true",
+        "beat": "0111",
+        "district": "001",
+        "fbi_code": "03",
+        "year": "2018",
+        "updated_on": "11/19/2018 04:14:28 PM",
+        "latitude": "41.861717546",
+        "longitude": "-87.721386272",
+        "location": "(41.861717546, -87.721386272)",
+    }
+    return {name: value for name, value in {**record, **changed}.items() if value}
+
+
+def line(record: Record) -> bytes:
+    """The record as the portal writes it, without the line's end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow([record.get(name, "") for name in FIELDS])
+    return text.getvalue().encode().removesuffix(b"\r\n")
+
+
+def export(path: Path, lines: Iterable[bytes], end: bytes = b"\n", header: bytes = HEADER) -> ExportFeed:
+    path.write_bytes(b"".join(text + end for text in (header, *lines)))
+    return feed(path)
+
+
+def feed(pattern: Path | str) -> ExportFeed:
+    return ExportFeed(get("chicago"), str(pattern))
+
+
+def changes(source: ExportFeed, first: date = FOREVER[0], last: date = FOREVER[1]) -> list[Record]:
+    return sorted(source.changes(first, last), key=repr)
+
+
+def history(source: ExportFeed, before: date = LATER) -> tuple[list[Record], dict[str, str]]:
+    """Records, and damaged lines with their reasons."""
+    rows = [
+        {name: value for name, value in row.items() if value is not None}
+        for row in source.history(before).read_all().to_pylist()
+    ]
+    assert all(row.keys() == {DAMAGE, RAW} for row in rows if DAMAGE in row)
+    records = [row for row in rows if DAMAGE not in row]
+    return sorted(records, key=repr), {row[RAW]: row[DAMAGE] for row in rows if DAMAGE in row}
+
+
+def in_order(records: Iterable[Record]) -> list[Record]:
+    return sorted(records, key=repr)
+
+
+class TestRecords:
+    def test_texts_come_verbatim_and_empty_fields_are_absent(self, tmp_path: Path) -> None:
+        record = crime(1, description=" NULL ", location_description="NA", block="Ünïcode , \\N", ward="")
+        assert changes(export(tmp_path / "a.csv", [line(record)])) == [record]
+
+    def test_line_ends_byte_order_mark_empty_lines_and_a_missing_last_end_change_nothing(self, tmp_path: Path) -> None:
+        records = [crime(n) for n in range(3)]
+        texts = [line(record) for record in records]
+        (tmp_path / "bare.csv").write_bytes(b"\n".join([HEADER, *texts]))
+        (tmp_path / "bom.csv").write_bytes(b"\xef\xbb\xbf" + b"\n\n".join([HEADER, *texts]) + b"\n\n")
+        export(tmp_path / "crlf.csv", texts, end=b"\r\n")
+        for name in ("bare", "bom", "crlf"):
+            source = feed(tmp_path / f"{name}.csv")
+            assert changes(source) == in_order(records), name
+            assert history(source) == (in_order(records), {}), name
+
+    def test_columns_may_be_reordered_missing_or_new(self, tmp_path: Path) -> None:
+        export(tmp_path / "a.csv", [line(crime(1))])
+        (tmp_path / "b.csv").write_bytes(b"Updated On,Zip,ID\n11/19/2018 04:14:28 PM,60601,2\n")
+        source = feed(tmp_path / "*.csv")
+        assert source.columns() == {*FIELDS, "zip"}
+        other = {"updated_on": "11/19/2018 04:14:28 PM", "zip": "60601", "id": "2"}
+        assert changes(source) == in_order([crime(1), other])
+        assert history(source) == (in_order([crime(1), other]), {})
+        assert source.history(LATER).schema.names == [*FIELDS, "zip", DAMAGE, RAW]
+
+    def test_a_field_over_several_lines_is_one_record(self, tmp_path: Path) -> None:
+        texts = ["one\ntwo", "\n\nlast", 'with "quotes"\nand, commas\n', "a\r\nb", "single\rreturn"]
+        records = [crime(n, description=text) for n, text in enumerate(texts)]
+        lines = [line(record) for record in records]
+        for end in (b"\n", b"\r\n"):
+            source = export(tmp_path / "a.csv", [lines[0], line(crime(9)), *lines[1:]], end)
+            assert history(source) == (in_order([*records, crime(9)]), {})
+
+    def test_a_parquet_file_and_a_compressed_one_are_known_by_content(self, tmp_path: Path) -> None:
+        records = [crime(n, ward="") for n in range(5)]
+        plain = b"".join(text + b"\n" for text in (HEADER, *map(line, records)))
+        members = gzip.compress(plain[:100]) + gzip.compress(plain[100:])
+        (tmp_path / "gz.parquet").write_bytes(members)
+        table = pa.Table.from_pylist([{name: row.get(name) for name in FIELDS} for row in records])
+        pq.write_table(table.rename_columns(TITLES), tmp_path / "parquet.csv")
+        for name in ("gz.parquet", "parquet.csv"):
+            assert changes(feed(tmp_path / name)) == in_order(records), name
+
+    def test_typed_parquet_columns_become_the_api_s_texts(self, tmp_path: Path) -> None:
+        stamp = datetime(2018, 11, 19, 16, 14, 28)
+        table = pa.table(
+            {
+                "id": pa.array([74339603074], pa.float64()),
+                "updated_on": pa.array([stamp], pa.timestamp("ns")),
+                "seen_utc": pa.array([datetime(2018, 11, 19, 22, 14, 28)], pa.timestamp("us", tz="UTC")),
+                "day": pa.array([stamp.date()]),
+                "arrest": [True],
+                "beat": pa.array([111], pa.int16()),
+                "latitude": [41.861717546],
+                "empty": [""],
+                "not_a_number": [float("nan")],
+                "kind": pa.array(["THEFT"]).dictionary_encode(),
+                "location": [{"longitude": "-87.7", "latitude": "41.8"}],
+            }
+        )
+        pq.write_table(table, tmp_path / "a.parquet")
+        expected = {
+            "id": "74339603074",
+            "updated_on": "2018-11-19T16:14:28.000",
+            "seen_utc": "2018-11-19T16:14:28.000",
+            "day": "2018-11-19T00:00:00.000",
+            "arrest": "true",
+            "beat": "111",
+            "latitude": "41.861717546",
+            "kind": "THEFT",
+            "location": '{"latitude": "41.8", "longitude": "-87.7"}',
+        }
+        assert changes(feed(tmp_path / "a.parquet"), DAY, DAY) == [expected]
+        assert history(feed(tmp_path / "a.parquet")) == ([expected], {})
+
+
+class TestDays:
+    @pytest.mark.parametrize(
+        ("stamp", "day"),
+        [
+            ("11/19/2018 11:59:59 PM", date(2018, 11, 19)),
+            ("11/19/2018 12:00:00 AM", date(2018, 11, 19)),
+            ("2018-11-19T23:59:59.999", date(2018, 11, 19)),
+            ("2018-11-19T00:00:00", date(2018, 11, 19)),
+            ("2018-11-19 10:00:00", date(2018, 11, 19)),
+            ("11/19/2018 16:14:28", date(2018, 11, 19)),
+            ("1/9/2018 3:05", date(2018, 1, 9)),
+            ("02/29/2018 10:00:00 AM", None),
+            ("99/99/2018 10:00:00 AM", None),
+            ("0000-01-01T00:00:00", None),
+            ("yesterday", None),
+            ("", None),
+        ],
+    )
+    def test_every_form_of_a_stamp(self, tmp_path: Path, stamp: str, day: date | None) -> None:
+        record = crime(1, updated_on=stamp)
+        source = export(tmp_path / "a.csv", [line(record)])
+        assert changes(source) == ([record] if day else [])
+        if day:
+            assert source.latest_day() == day
+            assert changes(source, day, day) == [record]
+            assert history(source, before=day)[0] == []
+        else:
+            assert history(source, before=FOREVER[0])[0] == [record]
+
+    def test_each_record_is_in_history_or_in_changes(self, tmp_path: Path) -> None:
+        stamps = [f"11/{day:02}/2018 04:00:00 PM" for day in range(1, 31)]
+        records = [crime(n, updated_on=random.Random(n).choice(stamps)) for n in range(200)]
+        # Two files, and some rows in both: a feed removes no duplicates.
+        export(tmp_path / "a.csv", map(line, records[:120]))
+        export(tmp_path / "b.csv", map(line, records[80:]))
+        source = feed(tmp_path / "[ab].csv")
+        first, last = date(2018, 11, 10), date(2018, 11, 19)
+        expected = [*records, *records[80:120]]
+        late = [row for row in expected if f"{first:%m/%d}" <= str(row["updated_on"])[:5] <= f"{last:%m/%d}"]
+        assert changes(source, first, last) == in_order(late)
+        assert source.count(first, last) == len(late)
+        assert history(source, date(2018, 12, 1))[0] == in_order(expected)
+        assert (
+            source.latest_day() == max(datetime.strptime(str(r["updated_on"])[:10], "%m/%d/%Y") for r in records).date()
+        )
+
+    def test_what_is_known_of_a_file_ends_when_it_changes(self, tmp_path: Path) -> None:
+        source = export(tmp_path / "a.csv", [line(crime(1))])
+        assert source.count(DAY, DAY) == 1
+        export(tmp_path / "a.csv", [line(crime(1)), line(crime(2, updated_on="11/20/2018 01:00:00 AM"))])
+        export(tmp_path / "b.csv", [line(crime(3))])
+        assert source.latest_day() == LATER
+        assert changes(source, LATER, LATER) == [crime(2, updated_on="11/20/2018 01:00:00 AM")]
+        (tmp_path / "a.csv").unlink()
+        with pytest.raises(UsageError):
+            source.latest_day()
+
+
+def cut(text: bytes, chance: random.Random) -> bytes:
+    """Cut anywhere but right before the last field: what is left there is a whole record without a location."""
+    last_field = text.index(b'"(')
+    return text[: chance.choice([*range(1, last_field), *range(last_field + 1, len(text))])]
+
+
+DAMAGES = {
+    "cut": cut,
+    "few": lambda text, _: text.replace(b"ROBBERY,", b"", 1),
+    "many": lambda text, _: text.replace(b"ROBBERY", b"ROBBERY,ARMED", 1),
+    "lost end": lambda text, _: text + text,
+    "lost quote": lambda text, _: text.replace(b'"', b"", 1),
+    "stray quote": lambda text, _: text.replace(b"ROBBERY", b'ROB"BERY', 1),
+    "open quote": lambda text, _: text.replace(b",ROBBERY", b',"ROBBERY', 1),
+    "stray and open quote": lambda text, _: text.replace(b",03,", b',0"3,', 1).removesuffix(b'"'),
+    "bytes": lambda text, chance: text.replace(b"ROBBERY", bytes(chance.choices(range(128, 192), k=5)), 1),
+    "nul": lambda text, _: text.replace(b"ROBBERY", b"\0" * 7, 1),
+    "garbage": lambda _, chance: b"\xff" + bytes(chance.choices([b for b in range(256) if b != 10], k=80)) + b"\xfe",
+    "long": lambda text, _: text.replace(b"ROBBERY", b"A" * (1 << 20), 1),
+}
+REASONS = {
+    "few": "21 fields where the header has 22",
+    "many": "23 fields where the header has 22",
+    "lost end": "43 fields where the header has 22",
+    "lost quote": "unbalanced quotes",
+    "stray quote": "unbalanced quotes",
+    "open quote": "unbalanced quotes",
+    "stray and open quote": "unbalanced quotes",
+    "bytes": "bytes that are not UTF-8",
+    "nul": "NUL bytes",
+}
+
+
+class TestDamage:
+    @pytest.mark.parametrize("kind", DAMAGES)
+    def test_a_damaged_line_is_shown_and_costs_no_neighbour(self, tmp_path: Path, kind: str) -> None:
+        bad = DAMAGES[kind](line(crime(2)), random.Random(1))
+        good = [crime(1), crime(3)]
+        shown = bad.decode(errors="backslashreplace").replace("\0", "\\x00")
+        for lines in ([line(good[0]), bad, line(good[1])], [bad, *map(line, good)], [*map(line, good), bad]):
+            records, damaged = history(export(tmp_path / "a.csv", lines))
+            assert records == good
+            assert list(damaged) == [shown]
+            assert damaged[shown] == REASONS.get(kind, damaged[shown])
+        assert changes(feed(tmp_path / "a.csv"), DAY, DAY) == good
+
+    def test_a_line_longer_than_any_record_says_its_length(self, tmp_path: Path) -> None:
+        long = line(crime(1, block="A" * csv_lines.LONGEST_LINE))
+        assert history(export(tmp_path / "a.csv", [long]))[1] == {long.decode(): f"a line of {len(long)} bytes"}
+
+    def test_a_header_line_that_comes_again_is_neither_record_nor_damage(self, tmp_path: Path) -> None:
+        source = export(tmp_path / "a.csv", [line(crime(1)), HEADER, b"\xef\xbb\xbf" + HEADER, line(crime(2))])
+        assert history(source) == ([crime(1), crime(2)], {})
+
+    def test_garbage_values_in_a_whole_line_pass_as_they_are(self, tmp_path: Path) -> None:
+        record = crime(1, id="abc", date="99/99/2018", latitude="north")
+        source = export(tmp_path / "a.csv", [line(record)])
+        assert changes(source, DAY, DAY) == [record]
+
+    def test_two_cut_lines_in_a_row_do_not_make_one_record(self, tmp_path: Path) -> None:
+        whole = line(crime(1))
+        open_end = whole[: whole.rindex(b'"') - 5]
+        for other in (open_end, whole[: whole.index(b'"') + 1], whole.replace(b"ROBBERY", b'ROBBERY"')):
+            records, damaged = history(export(tmp_path / "a.csv", [open_end, other, line(crime(2))]))
+            assert records == [crime(2)]
+            assert set(damaged) == {open_end.decode(), other.decode()}
+
+    @pytest.mark.parametrize("seed", range(12))
+    def test_good_records_always_come_back(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+        """Damage of every kind at random, with blocks so small that all of it also meets their borders."""
+        chance = random.Random(seed)
+        monkeypatch.setattr(csv_lines, "BLOCK_BYTES", chance.choice([150, 1000, 5_000, 4 << 20]))
+        good: list[Record] = []
+        lines: list[bytes] = []
+        bad: list[str] = []
+        for number in range(150):
+            record = crime(number)
+            if chance.random() < 0.1:
+                record["description"] = "several\n\nlines, of\ntext"
+            if chance.random() < 0.4:
+                kind = chance.choice([kind for kind in DAMAGES if kind not in ("garbage", "long")])
+                lines.append(DAMAGES[kind](line(crime(number)), chance))
+                bad.append(lines[-1].decode(errors="backslashreplace").replace("\0", "\\x00"))
+            else:
+                good.append(record)
+                lines.append(line(record))
+            lines += [chance.choice([b"", HEADER])] * (chance.random() < 0.05)
+        source = export(tmp_path / "a.csv.gz", lines, chance.choice([b"\n", b"\r\n"]))
+        table = source.history(LATER).read_all()
+        records, damaged = history(source)
+        assert records == in_order(good)
+        assert sorted(filter(None, table.column(RAW).to_pylist())) == sorted(bad)
+        assert set(damaged) == set(bad)
+        assert changes(source, DAY, DAY) == records
+        assert source.count(DAY, DAY) == len(records)
+
+
+class TestRefusals:
+    def test_no_match_says_what_to_set(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=r"nothing\.csv.*CRIME_EXPORT"):
+            feed(tmp_path / "nothing.csv").latest_day()
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"", "is empty"),
+            (b"\n\n", "no header line"),
+            (b"ID,Case Number\n1,HZ1\n", "no column updated_on"),
+            (b"Updated On\n11/19/2018 04:14:28 PM\n", "no column id"),
+            (b"ID,Updated On,id\n", "two columns named id"),
+            (b"ID,Updated On,\n", "without a name"),
+            (b'ID,Updated On,"open\n', "misplaced quote"),
+            (b"ID,\xff\n", "not UTF-8"),
+            (b"\0" * 1000, "NUL"),
+            (",".join(["ID", "Updated On", *(f"c{n}" for n in range(500))]).encode(), "502 columns"),
+            (b"PAR1 but no more", "cannot be read to its end"),
+            (gzip.compress(b""), "is empty"),
+        ],
+    )
+    def test_a_file_that_is_no_export_is_named(self, tmp_path: Path, content: bytes, message: str) -> None:
+        path = tmp_path / "bad.csv"
+        path.write_bytes(content)
+        for ask in (ExportFeed.columns, ExportFeed.latest_day, lambda source: list(source.changes(DAY, DAY))):
+            with pytest.raises(FeedError, match=message) as caught:
+                ask(feed(path))
+            assert str(path) in str(caught.value)
+
+    def test_headers_only_is_no_record(self, tmp_path: Path) -> None:
+        source = export(tmp_path / "a.csv", [])
+        assert (changes(source), history(source), source.count(*FOREVER)) == ([], ([], {}), 0)
+        with pytest.raises(FeedError, match="readable updated_on"):
+            source.latest_day()
+
+    @pytest.mark.parametrize("share", [0.3, 0.999])
+    def test_a_compressed_file_that_is_cut_is_refused_as_a_whole(self, tmp_path: Path, share: float) -> None:
+        whole = gzip.compress(b"\n".join([HEADER, *(line(crime(n)) for n in range(2000))]))
+        (tmp_path / "a.csv.gz").write_bytes(whole[: int(len(whole) * share)])
+        source = feed(tmp_path / "a.csv.gz")
+        with pytest.raises(FeedError, match=r"a\.csv\.gz cannot be read to its end .* fetch it again"):
+            list(source.changes(DAY, DAY))
+        with pytest.raises(FeedError, match="fetch it again"):
+            source.history(LATER).read_all()
+        with pytest.raises(FeedError, match="fetch it again"):
+            source.count(DAY, DAY)
+
+    def test_a_line_without_end_is_no_csv(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(csv_lines, "BLOCK_BYTES", 1000)
+        monkeypatch.setattr(csv_lines, "LONGEST_GARBAGE", 10_000)
+        source = export(tmp_path / "a.csv", [b"\0" * 12_000])
+        with pytest.raises(FeedError, match="more than 10000 bytes"):
+            source.latest_day()
+
+    def test_a_directory_and_a_forbidden_file(self, tmp_path: Path) -> None:
+        with pytest.raises(FeedError, match="is a directory"):
+            feed(tmp_path).columns()
+        if os.geteuid() == 0:
+            pytest.skip("root may read every file")
+        source = export(tmp_path / "a.csv", [])
+        (tmp_path / "a.csv").chmod(0)
+        with pytest.raises(FeedError, match="read permission"):
+            source.columns()
+
+    def test_a_file_that_grows_while_it_is_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(csv_lines, "BLOCK_BYTES", 1000)
+        source = export(tmp_path / "a.csv", [line(crime(n)) for n in range(100)])
+        reading = source.changes(DAY, DAY)
+        next(reading)
+        with (tmp_path / "a.csv").open("ab") as file:
+            file.write(line(crime(101)) + b"\n")
+        with pytest.raises(FeedError, match="changed while it was read"):
+            list(reading)
+
+    def test_names_of_files_and_columns_can_be_anything(self, tmp_path: Path) -> None:
+        header = HEADER + b''',"a ""quoted"" name","'); DROP TABLE x; --","_damage"'''
+        name = """it's "one" [file]; *.csv"""
+        source = export(tmp_path / name, [line(crime(1)) + b",x,y,z"], header=header)
+        expected = {**crime(1), "a_quoted_name": "x", "drop_table_x": "y", "damage": "z"}
+        assert changes(source, DAY, DAY) == [expected]
+        assert history(source) == ([expected], {})
+
+
+class TestRealExports:
+    """The portal's own files of 2016 to 2018, taken on 2018-11-21, and one of 2024 with a byte-order mark."""
+
+    def test_three_years(self, shared_data: Path) -> None:
+        counts: dict[str, int] = {}
+        expected: list[Record] = []
+        paths = sorted((shared_data / "chicago").glob("Crimes_-_201[678].csv.gz"))
+        for path in paths:
+            with gzip.open(path, "rt", encoding="utf-8", newline="") as text:
+                for row in csv.DictReader(text):
+                    month, day, year = row["Updated On"][:10].split("/")
+                    key = f"{year}-{month}-{day}"
+                    counts[key] = counts.get(key, 0) + 1
+                    if key == "2018-11-19":
+                        expected.append({api_name(title): value for title, value in row.items() if value})
+        assert (sum(counts.values()), len(expected)) == (767_264, 729)
+
+        source = feed(shared_data / "chicago" / "Crimes_-_201[678].csv.gz")
+        first = date(2018, 11, 10)
+        assert changes(source, DAY, DAY) == in_order(expected)
+        assert source.latest_day() == DAY
+        assert source.count(*FOREVER) == 767_264
+        assert source.count(first, DAY) == sum(counts[f"2018-11-{day}"] for day in range(10, 20))
+        rows = damaged = 0
+        for batch in source.history(first):
+            rows += batch.num_rows
+            damaged += batch.num_rows - batch.column(DAMAGE).null_count
+        assert (rows + sum(1 for _ in source.changes(first, DAY)), damaged) == (767_264, 0)
+
+    def test_a_byte_order_mark(self, shared_data: Path) -> None:
+        path = shared_data / "chicago" / "sample_2024_10k_bom.csv.gz"
+        source = feed(path)
+        assert source.columns() == frozenset(FIELDS)
+        with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as text:
+            rows = list(csv.DictReader(text))
+        expected = [{api_name(title): value for title, value in row.items() if value} for row in rows]
+        assert changes(source) == in_order(expected)
+        assert source.latest_day() == date(2025, 11, 30)

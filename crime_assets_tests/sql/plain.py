@@ -1,0 +1,310 @@
+"""The ten insights again, as plain pandas: what the SQL is held against. No SQL and nothing of the project here.
+
+`expected(name, crimes, as_of_day)` takes the columns of `crimes` as a frame and gives the insight's rows, in order,
+as Python values: int, float, str, date, None for NULL.
+"""
+
+from __future__ import annotations
+
+import math
+from calendar import monthrange
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import pandas as pd
+
+Row = dict[str, object]
+
+BANDS = ("night", "morning", "afternoon", "evening")
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+REPEATED = 10
+
+
+@dataclass(frozen=True)
+class Period:
+    """A period and its crimes. `first_day` is None for the period "all" of a table without crimes."""
+
+    name: str
+    first_day: date | None
+    last_day: date
+    crimes: pd.DataFrame
+
+    @property
+    def days(self) -> list[date]:
+        if self.first_day is None:
+            return []
+        return [self.first_day + timedelta(days=n) for n in range((self.last_day - self.first_day).days + 1)]
+
+
+def expected(name: str, crimes: pd.DataFrame, as_of_day: date) -> pd.DataFrame:
+    """The rows of the insight `name`; without rows there are no columns either."""
+    rows = [
+        {"as_of_day": as_of_day, "period": period.name, **row}
+        for period in _periods(crimes, as_of_day)
+        for row in _INSIGHTS[name](period)
+    ]
+    return pd.DataFrame(rows, dtype=object)
+
+
+def assert_same(actual: Sequence[tuple[object, ...]], expected_rows: pd.DataFrame) -> None:
+    """The rows an engine gave are the expected ones, in their order; floats may differ by 1e-12 of their size."""
+    wanted = list(expected_rows.itertuples(index=False, name=None))
+    assert len(actual) == len(wanted)
+    for number, (have, want) in enumerate(zip(actual, wanted, strict=True)):
+        assert len(have) == len(want)
+        for column, mine, plain in zip(expected_rows.columns, have, want, strict=True):
+            both_floats = isinstance(mine, float) and isinstance(plain, float)
+            same = math.isclose(mine, plain, rel_tol=1e-12) if both_floats else mine == plain
+            assert same, f"row {number}, {column}: {mine!r} instead of {plain!r} in {have}"
+
+
+def _periods(crimes: pd.DataFrame, as_of_day: date) -> list[Period]:
+    crimes = crimes.assign(
+        occurred_on=pd.to_datetime(crimes["occurred_on"]),
+        arrest=crimes["arrest"].eq(True).fillna(False).astype(bool),
+        domestic=crimes["domestic"].eq(True).fillna(False).astype(bool),
+    )
+    known = crimes[crimes["occurred_on"] <= pd.Timestamp(as_of_day)]
+    starts = {
+        "28d": as_of_day - timedelta(days=27),
+        "365d": as_of_day - timedelta(days=364),
+        "all": None if known.empty else known["occurred_on"].min().date(),
+    }
+    return [
+        Period(name, first, as_of_day, known[known["occurred_on"] >= pd.Timestamp(first)] if first else known)
+        for name, first in starts.items()
+    ]
+
+
+def _crime_summary(period: Period) -> Iterator[Row]:
+    crimes = period.crimes
+    total, violent = len(crimes), int(crimes["is_violent"].sum())
+    arrests, domestic = int(crimes["arrest"].sum()), int(crimes["domestic"].sum())
+    yield {
+        "first_day": period.first_day,
+        "last_day": period.last_day,
+        "crimes": total,
+        "crimes_per_day": _ratio(total, len(period.days)),
+        "arrests": arrests,
+        "arrest_share": _ratio(arrests, total),
+        "domestic_crimes": domestic,
+        "domestic_share": _ratio(domestic, total),
+        "violent_crimes": violent,
+        "property_crimes": int(crimes["is_property"].sum()),
+        "index_crimes": int(crimes["is_index"].sum()),
+        "violent_share": _ratio(violent, total),
+        "no_place": int((crimes["latitude"].isna() | crimes["longitude"].isna()).sum()),
+        "crime_types": crimes["primary_type"].nunique(),
+    }
+
+
+def _top_crime_types(period: Period) -> Iterator[Row]:
+    groups = _groups(period.crimes, "primary_type")
+    for rank, name in enumerate(_by_size(groups), start=1):
+        crimes = groups[name]
+        yield {
+            "type_rank": rank,
+            "primary_type": name,
+            "crimes": len(crimes),
+            "share": _ratio(len(crimes), len(period.crimes)),
+            "arrests": int(crimes["arrest"].sum()),
+            "arrest_share": _ratio(crimes["arrest"].sum(), len(crimes)),
+            "domestic_share": _ratio(crimes["domestic"].sum(), len(crimes)),
+            "violent_crimes": int(crimes["is_violent"].sum()),
+        }
+
+
+def _time_of_day_patterns(period: Period) -> Iterator[Row]:
+    groups = _groups(period.crimes, "time_of_day")
+    for band in BANDS:
+        if band in groups:
+            crimes = groups[band]
+            yield {
+                "time_of_day": band,
+                "crimes": len(crimes),
+                "share": _ratio(len(crimes), len(period.crimes)),
+                "crimes_per_hour": _ratio(len(crimes), 6 * len(period.days)),
+                "violent_crimes": int(crimes["is_violent"].sum()),
+                "violent_share": _ratio(crimes["is_violent"].sum(), len(crimes)),
+                "arrest_share": _ratio(crimes["arrest"].sum(), len(crimes)),
+            }
+
+
+def _hourly_heat_map(period: Period) -> Iterator[Row]:
+    groups = dict(list(period.crimes.groupby(["hour", "iso_weekday"])))
+    for hour in range(24):
+        for weekday in range(1, 8):
+            crimes = groups.get((hour, weekday), period.crimes.head(0))
+            yield {
+                "hour": hour,
+                "iso_weekday": weekday,
+                "crimes": len(crimes),
+                "share": _ratio(len(crimes), len(period.crimes)),
+                "crimes_per_day": _ratio(len(crimes), _weekdays(period, weekday)),
+                "violent_crimes": int(crimes["is_violent"].sum()),
+            }
+
+
+def _crime_by_district(period: Period) -> Iterator[Row]:
+    groups = _groups(period.crimes, "district")
+    named = [name for name in _by_size(groups) if name is not None]
+    average = _ratio(sum(len(groups[name]) for name in named), len(named))
+    for rank, name in enumerate([*named, *(name for name in groups if name is None)], start=1):
+        crimes = groups[name]
+        yield {
+            "district_rank": rank if name is not None else None,
+            "district": name,
+            "crimes": len(crimes),
+            "share": _ratio(len(crimes), len(period.crimes)),
+            "city_average": average,
+            "ratio_to_city_average": _ratio(len(crimes), average) if average and name is not None else None,
+            "violent_crimes": int(crimes["is_violent"].sum()),
+            "arrests": int(crimes["arrest"].sum()),
+            "arrest_share": _ratio(crimes["arrest"].sum(), len(crimes)),
+        }
+
+
+def _day_of_week_patterns(period: Period) -> Iterator[Row]:
+    mean_day = _ratio(len(period.crimes), len(period.days))
+    for number, weekday in enumerate(WEEKDAYS, start=1):
+        crimes = period.crimes[period.crimes["iso_weekday"] == number]
+        days = _weekdays(period, number)
+        per_day = _ratio(len(crimes), days)
+        yield {
+            "iso_weekday": number,
+            "weekday": weekday,
+            "crimes": len(crimes),
+            "share": _ratio(len(crimes), len(period.crimes)),
+            "days": days,
+            "crimes_per_day": per_day,
+            "ratio_to_mean_day": per_day / mean_day if mean_day and per_day is not None else None,
+            "violent_crimes": int(crimes["is_violent"].sum()),
+        }
+
+
+def _location_types(period: Period) -> Iterator[Row]:
+    groups = _groups(period.crimes, "location_description")
+    for rank, name in enumerate(_by_size(groups), start=1):
+        crimes = groups[name]
+        yield {
+            "location_rank": rank,
+            "location_description": name,
+            "crimes": len(crimes),
+            "share": _ratio(len(crimes), len(period.crimes)),
+            "arrest_share": _ratio(crimes["arrest"].sum(), len(crimes)),
+            "domestic_share": _ratio(crimes["domestic"].sum(), len(crimes)),
+            "violent_crimes": int(crimes["is_violent"].sum()),
+            "most_common_type": _most_common(Counter(crimes["primary_type"].dropna())),
+        }
+
+
+def _domestic_violence(period: Period) -> Iterator[Row]:
+    domestic = period.crimes[period.crimes["domestic"]]
+    of_type = _groups(period.crimes, "primary_type")
+    groups = _groups(domestic, "primary_type")
+    for name in _by_size(groups):
+        crimes = groups[name]
+        yield {
+            "primary_type": name,
+            "domestic_crimes": len(crimes),
+            "share_of_domestic": _ratio(len(crimes), len(domestic)),
+            "share_of_type": _ratio(len(crimes), len(of_type[name])),
+            "arrests": int(crimes["arrest"].sum()),
+            "arrest_share": _ratio(crimes["arrest"].sum(), len(crimes)),
+        }
+
+
+def _monthly_trends(period: Period) -> Iterator[Row]:
+    groups = {
+        (day.year, day.month): crimes for day, crimes in period.crimes.groupby(pd.to_datetime(period.crimes["month"]))
+    }
+    days = pd.Series([(day.year, day.month) for day in period.days], dtype=object).value_counts()
+    whole = {month: len(groups[month]) for month in groups if days[month] == monthrange(*month)[1]}
+    for year, month in sorted(groups):
+        crimes = groups[year, month]
+        now = whole.get((year, month))
+        month_before = whole.get((year, month - 1) if month > 1 else (year - 1, 12))
+        year_before = whole.get((year - 1, month))
+        last_of_month = date(year, month, monthrange(year, month)[1])
+        comparable = now is not None and year_before is not None
+        yield {
+            "month": date(year, month, 1),
+            "crimes": len(crimes),
+            "arrests": int(crimes["arrest"].sum()),
+            "arrest_share": _ratio(crimes["arrest"].sum(), len(crimes)),
+            "violent_crimes": int(crimes["is_violent"].sum()),
+            "property_crimes": int(crimes["is_property"].sum()),
+            "domestic_crimes": int(crimes["domestic"].sum()),
+            "days_covered": int(days[year, month]),
+            "change_from_previous_month": now - month_before if now is not None and month_before is not None else None,
+            "change_from_year_before": now - year_before if comparable else None,
+            "z_from_year_before": 2 * (math.sqrt(now) - math.sqrt(year_before)) if comparable else None,
+            "unsettled": int(last_of_month >= period.last_day - timedelta(days=35)),
+        }
+
+
+def _repeat_offense_locations(period: Period) -> Iterator[Row]:
+    # Tens of thousands of blocks: a frame for each would take minutes.
+    columns = ["block", "primary_type", "occurred_on", "is_violent", "domestic", "arrest"]
+    blocks = defaultdict(list)
+    for crime in period.crimes[columns].itertuples(index=False):
+        if isinstance(crime.block, str):
+            blocks[crime.block.upper()].append(crime)
+    repeated = {block: crimes for block, crimes in blocks.items() if len(crimes) >= REPEATED}
+    for rank, block in enumerate(_by_size(repeated), start=1):
+        crimes = repeated[block]
+        types = Counter(crime.primary_type for crime in crimes if isinstance(crime.primary_type, str))
+        arrests = sum(crime.arrest for crime in crimes)
+        yield {
+            "block_rank": rank,
+            "block": block,
+            "crimes": len(crimes),
+            "share": _ratio(len(crimes), len(period.crimes)),
+            "crime_types": len(types),
+            "most_common_type": _most_common(types),
+            "first_day": min(crime.occurred_on for crime in crimes).date(),
+            "last_day": max(crime.occurred_on for crime in crimes).date(),
+            "violent_crimes": sum(crime.is_violent for crime in crimes),
+            "domestic_crimes": sum(crime.domestic for crime in crimes),
+            "arrests": arrests,
+            "arrest_share": _ratio(arrests, len(crimes)),
+        }
+
+
+_INSIGHTS: dict[str, Callable[[Period], Iterator[Row]]] = {
+    "crime_summary": _crime_summary,
+    "top_crime_types": _top_crime_types,
+    "time_of_day_patterns": _time_of_day_patterns,
+    "hourly_heat_map": _hourly_heat_map,
+    "crime_by_district": _crime_by_district,
+    "day_of_week_patterns": _day_of_week_patterns,
+    "location_types": _location_types,
+    "domestic_violence": _domestic_violence,
+    "monthly_trends": _monthly_trends,
+    "repeat_offense_locations": _repeat_offense_locations,
+}
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return float(part) / float(whole) if whole else None
+
+
+def _groups(crimes: pd.DataFrame, column: str) -> dict[str | None, pd.DataFrame]:
+    """The crimes of each value; those without one under None."""
+    return {None if pd.isna(value) else str(value): rows for value, rows in crimes.groupby(column, dropna=False)}
+
+
+def _by_size(groups: Mapping[str | None, Sized]) -> list[str | None]:
+    """The largest group first; equal ones in alphabetical order, None last."""
+    return sorted(groups, key=lambda name: (-len(groups[name]), name is None, name or ""))
+
+
+def _most_common(counts: Counter[str]) -> str | None:
+    """The most frequent value, the first in the alphabet of those that tie; None if there is none."""
+    return min((value for value, count in counts.items() if count == max(counts.values())), default=None)
+
+
+def _weekdays(period: Period, iso_weekday: int) -> int:
+    return sum(day.isoweekday() == iso_weekday for day in period.days)

@@ -1,0 +1,50 @@
+-- When in the day crime is recorded, by bands of six hours.
+-- Times are the city's own clock and often estimates: 00:00 and 12:00 stand for "some time that night" or "that day",
+-- which lifts the night and the afternoon bands. An arrest share is the part of the records with an arrest so far, not
+-- clearance.
+--
+-- @column as_of_day: Change day up to which the figures know.
+-- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column time_of_day: night 0-5 h, morning 6-11 h, afternoon 12-17 h, evening 18-23 h. [time_of_day]
+-- @column crimes: Records of the band in the period.
+-- @column share: Crimes divided by all crimes of the period.
+-- @column crimes_per_hour: Crimes divided by the hours of the band in the period, six a day. [occurred_on]
+-- @column violent_crimes: Violent index crimes, by FBI code. [is_violent]
+-- @column violent_share: Violent crimes divided by crimes. [is_violent]
+-- @column arrest_share: Part of the crimes with an arrest recorded so far. [arrest]
+
+WITH periods AS (
+    SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
+    UNION ALL
+    SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day
+    UNION ALL
+    SELECT 'all' AS period, min(occurred_on) AS first_day FROM crimes WHERE occurred_on <= :as_of_day
+),
+
+counted AS (
+    SELECT
+        periods.period,
+        date_diff('day', periods.first_day, :as_of_day) + 1 AS days,
+        crimes.time_of_day,
+        count(*) AS crimes,
+        count(*) FILTER (WHERE crimes.is_violent) AS violent_crimes,
+        count(*) FILTER (WHERE crimes.arrest) AS arrests
+    FROM periods
+    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
+    GROUP BY periods.period, periods.first_day, crimes.time_of_day
+)
+
+SELECT
+    :as_of_day AS as_of_day,
+    period,
+    time_of_day,
+    crimes,
+    CAST(crimes AS DOUBLE) / NULLIF(sum(crimes) OVER (PARTITION BY period), 0) AS share,
+    CAST(crimes AS DOUBLE) / NULLIF(6 * days, 0) AS crimes_per_hour,
+    violent_crimes,
+    CAST(violent_crimes AS DOUBLE) / NULLIF(crimes, 0) AS violent_share,
+    CAST(arrests AS DOUBLE) / NULLIF(crimes, 0) AS arrest_share
+FROM counted
+ORDER BY
+    period,
+    CASE time_of_day WHEN 'night' THEN 1 WHEN 'morning' THEN 2 WHEN 'afternoon' THEN 3 WHEN 'evening' THEN 4 END

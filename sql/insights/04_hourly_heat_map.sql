@@ -1,0 +1,86 @@
+-- At which hours of which weekdays crime is recorded: all 168 cells of the week, the empty ones too.
+-- Times are the city's own clock and often estimates: the peaks at hours 0 and 12 are mostly artefacts of recording.
+-- A cell of 28d rests on four days or fewer, so a difference between two cells is often chance.
+--
+-- @column as_of_day: Change day up to which the figures know.
+-- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column hour: Hour of the day, 0 to 23.
+-- @column iso_weekday: 1 Monday to 7 Sunday.
+-- @column crimes: Records of the hour and weekday in the period.
+-- @column share: Crimes divided by all crimes of the period.
+-- @column crimes_per_day: Crimes divided by how often the weekday falls in the period. [occurred_on]
+-- @column violent_crimes: Violent index crimes, by FBI code. [is_violent]
+
+WITH periods AS (
+    SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
+    UNION ALL
+    SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day
+    UNION ALL
+    SELECT 'all' AS period, min(occurred_on) AS first_day FROM crimes WHERE occurred_on <= :as_of_day
+),
+
+hours AS (
+    SELECT hour
+    FROM (
+        VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11),
+               (12), (13), (14), (15), (16), (17), (18), (19), (20), (21), (22), (23)
+    ) AS hours_of_day (hour)
+),
+
+weekdays AS (
+    SELECT iso_weekday
+    FROM (VALUES (1), (2), (3), (4), (5), (6), (7)) AS days_of_week (iso_weekday)
+),
+
+-- Whole weeks since the Sunday 2000-01-02 at the two ends of the period: a weekday function would not survive
+-- translation between the engines.
+cells AS (
+    SELECT
+        periods.period,
+        hours.hour,
+        weekdays.iso_weekday,
+        floor(CAST(date_diff('day', DATE '2000-01-02', :as_of_day) - weekdays.iso_weekday AS DOUBLE) / 7)
+        - floor(
+            CAST(date_diff('day', DATE '2000-01-02', periods.first_day) - 1 - weekdays.iso_weekday AS DOUBLE) / 7
+        ) AS days
+    FROM periods
+    CROSS JOIN hours
+    CROSS JOIN weekdays
+),
+
+counted AS (
+    SELECT
+        periods.period,
+        crimes.hour,
+        crimes.iso_weekday,
+        count(*) AS crimes,
+        count(*) FILTER (WHERE crimes.is_violent) AS violent_crimes
+    FROM periods
+    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
+    GROUP BY periods.period, crimes.hour, crimes.iso_weekday
+),
+
+filled AS (
+    SELECT
+        cells.period,
+        cells.hour,
+        cells.iso_weekday,
+        cells.days,
+        coalesce(counted.crimes, 0) AS crimes,
+        coalesce(counted.violent_crimes, 0) AS violent_crimes
+    FROM cells
+    LEFT JOIN counted
+        ON counted.period = cells.period AND counted.hour = cells.hour AND counted.iso_weekday = cells.iso_weekday
+)
+
+SELECT
+    :as_of_day AS as_of_day,
+    period,
+    hour,
+    iso_weekday,
+    crimes,
+    CAST(crimes AS DOUBLE) / NULLIF(sum(crimes) OVER (PARTITION BY period), 0) AS share,
+    CAST(crimes AS DOUBLE) / NULLIF(days, 0) AS crimes_per_day,
+    violent_crimes
+FROM filled
+ORDER BY period, hour, iso_weekday

@@ -1,0 +1,69 @@
+-- How much crime each police district records, and how that compares with the average district.
+-- Districts differ in people, visitors and area, so a ratio above 1 is a workload, not a risk. The average is over the
+-- districts named in the records of the period; one that is no longer on the map and has few records lowers it.
+-- Records without a district stand in a row of their own. An arrest share is the part of the records with an arrest so
+-- far, not clearance.
+--
+-- @column as_of_day: Change day up to which the figures know.
+-- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column district_rank: 1 for the most crimes, ties by district; NULL where the district is unknown. [district]
+-- @column district: Police district, three digits; NULL where unknown. [district]
+-- @column crimes: Records of the district in the period.
+-- @column share: Crimes divided by all crimes of the period, those without a district included.
+-- @column city_average: Crimes per named district. [district]
+-- @column ratio_to_city_average: Crimes divided by the city average; NULL where the district is unknown. [district]
+-- @column violent_crimes: Violent index crimes, by FBI code. [is_violent]
+-- @column arrests: Crimes with an arrest recorded so far. [arrest]
+-- @column arrest_share: Arrests divided by crimes. [arrest]
+
+WITH periods AS (
+    SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
+    UNION ALL
+    SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day
+    UNION ALL
+    SELECT 'all' AS period, min(occurred_on) AS first_day FROM crimes WHERE occurred_on <= :as_of_day
+),
+
+counted AS (
+    SELECT
+        periods.period,
+        crimes.district,
+        count(*) AS crimes,
+        count(*) FILTER (WHERE crimes.is_violent) AS violent_crimes,
+        count(*) FILTER (WHERE crimes.arrest) AS arrests
+    FROM periods
+    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
+    GROUP BY periods.period, crimes.district
+),
+
+compared AS (
+    SELECT
+        period,
+        CASE WHEN district IS NOT NULL THEN 1 ELSE 0 END AS named,
+        district,
+        crimes,
+        CAST(crimes AS DOUBLE) / NULLIF(sum(crimes) OVER (PARTITION BY period), 0) AS share,
+        CAST(sum(CASE WHEN district IS NOT NULL THEN crimes END) OVER (PARTITION BY period) AS DOUBLE)
+        / NULLIF(count(district) OVER (PARTITION BY period), 0) AS city_average,
+        violent_crimes,
+        arrests
+    FROM counted
+)
+
+SELECT
+    :as_of_day AS as_of_day,
+    period,
+    CASE
+        WHEN named = 1
+            THEN row_number() OVER (PARTITION BY period ORDER BY named DESC, crimes DESC, district NULLS LAST)
+    END AS district_rank,
+    district,
+    crimes,
+    share,
+    city_average,
+    CASE WHEN named = 1 THEN crimes / NULLIF(city_average, 0) END AS ratio_to_city_average,
+    violent_crimes,
+    arrests,
+    CAST(arrests AS DOUBLE) / NULLIF(crimes, 0) AS arrest_share
+FROM compared
+ORDER BY period, district_rank NULLS LAST

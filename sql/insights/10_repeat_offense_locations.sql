@@ -1,0 +1,115 @@
+-- On which blocks crime is recorded again and again: those with at least ten crimes in the period.
+-- A block is not an address: the city hides the last two digits of the number and shifts the coordinates, and deriving
+-- the exact address is against its terms of use. Long streets of shops and large buildings lead because many people
+-- pass there. Blocks that differ only in upper and lower case are one. An arrest share is the part of the records with
+-- an arrest so far, not clearance.
+--
+-- @column as_of_day: Change day up to which the figures know.
+-- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column block_rank: 1 for the most crimes; ties in alphabetical order. [block]
+-- @column block: Block in upper case. [block]
+-- @column crimes: Records of the block in the period, at least 10.
+-- @column share: Crimes divided by all crimes of the period, those on other blocks included.
+-- @column crime_types: How many different offense categories occur. [primary_type]
+-- @column most_common_type: The most frequent offense category; the first in the alphabet of those that tie.
+--   [block, primary_type]
+-- @column first_day: Day of the first crime in the period. [occurred_on]
+-- @column last_day: Day of the last crime in the period. [occurred_on]
+-- @column violent_crimes: Violent index crimes, by FBI code. [is_violent]
+-- @column domestic_crimes: Crimes that the city marks as domestic violence. [domestic]
+-- @column arrests: Crimes with an arrest recorded so far. [arrest]
+-- @column arrest_share: Arrests divided by crimes. [arrest]
+
+WITH periods AS (
+    SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
+    UNION ALL
+    SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day
+    UNION ALL
+    SELECT 'all' AS period, min(occurred_on) AS first_day FROM crimes WHERE occurred_on <= :as_of_day
+),
+
+counted AS (
+    SELECT
+        periods.period,
+        upper(crimes.block) AS block,
+        crimes.primary_type,
+        count(*) AS crimes,
+        min(crimes.occurred_on) AS first_day,
+        max(crimes.occurred_on) AS last_day,
+        count(*) FILTER (WHERE crimes.is_violent) AS violent_crimes,
+        count(*) FILTER (WHERE crimes.domestic) AS domestic_crimes,
+        count(*) FILTER (WHERE crimes.arrest) AS arrests
+    FROM periods
+    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
+    GROUP BY periods.period, upper(crimes.block), crimes.primary_type
+),
+
+-- A category that is not recorded comes last, so that it is never the most common one beside a named one.
+ranked AS (
+    SELECT
+        period,
+        block,
+        primary_type,
+        crimes,
+        first_day,
+        last_day,
+        violent_crimes,
+        domestic_crimes,
+        arrests,
+        row_number() OVER (
+            PARTITION BY period, block
+            ORDER BY CASE WHEN primary_type IS NULL THEN 1 ELSE 0 END, crimes DESC, primary_type NULLS LAST
+        ) AS type_rank
+    FROM counted
+),
+
+blocks AS (
+    SELECT
+        period,
+        block,
+        CAST(sum(crimes) AS BIGINT) AS crimes,
+        count(primary_type) AS crime_types,
+        max(CASE WHEN type_rank = 1 THEN primary_type END) AS most_common_type,
+        min(first_day) AS first_day,
+        max(last_day) AS last_day,
+        CAST(sum(violent_crimes) AS BIGINT) AS violent_crimes,
+        CAST(sum(domestic_crimes) AS BIGINT) AS domestic_crimes,
+        CAST(sum(arrests) AS BIGINT) AS arrests
+    FROM ranked
+    GROUP BY period, block
+),
+
+shared AS (
+    SELECT
+        period,
+        block,
+        crimes,
+        CAST(crimes AS DOUBLE) / NULLIF(sum(crimes) OVER (PARTITION BY period), 0) AS share,
+        crime_types,
+        most_common_type,
+        first_day,
+        last_day,
+        violent_crimes,
+        domestic_crimes,
+        arrests
+    FROM blocks
+)
+
+SELECT
+    :as_of_day AS as_of_day,
+    period,
+    row_number() OVER (PARTITION BY period ORDER BY crimes DESC, block) AS block_rank,
+    block,
+    crimes,
+    share,
+    crime_types,
+    most_common_type,
+    first_day,
+    last_day,
+    violent_crimes,
+    domestic_crimes,
+    arrests,
+    CAST(arrests AS DOUBLE) / NULLIF(crimes, 0) AS arrest_share
+FROM shared
+WHERE crimes >= 10 AND block IS NOT NULL
+ORDER BY period, block_rank
