@@ -1,5 +1,6 @@
 """What the assets share: owners, groups, and how tables are described and previewed in the UI."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
@@ -7,6 +8,9 @@ import dagster as dg
 
 OWNERS = ["team:data-engineering"]
 PREVIEW_ROWS = 10
+
+# The policy is called beta in this release, and every use of it would be warned of.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 TOGETHER = dg.BackfillPolicy.single_run()
 """A range of days is one run."""

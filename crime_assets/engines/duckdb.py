@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -19,6 +19,16 @@ from crime_assets.lakehouse.duck import connection, identifier, literal
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, Column, arrow_schema
 
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+_READ: Mapping[str, tuple[str, tuple[Column, ...]]] = {
+    "crimes": ("crimes_now", CRIMES),
+    "crimes_superseded": ("crimes_superseded", CRIMES),
+    "crimes_quarantine": ("crimes_quarantine", QUARANTINE),
+}
+"""Table → the name statements of ours know it by, and its columns."""
+
 
 class DuckDBEngine:
     """One city's tables in one lake."""
@@ -28,17 +38,16 @@ class DuckDBEngine:
     def __init__(self, lake: Lake, city: City) -> None:
         self._lake = lake
         self._city = city
+        self._exit = ExitStack()
+        self._open: tuple[tuple[int | None, ...], duckdb.DuckDBPyConnection] | None = None
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
         """The insight's rows, in its order, from what was known on the as-of day."""
-        with self._known_on(as_of_day) as con:
-            return con.sql(render(insight.statement, self.name, {"as_of_day": as_of_day})).to_arrow_table()
+        return self._ask(insight.statement, as_of_day, {})
 
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
         """The rows of a statement of sql/checks, from what was known on the as-of day."""
-        with self._known_on(as_of_day) as con:
-            sql = render(statement("checks", measurement), self.name, {"as_of_day": as_of_day, **parameters})
-            return list(con.sql(sql).to_arrow_table().to_pylist())
+        return list(self._ask(statement("checks", measurement), as_of_day, parameters).to_pylist())
 
     def query(self, sql: str, as_of: str | None = None) -> Answer:
         """Answer a person's query over all tables of the city, with nothing but the lake's data files in reach.
@@ -46,11 +55,10 @@ class DuckDBEngine:
         `as_of` is a snapshot id of `crimes`, a time or a day (UTC); it applies to `crimes` alone.
         """
         with connection(self._lake.staging) as con:
-            self._view(con, "crimes", "crimes", CRIMES, self._snapshot(as_of))
-            self._view(con, "crimes_quarantine", "crimes_quarantine", QUARANTINE)
-            for name in tables.names(self._lake, self._city.name):
-                if name not in ("crimes", "crimes_quarantine"):
-                    self._view(con, name, name, CRIMES if name.startswith("crimes") else None)
+            for name in sorted({*_READ, *tables.names(self._lake, self._city.name)}):
+                table = tables.load(self._lake, self._city.name, name)
+                columns = _READ[name][1] if name in _READ else None
+                _view(con, name, table, columns, self._snapshot(as_of) if name == "crimes" else None)
             con.execute(f"SET allowed_directories = [{literal(str(self._lake.home / 'warehouse'))}]")
             con.execute("SET enable_external_access = false")
             con.execute("SET lock_configuration = true")
@@ -61,39 +69,30 @@ class DuckDBEngine:
             except duckdb.Error as error:
                 raise UsageError(f"The query cannot be answered: {str(error).splitlines()[0]}") from error
 
-    @contextmanager
-    def _known_on(self, as_of_day: date) -> Iterator[duckdb.DuckDBPyConnection]:
-        with connection(self._lake.staging) as con:
-            self._view(con, "crimes_now", "crimes", CRIMES)
-            self._view(con, "crimes_superseded", "crimes_superseded", CRIMES)
-            self._view(con, "crimes_quarantine", "crimes_quarantine", QUARANTINE)
-            known = render(statement("crimes", "as_of"), self.name, {"as_of_day": as_of_day})
-            con.execute(f"CREATE TEMP VIEW crimes AS {known}")
-            yield con
+    def _ask(self, sql: str, as_of_day: date, parameters: Mapping[str, date | float]) -> pa.Table:
+        con = self._session()
+        day = {"as_of_day": as_of_day}
+        con.execute(f"CREATE OR REPLACE TEMP VIEW crimes AS {render(statement('crimes', 'as_of'), self.name, day)}")
+        return con.sql(render(sql, self.name, {**day, **parameters})).to_arrow_table()
 
-    def _view(
-        self,
-        con: duckdb.DuckDBPyConnection,
-        name: str,
-        table_name: str,
-        columns: tuple[Column, ...] | None,
-        snapshot_id: int | None = None,
-    ) -> None:
-        """A view of a table's live files; an empty one of the given columns where there are none."""
-        table = tables.load(self._lake, self._city.name, table_name)
-        files = tables.data_files(table, snapshot_id) if table is not None else []
-        if files:
-            paths = ", ".join(literal(tables.local_path(file.file_path)) for file in files)
-            con.execute(
-                f"CREATE VIEW {identifier(name)} AS "
-                f"FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
-            )
-            return
-        if table is not None and columns is None:
-            schema = table.schema().as_arrow()
-        else:
-            schema = arrow_schema(columns or ())
-        con.register(name, schema.empty_table())
+    def _session(self) -> duckdb.DuckDBPyConnection:
+        """A connection with views of the present snapshots, kept until one of the tables changes."""
+        found = {name: tables.load(self._lake, self._city.name, name) for name in _READ}
+        state = tuple(table.metadata.current_snapshot_id if table is not None else None for table in found.values())
+        if self._open is None or self._open[0] != state:
+            self.close()
+            con = self._exit.enter_context(connection(self._lake.staging))
+            # Statements of a run read the same files one after another.
+            con.execute("SET parquet_metadata_cache = true")
+            for (view, columns), table in zip(_READ.values(), found.values(), strict=True):
+                _view(con, view, table, columns)
+            self._open = (state, con)
+        return self._open[1]
+
+    def close(self) -> None:
+        """Let go of the connection; the next question opens another."""
+        self._open = None
+        self._exit.close()
 
     def _snapshot(self, as_of: str | None) -> int | None:
         if as_of is None:
@@ -107,6 +106,26 @@ class DuckDBEngine:
         if snapshot is None:
             raise CrimeAssetsError(f"The lake has no snapshot of crimes as old as {as_of}: ask for a later time.")
         return snapshot.snapshot_id
+
+
+def _view(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    table: Table | None,
+    columns: tuple[Column, ...] | None,
+    snapshot_id: int | None = None,
+) -> None:
+    """A view of a table's live files; an empty one of the given columns where there are none."""
+    files = tables.data_files(table, snapshot_id) if table is not None else []
+    if files:
+        paths = ", ".join(literal(tables.local_path(file.file_path)) for file in files)
+        con.execute(
+            f"CREATE VIEW {identifier(name)} AS "
+            f"FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
+        )
+    else:
+        schema = table.schema().as_arrow() if table is not None and columns is None else arrow_schema(columns or ())
+        con.register(name, schema.empty_table())
 
 
 def _moment(text: str) -> datetime:

@@ -24,6 +24,8 @@ LONGEST_GARBAGE = 64 << 20
 """More bytes than this without an end of line are not a damaged line but no CSV at all."""
 
 _FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\Z)')
+# What Arrow takes for a field: quotes after the closing one, or inside an unquoted field, are text like any other.
+_CLOSED = re.compile(rb'(?:(?:"[^"]*+(?:""[^"]*+)*+"|(?!"))[^,]*+(?:,|\Z))+')
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -119,7 +121,7 @@ def _sorted_blocks(blocks: Iterator[tuple[bytes, bool]], header: bytes, width: i
 
 def _blocks(stream: ByteStream) -> Iterator[tuple[bytes, bool]]:
     """The stream in blocks of whole lines, and whether it is the last block (whose last line may have no end)."""
-    rest = stream.read(BLOCK_BYTES).removeprefix(_BYTE_ORDER_MARK)
+    rest = stream.read(BLOCK_BYTES)
     while chunk := stream.read(BLOCK_BYTES):
         text = rest + chunk
         end = text.rfind(b"\n") + 1
@@ -240,12 +242,12 @@ def _parse(lines: list[bytes], fields: list[str]) -> tuple[pa.Table, list[Damage
     )
     if table.num_rows + len(rejected) == len(lines) + 1:
         return table.slice(0, table.num_rows - 1), rejected
-    if len(lines) == 1:
-        return table.slice(0, 0), [Damaged("unbalanced quotes", _shown(lines[0]))]
-    half = len(lines) // 2
-    first, first_damaged = _parse(lines[:half], fields)
-    second, second_damaged = _parse(lines[half:], fields)
-    return pa.concat_tables([first, second]), first_damaged + second_damaged
+    closed = [line for line in lines if _CLOSED.fullmatch(line)]
+    if len(closed) == len(lines):
+        raise CsvError("its lines cannot be told apart")
+    records, damaged = _parse(closed, fields)
+    open_lines = [Damaged("unbalanced quotes", line.decode()) for line in lines if not _CLOSED.fullmatch(line)]
+    return records, open_lines + damaged
 
 
 def _table(rows: list[list[str]], fields: list[str]) -> pa.Table:

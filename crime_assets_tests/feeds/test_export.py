@@ -286,15 +286,22 @@ class TestDamage:
         source = export(tmp_path / "a.csv", [line(record)])
         assert changes(source, DAY, DAY) == [record]
 
-    def test_two_cut_lines_in_a_row_do_not_make_one_record(self, tmp_path: Path) -> None:
-        whole = line(crime(1))
+    def test_two_damaged_lines_in_a_row_do_not_make_one_record(self, tmp_path: Path) -> None:
+        whole = line(crime(1, description="FISTS", location_description="BAR"))
         open_end = whole[: whole.rindex(b'"') - 5]
-        for other in (open_end, whole[: whole.index(b'"') + 1], whole.replace(b"ROBBERY", b'ROBBERY"')):
+        others = (
+            open_end,
+            whole[: whole.index(b'"') + 1],
+            whole.replace(b"ROBBERY", b'ROBBERY"'),
+            whole.replace(b'"', b"", 1),
+            b'end of a field",and one more',
+        )
+        for other in others:
             records, damaged = history(export(tmp_path / "a.csv", [open_end, other, line(crime(2))]))
             assert records == [crime(2)]
-            assert set(damaged) == {open_end.decode(), other.decode()}
+            assert damaged == dict.fromkeys([open_end.decode(), other.decode()], "unbalanced quotes")
 
-    @pytest.mark.parametrize("seed", range(12))
+    @pytest.mark.parametrize("seed", range(8))
     def test_good_records_always_come_back(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
         """Damage of every kind at random, with blocks so small that all of it also meets their borders."""
         chance = random.Random(seed)

@@ -1,0 +1,103 @@
+"""Builders: small cities, lakes and records that tests are told with."""
+
+import csv
+import gzip
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from crime_assets import cities
+from crime_assets.core.envelopes import Envelope, seal, unseal
+from crime_assets.profiles import Profile, Settings
+
+CHICAGO = cities.get("chicago")
+
+HEADERS = (
+    "ID,Case Number,Date,Block,IUCR,Primary Type,Description,Location Description,Arrest,Domestic,Beat,District,Ward,"
+    "Community Area,FBI Code,X Coordinate,Y Coordinate,Year,Updated On,Latitude,Longitude,Location"
+).split(",")
+"""Headers of a native export of the portal."""
+
+
+def record(id: int, updated: str, occurred: str = "2024-01-05T13:00:00.000", **fields: object) -> dict[str, object]:
+    """A record as the API returns it; `updated` and `occurred` are ISO days or times; a field of None is left out."""
+    full: dict[str, object] = {
+        "id": str(id),
+        "case_number": f"JH{id:06d}",
+        "date": occurred if "T" in occurred else f"{occurred}T13:00:00.000",
+        "block": "001XX N STATE ST",
+        "iucr": "0820",
+        "primary_type": "THEFT",
+        "description": "$500 AND UNDER",
+        "location_description": "STREET",
+        "arrest": False,
+        "domestic": False,
+        "beat": "0111",
+        "district": "001",
+        "ward": "42",
+        "community_area": "32",
+        "fbi_code": "06",
+        "x_coordinate": "1176352",
+        "y_coordinate": "1900927",
+        "year": occurred[:4],
+        "updated_on": updated if "T" in updated else f"{updated}T15:40:00.000",
+        "latitude": "41.883500187",
+        "longitude": "-87.627876698",
+        **fields,
+    }
+    return {name: value for name, value in full.items() if value is not None}
+
+
+def envelope(source: Mapping[str, object], day: str = "2024-01-20", pulled: str = "2024-01-21T08:00:00") -> Envelope:
+    """The record as it comes out of a delivery of `day`, pulled at `pulled` (UTC)."""
+    at = datetime.fromisoformat(pulled).replace(tzinfo=UTC)
+    return unseal(seal(source, "chicago", date.fromisoformat(day), "batch", at), "chicago")
+
+
+def export_row(source: Mapping[str, object]) -> list[str]:
+    """The record as a native export writes it, in the order of HEADERS."""
+    cells = []
+    for header in HEADERS:
+        value = source.get(header.lower().replace(" ", "_"), "")
+        if header in ("Date", "Updated On"):
+            value = datetime.fromisoformat(str(value)).strftime("%m/%d/%Y %I:%M:%S %p")
+        cells.append(str(value).lower() if isinstance(value, bool) else str(value))
+    return cells
+
+
+def write_export(path: Path, records: Iterable[Mapping[str, object]]) -> Path:
+    """A native export, gzip if the path ends so."""
+    opened = gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w", newline="")
+    with opened as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADERS)
+        writer.writerows(export_row(source) for source in records)
+    return path
+
+
+def clock_at(text: str) -> Callable[[], datetime]:
+    """A clock that stands at an ISO time, UTC."""
+    at = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    return lambda: at
+
+
+def ticking_clock(text: str) -> Callable[[], datetime]:
+    """A clock that goes on by a second each time it is looked at."""
+    at = datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+    def look() -> datetime:
+        nonlocal at
+        at += timedelta(seconds=1)
+        return at
+
+    return look
+
+
+def export_profile(home: Path, pattern: Path | str, now: str = "2024-02-01T12:00:00") -> Profile:
+    """A local profile on an export."""
+    return Profile(Settings(home=home, feed="export", export=str(pattern)), clock=ticking_clock(now))
+
+
+def sample_profile(home: Path, rows: int = 10_000, now: str = "2024-02-01T12:00:00") -> Profile:
+    """A local profile on the sample city."""
+    return Profile(Settings(home=home, feed="sample", sample_rows=rows), clock=ticking_clock(now))
