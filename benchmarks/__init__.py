@@ -1,0 +1,1 @@
+"""Speed as ratios: each figure of ours beside a named peer, measured in turn in the same run."""

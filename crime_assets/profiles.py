@@ -106,7 +106,8 @@ class Profile:
 
                 if not self.settings.export:
                     raise UsageError("CRIME_FEED=export needs CRIME_EXPORT: set it to the files of a portal export.")
-                return ExportFeed(self.city, self.settings.export)
+                cache = self.lake.home / "cache"
+                return ExportFeed(self.city, self.settings.export, cache=cache, today=self.today)
             case "socrata":
                 from crime_assets.feeds.socrata import SocrataFeed
 

@@ -21,6 +21,7 @@ from crime_assets.core.errors import FeedError, UsageError
 from crime_assets.feeds import DAMAGE, RAW, Record
 from crime_assets.feeds.csv_lines import Damaged
 from crime_assets.feeds.export_file import ExportFile
+from crime_assets.feeds.replay import Replay, ReplayWriter, open_replay
 
 _MOST_KNOWN_DAYS = 100_000
 
@@ -41,17 +42,20 @@ _DUCKDB: dict[str, str | bool | int | float | list[str]] = {
 class ExportFeed:
     """All files that match a glob, taken together: their rows add up, duplicates included.
 
-    Files may differ in format and columns. They are read as a stream, in full for every question that has not been
-    answered before; how many records each change day has is remembered for as long as a file stays the same.
+    Files may differ in format and columns. They are read as a stream. What a replay of days needs is kept in `cache`,
+    so that a file is read again only for days before those asked for so far, or when it has changed. A change stamp of
+    `today` or later is damage, not news: it does not count as the latest day.
     """
 
     name = "export"
 
-    def __init__(self, city: City, pattern: str) -> None:
+    def __init__(self, city: City, pattern: str, *, cache: Path, today: date) -> None:
         self._city = city
         self._pattern = pattern
+        self._cache = cache
+        self._today = today
         self._files: dict[Path, ExportFile] = {}
-        self._counts: dict[Path, Counter[date]] = {}
+        self._replays: dict[Path, Replay] = {}
         self._known_days: dict[str, date | None] = {}
 
     def columns(self) -> frozenset[str]:
@@ -60,7 +64,7 @@ class ExportFeed:
 
     def latest_day(self) -> date:
         """The greatest change day in the files; FeedError if no record has one."""
-        days = [max(counts) for file in self._current_files() if (counts := self._day_counts(file))]
+        days = [day for file in self._current_files() for day in self._replay(file).counts if day < self._today]
         if not days:
             raise FeedError(f"No record of {self._pattern} has a readable {self._city.change_field}: fetch it again.")
         return max(days)
@@ -68,16 +72,13 @@ class ExportFeed:
     def changes(self, first: date, last: date) -> Iterator[Record]:
         """Every record with a change day from `first` to `last`; empty fields are absent."""
         for file in self._current_files():
-            if file.path in self._counts and not _within(self._counts[file.path], first, last):
-                continue
-            for records, days, _ in self._parts(file):
-                wanted = records.filter(pc.and_(pc.greater_equal(days, first), pc.less_equal(days, last)))
-                for row in wanted.to_pylist():
+            for records in self._replay(file, first).records(first, last):
+                for row in records.to_pylist():
                     yield {name: value for name, value in row.items() if value is not None}
 
     def count(self, first: date, last: date) -> int:
         """How many records have a change day from `first` to `last`."""
-        return sum(_within(self._day_counts(file), first, last) for file in self._current_files())
+        return sum(_within(self._replay(file).counts, first, last) for file in self._current_files())
 
     def history(self, before: date) -> pa.RecordBatchReader:
         """Every record with a change day before `before` or none that can be read, and every damaged line."""
@@ -108,7 +109,7 @@ class ExportFeed:
         known = self._files.get(path)
         if known and known.is_current:
             return known
-        self._counts.pop(path, None)
+        self._replays.pop(path, None)
         file = ExportFile(path, self._city.timezone)
         for field in (self._city.key_field, self._city.change_field):
             if field not in file.fields:
@@ -119,22 +120,28 @@ class ExportFeed:
     def _all_fields(self) -> list[str]:
         return list(dict.fromkeys(name for file in self._current_files() for name in file.fields))
 
-    def _day_counts(self, file: ExportFile) -> Counter[date]:
-        if file.path not in self._counts:
-            for _ in self._parts(file):
-                pass
-        return self._counts[file.path]
+    def _replay(self, file: ExportFile, since: date = date.max) -> Replay:
+        """What is kept of the file, with the records from `since` on; reads the file whole if that is not kept yet."""
+        replay = self._replays.get(file.path) or open_replay(self._cache, file)
+        if replay is None or since < replay.since:
+            writer = ReplayWriter(self._cache, file, since)
+            try:
+                counts: Counter[date] = Counter()
+                for records, days, _ in self._parts(file):
+                    writer.add(records, days)
+                    for entry in pc.value_counts(days.drop_null()).to_pylist():
+                        counts[entry["values"]] += entry["counts"]
+                replay = writer.finish(counts)
+            finally:
+                writer.abandon()
+        self._replays[file.path] = replay
+        return replay
 
     def _parts(self, file: ExportFile) -> Iterator[tuple[pa.Table, pa.Array, list[Damaged]]]:
-        """A file's records with their change days, and its damaged lines; read to the end, its days are counted."""
-        counts: Counter[date] = Counter()
+        """A file's records with their change days, and its damaged lines."""
         with duckdb.connect(config=_DUCKDB) as duck:
             for part in file.parts():
-                days = self._days(duck, part.records.column(self._city.change_field))
-                for entry in pc.value_counts(days.drop_null()).to_pylist():
-                    counts[entry["values"]] += entry["counts"]
-                yield part.records, days, part.damaged
-        self._counts[file.path] = counts
+                yield part.records, self._days(duck, part.records.column(self._city.change_field)), part.damaged
 
     def _days(self, duck: duckdb.DuckDBPyConnection, stamps: pa.ChunkedArray) -> pa.Array:
         """Change days, NULL where the stamp cannot be read. Thousands of records share a stamp: each is parsed once."""

@@ -41,7 +41,7 @@ class ExportFile:
         self.path = path
         self._timezone = timezone
         with self._reading():
-            self._version = self._stat()
+            self.version = self._stat()
             with path.open("rb") as stream:
                 self._first_bytes = stream.read(len(_PARQUET))
 
@@ -49,7 +49,7 @@ class ExportFile:
     def is_current(self) -> bool:
         """Whether the file on disk is still the one that was opened."""
         with self._reading():
-            return self._stat() == self._version
+            return self._stat() == self.version
 
     @cached_property
     def fields(self) -> list[str]:

@@ -1,0 +1,73 @@
+"""The peer of a day's run: the same assets, checks and partitions with empty steps, run in process.
+
+    python -m benchmarks.empty_graph FIRST_DAY LAST_DAY
+
+It has a Dagster home of its own, given by DAGSTER_HOME, and does what a command of ours cannot go without: start Python,
+import Dagster, build the graph, and record every step.
+"""
+
+import sys
+import warnings
+
+import dagster as dg
+
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+ASSETS = {
+    "raw_crime_batches": [],
+    "crime_deliveries": ["raw_crime_batches"],
+    "crimes": ["crime_deliveries"],
+    **{f"insight_{number}": ["crimes"] for number in range(10)},
+}
+CHECKS = {
+    "crime_deliveries": ["delivery_complete", "duplicate_share", "source_schema"],
+    "crimes": [
+        "one_row_per_id",
+        "quarantine_share",
+        "freshness",
+        "codes_valid",
+        "coordinates_valid",
+        "daily_count_in_line",
+        "clearance_rate",
+    ],
+}
+BLOCKING = ("delivery_complete", "one_row_per_id")
+
+
+def _asset(name: str, deps: list[str], days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(name=name, deps=deps, partitions_def=days, backfill_policy=dg.BackfillPolicy.single_run())
+    def empty() -> None:
+        pass
+
+    return empty
+
+
+def _checks(asset: str, names: list[str]) -> dg.AssetChecksDefinition:
+    specs = [dg.AssetCheckSpec(name, asset=asset, blocking=name in BLOCKING) for name in names]
+
+    @dg.multi_asset_check(name=f"check_{asset}", specs=specs)
+    def empty():  # noqa: ANN202 - a generator of results
+        for name in names:
+            yield dg.AssetCheckResult(asset_key=asset, check_name=name, passed=True)
+
+    return empty
+
+
+def main(first: str, last: str) -> None:
+    """Run the empty graph over the days from first to last."""
+    days = dg.DailyPartitionsDefinition(start_date="2018-11-10", timezone="America/Chicago")
+    definitions = dg.Definitions(
+        assets=[_asset(name, deps, days) for name, deps in ASSETS.items()],
+        asset_checks=[_checks(asset, names) for asset, names in CHECKS.items()],
+        jobs=[dg.define_asset_job("run_change_day", "*", partitions_def=days)],
+        executor=dg.in_process_executor,
+    )
+    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    with dg.DagsterInstance.get() as instance:
+        # The console logger would print each event, which ours does not do either.
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        definitions.resolve_job_def("run_change_day").execute_in_process(instance=instance, tags=tags, run_config=quiet)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
