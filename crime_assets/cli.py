@@ -87,9 +87,11 @@ def _run(profile: Profile, options: argparse.Namespace) -> int:
 
 def _query(profile: Profile, options: argparse.Namespace) -> int:
     from crime_assets.output import write_answer
+    from crime_assets.status import begun
 
     if not options.sql.strip():
         raise UsageError("The query is empty: write SQL, such as SELECT count(*) FROM crimes.")
+    begun(profile)
     write_answer(profile.engine.query(options.sql, options.as_of), options.format, sys.stdout)
     return 0
 

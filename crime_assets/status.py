@@ -5,17 +5,24 @@ from __future__ import annotations
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.engines import Answer
 from crime_assets.lakehouse import tables
+from crime_assets.lakehouse.lake import CityState
 from crime_assets.profiles import Profile
 from crime_assets.streams.inventory import merged_days
 
 
-def lake_status(profile: Profile) -> Answer:
-    """Key figures of the lake, one a row; an error that says what to do where nothing was begun."""
+def begun(profile: Profile) -> CityState:
+    """What was settled when the lake began; an error that says what to do where it was not."""
     state = profile.state
     if state is None:
         raise CrimeAssetsError(
             f"There is no lake of {profile.city.name} in {profile.lake.home}: run `crime-assets run` first."
         )
+    return state
+
+
+def lake_status(profile: Profile) -> Answer:
+    """Key figures of the lake, one a row; an error where nothing was begun."""
+    state = begun(profile)
     days = merged_days(profile.landing, profile.city.name)
     rows: list[tuple[str, object]] = [
         ("lake", str(profile.lake.home)),

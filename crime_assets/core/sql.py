@@ -79,6 +79,12 @@ def render(statement: str, dialect: str, parameters: Mapping[str, date | float])
 
     Raises UsageError if it is not one query, asks for a parameter that is not given, or cannot be translated.
     """
+    return _rendered(statement, dialect, tuple(sorted(parameters.items())))
+
+
+@lru_cache(maxsize=512)
+def _rendered(statement: str, dialect: str, values: tuple[tuple[str, date | float], ...]) -> str:
+    parameters = dict(values)
     query = _parse(statement)
     if missing := _placeholders(query) - parameters.keys():
         raise UsageError(f"The SQL asks for {_listed(missing)}: give a value for each parameter.")

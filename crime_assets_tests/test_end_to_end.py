@@ -1,0 +1,215 @@
+"""The whole graph, feed to insights, on the sample city and on a slice of the real export: what the tables hold."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from crime_assets.core.digests import record_digest
+from crime_assets_tests.build import export_profile, record, sample_profile, write_export
+from crime_assets_tests.graph import INSIGHTS, Graph, assert_insights
+from crime_assets_tests.sql.plain import expected
+
+FIRST, LAST = date(2024, 1, 25), date(2024, 1, 27)
+DAYS = [date(2024, 1, 25), date(2024, 1, 26), date(2024, 1, 27)]
+BEGUN = "2024-02-01T12:00:00"
+"""A lake begun now has 2024-01-25 as its first change day."""
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Graph:
+    """History and three change days of the sample city, run once as one range. Tests leave it as it is."""
+    graph = Graph(sample_profile(tmp_path_factory.mktemp("sample"), rows=10_000, now=BEGUN))
+    graph.load()
+    graph.run(str(FIRST), str(LAST))
+    return graph
+
+
+def test_crimes_are_the_feeds_live_records(sample: Graph) -> None:
+    feed = sample.profile.feed
+    history = [{k: v for k, v in row.items() if v is not None} for row in feed.history(FIRST).read_all().to_pylist()]
+    published = {str(row["id"]): row for row in [*history, *feed.changes(FIRST, LAST)]}
+    rows = {row["id"]: row for row in sample.rows()}
+    untyped = {row["id"] for row in sample.rows("crimes_quarantine")}
+
+    assert len(published) == len(history) + feed.count(FIRST, LAST) > 11_000
+    assert {str(key) for key in rows} == set(published) - untyped
+    assert len(untyped) < 10
+    for key, row in rows.items():
+        source = published[str(key)]
+        assert row["occurred_at"].isoformat(timespec="milliseconds") == source["date"]
+        assert row["updated_on"].isoformat(timespec="milliseconds") == source["updated_on"]
+        assert (row["arrest"], row["domestic"]) == (source["arrest"], source["domestic"])
+        assert (row["block"], row["primary_type_published"]) == (source["block"], source["primary_type"])
+        assert row["change_day"] == row["updated_on"].date()
+
+
+def test_digests_of_delivered_rows_are_those_of_the_source(sample: Graph) -> None:
+    digests = {row["id"]: row["record_md5"] for row in sample.rows() if row["change_day"] >= FIRST}
+    changed = {int(str(r["id"])): record_digest(r) for r in sample.profile.feed.changes(FIRST, LAST)}
+    assert digests == {key: digest for key, digest in changed.items() if key in digests}
+    assert len(digests) > 1_900
+
+
+def test_every_insight_is_what_a_plain_computation_gives(sample: Graph) -> None:
+    crimes = sample.frame()
+    for day in DAYS:
+        assert_insights(sample, crimes[crimes["change_day"] <= day], day)
+
+
+def test_a_day_replayed_changes_no_row_and_makes_no_snapshot(sample: Graph) -> None:
+    snapshots, contents = sample.snapshots(), sample.contents(*DAYS)
+    sample.load()
+    sample.run(str(FIRST), str(LAST))
+    sample.run("2024-01-26")
+    assert sample.snapshots() == snapshots
+    assert sample.contents(*DAYS) == contents
+    assert set(snapshots) == {"crimes", "crimes_quarantine", *INSIGHTS}
+
+
+def test_days_out_of_order_end_in_the_same_rows(sample: Graph, tmp_path: Path) -> None:
+    graph = Graph(sample_profile(tmp_path / "disordered", rows=10_000, now=BEGUN))
+    graph.load()
+    for day in ("2024-01-27", "2024-01-25", "2024-01-26"):
+        graph.run(day)
+    assert graph.contents(*DAYS) == sample.contents(*DAYS)
+
+
+def test_what_was_known_on_past_days_stays_though_crimes_are_edited(tmp_path: Path) -> None:
+    home = tmp_path / "edited"
+    graph = Graph(sample_profile(home, rows=2_000, now=BEGUN))
+    graph.load()
+    graph.run(str(FIRST), "2024-01-26")
+    before = graph.insights(FIRST)
+    before_rows = {row["id"]: row for row in graph.rows()}
+
+    later = Graph(sample_profile(home, rows=2_000, now="2024-02-20T12:00:00"))
+    later.run("2024-02-15", "2024-02-17", job="pull_change_day")
+    later.run("2024-02-15", "2024-02-17", job="merge_change_day")
+    superseded = later.rows("crimes_superseded")
+    later.run(str(FIRST))
+
+    assert len(superseded) > 5
+    assert all(row == before_rows[row["id"]] for row in superseded)
+    now = {row["id"]: row for row in later.rows()}
+    assert all(now[row["id"]]["updated_on"] > row["updated_on"] for row in superseded)
+    assert later.rows("crimes_superseded") == superseded
+    assert later.insights(FIRST) == before
+
+
+def _few(edited: bool) -> list[dict[str, object]]:
+    """Ten crimes of the history, one of each of three days; later, one more whose stamp appears on a day long run."""
+    history = [record(n, "2024-01-10", domestic=True) for n in range(10, 20)]
+    crimes = [*history, record(2, "2024-01-25"), record(3, "2024-01-26"), record(4, "2024-01-27")]
+    late = record(5, "2024-01-26T23:59:59", primary_type="ARSON", fbi_code="09", domestic=True)
+    return [*crimes, late] if edited else crimes
+
+
+def test_a_late_change_refreshes_its_day_and_those_after_it(tmp_path: Path) -> None:
+    export = write_export(tmp_path / "crimes.csv", _few(edited=False))
+    profile = export_profile(tmp_path / "late", export)
+    graph = Graph(profile)
+    graph.load()
+    graph.run(str(FIRST), str(LAST))
+    before, snapshots = graph.insights(*DAYS), graph.snapshots()
+
+    write_export(export, _few(edited=True))
+    late = Graph(export_profile(tmp_path / "late", export, now="2024-02-02T12:00:00"), graph.instance)
+    run_id = late.run("2024-01-26").run_id
+
+    crimes = late.frame()
+    for day in DAYS:
+        assert_insights(late, crimes[crimes["change_day"] <= day], day)
+    assert late.insights(FIRST) == {key: rows for key, rows in before.items() if key[1] == FIRST}
+    assert late.insight("insight_top_crime_types", LAST) != before["insight_top_crime_types", LAST]
+    assert len(late.snapshots()["insight_crime_summary"]) == len(snapshots["insight_crime_summary"]) + 1
+    for name in INSIGHTS:
+        recorded = late.materialized(name, run_id)
+        assert set(recorded) == {"2024-01-26", "2024-01-27"}, name
+        assert recorded["2024-01-27"]["dagster/partition_row_count"].value == len(late.insight(name, LAST))
+
+
+REAL_DAYS = [date(2018, 11, 17), date(2018, 11, 18), date(2018, 11, 19)]
+
+
+@pytest.fixture(scope="module")
+def slice_of_2018(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 20,000 lines of the real export of 2018, and all of the three change days."""
+    path = tmp_path_factory.mktemp("slice") / "slice.csv"
+    days = tuple(day.strftime("%m/%d/%Y") for day in REAL_DAYS)
+    with (
+        gzip.open(shared_data / "chicago" / "Crimes_-_2018.csv.gz", "rt", newline="") as source,
+        path.open("w", newline="") as target,
+    ):
+        rows = csv.reader(source)
+        header = next(rows)
+        stamp = header.index("Updated On")
+        writer = csv.writer(target)
+        writer.writerow(header)
+        writer.writerows(row for n, row in enumerate(rows) if n < 20_000 or row[stamp].startswith(days))
+    return path
+
+
+def plain_crimes(path: Path) -> pd.DataFrame:
+    """What the insights need of an export's rows, typed with pandas alone."""
+    raw = pd.read_csv(path, dtype=str, keep_default_na=False)
+    text = {name: raw[name].str.strip().replace("", None) for name in raw.columns}
+    occurred = pd.to_datetime(text["Date"], format="%m/%d/%Y %I:%M:%S %p")
+    unknown = (raw["X Coordinate"] == "0") & (raw["Y Coordinate"] == "0")
+    renamed = {
+        "CRIM SEXUAL ASSAULT": "CRIMINAL SEXUAL ASSAULT",
+        "NON - CRIMINAL": "NON-CRIMINAL",
+        "NON-CRIMINAL (SUBJECT SPECIFIED)": "NON-CRIMINAL",
+    }
+    violent, stolen = text["FBI Code"].isin(["01A", "02", "03", "04A", "04B"]), ["05", "06", "07", "09"]
+    return pd.DataFrame(
+        {
+            "id": raw["ID"].astype(int),
+            "change_day": pd.to_datetime(text["Updated On"], format="%m/%d/%Y %I:%M:%S %p").dt.date,
+            "occurred_on": occurred.dt.date,
+            "month": occurred.dt.date.map(lambda day: day.replace(day=1)),
+            "hour": occurred.dt.hour,
+            "iso_weekday": occurred.dt.dayofweek + 1,
+            "time_of_day": occurred.dt.hour.map(lambda hour: ("night", "morning", "afternoon", "evening")[hour // 6]),
+            "block": text["Block"],
+            "primary_type": text["Primary Type"].replace(renamed),
+            "location_description": text["Location Description"],
+            "district": text["District"].str.zfill(3),
+            "arrest": raw["Arrest"].str.lower() == "true",
+            "domestic": raw["Domestic"].str.lower() == "true",
+            "is_violent": violent,
+            "is_property": text["FBI Code"].isin(stolen),
+            "is_index": violent | text["FBI Code"].isin(stolen),
+            "latitude": text["Latitude"].where(~unknown),
+            "longitude": text["Longitude"].where(~unknown),
+        }
+    )
+
+
+def test_insights_of_real_crimes_are_what_pandas_computes_from_the_file(slice_of_2018: Path, tmp_path: Path) -> None:
+    graph = Graph(export_profile(tmp_path / "real", slice_of_2018, now="2018-11-24T12:00:00"))
+    assert graph.profile.first_change_day == REAL_DAYS[0]
+    graph.load()
+    graph.run(str(REAL_DAYS[0]), str(REAL_DAYS[-1]))
+
+    crimes = plain_crimes(slice_of_2018)
+    assert len(crimes) > 21_000
+    assert sorted(row["id"] for row in graph.rows()) == sorted(crimes["id"])
+    assert graph.rows("crimes_quarantine") == []
+    for day in REAL_DAYS:
+        assert_insights(graph, crimes[crimes["change_day"] <= day], day)
+
+
+def test_the_plain_computation_is_no_tautology(sample: Graph) -> None:
+    """Without its newest row the plain side differs: the comparisons above compare something."""
+    crimes = sample.frame()
+    known = crimes[crimes["change_day"] <= LAST]
+    one_less = known.drop(known["occurred_at"].idxmax())
+    same = expected("crime_summary", known, LAST)["crimes"].tolist()
+    assert expected("crime_summary", one_less, LAST)["crimes"].tolist() == [count - 1 for count in same]

@@ -1,0 +1,96 @@
+"""The README is true: its commands run, its variables are those that are read, its examples work."""
+
+import re
+import shlex
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from crime_assets.core.sql import load_insights, render
+from crime_assets.lakehouse.schema import CRIMES, arrow_schema
+from crime_assets.profiles import Settings
+from crime_assets_tests.build import record, write_export
+
+PROJECT = Path(__file__).parents[1]
+README = (PROJECT / "README.md").read_text()
+BIN = Path(sys.executable).parent
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = [line.split("  #")[0].strip() for block in blocks("console") for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+def test_every_make_target_is_there() -> None:
+    named = {*re.findall(r"`make (\w+)`", README), *(line.split()[1] for line in commands() if line.startswith("make "))}
+    assert named == {"run", "dev", "test", "check", "bench"}
+    for target in sorted(named):
+        subprocess.run(["make", "-n", target], cwd=PROJECT, check=True, capture_output=True)
+
+
+def test_commands_on_an_export_and_queries_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command but those that need the live portal, as written, with the files in another place."""
+    days = [f"2018-11-{day}" for day in range(10, 20)]
+    records = [record(n, day, occurred="2018-11-01") for n, day in enumerate(["2018-10-01", *days])]
+    write_export(tmp_path / "Crimes_-_2018.csv.gz", records)
+    ran = 0
+    for line in sorted(commands(), key=lambda line: "crime-assets run" not in line and "export " not in line):
+        words = shlex.split(line.replace("/data/", f"{tmp_path}/"))
+        if words[0] == "export" and "CRIME_FEED=export" in words:
+            for setting in words[1:]:
+                monkeypatch.setenv(*setting.split("=", 1))
+            monkeypatch.setenv("CRIME_HOME", str(tmp_path / "lake"))
+        elif words[0].endswith("crime-assets") and words[1:] != ["run"]:
+            done = subprocess.run([BIN / "crime-assets", *words[1:]], capture_output=True, text=True, timeout=200)
+            assert done.returncode == 0, done.stderr
+            ran += 1
+    assert ran == 4
+
+
+def test_the_table_of_variables_is_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
+    read: set[str] = set()
+
+    class Environment(dict[str, str]):
+        def get(self, key: str, default: object = None) -> object:  # type: ignore[override]
+            read.add(key)
+            return default
+
+    settings = Settings.from_environment(Environment())
+    assert listed == read | {"DAGSTER_HOME"}
+    assert f"`{settings.sample_rows}`" in README
+
+
+def test_the_insight_of_the_readme_works(tmp_path: Path) -> None:
+    (example,) = blocks("sql")
+    (tmp_path / "11_wards.sql").write_text(example)
+    (insight,) = load_insights(tmp_path)
+    con = duckdb.connect()
+    con.register("none", arrow_schema(CRIMES).empty_table())
+    con.execute("CREATE TABLE crimes AS FROM none")
+    con.execute("INSERT INTO crimes (ward, occurred_on) VALUES (7, '2024-01-01'), (7, '2024-01-02'), (NULL, '2024-01-03')")
+    rows = con.execute(render(insight.statement, "duckdb", {"as_of_day": date(2024, 1, 3)})).fetchall()
+    assert rows == [(date(2024, 1, 3), "all", 7, 2), (date(2024, 1, 3), "all", None, 1)]
+
+
+def test_every_room_of_the_picture_is_there() -> None:
+    (house,) = re.findall(r"## The house\n\n```\n(.*?)```", README, re.DOTALL)
+    for line in house.splitlines():
+        name = line.split()[0].rstrip("/")
+        room = PROJECT / ("crime_assets" if line.startswith("  ") else ".") / name
+        assert room.exists(), name
+
+
+def test_the_checks_named_are_those_there_are() -> None:
+    sources = "".join(path.read_text() for path in (PROJECT / "crime_assets/checks").glob("crime*.py"))
+    for name in ("one_row_per_id", "delivery_complete", "clearance_rate"):
+        assert f"`{name}`" in README
+        assert f'"{name}"' in sources

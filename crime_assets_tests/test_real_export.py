@@ -1,0 +1,174 @@
+"""The main job at full size, on the real export of 2016 to 2018, and again with damage mixed in."""
+
+import csv
+import gzip
+import os
+import random
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from crime_assets.core.sql import load_insights
+from crime_assets_tests.sql.plain import expected
+
+PROGRAM = Path(sys.executable).with_name("crime-assets")
+DAYS = ["--from", "2018-11-10", "--to", "2018-11-19"]
+AS_OF = date(2018, 11, 19)
+VIOLENT = ("01A", "02", "03", "04A", "04B")
+PROPERTY = ("05", "06", "07", "09")
+
+
+def command(home: Path, pattern: str, *arguments: str) -> str:
+    environment = {**os.environ, "CRIME_HOME": str(home), "CRIME_FEED": "export", "CRIME_EXPORT": pattern}
+    done = subprocess.run([PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def ask(home: Path, pattern: str, sql: str) -> list[list[str]]:
+    return list(csv.reader(command(home, pattern, "query", "--format", "csv", sql).splitlines()))[1:]
+
+
+@pytest.fixture(scope="module")
+def pattern(shared_data: Path) -> str:
+    return str(shared_data / "chicago" / "Crimes_-_201[678].csv.gz")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, pattern: str) -> Path:
+    place = tmp_path_factory.mktemp("real") / "lake"
+    command(place, pattern, "run", *DAYS)
+    return place
+
+
+def plain_rows(pattern: str) -> pd.DataFrame:
+    """The exported rows as the insights should see them, by pandas alone."""
+    folder, name = os.path.split(pattern)
+    frames = [pd.read_csv(path, dtype=str) for path in sorted(Path(folder).glob(name))]
+    raw = pd.concat(frames, ignore_index=True)
+    occurred = pd.to_datetime(raw["Date"], format="%m/%d/%Y %I:%M:%S %p")
+    hour = occurred.dt.hour
+    unknown = raw["X Coordinate"].eq("0") & raw["Y Coordinate"].eq("0")
+    latitude = pd.to_numeric(raw["Latitude"]).mask(unknown)
+    renamed = {
+        "CRIM SEXUAL ASSAULT": "CRIMINAL SEXUAL ASSAULT",
+        "NON - CRIMINAL": "NON-CRIMINAL",
+        "NON-CRIMINAL (SUBJECT SPECIFIED)": "NON-CRIMINAL",
+    }
+    return pd.DataFrame(
+        {
+            "occurred_on": occurred.dt.date,
+            "month": occurred.dt.to_period("M").dt.start_time.dt.date,
+            "hour": hour,
+            "iso_weekday": occurred.dt.day_of_week + 1,
+            "time_of_day": pd.cut(hour, [-1, 5, 11, 17, 23], labels=["night", "morning", "afternoon", "evening"]).astype(
+                str
+            ),
+            "block": raw["Block"].str.strip(),
+            "primary_type": raw["Primary Type"].replace(renamed),
+            "location_description": raw["Location Description"],
+            "arrest": raw["Arrest"].eq("true"),
+            "domestic": raw["Domestic"].eq("true"),
+            "district": raw["District"].str.zfill(3),
+            "is_violent": raw["FBI Code"].isin(VIOLENT),
+            "is_property": raw["FBI Code"].isin(PROPERTY),
+            "is_index": raw["FBI Code"].isin(VIOLENT + PROPERTY),
+            "latitude": latitude,
+            "longitude": pd.to_numeric(raw["Longitude"]).mask(unknown),
+        }
+    ).astype({"block": object, "primary_type": object, "location_description": object, "district": object})
+
+
+def test_rows_ids_and_quarantine(home: Path, pattern: str) -> None:
+    counts = "SELECT count(*), count(DISTINCT id), max(change_day), (SELECT count(*) FROM crimes_quarantine) FROM crimes"
+    assert ask(home, pattern, counts) == [["767264", "767264", "2018-11-19", "0"]]
+    by_year = "SELECT year(occurred_at) AS y, count(*) FROM crimes GROUP BY y ORDER BY y"
+    assert ask(home, pattern, by_year) == [["2016", "268813"], ["2017", "267792"], ["2018", "230659"]]
+
+
+def test_every_insight_equals_a_plain_computation(home: Path, pattern: str) -> None:
+    rows = plain_rows(pattern)
+    for insight in load_insights():
+        sql = f"SELECT * FROM {insight.table} WHERE as_of_day = DATE '{AS_OF}'"
+        environment = {**os.environ, "CRIME_HOME": str(home), "CRIME_FEED": "export", "CRIME_EXPORT": pattern}
+        answer = subprocess.run(
+            [PROGRAM, "query", "--format", "csv", sql], env=environment, capture_output=True, timeout=120, check=True
+        )
+        found = [tuple(row) for row in csv.reader(answer.stdout.decode().splitlines())]
+        plain = expected(insight.name, rows, AS_OF)
+        assert list(found[0]) == list(plain.columns)
+        assert sorted(map(normal, found[1:])) == sorted(map(normal, plain.itertuples(index=False))), insight.name
+
+
+def normal(row: tuple[object, ...]) -> tuple[str, ...]:
+    """Values as text that does not depend on how floats and NULLs are written."""
+    return tuple(cell(value) for value in row)
+
+
+def cell(value: object) -> str:
+    if value is None or value is pd.NA or value != value or value == "":  # noqa: PLR0124 - NaN differs from itself
+        return ""
+    try:
+        return f"{float(str(value)):.10g}"
+    except ValueError:
+        return str(value)
+
+
+def test_a_day_is_delivered_once_and_running_again_changes_nothing(home: Path, pattern: str) -> None:
+    def state() -> tuple[list[Path], list[Path], int]:
+        landed = sorted((home / "landing/raw").rglob("*.gz"))
+        metadata = sorted((home / "warehouse").rglob("*.metadata.json"))
+        day = [path for path in landed if "2018-11-19" in str(path)]
+        return landed, metadata, sum(len(gzip.decompress(path.read_bytes()).splitlines()) for path in day)
+
+    before = state()
+    assert before[2] == 729
+    command(home, pattern, "run", *DAYS)
+    command(home, pattern, "run", "--from", "2018-11-19", "--to", "2018-11-19")
+    assert state() == before
+
+
+def test_damage_duplicates_edits_and_disorder(tmp_path: Path, shared_data: Path) -> None:
+    """A slice of 2018 with lines doubled, edited, shuffled and damaged comes out as the slice with its edits."""
+    source = shared_data / "chicago" / "Crimes_-_2018.csv.gz"
+    with gzip.open(source, "rt", newline="") as file:
+        header, *lines = file.read().splitlines()
+    chance = random.Random(11)
+    kept = chance.sample(lines, 12_000)
+    edited = chance.sample(kept, 500)
+    newer = [line.replace(",false,", ",true,", 1) for line in edited]
+    newer = [",".join(stamped(line)) for line in newer]
+    # Cut before the last field at the latest: with that field empty instead, a line would be a whole record.
+    damaged = [line[: chance.randrange(20, len(line) - 45)] for line in chance.sample(lines, 200)]
+    # A line cut inside a quoted field must not swallow the one below it.
+    damaged += [line[:-3] for line in chance.sample(lines, 100) if line.endswith(')"')]
+    damaged += [f"{line},surplus" for line in chance.sample(lines, 50)]
+    untypable = [line.replace(line.split(",")[0], f"x{n}", 1) for n, line in enumerate(chance.sample(lines, 40))]
+    mixed = kept + chance.sample(kept, 3_000) + newer + damaged + untypable
+    chance.shuffle(mixed)
+    path = tmp_path / "Crimes_-_mixed.csv.gz"
+    path.write_bytes(gzip.compress("\n".join([header, *mixed]).encode()))
+
+    home = tmp_path / "lake"
+    command(home, str(path), "run", "--from", "2018-11-17", "--to", "2018-11-20")
+    ids = {line.split(",")[0] for line in kept}
+    found = ask(home, str(path), "SELECT id, record_md5 IS NOT NULL, change_day FROM crimes")
+    assert len(found) == len(ids)
+    assert {row[0] for row in found} == ids
+    assert {row[0] for row in found if row[2] == "2018-11-20"} == {line.split(",")[0] for line in edited}
+    raws = {row[0] for row in ask(home, str(path), "SELECT raw FROM crimes_quarantine WHERE reason LIKE '%field%'")}
+    raws |= {row[0] for row in ask(home, str(path), "SELECT raw FROM crimes_quarantine WHERE reason LIKE '%quote%'")}
+    assert raws == set(damaged)
+    (untyped,) = ask(home, str(path), "SELECT count(*) FROM crimes_quarantine WHERE reason LIKE 'id is no%'")
+    assert untyped == ["40"]
+
+
+def stamped(line: str) -> list[str]:
+    """The cells of a line, as raw CSV, with a newer change stamp."""
+    (cells,) = csv.reader([line])
+    cells[18] = "11/20/2018 04:00:00 PM"
+    return ['"' + cell.replace('"', '""') + '"' if "," in cell or '"' in cell else cell for cell in cells]
