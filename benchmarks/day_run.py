@@ -34,7 +34,11 @@ def _source(environment: dict[str, str]) -> tuple[list[str], list[str], str]:
         return ["--from", "2018-11-10", "--to", "2018-11-18"], day, "real export, 2016 to 2018"
     yesterday = time.strftime("%Y-%m-%d", time.localtime(time.time() - 86_400))
     environment.update(CRIME_FEED="sample", CRIME_SAMPLE_ROWS=str(ROWS))
-    return ["--to", time.strftime("%Y-%m-%d", time.localtime(time.time() - 2 * 86_400))], ["--from", yesterday], "sample"
+    return (
+        ["--to", time.strftime("%Y-%m-%d", time.localtime(time.time() - 2 * 86_400))],
+        ["--from", yesterday],
+        "sample",
+    )
 
 
 def main() -> None:
@@ -61,8 +65,8 @@ def main() -> None:
                 print(f"  round {turn}: day's run {seconds:.2f} s, empty graph {peer_seconds:.2f} s")
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     print(
-        f"Median of {ROUNDS}: day's run {statistics.median(ours):.2f} s, empty graph {statistics.median(theirs):.2f} s, "
-        f"ratio {statistics.median(ratios):.2f} (at most 2.5)"
+        f"Median of {ROUNDS}: day's run {statistics.median(ours):.2f} s, "
+        f"empty graph {statistics.median(theirs):.2f} s, ratio {statistics.median(ratios):.2f} (at most 2.5)"
     )
 
 

@@ -2,12 +2,13 @@
 
     python -m benchmarks.empty_graph FIRST_DAY LAST_DAY
 
-It has a Dagster home of its own, given by DAGSTER_HOME, and does what a command of ours cannot go without: start Python,
-import Dagster, build the graph, and record every step.
+It has a Dagster home of its own, given by DAGSTER_HOME, and does what a command of ours cannot go without: start
+Python, import Dagster, build the graph, and record every step.
 """
 
 import sys
 import warnings
+from collections.abc import Iterator
 
 import dagster as dg
 
@@ -46,7 +47,7 @@ def _checks(asset: str, names: list[str]) -> dg.AssetChecksDefinition:
     specs = [dg.AssetCheckSpec(name, asset=asset, blocking=name in BLOCKING) for name in names]
 
     @dg.multi_asset_check(name=f"check_{asset}", specs=specs)
-    def empty():  # noqa: ANN202 - a generator of results
+    def empty() -> Iterator[dg.AssetCheckResult]:
         for name in names:
             yield dg.AssetCheckResult(asset_key=asset, check_name=name, passed=True)
 

@@ -21,14 +21,14 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
     graph = dg.Definitions(
         assets=assets.build(days, profile.city, load_insights()),
         asset_checks=checks.build(),
-        schedules=[schedules.build(days, profile.city)],
+        schedules=[schedules.build(days, profile.city.timezone)],
         sensors=sensors.build(),
         resources={**resources(profile), **(overrides or {})},
         loggers={"console": dg.colored_console_logger, "progress": progress},
         # A step is a second of work at most: a process for each would cost many times that.
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(graph, jobs.build(days))
+    return dg.Definitions.merge(graph, jobs.build())
 
 
 @dg.definitions

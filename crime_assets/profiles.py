@@ -6,6 +6,7 @@ Nothing here opens a network connection, and the app token never leaves the feed
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -47,14 +48,14 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
         """Settings from environment variables; UsageError names the variable that is wrong."""
         for name, choices in _CHOICES.items():
-            if environment.get(name, choices[0]) not in choices:
+            if (environment.get(name) or choices[0]) not in choices:
                 raise UsageError(f"{name}={environment[name]} is not known: set it to one of {', '.join(choices)}.")
         return cls(
-            home=Path(environment.get("CRIME_HOME") or "lake").expanduser().absolute(),
+            home=_directory(environment, "CRIME_HOME", cls.home),
             city=environment.get("CRIME_CITY") or "chicago",
             feed=environment.get("CRIME_FEED") or "sample",
             export=environment.get("CRIME_EXPORT", ""),
-            app_token=environment.get("SOCRATA_APP_TOKEN", ""),
+            app_token=_token(environment, "SOCRATA_APP_TOKEN"),
             sample_rows=_whole_number(environment, "CRIME_SAMPLE_ROWS", cls.sample_rows),
             sample_seed=_whole_number(environment, "CRIME_SAMPLE_SEED", cls.sample_seed),
         )
@@ -157,6 +158,22 @@ class Profile:
 
 def _whole_number(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name) or str(default)
-    if not text.isdecimal():
-        raise UsageError(f"{name}={text} is no whole number.")
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise UsageError(f"{name}={text[:40]} is no whole number: set it to one, such as {default}.")
     return int(text)
+
+
+def _directory(environment: Mapping[str, str], name: str, default: Path) -> Path:
+    text = environment.get(name) or str(default)
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise UsageError(f"{name}={text} names a person who has no home here: write the whole path.") from error
+
+
+def _token(environment: Mapping[str, str], name: str) -> str:
+    token = environment.get(name, "").strip()
+    # It goes into a header; what refuses it there would show it.
+    if not (token.isascii() and token.isprintable()):
+        raise UsageError(f"{name} holds characters that no token has: copy it again from the portal.")
+    return token

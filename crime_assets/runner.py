@@ -15,8 +15,8 @@ from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.definitions import build_defs
 from crime_assets.lakehouse.history import history_before
 from crime_assets.output import write_answer
-from crime_assets.progress import say
 from crime_assets.profiles import FIRST_RUN_DAYS, Profile
+from crime_assets.progress import say
 from crime_assets.status import lake_status
 from crime_assets.streams.inventory import merged_days
 
@@ -46,7 +46,8 @@ def dev(profile: Profile, port: int) -> int:
     prepare_home(profile)
     program = Path(sys.executable).with_name("dagster")
     workspace = _PROJECT / "workspace.yaml"
-    os.execv(program, [str(program), "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)])  # noqa: S606 - no shell
+    command = [str(program), "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(program, command)  # noqa: S606 - a program of this environment, and no shell is what we want
 
 
 def choose_days(profile: Profile, first: date | None, last: date | None) -> tuple[date, date]:
@@ -75,7 +76,7 @@ def choose_days(profile: Profile, first: date | None, last: date | None) -> tupl
 
 
 def prepare_home(profile: Profile) -> None:
-    """Let Dagster keep its files with the lake, under the project's dagster.yaml, unless DAGSTER_HOME says otherwise."""
+    """Let Dagster keep its files with the lake, under the project's dagster.yaml, unless DAGSTER_HOME is set."""
     # Code servers and runs are processes of their own and must find the same lake from any directory.
     os.environ["CRIME_HOME"] = str(profile.settings.home)
     if os.environ.get("DAGSTER_HOME"):

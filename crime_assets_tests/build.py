@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -67,11 +68,12 @@ def export_row(source: Mapping[str, object]) -> list[str]:
 
 def write_export(path: Path, records: Iterable[Mapping[str, object]]) -> Path:
     """A native export, gzip if the path ends so."""
-    opened = gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w", newline="")
-    with opened as file:
-        writer = csv.writer(file)
-        writer.writerow(HEADERS)
-        writer.writerows(export_row(source) for source in records)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(HEADERS)
+    writer.writerows(export_row(source) for source in records)
+    content = text.getvalue().encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
     return path
 
 

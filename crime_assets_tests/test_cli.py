@@ -56,7 +56,9 @@ def small_export(path: Path) -> Path:
     """Ten crimes of history, three of each of three change days, one edit."""
     days = [date(2024, 1, 20) + timedelta(days=n) for n in range(3)]
     records = [record(n, "2024-01-10", occurred="2024-01-02") for n in range(1, 11)]
-    records += [record(100 + 10 * n + k, str(day), occurred="2024-01-12") for n, day in enumerate(days) for k in range(3)]
+    records += [
+        record(100 + 10 * n + k, str(day), occurred="2024-01-12") for n, day in enumerate(days) for k in range(3)
+    ]
     records += [record(1, "2024-01-21", occurred="2024-01-02", arrest=True)]
     return write_export(path, records)
 
@@ -124,7 +126,9 @@ class TestRun:
     def test_it_works_from_any_directory_as_a_program(self, export: Path, tmp_path: Path) -> None:
         environment = {**os.environ, "CRIME_HOME": "here"}
         command = [str(PROGRAM), "run", "--from", "2024-01-20", "--to", "2024-01-20"]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
         assert done.returncode == 0, done.stderr
         assert (tmp_path / "here/lake.json").exists()
         assert done.stderr == ""
@@ -148,7 +152,9 @@ class TestQuery:
         return loaded
 
     def test_formats(self, run: Callable[..., Result]) -> None:
-        sql = "SELECT id, block, arrest, NULL AS nothing, 0.5::DOUBLE AS half FROM crimes WHERE id IN (1, 2) ORDER BY id"
+        sql = (
+            "SELECT id, block, arrest, NULL AS nothing, 0.5::DOUBLE AS half FROM crimes WHERE id IN (1, 2) ORDER BY id"
+        )
         assert run("query", "--format", "csv", sql).out == (
             "id,block,arrest,nothing,half\n1,001XX N STATE ST,true,,0.5\n2,001XX N STATE ST,false,,0.5\n"
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -64,6 +63,7 @@ def test_every_insight_is_what_a_plain_computation_gives(sample: Graph) -> None:
 
 
 def test_a_day_replayed_changes_no_row_and_makes_no_snapshot(sample: Graph) -> None:
+    landed = list(sample.profile.landing.list("raw/"))
     snapshots, contents = sample.snapshots(), sample.contents(*DAYS)
     sample.load()
     sample.run(str(FIRST), str(LAST))
@@ -71,14 +71,35 @@ def test_a_day_replayed_changes_no_row_and_makes_no_snapshot(sample: Graph) -> N
     assert sample.snapshots() == snapshots
     assert sample.contents(*DAYS) == contents
     assert set(snapshots) == {"crimes", "crimes_quarantine", *INSIGHTS}
+    assert list(sample.profile.landing.list("raw/")) == landed, "what has landed is not delivered again"
 
 
-def test_days_out_of_order_end_in_the_same_rows(sample: Graph, tmp_path: Path) -> None:
-    graph = Graph(sample_profile(tmp_path / "disordered", rows=10_000, now=BEGUN))
-    graph.load()
-    for day in ("2024-01-27", "2024-01-25", "2024-01-26"):
-        graph.run(day)
-    assert graph.contents(*DAYS) == sample.contents(*DAYS)
+def _published(day: date) -> list[dict[str, object]]:
+    """What the city publishes at the end of a day: one crime edited every day, one once, and new ones."""
+    crimes = [record(n, "2024-01-10", f"2024-01-0{n % 9 + 1}", domestic=True) for n in range(1, 31)]
+    for number, changed in enumerate(found for found in DAYS if found <= day):
+        crimes[0] = record(1, str(changed), "2024-01-01", domestic=True, primary_type=f"VERSION {number}")
+        crimes += [record(100 * (number + 1) + n, str(changed), "2024-01-18", domestic=True) for n in range(5 + number)]
+    if day > FIRST:
+        crimes[1] = record(2, "2024-01-26", "2024-01-02", domestic=True, arrest=True)
+    return crimes
+
+
+def test_days_out_of_order_end_in_the_rows_and_insights_of_days_in_order(tmp_path: Path) -> None:
+    """Versions of one crime come newest first and the older ones, pulled later, do not replace it."""
+    export = write_export(tmp_path / "crimes.csv", _published(FIRST - timedelta(days=1)))
+    Graph(export_profile(tmp_path / "lake", export)).load()
+    for number, day in enumerate([DAYS[2], DAYS[0], DAYS[1]]):
+        write_export(export, _published(day))
+        graph = Graph(export_profile(tmp_path / "lake", export, now=f"2024-02-01T1{number}:00:00"))
+        graph.run(str(day))
+
+    rows = {row["id"]: row for row in graph.rows()}
+    assert (len(rows), rows[1]["primary_type"], rows[2]["arrest"]) == (48, "VERSION 2", True)
+    kept = {(row["id"], row["primary_type"]) for row in graph.rows("crimes_superseded")}
+    assert kept == {(1, "THEFT"), (1, "VERSION 0"), (1, "VERSION 1"), (2, "THEFT")}
+    for day in DAYS:
+        assert_insights(graph, plain_crimes(write_export(tmp_path / "known.csv", _published(day))), day)
 
 
 def test_what_was_known_on_past_days_stays_though_crimes_are_edited(tmp_path: Path) -> None:
@@ -175,7 +196,7 @@ def plain_crimes(path: Path) -> pd.DataFrame:
             "occurred_on": occurred.dt.date,
             "month": occurred.dt.date.map(lambda day: day.replace(day=1)),
             "hour": occurred.dt.hour,
-            "iso_weekday": occurred.dt.dayofweek + 1,
+            "iso_weekday": occurred.dt.day_of_week + 1,
             "time_of_day": occurred.dt.hour.map(lambda hour: ("night", "morning", "afternoon", "evening")[hour // 6]),
             "block": text["Block"],
             "primary_type": text["Primary Type"].replace(renamed),

@@ -30,7 +30,10 @@ def commands() -> list[str]:
 
 
 def test_every_make_target_is_there() -> None:
-    named = {*re.findall(r"`make (\w+)`", README), *(line.split()[1] for line in commands() if line.startswith("make "))}
+    named = {
+        *re.findall(r"`make (\w+)`", README),
+        *(line.split()[1] for line in commands() if line.startswith("make ")),
+    }
     assert named == {"run", "dev", "test", "check", "bench"}
     for target in sorted(named):
         subprocess.run(["make", "-n", target], cwd=PROJECT, check=True, capture_output=True)
@@ -49,7 +52,9 @@ def test_commands_on_an_export_and_queries_run(tmp_path: Path, monkeypatch: pyte
                 monkeypatch.setenv(*setting.split("=", 1))
             monkeypatch.setenv("CRIME_HOME", str(tmp_path / "lake"))
         elif words[0].endswith("crime-assets") and words[1:] != ["run"]:
-            done = subprocess.run([BIN / "crime-assets", *words[1:]], capture_output=True, text=True, timeout=200)
+            done = subprocess.run(
+                [BIN / "crime-assets", *words[1:]], capture_output=True, text=True, timeout=200, check=False
+            )
             assert done.returncode == 0, done.stderr
             ran += 1
     assert ran == 4
@@ -76,7 +81,9 @@ def test_the_insight_of_the_readme_works(tmp_path: Path) -> None:
     con = duckdb.connect()
     con.register("none", arrow_schema(CRIMES).empty_table())
     con.execute("CREATE TABLE crimes AS FROM none")
-    con.execute("INSERT INTO crimes (ward, occurred_on) VALUES (7, '2024-01-01'), (7, '2024-01-02'), (NULL, '2024-01-03')")
+    con.execute(
+        "INSERT INTO crimes (ward, occurred_on) VALUES (7, '2024-01-01'), (7, '2024-01-02'), (NULL, '2024-01-03')"
+    )
     rows = con.execute(render(insight.statement, "duckdb", {"as_of_day": date(2024, 1, 3)})).fetchall()
     assert rows == [(date(2024, 1, 3), "all", 7, 2), (date(2024, 1, 3), "all", None, 1)]
 

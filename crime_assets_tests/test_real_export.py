@@ -24,7 +24,9 @@ PROPERTY = ("05", "06", "07", "09")
 
 def command(home: Path, pattern: str, *arguments: str) -> str:
     environment = {**os.environ, "CRIME_HOME": str(home), "CRIME_FEED": "export", "CRIME_EXPORT": pattern}
-    done = subprocess.run([PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -65,9 +67,9 @@ def plain_rows(pattern: str) -> pd.DataFrame:
             "month": occurred.dt.to_period("M").dt.start_time.dt.date,
             "hour": hour,
             "iso_weekday": occurred.dt.day_of_week + 1,
-            "time_of_day": pd.cut(hour, [-1, 5, 11, 17, 23], labels=["night", "morning", "afternoon", "evening"]).astype(
-                str
-            ),
+            "time_of_day": pd.cut(
+                hour, [-1, 5, 11, 17, 23], labels=["night", "morning", "afternoon", "evening"]
+            ).astype(str),
             "block": raw["Block"].str.strip(),
             "primary_type": raw["Primary Type"].replace(renamed),
             "location_description": raw["Location Description"],
@@ -84,7 +86,9 @@ def plain_rows(pattern: str) -> pd.DataFrame:
 
 
 def test_rows_ids_and_quarantine(home: Path, pattern: str) -> None:
-    counts = "SELECT count(*), count(DISTINCT id), max(change_day), (SELECT count(*) FROM crimes_quarantine) FROM crimes"
+    counts = (
+        "SELECT count(*), count(DISTINCT id), max(change_day), (SELECT count(*) FROM crimes_quarantine) FROM crimes"
+    )
     assert ask(home, pattern, counts) == [["767264", "767264", "2018-11-19", "0"]]
     by_year = "SELECT year(occurred_at) AS y, count(*) FROM crimes GROUP BY y ORDER BY y"
     assert ask(home, pattern, by_year) == [["2016", "268813"], ["2017", "267792"], ["2018", "230659"]]

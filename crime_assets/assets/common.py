@@ -44,6 +44,11 @@ def preview(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.Mark
     return dg.MetadataValue.md("\n".join(lines))
 
 
+def preview_of(rows: Sequence[Mapping[str, object]]) -> dg.MarkdownMetadataValue:
+    """The same for rows that name their columns."""
+    return preview(list(rows[0]) if rows else ["no rows"], [list(row.values()) for row in rows])
+
+
 def _cell(value: object) -> str:
     text = "" if value is None else f"{value:,.3f}" if isinstance(value, float) else str(value)
     return " ".join(text.replace("|", "\\|").split())[:80]

@@ -1,22 +1,30 @@
 """history → crimes: all that the source held before the lake's first change day, loaded once."""
 
+from datetime import timedelta
+
 import dagster as dg
 
-from crime_assets.assets.common import OWNERS
-from crime_assets.cities import City
+from crime_assets.assets.common import OWNERS, preview_of, table_schema
+from crime_assets.engines import Engine
 from crime_assets.feeds import Feed
 from crime_assets.lakehouse.history import load_history
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.schema import CRIMES
 from crime_assets.profiles import Profile
 
 
-@dg.asset(group_name="lake", kinds={"python", "iceberg"}, owners=OWNERS)
+@dg.asset(
+    group_name="lake",
+    kinds={"python", "iceberg"},
+    owners=OWNERS,
+    metadata={"dagster/column_schema": table_schema((c.name, c.type, c.doc) for c in CRIMES)},
+)
 def crime_history(
     context: dg.AssetExecutionContext,
     profile: dg.ResourceParam[Profile],
-    city: dg.ResourceParam[City],
     feed: dg.ResourceParam[Feed],
     lake: dg.ResourceParam[Lake],
+    engine: dg.ResourceParam[Engine],
 ) -> dg.MaterializeResult[None]:
     """Everything the source holds with a change stamp before the lake's first change day, one row per crime.
 
@@ -24,15 +32,18 @@ def crime_history(
     """
     first = profile.first_change_day
     profile.begin(first)
-    result = load_history(lake, city, feed, first, context.run_id)
+    result = load_history(lake, profile.city, feed, first, context.run.run_id)
+    # A load that found the history there counted nothing.
+    counts = {"dagster/row_count": result.rows} if result.loaded else {}
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": result.rows,
+            **counts,
             "loaded_now": result.loaded,
             "records_read": result.records,
             "older_versions_left_out": result.duplicates,
             "quarantined": result.quarantined,
             "before": first.isoformat(),
             "snapshot": str(result.snapshot_id or ""),
+            "preview": preview_of(engine.measure("newest_rows", first - timedelta(days=1))),
         }
     )

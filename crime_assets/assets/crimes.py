@@ -2,9 +2,10 @@
 
 import dagster as dg
 
-from crime_assets.assets.common import OWNERS, TOGETHER, column_lineage, days_of, table_schema
+from crime_assets.assets.common import OWNERS, TOGETHER, column_lineage, days_of, preview_of, table_schema
 from crime_assets.cities import City
 from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.engines import Engine
 from crime_assets.lakehouse.history import history_before
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.merge import merge_deliveries
@@ -34,6 +35,7 @@ def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition
         city: dg.ResourceParam[City],
         landing: dg.ResourceParam[LandingStore],
         lake: dg.ResourceParam[Lake],
+        engine: dg.ResourceParam[Engine],
     ) -> dg.MaterializeResult[None]:
         """One row per crime: the newest version the city published. What cannot be typed goes to quarantine.
 
@@ -46,12 +48,15 @@ def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition
         inventories = {day: read_inventory(landing, city.name, day) for day in days_of(context)}
         found = {day: inventory for day, inventory in inventories.items() if inventory is not None}
         if missing := sorted(inventories.keys() - found.keys()):
-            raise CrimeAssetsError(f"Nobody has looked what landed on {missing[0]}: materialize crime_deliveries first.")
+            raise CrimeAssetsError(f"Nobody looked what landed on {missing[0]}: materialize crime_deliveries first.")
         lines = lines_of(landing, city.name, found.values())
-        marks = {"run-id": context.run_id, "change-days": f"{min(found)}/{max(found)}"}
+        marks = {"run-id": context.run.run_id, "change-days": f"{min(found)}/{max(found)}"}
         result = merge_deliveries(lake, city, lines, marks)
         for day, inventory in found.items():
             record_merged(landing, city.name, day, inventory)
+            context.add_asset_metadata(
+                {"preview": preview_of(engine.measure("newest_rows", day))}, partition_key=day.isoformat()
+            )
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": result.rows,

@@ -1,11 +1,9 @@
 """crimes → insights: one asset for each file of sql/insights."""
 
-from datetime import date
-
 import dagster as dg
 import pyarrow as pa
 
-from crime_assets.assets.common import OWNERS, TOGETHER, column_lineage, days_of, preview, table_schema
+from crime_assets.assets.common import OWNERS, PREVIEW_ROWS, TOGETHER, column_lineage, days_of, preview_of, table_schema
 from crime_assets.cities import City
 from crime_assets.core.sql import Insight
 from crime_assets.engines import Engine
@@ -46,9 +44,11 @@ def build(insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> d
         engine: dg.ResourceParam[Engine],
     ) -> dg.MaterializeResult[None]:
         asked = days_of(context)
-        later = [day for day in stale_days(lake, city, insight) if day not in asked]
-        results = {day: engine.insight(insight, day) for day in sorted([*asked, *later])}
-        changed = replace_days(lake, city, insight, results)
+        # As one: a merge in between would be marked as known to results that were computed before it.
+        with lake.writing():
+            later = [day for day in stale_days(lake, city, insight) if day not in asked]
+            results = {day: engine.insight(insight, day) for day in sorted([*asked, *later])}
+            changed = replace_days(lake, city, insight, results)
         for day in asked:
             context.add_asset_metadata(_described(results[day], day in changed), partition_key=day.isoformat())
         # Days that a late change made stale are computed with it; they are recorded like those that were asked for.
@@ -57,7 +57,15 @@ def build(insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> d
             context.log_event(
                 dg.AssetMaterialization(asset_key=insight.table, partition=day.isoformat(), metadata=metadata)
             )
-        return dg.MaterializeResult(metadata={"dagster/column_lineage": lineage})
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/column_lineage": lineage,
+                "dagster/column_schema": table_schema(
+                    (column.name, str(results[asked[0]].schema.field(column.name).type), column.doc)
+                    for column in insight.columns
+                ),
+            }
+        )
 
     return insight_asset
 
@@ -66,5 +74,5 @@ def _described(rows: pa.Table, changed: bool) -> dict[str, dg.MetadataValue]:
     return {
         "dagster/partition_row_count": dg.MetadataValue.int(rows.num_rows),
         "changed": dg.MetadataValue.bool(changed),
-        "preview": preview(rows.schema.names, [tuple(row.values()) for row in rows.slice(0, 10).to_pylist()]),
+        "preview": preview_of(rows.slice(0, PREVIEW_ROWS).to_pylist()),
     }

@@ -2,8 +2,7 @@
 
 import dagster as dg
 
-from crime_assets.assets.common import OWNERS, TOGETHER, days_of
-from crime_assets.cities import City
+from crime_assets.assets.common import OWNERS, TOGETHER, days_of, preview
 from crime_assets.feeds import Feed
 from crime_assets.profiles import Profile
 from crime_assets.streams import LandingStore, Stream
@@ -23,7 +22,6 @@ def build(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     def raw_crime_batches(
         context: dg.AssetExecutionContext,
         profile: dg.ResourceParam[Profile],
-        city: dg.ResourceParam[City],
         feed: dg.ResourceParam[Feed],
         landing: dg.ResourceParam[LandingStore],
         stream: dg.ResourceParam[Stream],
@@ -33,7 +31,7 @@ def build(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         The pull reaches two days back, for stamps that appear late. A record version that has landed before is not
         delivered again.
         """
-        change_days = days_of(context)
+        city, change_days = profile.city, days_of(context)
         first, last = change_days[0], change_days[-1]
         records = feed.changes(first - LOOK_BACK, last)
         pulls = pull(records, feed.columns(), city, first, last, landing, stream, profile.clock())
@@ -45,6 +43,9 @@ def build(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
                     "pulled": result.pulled,
                     "repeated_by_the_source": result.repeated,
                     "landed_before": result.landed_before,
+                    "preview": preview(
+                        ["batch", "records"], [(name, len(digests)) for name, digests in result.batches.items()]
+                    ),
                 },
                 partition_key=day.isoformat(),
             )

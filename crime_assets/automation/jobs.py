@@ -13,18 +13,14 @@ _PULLED = dg.AssetSelection.assets("raw_crime_batches")
 _MERGED = dg.AssetSelection.assets("crime_deliveries", "crimes")
 
 
-def build(days: dg.DailyPartitionsDefinition) -> dg.Definitions:
+def build() -> dg.Definitions:
     """All jobs."""
     history = dg.AssetSelection.assets("crime_history")
     everything_daily = dg.AssetSelection.all() - history
     jobs = [
         dg.define_asset_job(LOAD_HISTORY, history, description="Load the source's history, once."),
-        dg.define_asset_job(PULL, _PULLED, partitions_def=days, description="Pull one change day."),
-        dg.define_asset_job(
-            MERGE, _MERGED, partitions_def=days, description="Check what landed of a change day and merge it."
-        ),
-        dg.define_asset_job(
-            RUN, everything_daily, partitions_def=days, description="One change day from feed to insights."
-        ),
+        dg.define_asset_job(PULL, _PULLED, description="Pull one change day."),
+        dg.define_asset_job(MERGE, _MERGED, description="Check what landed of a change day and merge it."),
+        dg.define_asset_job(RUN, everything_daily, description="One change day from feed to insights."),
     ]
     return dg.Definitions(jobs=jobs)

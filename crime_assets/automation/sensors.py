@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import islice
 
 import dagster as dg
 
@@ -13,7 +14,7 @@ from crime_assets.streams.watch import Unmerged, days_to_watch, unmerged
 
 STATE_TAG = "crime-assets/landing-state"
 ATTEMPTS = 3
-"""Runs that may fail for one and the same state of a day's objects before a person is needed."""
+"""Runs that may end without success for one and the same state of a day's objects before a person is needed."""
 MOST_RUNS = 20
 """Runs requested by one tick."""
 
@@ -24,6 +25,8 @@ _UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+# Stopping `dagster dev` cancels what runs; that must not end a day's chances.
+_WITHOUT_SUCCESS = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 def build() -> list[dg.SensorDefinition]:
@@ -58,7 +61,7 @@ def _landing_objects() -> dg.SensorDefinition:
         yesterday = profile.today - timedelta(days=1)
         days, swept_to = days_to_watch(profile.first_change_day, yesterday, swept_to)
         waiting = unmerged(landing, city.name, days)
-        requests = list(_requests(context, waiting))[:MOST_RUNS]
+        requests = list(islice(_requests(context, waiting), MOST_RUNS))
         return dg.SensorResult(run_requests=requests, cursor=swept_to.isoformat() if swept_to else "")
 
     return landing_objects
@@ -71,12 +74,14 @@ def _requests(context: dg.SensorEvaluationContext, waiting: Iterator[Unmerged]) 
             context.log.info(f"{day}: a run is at work on it.")
             continue
         tags = {STATE_TAG: f"{day}-{found.state}"}
-        failed = context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=[dg.DagsterRunStatus.FAILURE]))
-        if failed >= ATTEMPTS:
-            context.log.warning(f"{day}: {failed} runs failed on the same objects; see their errors, then merge by hand.")
+        tried = context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=_WITHOUT_SUCCESS))
+        if tried >= ATTEMPTS:
+            context.log.warning(
+                f"{day}: {tried} runs on the same objects ended without success; see their errors, then merge by hand."
+            )
             continue
         # A run key fires once ever, so each attempt has its own.
-        yield dg.RunRequest(run_key=f"{day}-{found.state}-{failed}", partition_key=day, tags=tags)
+        yield dg.RunRequest(run_key=f"{day}-{found.state}-{tried}", partition_key=day, tags=tags)
 
 
 def _working_on(instance: dg.DagsterInstance, day: date) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -14,22 +16,30 @@ from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import merged_days
 
 
-def result(asset: str, name: str, verdict: Verdict, *, blocking: bool = False) -> dg.AssetCheckResult:
-    """A check result; one that does not block only warns."""
-    severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
-    return dg.AssetCheckResult(
-        asset_key=asset,
-        check_name=name,
-        passed=verdict.passed,
-        severity=severity,
-        description=verdict.sentence,
-        metadata=dict(verdict.figures),
-    )
+def results(
+    context: dg.AssetCheckExecutionContext, found: Mapping[str, Verdict], *, blocking: str
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of those checks that the run asks for; all but the one that blocks only warn."""
+    for key in context.selected_asset_check_keys:
+        verdict = found[key.name]
+        yield dg.AssetCheckResult(
+            asset_key=key.asset_key,
+            check_name=key.name,
+            passed=verdict.passed,
+            severity=dg.AssetCheckSeverity.ERROR if key.name == blocking else dg.AssetCheckSeverity.WARN,
+            description=verdict.sentence,
+            metadata=dict[str, Any](verdict.figures),
+        )
+
+
+def has_days(context: dg.AssetCheckExecutionContext) -> bool:
+    """Whether the run is of change days; checks run on their own are not."""
+    return context.has_partition_key or "dagster/asset_partition_range_start" in context.run.tags
 
 
 def days_checked(context: dg.AssetCheckExecutionContext, landing: LandingStore, city: City) -> list[date]:
     """The change days of the run; where checks are run on their own, the last one merged."""
-    if context.has_partition_key or context.run.tags.get("dagster/asset_partition_range_start"):
+    if has_days(context):
         return days_of(context)
     days = merged_days(landing, city.name)
     if not days:

@@ -7,7 +7,7 @@ _TEXT_COLUMNS = (
     "community_area fbi_code x_coordinate y_coordinate year updated_on latitude longitude"
 ).split()
 _SOURCE_COLUMNS: dict[str, Kind] = {
-    **{name: "text" for name in _TEXT_COLUMNS},
+    **dict.fromkeys(_TEXT_COLUMNS, "text"),
     "arrest": "flag",
     "domestic": "flag",
     "location": "object",

@@ -51,10 +51,11 @@ def load_manifest(content: bytes) -> Manifest:
         document = json.loads(content)
         batches = {str(k): BatchEntry(int(e["records"]), str(e["digest"])) for k, e in document["batches"].items()}
         return Manifest(batches, frozenset(map(str, document["columns"])))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise LandingError("A manifest cannot be read: pull its change day again to write a new one.") from error
 
 
 def missing_batches(manifest: Manifest, delivered: Mapping[str, Iterable[str]]) -> list[str]:
     """Batches promised by the manifest whose records were not all delivered."""
-    return sorted(name for name, promised in manifest.batches.items() if entry(set(delivered.get(name, ()))) != promised)
+    found = {name: entry(set(delivered.get(name, ()))) for name in manifest.batches}
+    return sorted(name for name, promised in manifest.batches.items() if found[name] != promised)

@@ -59,11 +59,19 @@ def unseal(line: bytes, city: str) -> Envelope:
     record = {name: value for name, value in fields.items() if name not in FIELDS}
     try:
         change_day = date.fromisoformat(fields["_change_day"])
-        pulled_at = datetime.fromisoformat(fields["_pulled_at"]).astimezone(UTC)
+        pulled_at = datetime.fromisoformat(fields["_pulled_at"])
+        if pulled_at.tzinfo is None:
+            raise ValueError("the offset from UTC is missing")
+        pulled_at = pulled_at.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise BadLine("a time in the envelope cannot be read") from error
     if fields["_city"] != city:
         raise BadLine(f"a record of {fields['_city']!r}, not of {city!r}")
-    if record_digest(record) != fields["_md5"]:
+    try:
+        digest = record_digest(record)
+    except RecursionError as error:
+        # What is nested just not too deep to be read can be too deep to be written.
+        raise BadLine("not JSON") from error
+    if digest != fields["_md5"]:
         raise BadLine("the digest does not fit the record")
     return Envelope(record, city, change_day, fields["_batch"], pulled_at, fields["_md5"])

@@ -6,29 +6,17 @@ import re
 import secrets
 from datetime import date, datetime
 
-_DELIVERY = re.compile(r"^raw/city=(?P<city>[a-z_]+)/change_day=(?P<day>\d{4}-\d{2}-\d{2})/[^/]+$")
+_MERGED = re.compile(r"merged/city=[^/]+/change_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]json")
 
 
-def deliveries_prefix(city: str, day: date | None = None) -> str:
-    """Prefix of all deliveries of a city, or of one change day."""
-    prefix = f"raw/city={city}/"
-    return prefix if day is None else f"{prefix}change_day={day.isoformat()}/"
+def deliveries_prefix(city: str, day: date) -> str:
+    """Prefix of all deliveries of a change day."""
+    return f"raw/city={city}/change_day={day.isoformat()}/"
 
 
 def delivery(city: str, day: date, stream: str, at: datetime) -> str:
     """A new, unique key for a delivery written by `stream` at `at` (UTC)."""
     return f"{deliveries_prefix(city, day)}{stream}-{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(8)}.gz"
-
-
-def delivery_day(key: str) -> date | None:
-    """The change day a delivery's key belongs to; None for a key that is no delivery."""
-    match = _DELIVERY.match(key)
-    if match is None:
-        return None
-    try:
-        return date.fromisoformat(match["day"])
-    except ValueError:
-        return None
 
 
 def manifest(city: str, day: date) -> str:
@@ -43,4 +31,18 @@ def inventory(city: str, day: date) -> str:
 
 def merged(city: str, day: date) -> str:
     """The inventory of a change day that the lake has merged."""
-    return f"merged/city={city}/change_day={day.isoformat()}.json"
+    return f"{merged_prefix(city)}change_day={day.isoformat()}.json"
+
+
+def merged_prefix(city: str) -> str:
+    """Prefix of all that `merged` names for a city."""
+    return f"merged/city={city}/"
+
+
+def merged_day(key: str) -> date | None:
+    """The change day of a key that `merged` names; None for any other key."""
+    match = _MERGED.fullmatch(key)
+    try:
+        return date.fromisoformat(match[1]) if match else None
+    except ValueError:
+        return None

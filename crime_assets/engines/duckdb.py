@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -29,6 +30,9 @@ _READ: Mapping[str, tuple[str, tuple[Column, ...]]] = {
 }
 """Table → the name statements of ours know it by, and its columns."""
 
+_NODE = re.compile(r'"type":\s*"([A-Z_]+_NODE)"')
+_READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"})
+
 
 class DuckDBEngine:
     """One city's tables in one lake."""
@@ -40,6 +44,7 @@ class DuckDBEngine:
         self._city = city
         self._exit = ExitStack()
         self._open: tuple[tuple[int | None, ...], duckdb.DuckDBPyConnection] | None = None
+        self._day: date | None = None
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
         """The insight's rows, in its order, from what was known on the as-of day."""
@@ -63,16 +68,17 @@ class DuckDBEngine:
             con.execute("SET enable_external_access = false")
             con.execute("SET lock_configuration = true")
             try:
-                found = con.execute(sql)
-                columns = [column[0] for column in found.description or []]
-                return Answer(columns, found.fetchall() if columns else [])
-            except duckdb.Error as error:
+                found = con.execute(_only_reading(con, sql))
+                return Answer([column[0] for column in found.description or []], found.fetchall())
+            except (duckdb.Error, UnicodeEncodeError) as error:
                 raise UsageError(f"The query cannot be answered: {str(error).splitlines()[0]}") from error
 
     def _ask(self, sql: str, as_of_day: date, parameters: Mapping[str, date | float]) -> pa.Table:
         con = self._session()
         day = {"as_of_day": as_of_day}
-        con.execute(f"CREATE OR REPLACE TEMP VIEW crimes AS {render(statement('crimes', 'as_of'), self.name, day)}")
+        if self._day != as_of_day:
+            con.execute(f"CREATE OR REPLACE TEMP VIEW crimes AS {render(statement('crimes', 'as_of'), self.name, day)}")
+            self._day = as_of_day
         return con.sql(render(sql, self.name, {**day, **parameters})).to_arrow_table()
 
     def _session(self) -> duckdb.DuckDBPyConnection:
@@ -91,7 +97,7 @@ class DuckDBEngine:
 
     def close(self) -> None:
         """Let go of the connection; the next question opens another."""
-        self._open = None
+        self._open = self._day = None
         self._exit.close()
 
     def _snapshot(self, as_of: str | None) -> int | None:
@@ -100,12 +106,29 @@ class DuckDBEngine:
         table = tables.load(self._lake, self._city.name, "crimes")
         if table is None or table.current_snapshot() is None:
             raise CrimeAssetsError("There are no crimes in the lake yet: run `crime-assets run` first.")
-        if as_of.isdigit() and table.snapshot_by_id(int(as_of)) is not None:
+        if as_of.isdecimal() and table.snapshot_by_id(int(as_of)) is not None:
             return int(as_of)
         snapshot = table.snapshot_as_of_timestamp(int(_moment(as_of).timestamp() * 1000))
         if snapshot is None:
             raise CrimeAssetsError(f"The lake has no snapshot of crimes as old as {as_of}: ask for a later time.")
         return snapshot.snapshot_id
+
+
+def _only_reading(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    """The one statement of `sql`; UsageError unless it is a SELECT that changes nothing.
+
+    DuckDB would run several, and where it may read a directory it may write there, in a CTE too (WITH x AS (COPY …)).
+    """
+    sql.encode()
+    statements = con.extract_statements(sql)
+    tree = str(con.execute("SELECT json_serialize_sql(?)", [sql]).fetchone())
+    if (
+        [statement.type for statement in statements] != [duckdb.StatementType.SELECT]
+        or not _READING_NODES.issuperset(nodes := _NODE.findall(tree))
+        or not nodes
+    ):
+        raise UsageError("The query must be one SELECT statement that changes nothing: write no other around or in it.")
+    return statements[0]
 
 
 def _view(
@@ -131,11 +154,13 @@ def _view(
 def _moment(text: str) -> datetime:
     """A time as a person writes it; a day means its end, a time without an offset is UTC."""
     try:
+        return datetime.combine(date.fromisoformat(text), time.max, UTC)
+    except ValueError:
+        pass
+    try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
             f"--as-of {text!r} is neither a snapshot id of crimes nor a time: write it like 2026-01-31T02:00:00."
         ) from error
-    if len(text) == len("2026-01-31"):
-        moment = moment.replace(hour=23, minute=59, second=59, microsecond=999999)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

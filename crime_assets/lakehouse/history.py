@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from crime_assets.cities import City
-from crime_assets.core.errors import LakeError
+from crime_assets.core.errors import LakeBusy, LakeError
 from crime_assets.feeds import Feed
 from crime_assets.lakehouse import tables, typing
 from crime_assets.lakehouse.duck import connection, literal
 from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.merge import WINNER_FIRST, count, quarantine, without_empty, write_file
-from crime_assets.lakehouse.tables import HISTORY_MARK, PROPERTY_PREFIX, Change
+from crime_assets.lakehouse.merge import count, quarantine, statement_of, without_empty, write_file
+from crime_assets.lakehouse.tables import HISTORY_MARK, PROPERTY_PREFIX, Change, StalePlan
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -56,6 +56,8 @@ def load_history(lake: Lake, city: City, feed: Feed, before: date, run_id: str) 
         try:
             with connection(lake.staging) as con:
                 return _load(lake, city, feed, before, run_id, staging, con)
+        except StalePlan as error:
+            raise LakeBusy(f"Another writer changed the tables of {city.name} meanwhile: run again later.") from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
@@ -64,11 +66,11 @@ def _load(
     lake: Lake, city: City, feed: Feed, before: date, run_id: str, staging: Path, con: duckdb.DuckDBPyConnection
 ) -> HistoryResult:
     _stage(city, feed, before, staging, con)
-    rejected = count(con, "SELECT count(*) FROM staged WHERE stage = 'rejected'")
-    quarantined = quarantine(lake, city, con, "(FROM staged WHERE stage = 'rejected')") if rejected else 0
-    records = count(con, "SELECT count(*) FROM staged")
+    rejected = count(con, "SELECT count(*) FROM typed WHERE reason IS NOT NULL")
+    quarantined = quarantine(lake, city, con) if rejected else 0
+    records = count(con, "SELECT count(*) FROM typed")
     table = tables.curated(lake, city.name, "crimes")
-    added = _write_months(table, con)
+    added = _write_months(table, staging, con)
     rows = sum(count(con, f"SELECT count(*) FROM read_parquet({literal(str(path))})") for path in added)
     marks = {"kind": "history", HISTORY_MARK.removeprefix(PROPERTY_PREFIX): before.isoformat(), "run-id": run_id}
     snapshot_id = tables.commit(table, Change((), added, marks))
@@ -76,43 +78,42 @@ def _load(
 
 
 def _stage(city: City, feed: Feed, before: date, staging: Path, con: duckdb.DuckDBPyConnection) -> None:
-    """Stream the typed rows to disk, a directory a month and one for what cannot be typed; make the view `staged`."""
+    """Stream the typed rows to disk, a directory a month and one for what cannot be typed; make the view `typed`."""
     staging.mkdir(parents=True)
     typing.prepare(con, city)
-    typing.raw_from_history(con, feed.history(before), city, datetime.now(UTC))
-    con.execute(
-        f"""
-        COPY (
-          SELECT *, CASE WHEN reason IS NULL THEN strftime(month, '%Y-%m') ELSE 'rejected' END AS stage
-          FROM ({typing.typed_query(city)})
-        ) TO {literal(str(staging))} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (stage), OVERWRITE_OR_IGNORE)
-        """
-    )
-    if any(staging.iterdir()):
-        files = literal(str(staging / "*" / "*.parquet"))
-        con.execute(f"CREATE TEMP VIEW staged AS FROM read_parquet({files}, hive_partitioning = true)")
-    else:
-        con.execute(f"CREATE TEMP VIEW staged AS SELECT *, '' AS stage FROM ({typing.typed_query(city)}) LIMIT 0")
+    with typing.faithful(feed.history(before)) as reader:
+        typing.raw_from_history(con, reader, city, datetime.now(UTC))
+        con.execute(
+            f"""
+            COPY (
+              SELECT *, CASE WHEN reason IS NULL THEN strftime(month, '%Y-%m') ELSE 'rejected' END AS stage
+              FROM ({typing.typed_query(city)})
+            ) TO {literal(str(staging))} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (stage), OVERWRITE_OR_IGNORE)
+            """
+        )
+    rows = _rows_in(staging, "*") if any(staging.iterdir()) else f"({typing.typed_query(city)} LIMIT 0)"
+    con.execute(f"CREATE TEMP VIEW typed AS FROM {rows}")
 
 
-def _write_months(table: Table, con: duckdb.DuckDBPyConnection) -> list[Path]:
+def _rows_in(staging: Path, stage: str) -> str:
+    """The typed files, by name: the lake's own path may hold what DuckDB takes for a pattern or a partition."""
+    files = ", ".join(literal(str(path)) for path in sorted(staging.glob(f"stage={stage}/*.parquet")))
+    return f"read_parquet([{files}], hive_partitioning = false)"
+
+
+def _write_months(table: Table, staging: Path, con: duckdb.DuckDBPyConnection) -> list[Path]:
     """Write every month as one sorted data file; of records published more than once only the newest version."""
     con.execute(
-        "CREATE TEMP TABLE repeated AS SELECT id FROM staged WHERE reason IS NULL GROUP BY id HAVING count(*) > 1"
+        "CREATE TEMP TABLE repeated AS SELECT id FROM typed WHERE reason IS NULL GROUP BY id HAVING count(*) > 1"
     )
-    con.execute(
-        f"""
-        CREATE TEMP TABLE settled AS
-        SELECT {_COLUMNS} FROM staged WHERE reason IS NULL AND id IN (FROM repeated)
-        QUALIFY row_number() OVER (PARTITION BY id ORDER BY {WINNER_FIRST}) = 1
-        """
-    )
-    stages = con.execute("SELECT DISTINCT stage, month FROM staged WHERE reason IS NULL ORDER BY stage").fetchall()
+    con.execute(f"CREATE TEMP TABLE settled AS {statement_of('newest')}")
+    months = con.execute("SELECT DISTINCT month FROM typed WHERE reason IS NULL ORDER BY month").fetchall()
     written: list[Path] = []
     try:
-        for stage, month in stages:
+        for (month,) in months:
+            stage = f"{month:%Y-%m}"
             rows = (
-                f"SELECT {_COLUMNS} FROM staged WHERE stage = {literal(stage)} AND id NOT IN (FROM repeated) "
+                f"SELECT {_COLUMNS} FROM {_rows_in(staging, stage)} WHERE id NOT IN (FROM repeated) "
                 f"UNION ALL SELECT {_COLUMNS} FROM settled WHERE month = DATE '{month}'"
             )
             path = tables.new_data_path(table, f"occurred_month={stage}")

@@ -16,7 +16,7 @@ from crime_assets.core.sql import Insight
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.schema import iceberg_schema_of
-from crime_assets.lakehouse.tables import FIRST_CHANGED, PROPERTY_PREFIX, Change, StalePlan
+from crime_assets.lakehouse.tables import FIRST_CHANGED, Change, StalePlan
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -34,7 +34,7 @@ def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
     table = tables.load(lake, city.name, insight.table)
     if table is None or (snapshot := table.current_snapshot()) is None:
         return []
-    seen = {name: (snapshot.summary or {}).get(PROPERTY_PREFIX + name) for name in _SEEN}
+    seen = {name: tables.snapshot_property(snapshot, name) for name in _SEEN}
     changed = [
         _first_changed(lake, city, "crimes", seen["crimes-snapshot"]),
         _first_changed(lake, city, "crimes_superseded", seen["superseded-snapshot"]),
@@ -77,6 +77,8 @@ def _replace(
 
 
 def _table(lake: Lake, city: City, insight: Insight, wanted: pa.Schema) -> Table:
+    from pyiceberg.exceptions import ValidationError
+
     schema = iceberg_schema_of(wanted, {column.name: column.doc for column in insight.columns})
     table = tables.load(lake, city.name, insight.table)
     if table is None:
@@ -85,7 +87,7 @@ def _table(lake: Lake, city: City, insight: Insight, wanted: pa.Schema) -> Table
         try:
             with table.update_schema() as update:
                 update.union_by_name(schema)
-        except ValueError as error:
+        except ValidationError as error:
             raise LakeError(
                 f"A column of {insight.table} changed its type: give the insight a new name, or drop its table."
             ) from error
@@ -126,7 +128,7 @@ def _first_changed(lake: Lake, city: City, name: str, seen: str | None) -> date 
     days: list[date] = []
     snapshot = newest
     while str(snapshot.snapshot_id) != seen:
-        mark = (snapshot.summary or {}).get(PROPERTY_PREFIX + FIRST_CHANGED)
+        mark = tables.snapshot_property(snapshot, FIRST_CHANGED)
         days.append(date.fromisoformat(mark) if mark else date.min)
         parent = snapshot.parent_snapshot_id
         found = table.snapshot_by_id(parent) if parent is not None else None

@@ -5,24 +5,27 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-import duckdb
-
-from crime_assets.core.errors import DiskFull, LakeError, UsageError, chain
+from crime_assets.core.errors import CrimeAssetsError, DiskFull, LakeError, UsageError, chain
 from crime_assets.lakehouse.lock import writer_lock
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.table import Table
 
 FORMAT = 1
 """Raised when an older release could no longer read what this one writes."""
+
+_CHANGE_COUNTER = 24
+"""Where a SQLite file has its change counter, 4 bytes (https://www.sqlite.org/fileformat.html)."""
 
 _PATIENCE_SECONDS = 600.0
 
@@ -44,8 +47,12 @@ class Lake:
         self.home = home.absolute()
         self.landing = self.home / "landing"
         self.staging = self.home / "staging"
+        self.loaded: dict[tuple[str, str], tuple[bytes, Table | None]] = {}
         self._state = self.home / "lake.json"
-        self._check_version()
+        # Arrow takes what follows these for no part of a path.
+        if {"?", "#"} & set(str(self.home)):
+            raise UsageError(f"The lake cannot live in {self.home}: set CRIME_HOME to a path without ? and #.")
+        self._cities()
 
     @cached_property
     def catalog(self) -> SqlCatalog:
@@ -55,21 +62,29 @@ class Lake:
 
         warehouse = self.home / "warehouse"
         warehouse.mkdir(parents=True, exist_ok=True)
-        return SqlCatalog("lake", uri=f"sqlite:///{self.home / 'catalog.db'}", warehouse=f"file://{warehouse}")
+        database = quote(str(self.home / "catalog.db"))
+        return SqlCatalog("lake", uri=f"sqlite:///{database}", warehouse=f"file://{warehouse}")
+
+    def catalog_changes(self) -> bytes:
+        """SQLite's own count of changes to the catalog: while it stays, no table has changed."""
+        try:
+            with (self.home / "catalog.db").open("rb") as file:
+                file.seek(_CHANGE_COUNTER)
+                return file.read(4)
+        except FileNotFoundError:
+            return b""
 
     def city(self, name: str) -> CityState | None:
         """What was settled for a city; None if nothing of it is in the lake yet."""
-        state = self._read_state()["cities"].get(name)
-        return None if state is None else CityState(**state)
+        return self._cities().get(name)
 
     def begin_city(self, name: str, wanted: CityState) -> CityState:
         """Settle a city's first change day and source, once. UsageError where a settled lake would be mixed up."""
         with self.writing():
-            settled = self.city(name)
+            cities = self._cities()
+            settled = cities.get(name)
             if settled is None:
-                document = self._read_state()
-                document["cities"][name] = asdict(wanted)
-                self._write_state(document)
+                self._write_cities({**cities, name: wanted})
                 return wanted
         if "sample" in (settled.feed, wanted.feed) and settled.feed != wanted.feed:
             raise UsageError(
@@ -85,35 +100,40 @@ class Lake:
             self.home.mkdir(parents=True, exist_ok=True)
             with writer_lock(self.home / ".lock", wait_seconds):
                 yield
-        except (OSError, duckdb.Error) as error:
+        except CrimeAssetsError:
+            raise
+        except Exception as error:
+            # The system, Arrow, DuckDB and SQLite each say it with errors of their own.
             if is_disk_full(error):
                 raise DiskFull(
                     f"The disk of {self.home} is full: free some space and run again; nothing was half-written."
                 ) from error
             raise
 
-    def _check_version(self) -> None:
-        version = self._read_state()["format"]
-        if version > FORMAT:
-            raise LakeError(
-                f"The lake {self.home} was written by a newer crime-assets (lake format {version}, this one knows "
-                f"{FORMAT}): upgrade crime-assets, or set another CRIME_HOME."
-            )
-
-    def _read_state(self) -> dict[str, dict[str, dict[str, str | int]] | int]:
+    def _cities(self) -> dict[str, CityState]:
         try:
             document = json.loads(self._state.read_text())
-            if isinstance(document["format"], int) and isinstance(document["cities"], dict):
-                return document
+            version = int(document["format"])
+            if version > FORMAT:
+                raise LakeError(
+                    f"The lake {self.home} was written by a newer crime-assets (lake format {version}, this one knows "
+                    f"{FORMAT}): upgrade crime-assets, or set another CRIME_HOME."
+                )
+            cities = {str(name): CityState(**state) for name, state in document["cities"].items()}
+            for state in cities.values():
+                date.fromisoformat(state.first_change_day)
+            return cities
         except FileNotFoundError:
-            return {"format": FORMAT, "cities": {}}
-        except (ValueError, KeyError, TypeError):
-            pass
+            return {}
         except OSError as error:
             raise LakeError(f"The lake {self.home} cannot be opened ({error.strerror}): check CRIME_HOME.") from error
-        raise LakeError(f"{self._state} is damaged: restore it from a backup, or set another CRIME_HOME.")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise LakeError(
+                f"{self._state} is damaged: restore it from a backup, or set another CRIME_HOME."
+            ) from error
 
-    def _write_state(self, document: object) -> None:
+    def _write_cities(self, cities: Mapping[str, CityState]) -> None:
+        document = {"format": FORMAT, "cities": {name: asdict(state) for name, state in cities.items()}}
         partial = self._state.with_suffix(".partial")
         with partial.open("w") as file:
             json.dump(document, file, indent=1)

@@ -1,12 +1,14 @@
 """Merging typed rows into `crimes`: one row per id, the newest version wins, nothing changed makes no snapshot.
 
-A version is known by (id, record_md5). Versions that lost to one of a later change day are kept in
+A version is known by (id, record_md5). What a change day ended with and a later day replaced is kept in
 `crimes_superseded`, so that what was known on a past change day can be told exactly, whatever was merged since.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ import duckdb
 from crime_assets.cities import City
 from crime_assets.core.envelopes import Envelope
 from crime_assets.core.errors import LakeBusy
+from crime_assets.core.sql import render, statement
 from crime_assets.lakehouse import tables, typing
 from crime_assets.lakehouse.duck import connection, literal
 from crime_assets.lakehouse.lake import Lake
@@ -29,9 +32,6 @@ if TYPE_CHECKING:
 
 _PLANS = 5
 _COLUMNS = ", ".join(typing.TYPED_COLUMNS)
-
-WINNER_FIRST = "updated_on DESC, ingested_at DESC, record_md5 DESC"
-"""The version that wins comes first; the digest only settles what would otherwise be chance."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,14 @@ class MergeResult:
     files_skipped: int
     bytes_rewritten: int
     snapshot_id: int | None
+
+
+@dataclass
+class _Kept:
+    """New rows of the other two tables so far, over all plans of one merge."""
+
+    quarantined: int = 0
+    superseded: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,32 +79,24 @@ def merge_deliveries(
         typing.prepare(con, city)
         typing.raw_from_deliveries(con, lines, city, datetime.now(UTC))
         con.execute(f"CREATE TEMP TABLE typed AS {typing.typed_query(city)}")
-        delivered = count(con, "SELECT count(*) FROM typed")
-        con.execute(
-            f"""
-            CREATE TEMP TABLE incoming AS SELECT {_COLUMNS} FROM typed WHERE reason IS NULL
-            QUALIFY row_number() OVER (PARTITION BY id, record_md5 ORDER BY ingested_at DESC) = 1
-            """
-        )
-        quarantined = quarantine(lake, city, con, "typed")
+        con.execute(f"CREATE TEMP TABLE incoming AS SELECT {_COLUMNS} FROM ({statement_of('incoming')})")
+        kept = _Kept()
         for _ in range(_PLANS):
             try:
-                return _merge(lake, city, con, properties, delivered, quarantined)
+                return _merge(lake, city, con, properties, kept)
             except StalePlan:
                 continue
     raise LakeBusy(f"Other writers changed {city.name}.crimes {_PLANS} times during one merge: run again later.")
 
 
-def quarantine(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, source: str) -> int:
-    """Put the rows of `source` that have a reason into quarantine, each once; returns how many were new."""
-    con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE bad AS
-        SELECT record_md5, rtrim(reason, '; ') AS reason, raw, id_text AS id, updated_on_text AS updated_on, ingested_at
-        FROM {source} WHERE reason IS NOT NULL
-        QUALIFY row_number() OVER (PARTITION BY record_md5 ORDER BY ingested_at) = 1
-        """
-    )
+def statement_of(name: str) -> str:
+    """A statement of sql/crimes for DuckDB."""
+    return render(statement("crimes", name), "duckdb", {})
+
+
+def quarantine(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> int:
+    """Put the rows of `typed` that have a reason into quarantine, each once; returns how many were new."""
+    con.execute(f"CREATE OR REPLACE TEMP TABLE bad AS {statement_of('quarantined')}")
     if not count(con, "SELECT count(*) FROM bad"):
         return 0
     table = tables.curated(lake, city.name, "crimes_quarantine")
@@ -124,31 +124,29 @@ def write_file(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
 
 
 def _merge(
-    lake: Lake,
-    city: City,
-    con: duckdb.DuckDBPyConnection,
-    properties: Mapping[str, str],
-    delivered: int,
-    quarantined: int,
+    lake: Lake, city: City, con: duckdb.DuckDBPyConnection, properties: Mapping[str, str], kept: _Kept
 ) -> MergeResult:
+    kept.quarantined += quarantine(lake, city, con)
     table = tables.curated(lake, city.name, "crimes")
     paths = {tables.local_path(file.file_path): file for file in tables.data_files(table)}
     _rank_versions(con, list(paths))
     inserted = count(con, "SELECT count(*) FROM winners WHERE id NOT IN (SELECT id FROM known)")
     replaced = count(con, "SELECT count(*) FROM winners") - inserted
-    superseded = _keep_superseded(lake, city, con)
+    kept.superseded += _keep_superseded(lake, city, con)
     files = _Files(skipped=len(paths))
     if inserted + replaced:
-        counts = {"inserted": str(inserted), "replaced": str(replaced), "superseded": str(superseded)}
-        marks = {"kind": "days", tables.FIRST_CHANGED: first_day(con, "winners"), **counts, **properties}
+        counts = {"inserted": str(inserted), "replaced": str(replaced), "superseded": str(kept.superseded)}
+        # With a winner, versions of it that a merge broken off before this one has put into superseded become visible.
+        first = _first_day(con, "SELECT change_day FROM versions WHERE is_new AND id IN (SELECT id FROM winners)")
+        marks = {"kind": "days", tables.FIRST_CHANGED: first, **counts, **properties}
         files = _rewrite_months(table, paths, con, marks)
     return MergeResult(
         rows=sum(file.record_count for file in paths.values()) + inserted,
-        delivered=delivered,
+        delivered=count(con, "SELECT count(*) FROM typed"),
         inserted=inserted,
         replaced=replaced,
-        superseded=superseded,
-        quarantined=quarantined,
+        superseded=kept.superseded,
+        quarantined=kept.quarantined,
         files_removed=files.removed,
         files_added=files.added,
         files_skipped=files.skipped,
@@ -170,19 +168,11 @@ def _rank_versions(con: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
             """,
             [holding],
         )
-    con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE versions AS
-        SELECT *, row_number() OVER ranked AS rank, first_value(change_day) OVER ranked AS winning_day
-        FROM (
-          SELECT {_COLUMNS}, FALSE AS is_new FROM known
-          UNION ALL
-          SELECT {_COLUMNS}, TRUE FROM incoming ANTI JOIN known USING (id, record_md5)
-        )
-        WINDOW ranked AS (PARTITION BY id ORDER BY {WINNER_FIRST})
-        """
-    )
-    con.execute(f"CREATE OR REPLACE TEMP TABLE winners AS SELECT {_COLUMNS} FROM versions WHERE rank = 1 AND is_new")
+    both = f"SELECT {_COLUMNS}, filename FROM known UNION ALL SELECT {_COLUMNS}, NULL FROM incoming"
+    con.execute(f"CREATE OR REPLACE TEMP VIEW candidates AS {both}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE versions AS {statement_of('versions')}")
+    # Not a temporary table: several cursors write months of it at once.
+    con.execute(f"CREATE OR REPLACE TABLE winners AS {statement_of('winners')}")
 
 
 def _files_holding(con: duckdb.DuckDBPyConnection, paths: list[str], ids: str) -> list[str]:
@@ -197,14 +187,12 @@ def _files_holding(con: duckdb.DuckDBPyConnection, paths: list[str], ids: str) -
 
 
 def _keep_superseded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> int:
-    """Keep versions that lost to one of a later change day; returns how many are new.
+    """Keep the last version of each change day that lost to one of a later day; returns how many are new.
 
     They are committed before the versions that replace them: after a crash between the two, a version is in both
     tables, which readers and the next merge tell apart, and never in neither.
     """
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE losers AS SELECT {_COLUMNS} FROM versions WHERE change_day < winning_day"
-    )
+    con.execute(f"CREATE OR REPLACE TEMP TABLE losers AS {statement_of('losers')}")
     if not count(con, "SELECT count(*) FROM losers"):
         return 0
     table = tables.curated(lake, city.name, "crimes_superseded")
@@ -213,15 +201,20 @@ def _keep_superseded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> 
         con.execute(
             """
             DELETE FROM losers USING read_parquet(?, hive_partitioning = false) AS kept
-            WHERE kept.id = losers.id AND kept.record_md5 = losers.record_md5
+            WHERE kept.id = losers.id AND kept.change_day = losers.change_day
+              AND (kept.record_md5 = losers.record_md5
+                OR (kept.updated_on, kept.ingested_at, kept.record_md5)
+                 > (losers.updated_on, losers.ingested_at, losers.record_md5))
             """,
             [kept],
         )
     new = count(con, "SELECT count(*) FROM losers")
     if new:
-        added = write_months(con, table, "losers")
-        marks = {"kind": "superseded", "rows": str(new), tables.FIRST_CHANGED: first_day(con, "losers")}
-        tables.commit(table, Change((), added, marks))
+        path = tables.new_data_path(table, "all")
+        write_file(con, f"SELECT {_COLUMNS} FROM losers ORDER BY id, updated_on", path)
+        first = _first_day(con, "SELECT changes_from FROM losers")
+        marks = {"kind": "superseded", "rows": str(new), tables.FIRST_CHANGED: first}
+        tables.commit(table, Change((), (path,), marks))
     return new
 
 
@@ -234,13 +227,20 @@ def _rewrite_months(
     losing = con.execute("SELECT DISTINCT filename FROM known WHERE id IN (SELECT id FROM winners)").fetchall()
     months = gaining | {month_of[row[0]] for row in losing}
     touched = [path for path in paths if month_of[path] in months]
-    added: list[Path] = []
+    new = {month: tables.new_data_path(table, f"occurred_month={month:%Y-%m}") for month in sorted(months)}
+
+    def write(month: date) -> None:
+        old = [literal(path) for path in touched if month_of[path] == month]
+        rows = f"SELECT {_COLUMNS} FROM {_month_after(old)} WHERE month = DATE '{month}' ORDER BY occurred_at, id"
+        write_file(con.cursor(), rows, new[month])
+
     try:
-        for month in sorted(months):
-            old = [literal(path) for path in touched if month_of[path] == month]
-            added += write_months(con, table, _month_after(old), [month])
+        # A month is one row group, which DuckDB sorts and writes on one thread.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(write, new))
+        added = without_empty(con, list(new.values()))
     except BaseException:
-        tables.discard(added)
+        tables.discard(list(new.values()))
         raise
     snapshot_id = tables.commit(table, Change([paths[path] for path in touched], added, marks))
     size = sum(path.stat().st_size for path in added)
@@ -258,25 +258,6 @@ def _month_after(old_files: list[str]) -> str:
     )
 
 
-def write_months(
-    con: duckdb.DuckDBPyConnection, table: Table, rows: str, months: Sequence[date] | None = None
-) -> list[Path]:
-    """Write the rows of a relation as one sorted data file a month; all its months unless some are named."""
-    if months is None:
-        months = [row[0] for row in con.execute(f"SELECT DISTINCT month FROM {rows} ORDER BY month").fetchall()]
-    written: list[Path] = []
-    try:
-        for month in months:
-            path = tables.new_data_path(table, f"occurred_month={month:%Y-%m}")
-            query = f"SELECT {_COLUMNS} FROM {rows} WHERE month = DATE '{month}' ORDER BY occurred_at, id"
-            write_file(con, query, path)
-            written.append(path)
-    except BaseException:
-        tables.discard(written)
-        raise
-    return without_empty(con, written)
-
-
 def without_empty(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> list[Path]:
     """A month that lost its last row has no file."""
     empty = [p for p in paths if not count(con, f"SELECT count(*) FROM read_parquet({literal(str(p))})")]
@@ -284,10 +265,10 @@ def without_empty(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> list[Pat
     return [path for path in paths if path not in empty]
 
 
-def first_day(con: duckdb.DuckDBPyConnection, relation: str) -> str:
-    """The earliest change day of a relation that has rows."""
-    row = con.execute(f"SELECT min(change_day) FROM {relation}").fetchone()
-    return str(row[0]) if row else ""
+def _first_day(con: duckdb.DuckDBPyConnection, days: str) -> str:
+    """The earliest day of a query that yields days, one at least."""
+    (first,) = con.execute(f"SELECT min(COLUMNS(*)) FROM ({days})").fetchall()[0]
+    return str(first)
 
 
 def count(con: duckdb.DuckDBPyConnection, query: str) -> int:

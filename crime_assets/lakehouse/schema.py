@@ -23,6 +23,8 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 
+from crime_assets.core.errors import UsageError
+
 _TYPES: dict[str, tuple[PrimitiveType, pa.DataType]] = {
     "long": (LongType(), pa.int64()),
     "int": (IntegerType(), pa.int32()),
@@ -118,6 +120,12 @@ def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
 
 
 def iceberg_schema_of(arrow: pa.Schema, docs: Mapping[str, str]) -> Schema:
-    """The Iceberg schema of a computed table, with what its columns mean."""
+    """The Iceberg schema of a computed table, with what its columns mean. UsageError for a type that no table takes."""
     names = {arrow_type: name for name, (_, arrow_type) in _TYPES.items()}
+    for field in arrow:
+        if field.type not in names:
+            raise UsageError(
+                f"The column {field.name} is of the type {field.type}, which the lake does not keep: CAST it to "
+                "BIGINT, DOUBLE, VARCHAR, BOOLEAN, DATE or TIMESTAMP in the SQL."
+            )
     return iceberg_schema(tuple(Column(field.name, names[field.type], docs.get(field.name, "")) for field in arrow))

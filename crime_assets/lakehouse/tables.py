@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
+    from pyiceberg.table.snapshots import Snapshot
 
 PROPERTY_PREFIX = "crime-assets."
 """Snapshot and table properties of ours begin with this."""
@@ -31,7 +33,8 @@ TABLE_MARKS = frozenset({HISTORY_MARK})
 
 _CURATED: dict[str, tuple[tuple[Column, ...], str | None]] = {
     "crimes": (CRIMES, "occurred_at"),
-    "crimes_superseded": (CRIMES, "occurred_at"),
+    # Few rows of many months each day: a file a month would leave thousands of tiny ones in a year.
+    "crimes_superseded": (CRIMES, None),
     "crimes_quarantine": (QUARANTINE, None),
 }
 
@@ -50,13 +53,20 @@ class StalePlan(Exception):
 
 
 def load(lake: Lake, city: str, name: str) -> Table | None:
-    """A table of the city; None if it was never written."""
+    """A table of the city as it is now; None if it was never written."""
     from pyiceberg.exceptions import NoSuchTableError
 
-    try:
-        return lake.catalog.load_table((city, name))
-    except NoSuchTableError:
-        return None
+    # Reading a table's metadata takes milliseconds, and a run looks at its tables a hundred times.
+    changes = lake.catalog_changes()
+    known = lake.loaded.get((city, name))
+    if known is None or known[0] != changes:
+        try:
+            known = (changes, lake.catalog.load_table((city, name)))
+        except NoSuchTableError:
+            known = (changes, None)
+        lake.loaded[city, name] = known
+    # A commit moves the table object it is made with; a plan must stand still.
+    return copy(known[1])
 
 
 def names(lake: Lake, city: str) -> list[str]:
@@ -91,7 +101,12 @@ def create(
     elif partition_by is not None:
         field_id = schema.find_field(partition_by).field_id
         spec = PartitionSpec(PartitionField(field_id, 1000, IdentityTransform(), partition_by))
-    properties = {"format-version": "2", "write.parquet.compression-codec": "zstd"}
+    properties = {
+        "format-version": "2",
+        "write.parquet.compression-codec": "zstd",
+        # A plan made before another writer's commit is never put on top of it: StalePlan asks for a new one.
+        "commit.retry.num-retries": "0",
+    }
     table = catalog.create_table((city, name), schema, partition_spec=spec, properties=properties)
     # Data files come from DuckDB without field ids: readers find their columns by name.
     mapping = table.schema().name_mapping.model_dump_json()
@@ -111,6 +126,11 @@ def data_files(table: Table, snapshot_id: int | None = None) -> list[DataFile]:
             "compact it with the engine that wrote them."
         )
     return [task.file for task in tasks]
+
+
+def snapshot_property(snapshot: Snapshot, name: str) -> str | None:
+    """What a change said of itself when it was committed."""
+    return snapshot.summary[PROPERTY_PREFIX + name] if snapshot.summary is not None else None
 
 
 def month_of(file: DataFile) -> date:

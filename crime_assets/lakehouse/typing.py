@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import duckdb
@@ -45,7 +46,11 @@ def prepare(con: duckdb.DuckDBPyConnection, city: City) -> None:
     _lookup(con, "city_renames", ("published", "present"), list(city.renamed_categories.items()))
     _lookup(con, "city_unknown", ("column_name", "marker"), unknown)
     formats = ", ".join(literal(text) for text in city.timestamp_formats)
-    con.execute(f"CREATE OR REPLACE TEMP MACRO parse_timestamp(text) AS try_strptime(text, [{formats}])")
+    # DuckDB takes words such as "epoch" and "infinity" for times in any format.
+    con.execute(
+        "CREATE OR REPLACE TEMP MACRO parse_timestamp(text) AS "
+        f"CASE WHEN regexp_matches(text, '^[0-9]') THEN try_strptime(text, [{formats}]) END"
+    )
 
 
 def typed_query(city: City) -> str:
@@ -65,23 +70,49 @@ def typed_query(city: City) -> str:
 def raw_from_history(
     con: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, city: City, pulled_at: datetime
 ) -> None:
-    """Make `raw_records` of a feed's history; it can be read once."""
+    """Make `raw_records` of a feed's history; it can be read once, with `faithful` around the reading."""
     schema = reader.schema
     own = sorted(name for name in schema.names if not name.startswith((COMPUTED_REGION, "_")))
     members = ", ".join(_json_member(schema.field(name)) for name in own)
     columns = ", ".join(f"{_text_of(city, name, schema)} AS {name}" for name in SOURCE_COLUMNS)
     con.register("history_batches", reader)
+    # DuckDB writes the few control characters that need one with another escape than canonical_json.
+    con.create_function("canonical_json", lambda text: canonical_json(json.loads(text)), ["VARCHAR"], "VARCHAR")
     con.execute(
         f"""
         CREATE OR REPLACE TEMP VIEW raw_records AS
-        SELECT *, md5(raw) AS record_md5, TIMESTAMPTZ {literal(pulled_at.isoformat())} AS ingested_at
+        SELECT * EXCLUDE (line, record), coalesce(line, record) AS raw, md5(raw) AS record_md5,
+               TIMESTAMPTZ {literal(pulled_at.isoformat())} AS ingested_at
         FROM (
-          SELECT {columns}, {identifier(DAMAGE)} AS damage,
-                 coalesce({identifier(RAW)}, '{{' || concat_ws(',', {members}) || '}}') AS raw
-          FROM history_batches
+          SELECT * REPLACE (CASE WHEN contains(record, '\\u00') THEN canonical_json(record) ELSE record END AS record)
+          FROM (
+            SELECT {columns}, {identifier(DAMAGE)} AS damage, {identifier(RAW)} AS line,
+                   '{{' || concat_ws(',', {members}) || '}}' AS record
+            FROM history_batches
+          )
         )
         """
     )
+
+
+@contextmanager
+def faithful(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatchReader]:
+    """The same reader for DuckDB to read: what it raises comes out as itself, not as a duckdb.Error that quotes it."""
+    failures: list[BaseException] = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from reader
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    try:
+        yield pa.RecordBatchReader.from_batches(reader.schema, batches())
+    except duckdb.Error:
+        if failures:
+            raise failures[0] from None
+        raise
 
 
 def raw_from_deliveries(
@@ -111,7 +142,9 @@ def _joined_text(line: Envelope, source: str | tuple[str, ...] | None) -> str | 
 
 
 def _as_text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # JSON can hold lone surrogates, Arrow cannot.
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _text_of(city: City, column: str, schema: pa.Schema) -> str:
@@ -130,9 +163,7 @@ def _json_member(field: pa.Field) -> str:
     return f"{literal(json.dumps(field.name, ensure_ascii=False) + ':')} || {value}"
 
 
-def _lookup(
-    con: duckdb.DuckDBPyConnection, name: str, columns: tuple[str, str], rows: list[tuple[str, str]]
-) -> None:
+def _lookup(con: duckdb.DuckDBPyConnection, name: str, columns: tuple[str, str], rows: list[tuple[str, str]]) -> None:
     con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({columns[0]} VARCHAR, {columns[1]} VARCHAR)")
     if rows:
         con.executemany(f"INSERT INTO {name} VALUES (?, ?)", rows)

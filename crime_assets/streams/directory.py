@@ -15,22 +15,24 @@ _PARTIAL = ".partial-"
 
 
 class DirectoryStore:
-    """Keys are paths below `root`. A write is a rename, so that a reader never sees half an object."""
+    """Keys are paths below `root`. A write is a rename, so that a reader never sees half an object.
+
+    Files whose name begins with a dot are no objects: unfinished writes, and what a desktop leaves behind.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Objects whose key begins with the prefix (which ends with "/"), in key order."""
-        base = self._path(prefix)
-        files = sorted(path for path in base.rglob("*") if path.is_file() and not path.name.startswith(_PARTIAL))
-        for path in files:
+        """Objects whose key begins with the prefix, in key order."""
+        root = self._root.resolve()
+        keys = (path.relative_to(root).as_posix() for path in _files(self._path(prefix.rpartition("/")[0])))
+        for key in sorted(key for key in keys if key.startswith(prefix)):
             try:
-                found = path.stat()
+                found = (root / key).stat()
             except FileNotFoundError:
                 continue
-            etag = f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
-            yield StoredObject(path.relative_to(self._root).as_posix(), etag, found.st_size)
+            yield StoredObject(key, f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}", found.st_size)
 
     def read(self, key: str) -> bytes | None:
         """An object's content; None if there is none."""
@@ -68,3 +70,14 @@ class DirectoryStore:
         if not path.is_relative_to(self._root.resolve()):
             raise LandingError(f"The key {key!r} leads out of the landing store.")
         return path
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    for parent, _, names in os.walk(directory, onerror=_refuse):
+        yield from (Path(parent, name) for name in names if not name.startswith("."))
+
+
+def _refuse(error: OSError) -> None:
+    """A directory that is not there holds nothing; one that cannot be read must not look empty."""
+    if not isinstance(error, FileNotFoundError):
+        raise error

@@ -68,12 +68,12 @@ def take_inventory(store: LandingStore, city: str, day: date) -> Inventory:
 
 def read_inventory(store: LandingStore, city: str, day: date) -> Inventory | None:
     """The inventory last taken of a day; None if there is none."""
-    return _load(store.read(keys.inventory(city, day)))
+    return _load(store, keys.inventory(city, day))
 
 
 def merged_inventory(store: LandingStore, city: str, day: date) -> Inventory | None:
     """The inventory of a day that the lake has merged; None if it never merged the day."""
-    return _load(store.read(keys.merged(city, day)))
+    return _load(store, keys.merged(city, day))
 
 
 def record_merged(store: LandingStore, city: str, day: date, inventory: Inventory) -> None:
@@ -85,8 +85,8 @@ def record_merged(store: LandingStore, city: str, day: date, inventory: Inventor
 
 def merged_days(store: LandingStore, city: str) -> list[date]:
     """Change days that the lake has merged, in order."""
-    names = (found.key.rpartition("=")[2].removesuffix(".json") for found in store.list(f"merged/city={city}/"))
-    return sorted(date.fromisoformat(name) for name in names)
+    days = (keys.merged_day(found.key) for found in store.list(keys.merged_prefix(city)))
+    return sorted(day for day in days if day is not None)
 
 
 def lines_of(store: LandingStore, city: str, inventories: Iterable[Inventory]) -> Iterator[Envelope | DamagedLine]:
@@ -119,11 +119,15 @@ def _dump(inventory: Inventory) -> bytes:
     return json.dumps(asdict(inventory), indent=1).encode()
 
 
-def _load(content: bytes | None) -> Inventory | None:
+def _load(store: LandingStore, key: str) -> Inventory | None:
+    content = store.read(key)
     if content is None:
         return None
     try:
         fields = json.loads(content)
         return Inventory(**{**fields, "items": [InventoryItem(**item) for item in fields["items"]]})
-    except (ValueError, KeyError, TypeError) as error:
-        raise LandingError("An inventory cannot be read: materialize crime_deliveries of its day again.") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise LandingError(
+            f"{key} in the landing store cannot be read: remove it and materialize crime_deliveries and crimes of its "
+            "day again."
+        ) from error

@@ -39,7 +39,7 @@ class DayPull:
         return sum(len(digests) for digests in self.batches.values())
 
 
-def pull(  # noqa: PLR0913 - each is a different part that the pull joins
+def pull(  # noqa: PLR0913, PLR0917 - each is a different part that the pull joins
     records: Iterable[Mapping[str, object]],
     columns: frozenset[str],
     city: City,

@@ -486,7 +486,9 @@ class TestReplay:
 
     def test_an_earlier_day_is_read_again(self, tmp_path: Path) -> None:
         earlier = DAY - timedelta(days=3)
-        source = export(tmp_path / "a.csv", [line(crime(1, updated_on=stamp(earlier))), line(crime(2, updated_on=stamp(DAY)))])
+        source = export(
+            tmp_path / "a.csv", [line(crime(1, updated_on=stamp(earlier))), line(crime(2, updated_on=stamp(DAY)))]
+        )
         assert len(changes(source, DAY, DAY)) == 1
         assert [row["id"] for row in changes(feed(tmp_path / "a.csv"), earlier, earlier)] == ["1"]
 

@@ -35,7 +35,7 @@ _EPOCH = date(1970, 1, 1)
 _ROOM = 4096  # more records than a day ever has
 _MEAN_DELAY, _MOST_DELAY = 25.0, 300
 _MEAN_EDIT = 60.0
-_LATE_ARRESTS, _RECLASSIFIED, _RELOCATED = 0.2, 0.04, 0.04
+_RECLASSIFIED, _RELOCATED = 0.04, 0.04
 _DELETED = 1 / 2000
 _LOOK_ALIKES = 1 / 10_000
 _RESTAMP_SECOND = (15 * 60 + 50) * 60 + 1
@@ -160,11 +160,11 @@ def _lived(seed: int, day: Ints, place: Ints, restamped: int) -> Lives:
     delay = np.minimum(draws.days("delay", _MEAN_DELAY), _MOST_DELAY)
     published = day + FIRST_STAMP_DAYS + np.where(draws.below("on time", shares.ON_TIME), 0, delay)
 
-    def edited(purpose: str, share: float) -> Ints:
-        at = np.minimum(published + draws.days(f"{purpose}: when", _MEAN_EDIT), day + LAST_EDIT_DAYS)
+    def edited(purpose: str, share: float | Floats, mean_delay: float = _MEAN_EDIT) -> Ints:
+        at = np.minimum(published + draws.days(f"{purpose}: when", mean_delay), day + LAST_EDIT_DAYS)
         return np.where(draws.below(purpose, share), at, NEVER)
 
-    late_arrest = edited("late arrest", _LATE_ARRESTS)
+    late_arrest = edited("late arrest", offenses.LATE_ARREST[offense], shares.LATE_ARREST_DAYS)
     arrested = np.where(late_arrest == NEVER, published, late_arrest)
     weeks_later = published + 14 + np.floor(77 * draws.uniform("deleted: when")).astype(np.int64)
     return Lives(

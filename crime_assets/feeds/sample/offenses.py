@@ -15,6 +15,7 @@ FIELDS = ("iucr", "primary_type", "description", "fbi_code")
 COLUMNS = {name: pa.array([row[index] for row in _TABLE]) for index, name in enumerate(FIELDS)}
 ARREST = np.array([float(row[5]) / 1000 for row in _TABLE])
 DOMESTIC = np.array([float(row[6]) / 1000 for row in _TABLE])
+LATE_ARREST = np.array([shares.LATE_ARRESTS.get(row[3], shares.OTHER_LATE_ARRESTS) for row in _TABLE])
 HOMICIDE = np.array([row[1] == "HOMICIDE" for row in _TABLE])
 
 _TYPES = [row[0] for row in _LOCATIONS]

@@ -1,0 +1,121 @@
+"""The whole graph on one lake, as tests run it: load, run days, and read back what the tables hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import dagster as dg
+import pandas as pd
+from pyiceberg.expressions import EqualTo
+
+from crime_assets.core.sql import load_insights
+from crime_assets.definitions import build_defs
+from crime_assets.lakehouse import tables
+from crime_assets.profiles import Profile
+from crime_assets_tests.sql.plain import assert_same, expected
+
+INSIGHTS = tuple(insight.table for insight in load_insights())
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+Result = dg.ExecuteInProcessResult
+
+
+def day_tags(first: str, last: str | None = None) -> dict[str, str]:
+    """The tags of a run of a range of days, or of one day."""
+    if last is None:
+        return {"dagster/partition": first}
+    return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+
+
+class Graph:
+    """A profile's graph, run in this process, recorded in `instance` or in one of its own that vanishes."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        instance: dg.DagsterInstance | None = None,
+        overrides: Mapping[str, object] | None = None,
+    ) -> None:
+        self.profile = profile
+        self.instance = instance or dg.DagsterInstance.ephemeral()
+        self.definitions = build_defs(profile, overrides)
+
+    def load(self) -> Result:
+        """Load the history."""
+        return self._execute("load_history", {})
+
+    def run(self, first: str, last: str | None = None, *, job: str = "run_change_day", fails: bool = False) -> Result:
+        """Run one day, or a range of days as one run; `fails` says that the run is to fail."""
+        return self._execute(job, day_tags(first, last), fails)
+
+    def check(self, *names: str) -> Result:
+        """Run checks on their own, as the UI does: no partition."""
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        found = [key for key in job.asset_layer.asset_graph.asset_check_keys if key.name in names]
+        subset = job.get_subset(asset_selection=set(), asset_check_selection=set(found))
+        return subset.execute_in_process(instance=self.instance, run_config=QUIET, raise_on_error=False)
+
+    def rows(self, name: str = "crimes") -> list[dict[str, object]]:
+        """A curated table's rows, by digest and id; without the time they were pulled at."""
+        table = tables.load(self.profile.lake, self.profile.city.name, name)
+        found = [] if table is None else table.scan().to_arrow().drop_columns(["ingested_at"]).to_pylist()
+        return sorted(found, key=lambda row: (row["record_md5"], str(row["id"])))
+
+    def frame(self) -> pd.DataFrame:
+        """The rows of `crimes`, for plain computations."""
+        return pd.DataFrame(self.rows())
+
+    def insight(self, name: str, day: date) -> list[tuple[object, ...]]:
+        """An insight table's rows of an as-of day, in the order they were written in."""
+        table = tables.load(self.profile.lake, self.profile.city.name, name)
+        assert table is not None, name
+        found = table.scan(row_filter=EqualTo("as_of_day", day.isoformat())).to_arrow().to_pylist()
+        return [tuple(row.values()) for row in found]
+
+    def insights(self, *days: date) -> dict[tuple[str, date], list[tuple[object, ...]]]:
+        """All insights' rows of these as-of days."""
+        return {(name, day): self.insight(name, day) for name in INSIGHTS for day in days}
+
+    def snapshots(self) -> dict[str, list[int]]:
+        """Every table's snapshots, oldest first."""
+        city, lake = self.profile.city.name, self.profile.lake
+        found = {name: tables.load(lake, city, name) for name in tables.names(lake, city)}
+        return {name: [entry.snapshot_id for entry in table.history()] for name, table in found.items() if table}
+
+    def contents(self, *days: date) -> dict[object, object]:
+        """All that a lake is compared by."""
+        curated = {name: self.rows(name) for name in ("crimes", "crimes_superseded", "crimes_quarantine")}
+        return {**curated, **self.insights(*days)}
+
+    def materialized(self, asset: str, run_id: str | None = None) -> dict[str | None, dict[str, dg.MetadataValue]]:
+        """Partition → metadata of its newest materialization, of one run only if `run_id` is given."""
+        records = self.instance.fetch_materializations(dg.AssetKey(asset), limit=1000, ascending=True).records
+        return {
+            record.partition_key: dict(record.asset_materialization.metadata)
+            for record in records
+            if record.asset_materialization and run_id in (None, record.run_id)
+        }
+
+    def _execute(self, job: str, tags: Mapping[str, str], fails: bool = False) -> Result:
+        result = self.definitions.resolve_job_def(job).execute_in_process(
+            instance=self.instance, tags=dict(tags), run_config=QUIET, raise_on_error=not fails
+        )
+        assert result.success is not fails
+        return result
+
+
+def assert_insights(graph: Graph, crimes: pd.DataFrame, day: date) -> None:
+    """Every insight of an as-of day is what a plain computation over `crimes` gives."""
+    for name in INSIGHTS:
+        assert_same(graph.insight(name, day), expected(name.removeprefix("insight_"), crimes, day))
+
+
+def verdicts(result: Result) -> dict[str, dg.AssetCheckEvaluation]:
+    """The evaluations of a run, by the name of the check."""
+    return {found.check_name: found for found in result.get_asset_check_evaluations()}
+
+
+def failing(result: Result) -> set[str]:
+    """The names of the checks that did not pass."""
+    return {name for name, found in verdicts(result).items() if not found.passed}

@@ -1,0 +1,148 @@
+"""Lakes as tests look at them: what is in a table, which files and snapshots it has, and a feed of given records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from crime_assets.core.digests import canonical_json
+from crime_assets.core.envelopes import Envelope
+from crime_assets.feeds import DAMAGE, RAW, Record
+from crime_assets.lakehouse import tables
+from crime_assets.lakehouse.duck import connection
+from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.merge import MergeResult, merge_deliveries
+from crime_assets.streams.deliveries import DamagedLine
+from crime_assets_tests.build import CHICAGO
+
+HISTORY_SCHEMA = pa.schema(
+    [
+        *(
+            pa.field(
+                name,
+                pa.bool_() if kind == "flag" else pa.string(),
+                metadata={"json": "true"} if kind == "object" else None,
+            )
+            for name, kind in CHICAGO.source_columns.items()
+        ),
+        (DAMAGE, pa.string()),
+        (RAW, pa.string()),
+    ]
+)
+
+
+def history_batch(records: Iterable[Mapping[str, object]]) -> pa.RecordBatch:
+    """Records as a feed's history gives them: flags as bool, objects as canonical JSON."""
+    rows = [
+        {name: canonical_json(value) if isinstance(value, dict) else value for name, value in record.items()}
+        for record in records
+    ]
+    return pa.RecordBatch.from_pylist(rows, schema=HISTORY_SCHEMA)
+
+
+class ListFeed:
+    """A feed whose history is these records, a few in a batch; it breaks with `error` at the end, if there is one."""
+
+    name = "list"
+
+    def __init__(self, records: Sequence[Mapping[str, object]], error: BaseException | None = None) -> None:
+        self._records = records
+        self._error = error
+
+    def history(self, before: date) -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(HISTORY_SCHEMA, self._batches())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        for start in range(0, len(self._records), 3):
+            yield history_batch(self._records[start : start + 3])
+        if self._error:
+            raise self._error
+
+    def columns(self) -> frozenset[str]:
+        raise AssertionError("a history load asks for nothing but the history")
+
+    def latest_day(self) -> date:
+        raise AssertionError("a history load asks for nothing but the history")
+
+    def changes(self, first: date, last: date) -> Iterator[Record]:
+        raise AssertionError("a history load asks for nothing but the history")
+
+    def count(self, first: date, last: date) -> int:
+        raise AssertionError("a history load asks for nothing but the history")
+
+
+def merge(lake: Lake, *lines: Envelope | DamagedLine) -> MergeResult:
+    return merge_deliveries(lake, CHICAGO, lines, {})
+
+
+def files(lake: Lake, name: str = "crimes") -> list[str]:
+    """Paths of all data files of a table."""
+    table = tables.load(lake, "chicago", name)
+    return [tables.local_path(file.file_path) for file in tables.data_files(table)] if table is not None else []
+
+
+def paths(lake: Lake) -> dict[str, str]:
+    """Month, as its directory says → path of the one data file that `crimes` has of it."""
+    found = files(lake)
+    assert len({Path(path).parent for path in found}) == len(found)
+    return {Path(path).parent.name.removeprefix("occurred_month="): path for path in found}
+
+
+def rows(lake: Lake, name: str = "crimes") -> list[dict[str, Any]]:
+    """All rows of a table, in order of id and version."""
+    found = files(lake, name)
+    if not found:
+        return []
+    with connection(lake.staging) as con:
+        held = con.sql("FROM read_parquet(?, hive_partitioning = false) ORDER BY ALL", params=[found])
+        return list(held.to_arrow_table().to_pylist())
+
+
+def versions(lake: Lake, name: str = "crimes") -> list[tuple[int, str]]:
+    """(id, digest) of all rows."""
+    return sorted((row["id"], row["record_md5"]) for row in rows(lake, name))
+
+
+def snapshots(lake: Lake, name: str = "crimes") -> list[int]:
+    table = tables.load(lake, "chicago", name)
+    return [entry.snapshot_id for entry in table.history()] if table is not None else []
+
+
+def properties(lake: Lake, name: str = "crimes") -> dict[str, str]:
+    """Our own properties of the present snapshot."""
+    table = tables.load(lake, "chicago", name)
+    assert table is not None
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    assert snapshot.summary is not None
+    prefix = tables.PROPERTY_PREFIX
+    found = snapshot.summary.additional_properties
+    return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
+
+
+def quarantined(lake: Lake) -> list[dict[str, Any]]:
+    """All rows of the quarantine."""
+    table = tables.load(lake, "chicago", "crimes_quarantine")
+    if table is None:
+        return []
+    return sorted(table.scan().to_arrow().to_pylist(), key=lambda row: (row["reason"], row["record_md5"]))
+
+
+def orphans(lake: Lake) -> list[str]:
+    """Data files on the disk that no table names now."""
+    known: set[str] = set()
+    for name in tables.names(lake, "chicago"):
+        table = tables.load(lake, "chicago", name)
+        assert table is not None
+        for snapshot_id in snapshots(lake, name):
+            known |= {tables.local_path(file.file_path) for file in tables.data_files(table, snapshot_id)}
+    return sorted(str(path) for path in (lake.home / "warehouse").rglob("*.parquet") if str(path) not in known)
+
+
+def raw_of(record: Mapping[str, object]) -> str:
+    return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,11 @@
+-- Of the records among `typed` whose id is repeated, the version that wins.
+SELECT *
+FROM (
+  SELECT
+    *,
+    ROW_NUMBER() OVER (PARTITION BY id ORDER BY updated_on DESC, ingested_at DESC, record_md5 DESC) AS version_rank
+  FROM typed
+  WHERE reason IS NULL
+    AND id IN (SELECT id FROM repeated)
+) AS versions
+WHERE version_rank = 1
