@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -30,7 +31,7 @@ def _tick(definitions: dg.Definitions, at: datetime, pulled: Sequence[str] = ())
     """A tick on an instance that has pulled these days."""
     schedule = definitions.resolve_schedule_def("pull_change_day_daily")
     repository = definitions.get_repository_def()
-    with dg.DagsterInstance.ephemeral() as instance:
+    with TemporaryDirectory() as home, dg.DagsterInstance.local_temp(home) as instance:
         for day in pulled:
             instance.report_runless_asset_event(dg.AssetMaterialization("raw_crime_batches", partition=day))
         with dg.build_schedule_context(
