@@ -6,6 +6,7 @@ import atexit
 import dataclasses
 import json
 import random
+from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from functools import cache
@@ -63,16 +64,21 @@ def typed_history(records: list[dict[str, object]]) -> list[dict[str, Any]]:
         return con.sql(typing.typed_query(CHICAGO)).to_arrow_table().to_pylist()
 
 
-def column(name: str, value: str) -> object:
-    """What a row has in the column when its source text is `value`."""
-    row = typed_one(**{"date" if name == "occurred_at" else name: value})
-    assert row["reason"] is None
-    return row[name]
+def typed_each(name: str, values: Iterable[object]) -> list[dict[str, Any]]:
+    """One record for each value of the field, typed together."""
+    source = "date" if name == "occurred_at" else name
+    return typed(*(envelope({**record(n, "2024-01-20"), source: value}) for n, value in enumerate(values)))
 
 
-def reason(**fields: object) -> str | None:
-    found = typed_one(**fields)["reason"]
-    return found if found is None else found.rstrip("; ")
+def column(name: str, values: Iterable[object]) -> list[object]:
+    """What rows have in the column when their source texts are `values`."""
+    found = typed_each(name, values)
+    assert {row["reason"] for row in found} == {None}
+    return [row[name] for row in found]
+
+
+def reasons(name: str, values: Iterable[object]) -> list[str]:
+    return [row["reason"].rstrip("; ") for row in typed_each(name, values)]
 
 
 SODA = {
@@ -202,36 +208,35 @@ def test_a_record_with_nothing_but_what_is_needed_is_typed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "code"),
+    ("name", "codes"),
     [
-        ("iucr", "0820", "0820"),
-        ("iucr", "820", "0820"),
-        ("iucr", "820.0", "0820"),
-        ("iucr", "820.", "820."),
-        ("iucr", "31a", "031A"),
-        ("iucr", " 0820 ", "0820"),
-        ("iucr", "12345", "12345"),
-        ("beat", "111", "0111"),
-        ("beat", "111.0", "0111"),
-        ("beat", "2533", "2533"),
-        ("district", "16", "016"),
-        ("district", "16.0", "016"),
-        ("district", "1.00", "001"),
-        ("district", "061", "061"),
-        ("district", "", None),
-        ("fbi_code", "04a", "04A"),
+        (
+            "iucr",
+            {
+                "0820": "0820",
+                "820": "0820",
+                "820.0": "0820",
+                "820.": "820.",
+                "31a": "031A",
+                " 0820 ": "0820",
+                "12345": "12345",
+                "": None,
+            },
+        ),
+        ("beat", {"111": "0111", "111.0": "0111", "2533": "2533", " ": None}),
+        ("district", {"16": "016", "16.0": "016", "1.00": "001", "061": "061", "": None}),
+        ("fbi_code", {"04a": "04A", "6": "6"}),
     ],
 )
-def test_codes_get_back_their_zeros(name: str, text: str, code: str | None) -> None:
-    assert column(name, text) == code
+def test_codes_get_back_their_zeros(name: str, codes: dict[str, str | None]) -> None:
+    assert column(name, codes) == list(codes.values())
 
 
 @pytest.mark.parametrize("name", ["ward", "community_area"])
-@pytest.mark.parametrize(
-    ("text", "number"), [("0", None), ("0.0", None), ("00", None), ("", None), ("  ", None), ("1", 1), ("42.0", 42)]
-)
-def test_zero_is_an_unknown_ward_or_community_area(name: str, text: str, number: int | None) -> None:
-    assert column(name, text) == number
+def test_zero_is_an_unknown_ward_or_community_area(name: str) -> None:
+    numbers = {"0": None, "0.0": None, "00": None, "": None, "  ": None, "1": 1, "42.0": 42}
+
+    assert column(name, numbers) == list(numbers.values())
 
 
 @pytest.mark.parametrize(
@@ -309,19 +314,13 @@ def test_offense_classes_follow_the_fbi_code(codes: str, offense_class: str) -> 
 
 
 @pytest.mark.parametrize("name", ["arrest", "domestic"])
-@pytest.mark.parametrize(
-    ("value", "flag"),
-    [
-        *((value, True) for value in (True, "true", "True", "TRUE", "t", "Y", "yes", "1", " true ")),
-        *((value, False) for value in (False, "false", "False", "F", "n", "NO", "0")),
-        ("", None),
-        (" ", None),
-    ],
-)
-def test_flags_are_read_in_several_spellings(name: str, value: object, flag: bool | None) -> None:
-    row = typed_one(**{name: value})
+def test_flags_are_read_in_several_spellings(name: str) -> None:
+    true = (True, "true", "True", "TRUE", "t", "Y", "yes", "1", " true ")
+    false = (False, "false", "False", "F", "n", "NO", "0")
 
-    assert (row[name], row["reason"]) == (flag, None)
+    assert column(name, true) == [True] * len(true)
+    assert column(name, false) == [False] * len(false)
+    assert column(name, ("", " ")) == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -360,9 +359,11 @@ def test_hour_weekday_and_time_of_day(text: str, hour: int, weekday: int, time_o
     ],
 )
 def test_times_are_the_citys_own(text: str, moment: datetime) -> None:
-    assert column("occurred_at", text) == moment
-    assert column("updated_on", text) == moment
-    assert typed_one(date=text)["month"] == date(moment.year, moment.month, 1)
+    row = typed_one(date=text, updated_on=text)
+
+    assert (row["occurred_at"], row["updated_on"], row["reason"]) == (moment, moment, None)
+    assert (row["occurred_on"], row["change_day"]) == (moment.date(), moment.date())
+    assert row["month"] == date(moment.year, moment.month, 1)
 
 
 NO_TIMES = (
@@ -391,10 +392,9 @@ NO_TIMES = (
 )
 
 
-@pytest.mark.parametrize("text", NO_TIMES)
-def test_what_is_no_time_is_quarantined(text: str) -> None:
-    assert reason(date=text) == "occurred_at is no time"
-    assert reason(updated_on=text) == "updated_on is no time"
+@pytest.mark.parametrize("name", ["occurred_at", "updated_on"])
+def test_what_is_no_time_is_quarantined(name: str) -> None:
+    assert reasons(name, NO_TIMES) == [f"{name} is no time"] * len(NO_TIMES)
 
 
 NO_IDS = (
@@ -420,58 +420,45 @@ NO_IDS = (
 )
 
 
-@pytest.mark.parametrize("text", NO_IDS)
-def test_what_is_no_whole_number_is_no_id(text: str) -> None:
-    row = typed_one(id=text)
+def test_what_is_no_whole_number_is_no_id() -> None:
+    found = typed_each("id", NO_IDS)
 
-    assert row["reason"] == "id is no whole number; "
-    assert row["id_text"] == text
+    assert [row["id_text"] for row in found] == list(NO_IDS)
+    assert {row["reason"] for row in found} == {"id is no whole number; "}
 
 
-@pytest.mark.parametrize(
-    ("text", "number"), [("0", 0), ("007", 7), (" 5 ", 5), ("5.0", 5), ("9" * 18, 10**18 - 1), (5, 5)]
-)
-def test_ids_are_whole_numbers(text: object, number: int) -> None:
-    row = typed_one(id=text)
+def test_ids_are_whole_numbers() -> None:
+    assert column("id", ("0", "007", " 5 ", "5.0", "9" * 18, 6)) == [0, 7, 5, 5, 10**18 - 1, 6]
 
-    assert (row["id"], row["reason"]) == (number, None)
+
+NO_NUMBERS = ("NaN", "inf", "-infinity", "1e5", "41,8", "0x1p3", "--1", ".", "1" * 400)
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "sentence"),
+    ("name", "values", "sentence"),
     [
-        ("id", "", "id is missing"),
-        ("id", " ", "id is missing"),
-        ("date", "", "occurred_at is missing"),
-        ("updated_on", "", "updated_on is missing"),
-        ("arrest", "maybe", "arrest is neither true nor false"),
-        ("domestic", "2", "domestic is neither true nor false"),
-        ("ward", "-1", "ward is no whole number"),
-        ("ward", "1e5", "ward is no whole number"),
-        ("ward", "99999999999", "ward is no whole number"),
-        ("community_area", "LOOP", "community_area is no whole number"),
-        ("community_area", "٣", "community_area is no whole number"),
-        ("year", "24", "year is no year"),
-        ("year", "20240", "year is no year"),
-        *(
-            (axis, text, f"{axis} is no number")
-            for axis in ("x_coordinate", "y_coordinate", "latitude", "longitude")
-            for text in ("NaN", "inf", "-infinity", "1e5", "41,8", "0x1p3", "--1", ".", "1" * 400)
-        ),
-        ("latitude", "4188.0", "latitude is no number"),
-        ("arrest", {"a": [1, "'"]}, "arrest is neither true nor false"),
-        ("ward", [1], "ward is no whole number"),
+        ("id", ("", " "), "id is missing"),
+        ("occurred_at", ("", " "), "occurred_at is missing"),
+        ("updated_on", ("", " "), "updated_on is missing"),
+        ("arrest", ("maybe", "2", {"a": [1, "'"]}), "arrest is neither true nor false"),
+        ("domestic", ("maybe", 2), "domestic is neither true nor false"),
+        ("ward", ("-1", "1e5", "99999999999", "LOOP", "\u0663", [1], "1.5"), "ward is no whole number"),
+        ("community_area", ("-1", "1e5", "99999999999", "LOOP"), "community_area is no whole number"),
+        ("year", ("24", "20240", "MMXX", "2024.5"), "year is no year"),
+        ("x_coordinate", NO_NUMBERS, "x_coordinate is no number"),
+        ("y_coordinate", NO_NUMBERS, "y_coordinate is no number"),
+        ("latitude", (*NO_NUMBERS, "4188.0"), "latitude is no number"),
+        ("longitude", (*NO_NUMBERS, "-8762.8"), "longitude is no number"),
     ],
 )
-def test_each_reason_for_quarantine(field: str, value: object, sentence: str) -> None:
-    assert reason(**{field: value}) == sentence
+def test_each_reason_for_quarantine(name: str, values: tuple[object, ...], sentence: str) -> None:
+    assert reasons(name, values) == [sentence] * len(values)
 
 
 def test_a_missing_field_is_a_reason_only_where_it_is_needed() -> None:
-    absent = {
-        name: typed(envelope({k: v for k, v in SODA.items() if k != name}))[0]["reason"]
-        for name in CHICAGO.source_columns
-    }
+    without = {gone: {k: v for k, v in SODA.items() if k != gone} for gone in CHICAGO.source_columns}
+    rows = typed(*map(envelope, without.values()))
+    absent = dict(zip(without, (row["reason"] for row in rows), strict=True))
 
     assert {name: text for name, text in absent.items() if text} == {
         "id": "id is missing; ",
@@ -483,31 +470,29 @@ def test_a_missing_field_is_a_reason_only_where_it_is_needed() -> None:
 def test_all_reasons_are_told_at_once() -> None:
     bad = {"id": "x", "date": "y", "updated_on": "", "arrest": "?", "ward": "W", "year": "MMXX", "longitude": "west"}
 
-    assert reason(**bad) == (
+    assert typed_one(**bad)["reason"] == (
         "id is no whole number; occurred_at is no time; updated_on is missing; arrest is neither true nor false; "
-        "ward is no whole number; year is no year; longitude is no number"
+        "ward is no whole number; year is no year; longitude is no number; "
     )
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        'it\'s "quoted" \\ and; -- more',
-        "nul\x00inside",
-        "\x01\x1f\x7f\u2028\ufeff",
-        "é 🚓 \u0131\u202e",
-        "x" * 100_000,
-        "NaN",
-        "inf",
-        "1e5",
-        "<script>",
-        "\t\n\r",
-    ],
+HOSTILE = (
+    'it\'s "quoted" \\ and; -- more',
+    "nul\x00inside",
+    "\x01\x1f\x7f\u2028\ufeff",
+    "é 🚓 \u0131\u202e",
+    "x" * 100_000,
+    "NaN",
+    "inf",
+    "1e5",
+    "<script>",
+    "\t\n\r",
 )
-def test_hostile_texts_stay_as_they_are_in_free_text(text: str) -> None:
-    row = typed_one(block=text, description=text, case_number=text)
 
-    assert (row["block"], row["description"], row["case_number"], row["reason"]) == (text, text, text, None)
+
+def test_hostile_texts_stay_as_they_are_in_free_text() -> None:
+    for name in ("block", "description", "case_number", "location_description", "primary_type"):
+        assert column(name, HOSTILE) == list(HOSTILE)
 
 
 def test_the_raw_record_is_kept_untouched() -> None:

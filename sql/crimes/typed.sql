@@ -92,7 +92,8 @@ SELECT
   CAST(j.v_occurred_at AS DATE) AS occurred_on,
   CAST(DATE_TRUNC('month', j.v_occurred_at) AS DATE) AS month,
   CAST(HOUR(j.v_occurred_at) AS INTEGER) AS hour,
-  CAST(DAY_OF_WEEK(j.v_occurred_at) AS INTEGER) AS iso_weekday,
+  -- Counted from a Monday: engines number weekdays in three ways.
+  CAST(MOD(DATE_DIFF('day', DATE '1900-01-01', CAST(j.v_occurred_at AS DATE)), 7) + 1 AS INTEGER) AS iso_weekday,
   CASE
     WHEN HOUR(j.v_occurred_at) < 6 THEN 'night'
     WHEN HOUR(j.v_occurred_at) < 12 THEN 'morning'
