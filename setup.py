@@ -22,7 +22,7 @@ setup(
     extras_require={
         "aws": ["dagster-aws", "boto3"],
         "spark": ["dagster-pyspark"],
-        "dev": ["pytest", "ruff", "mypy", "import-linter", "pandas-stubs", "types-requests"],
+        "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "import-linter", "pandas-stubs", "types-requests"],
     },
     entry_points={"console_scripts": ["crime-assets=crime_assets.cli:main"]},
 )
