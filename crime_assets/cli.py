@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from crime_assets.core.errors import CrimeAssetsError, UsageError, chain
 from crime_assets.lakehouse.lake import is_disk_full
@@ -39,8 +39,8 @@ def _explain(error: BaseException) -> tuple[str, int]:
             return str(cause), cause.exit_code
     if is_disk_full(error):
         return "The disk is full: free some space and run again; nothing was half-written.", 1
-    if isinstance(error, PermissionError):
-        return f"{error.filename} may not be read or written: check its permissions, or set another CRIME_HOME.", 1
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename} cannot be used ({error.strerror}): mend that, or set another CRIME_HOME.", 1
     lines = str(error).splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]} (run again with --debug for the traceback).", 1
 
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        return datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day: write it as YYYY-MM-DD") from None
 

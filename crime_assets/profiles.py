@@ -43,6 +43,7 @@ class Settings:
     app_token: str = field(default="", repr=False)
     sample_rows: int = 250_000
     sample_seed: int = 7
+    dagster_home: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -58,6 +59,7 @@ class Settings:
             app_token=_token(environment, "SOCRATA_APP_TOKEN"),
             sample_rows=_whole_number(environment, "CRIME_SAMPLE_ROWS", cls.sample_rows),
             sample_seed=_whole_number(environment, "CRIME_SAMPLE_SEED", cls.sample_seed),
+            dagster_home=Path(environment["DAGSTER_HOME"]) if environment.get("DAGSTER_HOME") else None,
         )
 
 
@@ -148,9 +150,12 @@ class Profile:
         settings = self.settings
         return CityState(settings.feed, first_change_day.isoformat(), settings.sample_rows, settings.sample_seed)
 
-    def begin(self, first_change_day: date) -> CityState:
-        """Begin the city's part of the lake unless it was begun; UsageError where it was begun with another kind."""
-        state = self.lake.begin_city(self.city.name, self.wanted_state(first_change_day))
+    def begin(self, first_change_day: date, *, anew: bool = False) -> CityState:
+        """Begin the city's part of the lake unless it was begun; UsageError where it was begun with another kind.
+
+        `anew` begins it again, where nothing has been loaded into it.
+        """
+        state = self.lake.begin_city(self.city.name, self.wanted_state(first_change_day), anew=anew)
         # The sample city's records reach back from the first change day, which is settled only now.
         self.__dict__.pop("feed", None)
         return state

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import dagster as dg
 
@@ -17,22 +18,26 @@ from crime_assets.lakehouse.history import history_before
 from crime_assets.output import write_answer
 from crime_assets.profiles import FIRST_RUN_DAYS, Profile
 from crime_assets.progress import say
-from crime_assets.status import lake_status
-from crime_assets.streams.inventory import merged_days
+from crime_assets.status import lake_status, unmerged_days
 
+_EARLIEST = date(1970, 1, 1)
 _PROJECT = Path(__file__).parents[1]
 _CONFIGURATION = _PROJECT / "dagster.yaml"
 
 
 def run(profile: Profile, first: date | None, last: date | None) -> int:
     """Load the history unless it is there, then run the change days from `first` to `last`; the exit code."""
+    # Dagster decodes the path of its SQLite files.
+    if unquote(home := str(profile.settings.home)) != home:
+        raise UsageError(f"Dagster cannot keep its files in {home}: set CRIME_HOME to a path without %.")
     with profile.lake.writing(wait_seconds=0):
-        first, last = choose_days(profile, first, last)
-        profile.begin(first)
+        loaded = history_before(profile.lake, profile.city) is not None
+        first, last = choose_days(profile, first, last, loaded=loaded)
+        profile.begin(first, anew=not loaded)
         prepare_home(profile)
         definitions = build_defs(profile)
         with dg.DagsterInstance.get() as instance:
-            if history_before(profile.lake, profile.city) is None:
+            if not loaded:
                 say(f"Loading the history of {profile.city.title} before {first} ({profile.feed.name} feed)")
                 _execute(definitions, LOAD_HISTORY, instance, {})
             say(f"Running change days {first} to {last} ({profile.feed.name} feed)")
@@ -50,26 +55,30 @@ def dev(profile: Profile, port: int) -> int:
     os.execv(program, command)  # noqa: S606 - a program of this environment, and no shell is what we want
 
 
-def choose_days(profile: Profile, first: date | None, last: date | None) -> tuple[date, date]:
-    """The change days to run: those asked for, else the last seven and all that have not been merged before them."""
+def choose_days(profile: Profile, first: date | None, last: date | None, *, loaded: bool) -> tuple[date, date]:
+    """The change days to run: those asked for, else the last seven, and all from the first that was never merged.
+
+    `loaded` says whether the lake holds its history; only then is the day settled that it begins with.
+    """
     newest = profile.feed.latest_day()
-    if last is not None and last > newest:
-        raise CrimeAssetsError(
-            f"The source has change days up to {newest} only, {last} is not there yet: run with --to {newest}."
-        )
+    for day, option in ((first, "--from"), (last, "--to")):
+        if day is not None and day > newest:
+            raise CrimeAssetsError(
+                f"The source has change days up to {newest} only, {day} is not there yet: run with {option} {newest}."
+            )
     last = last or newest
-    state = profile.state
-    begins = date.fromisoformat(state.first_change_day) if state is not None else None
+    begins = profile.first_change_day if loaded else None
     if first is None:
         first = last - timedelta(days=FIRST_RUN_DAYS - 1)
         if begins is not None:
-            merged = merged_days(profile.landing, profile.city.name)
-            first = max(begins, min(first, merged[-1] + timedelta(days=1) if merged else begins))
+            first = min([max(begins, first), *unmerged_days(profile, begins, last)[:1]])
     if begins is not None and first < begins:
         raise UsageError(
             f"The lake begins with change day {begins}, what came before is in its history: run with --from {begins} "
             "or later, or set another CRIME_HOME to begin earlier."
         )
+    if first < _EARLIEST:
+        raise UsageError(f"--from {first} is too early: give a day from {_EARLIEST} on.")
     if first > last:
         raise UsageError(f"--from {first} is after --to {last}: swap them, or leave one out.")
     return first, last
@@ -79,7 +88,7 @@ def prepare_home(profile: Profile) -> None:
     """Let Dagster keep its files with the lake, under the project's dagster.yaml, unless DAGSTER_HOME is set."""
     # Code servers and runs are processes of their own and must find the same lake from any directory.
     os.environ["CRIME_HOME"] = str(profile.settings.home)
-    if os.environ.get("DAGSTER_HOME"):
+    if profile.settings.dagster_home is not None:
         return
     home = profile.settings.home / "dagster"
     home.mkdir(parents=True, exist_ok=True)

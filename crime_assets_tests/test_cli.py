@@ -13,6 +13,8 @@ import dagster as dg
 import pytest
 
 from crime_assets.cli import main
+from crime_assets.core.errors import FeedUnavailable
+from crime_assets.feeds.export import ExportFeed
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.lake import Lake
 from crime_assets_tests.build import record, write_export
@@ -70,6 +72,10 @@ def snapshots(home: Path) -> dict[str, int | None]:
     }
 
 
+def figures(status: Result) -> dict[str, str]:
+    return dict(line.rsplit(maxsplit=1) for line in status.out.splitlines())
+
+
 def assert_one_sentence(result: Result) -> None:
     assert result.err.startswith("crime-assets: "), result.err
     assert result.err.count("\n") == 1, result.err
@@ -106,6 +112,35 @@ class TestRun:
         os.environ["CRIME_EXPORT"] = str(export.with_name("*.csv"))
         assert "Running change days 2024-01-23 to 2024-01-30" in run("run").out
         assert run("query", "--format", "csv", "SELECT count(*) FROM crimes").out.splitlines()[1] == "20"
+
+    def test_days_left_out_are_made_up_for(self, run: Callable[..., Result], export: Path) -> None:
+        run("run", "--from", "2024-01-19", "--to", "2024-01-19")
+        run("run", "--from", "2024-01-22", "--to", "2024-01-22")
+        assert figures(run("status"))["change days missing before it"] == "2"
+        assert "Running change days 2024-01-19 to 2024-01-22" in run("run").out
+        assert figures(run("status"))["change days missing before it"] == "0"
+        assert run("query", "--format", "csv", "SELECT count(*) FROM crimes").out.splitlines()[1] == "19"
+
+    def test_damage_that_comes_after_the_history_is_noticed(self, run: Callable[..., Result], export: Path) -> None:
+        export.write_bytes(export.read_bytes() + b"77,cut off\r\n")
+        done = run("run", "--from", "2024-01-20", "--to", "2024-01-20")
+        assert "gained" not in done.out
+        assert run("query", "--format", "csv", "SELECT raw FROM crimes_quarantine").out == 'raw\n"77,cut off"\n'
+        late = record(78, "2024-01-21", occurred="2024-01-12")
+        small = write_export(export.with_name("late.csv"), [late, {**late, "id": "79", "updated_on": "2999-01-01"}])
+        export.write_bytes(export.read_bytes() + small.read_bytes().split(b"\r\n", 1)[1] + b"80,also cut off\r\n")
+        done = run("run", "--from", "2024-01-21", "--to", "2024-01-22")
+        assert done.code == 0
+        assert "The source has gained 2 damaged lines or records without a change day" in done.out
+        assert run("query", "--format", "csv", "SELECT id FROM crimes WHERE id IN (78, 79)").out == "id\n78\n"
+
+    def test_a_stamp_in_the_future_is_in_quarantine(self, run: Callable[..., Result], export: Path) -> None:
+        write_export(export, [record(1, "2024-01-10"), record(2, "2999-01-01"), record(3, "2024-01-20")])
+        assert run("run", "--from", "2024-01-20").code == 0
+        assert run("query", "--format", "csv", "SELECT id FROM crimes ORDER BY id").out == "id\n1\n3\n"
+        found = run("query", "--format", "json", "SELECT reason, raw FROM crimes_quarantine").out
+        assert json.loads(found)[0]["reason"] == "its change stamp lies in the future"
+        assert json.loads(json.loads(found)[0]["raw"])["id"] == "2"
 
     def test_runs_are_there_to_see_for_dagster(
         self, run: Callable[..., Result], export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -187,7 +222,7 @@ class TestQuery:
         assert (result.code, result.out) == (2, "")
 
     def test_status(self, run: Callable[..., Result]) -> None:
-        lines = dict(line.rsplit(maxsplit=1) for line in run("status").out.splitlines())
+        lines = figures(run("status"))
         assert lines["change days merged"] == "3"
         assert lines["rows in crimes"] == "19"
         assert lines["last change day merged"] == "2024-01-22"
@@ -199,6 +234,8 @@ class TestRefusals:
         [
             (["run", "--from", "2024-01-22", "--to", "2024-01-20"], 2, "--from 2024-01-22 is after --to 2024-01-20"),
             (["run", "--from", "2024-01-20", "--to", "2024-02-20"], 1, "run with --to 2024-01-22"),
+            (["run", "--from", "2024-02-20"], 1, "run with --from 2024-01-22"),
+            (["run", "--from", "0001-01-01"], 2, "--from 0001-01-01 is too early"),
             (["status"], 1, "run `crime-assets run` first"),
             (["query", "--as-of", "2024-01-01", "SELECT 1"], 1, "run `crime-assets run` first"),
         ],
@@ -249,6 +286,20 @@ class TestRefusals:
         assert_one_sentence(result)
         assert result.code == 2
         assert "The lake begins with change day 2024-01-21" in result.err
+
+    def test_a_first_run_that_failed_binds_nobody(
+        self, run: Callable[..., Result], export: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(*_: object) -> None:
+            raise FeedUnavailable("The portal did not answer: run again.")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ExportFeed, "history", broken)
+            result = run("run", "--from", "2024-01-22", "--to", "2024-01-22")
+        assert_one_sentence(result)
+        assert (result.code, "did not answer" in result.err) == (1, True)
+        assert run("run", "--from", "2024-01-20", "--to", "2024-01-20").code == 0
+        assert figures(run("status"))["first change day"] == "2024-01-20"
 
     def test_an_export_that_is_none(self, run: Callable[..., Result], export: Path, tmp_path: Path) -> None:
         export.write_bytes(b"\x1f\x8b not gzip")

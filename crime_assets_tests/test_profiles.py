@@ -77,6 +77,7 @@ class TestSettings:
             "CRIME_ENGINE": "duckdb",
             "CRIME_SAMPLE_ROWS": "1000",
             "CRIME_SAMPLE_SEED": "0",
+            "DAGSTER_HOME": "/somewhere/dagster",
         }
         settings = Settings.from_environment(environment)
         assert settings == Settings(
@@ -87,6 +88,7 @@ class TestSettings:
             app_token=TOKEN,
             sample_rows=1_000,
             sample_seed=0,
+            dagster_home=Path("/somewhere/dagster"),
         )
         defaults = Settings()
         assert all(getattr(settings, field.name) != getattr(defaults, field.name) for field in fields(Settings))

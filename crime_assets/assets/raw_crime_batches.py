@@ -34,7 +34,8 @@ def build(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         city, change_days = profile.city, days_of(context)
         first, last = change_days[0], change_days[-1]
         records = feed.changes(first - LOOK_BACK, last)
-        pulls = pull(records, feed.columns(), city, first, last, landing, stream, profile.clock())
+        now, undated = profile.clock(), feed.undated()
+        pulls = pull(records, feed.columns(), city, first, last, landing, stream, now, undated)
         for day, result in pulls.items():
             context.add_asset_metadata(
                 {

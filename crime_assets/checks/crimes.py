@@ -9,8 +9,12 @@ from crime_assets.checks import verdicts
 from crime_assets.checks.results import days_checked, results
 from crime_assets.checks.verdicts import Verdict
 from crime_assets.cities import City
+from crime_assets.core import keys
+from crime_assets.core.batches import load_manifest
 from crime_assets.engines import Engine
 from crime_assets.feeds import Feed
+from crime_assets.lakehouse.history import history_undated
+from crime_assets.lakehouse.lake import Lake
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import merged_days
 
@@ -42,14 +46,20 @@ def build() -> dg.AssetChecksDefinition:
         engine: dg.ResourceParam[Engine],
         feed: dg.ResourceParam[Feed],
         landing: dg.ResourceParam[LandingStore],
+        lake: dg.ResourceParam[Lake],
     ) -> Iterator[dg.AssetCheckResult]:
         as_of_day = days_checked(context, landing, city)[-1]
-        yield from results(context, _judge(city, engine, feed, landing, as_of_day), blocking="one_row_per_id")
+        manifest = landing.read(keys.manifest(city.name, as_of_day))
+        undated = load_manifest(manifest).undated if manifest is not None else 0
+        unseen = max(0, undated - history_undated(lake, city))
+        yield from results(context, _judge(city, engine, feed, landing, as_of_day, unseen), blocking="one_row_per_id")
 
     return check_crimes
 
 
-def _judge(city: City, engine: Engine, feed: Feed, landing: LandingStore, as_of_day: date) -> dict[str, Verdict]:
+def _judge(
+    city: City, engine: Engine, feed: Feed, landing: LandingStore, as_of_day: date, unseen: int
+) -> dict[str, Verdict]:
     (rows,) = engine.measure("one_row_per_id", as_of_day)
     (fresh,) = engine.measure("freshness", as_of_day)
     # The first day out of the publication lag is a week old; it is compared once it has had a second change day.
@@ -60,7 +70,9 @@ def _judge(city: City, engine: Engine, feed: Feed, landing: LandingStore, as_of_
     merged = max(merged_days(landing, city.name), default=None)
     return {
         "one_row_per_id": verdicts.one_row_per_id(rows, engine.measure("repeated_ids", as_of_day)),
-        "quarantine_share": verdicts.quarantine_share(engine.measure("quarantine", as_of_day), rows["row_count"]),
+        "quarantine_share": verdicts.quarantine_share(
+            engine.measure("quarantine", as_of_day), rows["row_count"], unseen
+        ),
         "freshness": verdicts.freshness(
             fresh["newest_occurred_on"], as_of_day, city.lag_days, merged, feed.latest_day()
         ),

@@ -113,13 +113,23 @@ def one_row_per_id(figures: Mapping[str, int], repeated: Sequence[Mapping[str, o
     return Verdict(surplus == 0, sentence, {**figures, "some_repeated_ids": [row["id"] for row in repeated]})
 
 
-def quarantine_share(by_reason: Sequence[Mapping[str, object]], typed: int) -> Verdict:
-    """Little of what came could not be typed."""
+def quarantine_share(by_reason: Sequence[Mapping[str, object]], typed: int, unseen: int = 0) -> Verdict:
+    """Little of what came could not be typed, and nothing came that no change day shows.
+
+    `unseen` counts what the source has gained since the history was loaded and what belongs to no change day: lines
+    that are damaged, or without a readable change stamp. They are in no table.
+    """
     quarantined = sum(int(str(row["quarantined"])) for row in by_reason)
     share = quarantined / (quarantined + typed) if quarantined + typed else 0.0
     sentence = f"{quarantined} of {quarantined + typed:,} records could not be typed ({share:.3%})."
+    if unseen:
+        sentence += (
+            f" The source has gained {unseen} damaged lines or records without a change day since the history was "
+            "loaded; they are in no table: look at its newest files."
+        )
     reasons = {str(row["reason"]): row["quarantined"] for row in by_reason[:20]}
-    return Verdict(share <= MOST_QUARANTINED, sentence, {"share": share, "reasons": reasons})
+    figures = {"share": share, "unseen_at_the_source": unseen, "reasons": reasons}
+    return Verdict(share <= MOST_QUARANTINED and not unseen, sentence, figures)
 
 
 def freshness(newest: date | None, as_of_day: date, lag_days: int, merged: date | None, published: date) -> Verdict:

@@ -23,10 +23,13 @@ class BatchEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a change day was put to the stream as: batches by name, and the columns the source had at the time."""
+    """What a change day was put to the stream as, by batch; and what the source was like at the time: its columns, and
+    how many records or lines it had that belong to no change day.
+    """
 
     batches: Mapping[str, BatchEntry]
     columns: frozenset[str]
+    undated: int = 0
 
 
 def entry(digests: set[str]) -> BatchEntry:
@@ -40,6 +43,7 @@ def dump_manifest(city: str, day: date, manifest: Manifest) -> bytes:
         "city": city,
         "change_day": day.isoformat(),
         "columns": sorted(manifest.columns),
+        "undated": manifest.undated,
         "batches": {name: {"records": e.records, "digest": e.digest} for name, e in sorted(manifest.batches.items())},
     }
     return json.dumps(document, indent=1).encode()
@@ -50,7 +54,7 @@ def load_manifest(content: bytes) -> Manifest:
     try:
         document = json.loads(content)
         batches = {str(k): BatchEntry(int(e["records"]), str(e["digest"])) for k, e in document["batches"].items()}
-        return Manifest(batches, frozenset(map(str, document["columns"])))
+        return Manifest(batches, frozenset(map(str, document["columns"])), int(document["undated"]))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise LandingError("A manifest cannot be read: pull its change day again to write a new one.") from error
 

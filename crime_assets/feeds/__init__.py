@@ -39,8 +39,14 @@ class Feed(Protocol):
     def count(self, first: date, last: date) -> int:
         """How many records `changes(first, last)` should yield, as the source counts them."""
 
+    def undated(self) -> int:
+        """How many records and damaged lines of the source belong to no change day, and so to no `changes`.
+
+        `history` has them; those that come to the source after it was loaded must at least be noticed.
+        """
+
     def history(self, before: date) -> pa.RecordBatchReader:
-        """Every record with a change stamp before `before`, and those whose stamp cannot be read.
+        """Every record with a change stamp before `before`, and those that belong to no change day.
 
         One column per source field: texts as string, flags as bool, objects as canonical JSON in a string column
         whose field metadata is {"json": "true"}. Two more string columns, both NULL for a whole record: `_damage`

@@ -17,12 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crime_assets.cities import City
+from crime_assets.core.digests import canonical_json
 from crime_assets.core.errors import FeedError, UsageError
 from crime_assets.feeds import DAMAGE, RAW, Record
 from crime_assets.feeds.csv_lines import Damaged
 from crime_assets.feeds.export_file import ExportFile
 from crime_assets.feeds.replay import Replay, ReplayWriter, open_replay
 
+_EARLY = "its change stamp lies in the future"
 _MOST_KNOWN_DAYS = 100_000
 
 # Years outside 1 to 9999 are no days for Python.
@@ -80,6 +82,11 @@ class ExportFeed:
         """How many records have a change day from `first` to `last`."""
         return sum(_within(self._replay(file).counts, first, last) for file in self._current_files())
 
+    def undated(self) -> int:
+        """How many damaged lines there are, and records without a readable stamp or with one in the future."""
+        replays = [self._replay(file) for file in self._current_files()]
+        return sum(replay.undated + _within(replay.counts, self._today, date.max) for replay in replays)
+
     def history(self, before: date) -> pa.RecordBatchReader:
         """Every record with a change day before `before` or none that can be read, and every damaged line."""
         fields = self._all_fields()
@@ -90,6 +97,9 @@ class ExportFeed:
         for file in self._current_files():
             for records, days, damaged in self._parts(file):
                 old = records.filter(pc.or_kleene(pc.less(days, before), pc.is_null(days)))
+                # A day to come will not be pulled before it has come: what claims to be of one is kept as damage.
+                early = records.filter(pc.fill_null(pc.greater_equal(days, max(before, self._today)), False))
+                damaged += [Damaged(_EARLY, canonical_json(row)) for row in early.to_pylist()]
                 for part in (old, _damaged_table(damaged)):
                     yield from _conformed(part, schema).to_batches()
 
@@ -127,11 +137,13 @@ class ExportFeed:
             writer = ReplayWriter(self._cache, file, since)
             try:
                 counts: Counter[date] = Counter()
-                for records, days, _ in self._parts(file):
+                undated = 0
+                for records, days, damaged in self._parts(file):
                     writer.add(records, days)
+                    undated += days.null_count + len(damaged)
                     for entry in pc.value_counts(days.drop_null()).to_pylist():
                         counts[entry["values"]] += entry["counts"]
-                replay = writer.finish(counts)
+                replay = writer.finish(counts, undated)
             finally:
                 writer.abandon()
         self._replays[file.path] = replay

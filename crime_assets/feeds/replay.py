@@ -28,9 +28,12 @@ _MARK = b"crime-assets"
 
 @dataclass(frozen=True)
 class Replay:
-    """How many records each change day of a file has, and the records from `since` on (none if it is date.max)."""
+    """How many records each change day of a file has, how many records and damaged lines have none, and the records
+    from `since` on (none if it is date.max).
+    """
 
     counts: Counter[date]
+    undated: int
     since: date
     path: Path
 
@@ -62,13 +65,14 @@ class ReplayWriter:
         if kept.num_rows:
             self._writer.write_table(kept)
 
-    def finish(self, counts: Counter[date]) -> Replay:
+    def finish(self, counts: Counter[date], undated: int) -> Replay:
         """The file was read to its end."""
-        mark = {**self._mark, "since": str(self._since), "counts": {str(day): n for day, n in counts.items()}}
+        by_day = {str(day): number for day, number in counts.items()}
+        mark = {**self._mark, "since": str(self._since), "counts": by_day, "undated": undated}
         self._writer.add_key_value_metadata({_MARK: json.dumps(mark).encode()})
         self._writer.close()
         self._partial.replace(self._target)
-        return Replay(counts, self._since, self._target)
+        return Replay(counts, undated, self._since, self._target)
 
     def abandon(self) -> None:
         """The file was not read to its end; harmless after `finish`."""
@@ -84,7 +88,7 @@ def open_replay(directory: Path, file: ExportFile) -> Replay | None:
         if any(mark.get(name) != value for name, value in _identity(file).items()):
             return None
         counts = Counter({date.fromisoformat(day): int(n) for day, n in mark["counts"].items()})
-        return Replay(counts, date.fromisoformat(mark["since"]), path)
+        return Replay(counts, int(mark["undated"]), date.fromisoformat(mark["since"]), path)
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, AttributeError):
         return None
 

@@ -96,6 +96,11 @@ class SocrataFeed:
         with self._portal() as portal:
             return self._count(portal, self._between(first, last))
 
+    def undated(self) -> int:
+        """See Feed."""
+        with self._portal() as portal:
+            return self._count(portal, f"{self.city.change_field} IS NULL")
+
     def history(self, before: date) -> pa.RecordBatchReader:
         """See Feed. One batch a page; a column that the city's description does not know is a text.
 

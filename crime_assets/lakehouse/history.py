@@ -17,7 +17,7 @@ from crime_assets.lakehouse import tables, typing
 from crime_assets.lakehouse.duck import connection, literal
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.merge import count, quarantine, statement_of, without_empty, write_file
-from crime_assets.lakehouse.tables import HISTORY_MARK, PROPERTY_PREFIX, Change, StalePlan
+from crime_assets.lakehouse.tables import HISTORY_MARK, PROPERTY_PREFIX, UNDATED_MARK, Change, StalePlan
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -40,8 +40,14 @@ class HistoryResult:
 def history_before(lake: Lake, city: City) -> date | None:
     """The day before which the lake holds the source's history; None if it was never loaded."""
     table = tables.load(lake, city.name, "crimes")
-    mark = table.properties.get(HISTORY_MARK) if table is not None else None
+    mark = table.properties.get(PROPERTY_PREFIX + HISTORY_MARK) if table is not None else None
     return date.fromisoformat(mark) if mark else None
+
+
+def history_undated(lake: Lake, city: City) -> int:
+    """How many records and lines of the history belong to no change day; they are in quarantine."""
+    table = tables.load(lake, city.name, "crimes")
+    return int(table.properties.get(PROPERTY_PREFIX + UNDATED_MARK, 0)) if table is not None else 0
 
 
 def load_history(lake: Lake, city: City, feed: Feed, before: date, run_id: str) -> HistoryResult:
@@ -72,7 +78,14 @@ def _load(
     table = tables.curated(lake, city.name, "crimes")
     added = _write_months(table, staging, con)
     rows = sum(count(con, f"SELECT count(*) FROM read_parquet({literal(str(path))})") for path in added)
-    marks = {"kind": "history", HISTORY_MARK.removeprefix(PROPERTY_PREFIX): before.isoformat(), "run-id": run_id}
+    marks = {
+        "kind": "history",
+        HISTORY_MARK.removeprefix(PROPERTY_PREFIX): before.isoformat(),
+        UNDATED_MARK.removeprefix(PROPERTY_PREFIX): str(
+            count(con, "SELECT count(*) FROM typed WHERE change_day IS NULL")
+        ),
+        "run-id": run_id,
+    }
     snapshot_id = tables.commit(table, Change((), added, marks))
     return HistoryResult(True, records, rows, records - rejected - rows, quarantined, snapshot_id)
 

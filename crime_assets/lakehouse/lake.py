@@ -66,7 +66,7 @@ class Lake:
         return SqlCatalog("lake", uri=f"sqlite:///{database}", warehouse=f"file://{warehouse}")
 
     def catalog_changes(self) -> bytes:
-        """SQLite's own count of changes to the catalog: while it stays, no table has changed."""
+        """SQLite's own count of changes to the catalog: while it stays, no table has changed. Empty without one."""
         try:
             with (self.home / "catalog.db").open("rb") as file:
                 file.seek(_CHANGE_COUNTER)
@@ -78,12 +78,15 @@ class Lake:
         """What was settled for a city; None if nothing of it is in the lake yet."""
         return self._cities().get(name)
 
-    def begin_city(self, name: str, wanted: CityState) -> CityState:
-        """Settle a city's first change day and source, once. UsageError where a settled lake would be mixed up."""
+    def begin_city(self, name: str, wanted: CityState, *, anew: bool = False) -> CityState:
+        """Settle a city's first change day and source. UsageError where simulated and real crimes would be mixed.
+
+        `anew` settles them again, for a lake that nothing has been loaded into.
+        """
         with self.writing():
             cities = self._cities()
             settled = cities.get(name)
-            if settled is None:
+            if settled is None or anew:
                 self._write_cities({**cities, name: wanted})
                 return wanted
         if "sample" in (settled.feed, wanted.feed) and settled.feed != wanted.feed:

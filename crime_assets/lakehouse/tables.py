@@ -27,8 +27,9 @@ PROPERTY_PREFIX = "crime-assets."
 FIRST_CHANGED = "first-changed-day"
 """Snapshot property: the earliest change day whose state the snapshot alters."""
 
-HISTORY_MARK = PROPERTY_PREFIX + "history-before"
-TABLE_MARKS = frozenset({HISTORY_MARK})
+HISTORY_MARK = "history-before"
+UNDATED_MARK = "history-undated"
+TABLE_MARKS = frozenset({HISTORY_MARK, UNDATED_MARK})
 """Properties of a change that stay with the table as well as with the snapshot."""
 
 _CURATED: dict[str, tuple[tuple[Column, ...], str | None]] = {
@@ -58,6 +59,8 @@ def load(lake: Lake, city: str, name: str) -> Table | None:
 
     # Reading a table's metadata takes milliseconds, and a run looks at its tables a hundred times.
     changes = lake.catalog_changes()
+    if not changes:
+        return None
     known = lake.loaded.get((city, name))
     if known is None or known[0] != changes:
         try:
@@ -166,7 +169,7 @@ def commit(table: Table, change: Change) -> int:
                 for path in change.add:
                     added = parquet_file_to_data_file(table.io, transaction.table_metadata, f"file://{path}")
                     snapshot.append_data_file(added)
-            marks = {name: value for name, value in properties.items() if name in TABLE_MARKS}
+            marks = {PROPERTY_PREFIX + name: value for name, value in change.properties.items() if name in TABLE_MARKS}
             if marks:
                 transaction.set_properties(marks)
         return snapshot.snapshot_id

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 
 import duckdb
 import pyarrow as pa
@@ -27,6 +28,7 @@ SOURCE_COLUMNS = (
 
 TYPED_COLUMNS = tuple(column.name for column in CRIMES)
 
+_CHUNK = 20_000
 _RAW_RECORDS = pa.schema(
     [
         *((name, pa.string()) for name in SOURCE_COLUMNS),
@@ -122,8 +124,13 @@ def raw_from_deliveries(
     found_at: datetime,
 ) -> None:
     """Make `raw_records` of delivered lines; damaged lines carry the time they were found at."""
-    rows = [_row(line, city, found_at) for line in lines]
-    con.register("raw_records", pa.Table.from_pylist(rows, schema=_RAW_RECORDS))
+    con.register("delivered", _RAW_RECORDS.empty_table())
+    con.execute("CREATE OR REPLACE TEMP TABLE raw_records AS FROM delivered")
+    rows = (_row(line, city, found_at) for line in lines)
+    # A day on which the city stamps a million records anew is no reason to hold them all in Python.
+    while chunk := list(islice(rows, _CHUNK)):
+        con.register("delivered", pa.Table.from_pylist(chunk, schema=_RAW_RECORDS))
+        con.execute("INSERT INTO raw_records FROM delivered")
 
 
 def _row(line: Envelope | DamagedLine, city: City, found_at: datetime) -> dict[str, object]:

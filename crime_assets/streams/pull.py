@@ -48,11 +48,12 @@ def pull(  # noqa: PLR0913, PLR0917 - each is a different part that the pull joi
     landing: LandingStore,
     stream: Stream,
     pulled_at: datetime,
+    undated: int = 0,
 ) -> dict[date, DayPull]:
     """Put the records of the days from `first` to `last`, with those of the look-back, to the stream.
 
     `records` are those changed from `first` less the look-back to `last`; the older ones go to `first`. `columns` are
-    those that the source has, kept in the manifests.
+    those that the source has, `undated` is how much of it belongs to no change day; the manifests keep both.
     """
     landed = {day: delivered_batches(landing, city.name, day) for day in days_between(first - LOOK_BACK, last)}
     before = {digest for batches in landed.values() for digests in batches.values() for digest in digests}
@@ -73,7 +74,9 @@ def pull(  # noqa: PLR0913, PLR0917 - each is a different part that the pull joi
     batcher.flush()
     stream.close()
     for day, result in pulls.items():
-        _promise(landing, city, day, columns, {**landed[day], **result.batches})
+        digests = {**landed[day], **result.batches}
+        batches = {name: entry(members) for name, members in digests.items()}
+        _promise(landing, city, day, Manifest(batches, columns, undated))
     return pulls
 
 
@@ -127,16 +130,13 @@ class _Batcher:
         self._pulls[day].batches[name] = set(batch)
 
 
-def _promise(
-    landing: LandingStore, city: City, day: date, columns: frozenset[str], batches: Mapping[str, set[str]]
-) -> None:
+def _promise(landing: LandingStore, city: City, day: date, manifest: Manifest) -> None:
     """Write the day's manifest: what had landed before the pull, and what the pull put to the stream.
 
     A batch that an earlier manifest promised and that never landed is promised no longer: its records, as the source
     has them now, are among the new ones.
     """
     key = keys.manifest(city.name, day)
-    manifest = Manifest({name: entry(digests) for name, digests in batches.items()}, columns)
     content = dump_manifest(city.name, day, manifest)
     if content != landing.read(key):
         landing.write(key, content)

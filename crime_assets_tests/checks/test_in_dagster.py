@@ -254,7 +254,7 @@ class _Moved:
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self.history, self.latest_day = feed.history, feed.latest_day
+        self.history, self.latest_day, self.undated = feed.history, feed.latest_day, feed.undated
 
     def columns(self) -> frozenset[str]:
         return self._feed.columns() - {"beat"} | {"weapon"}

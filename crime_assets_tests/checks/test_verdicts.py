@@ -181,7 +181,7 @@ class TestQuarantineShare:
         verdict = verdicts.quarantine_share([{"reason": "id is missing", "quarantined": 5}], 995)
         assert verdict.passed
         assert verdict.sentence == "5 of 1,000 records could not be typed (0.500%)."
-        assert verdict.figures == {"share": 0.005, "reasons": {"id is missing": 5}}
+        assert verdict.figures == {"share": 0.005, "unseen_at_the_source": 0, "reasons": {"id is missing": 5}}
 
     def test_fails_above_it_with_all_reasons_together(self) -> None:
         by_reason = [{"reason": "not JSON", "quarantined": 4}, {"reason": "id is missing", "quarantined": 2}]
@@ -192,8 +192,15 @@ class TestQuarantineShare:
 
     def test_nothing_there(self) -> None:
         assert verdicts.quarantine_share([], 0) == Verdict(
-            True, "0 of 0 records could not be typed (0.000%).", {"share": 0.0, "reasons": {}}
+            True,
+            "0 of 0 records could not be typed (0.000%).",
+            {"share": 0.0, "unseen_at_the_source": 0, "reasons": {}},
         )
+
+    def test_fails_for_what_no_change_day_shows(self) -> None:
+        verdict = verdicts.quarantine_share([], 1_000, unseen=3)
+        assert not verdict.passed
+        assert "The source has gained 3 damaged lines or records without a change day" in verdict.sentence
 
     def test_nothing_but_quarantine(self) -> None:
         assert not verdicts.quarantine_share([{"reason": "x", "quarantined": 1}], 0).passed

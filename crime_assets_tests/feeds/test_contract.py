@@ -111,6 +111,10 @@ def test_history_has_a_column_for_each_field_and_two_for_damage(feed: Feed) -> N
     assert table.column(DAMAGE).null_count == table.column(RAW).null_count == table.num_rows > 3_000
 
 
+def test_every_record_of_this_city_belongs_to_a_day(feed: Feed) -> None:
+    assert feed.undated() == 0
+
+
 def test_a_day_without_changes_is_empty(feed: Feed) -> None:
     assert list(feed.changes(EVER, EVER)) == []
     assert feed.count(EVER, EVER) == 0

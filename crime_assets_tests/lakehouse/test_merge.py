@@ -110,6 +110,29 @@ def test_an_older_version_never_replaces_a_newer_one_whenever_it_was_pulled(lake
     assert [row["updated_on"].day for row in rows(lake, "crimes_superseded")] == [20]
 
 
+@pytest.mark.parametrize("again", [("a", "b"), ("b", "a"), ("a",), ("b",)])
+def test_two_versions_with_one_stamp_that_come_again_and_again_settle_at_once(
+    lake: Lake, again: tuple[str, ...]
+) -> None:
+    """As where an export has a record twice, and a look-back delivers both anew."""
+
+    def both(pulled: str) -> dict[str, Envelope]:
+        return {
+            "a": version(1, "2024-01-20T10:00:00.000", pulled=pulled),
+            "b": version(1, "2024-01-20T10:00:00.000", pulled=pulled, arrest=True),
+        }
+
+    merge(lake, *both("2024-01-21T08:00:00").values())
+    settled = rows(lake)
+    later = both("2024-01-22T08:00:00")
+    merge(lake, *later.values())
+    assert rows(lake) == settled
+    # Merging what lies in the landing store again, in any part and order, is what a re-run does.
+    for pulled in ("2024-01-21T08:00:00", "2024-01-21T08:00:00"):
+        result = merge(lake, *(both(pulled)[name] for name in again))
+        assert (result.snapshot_id, rows(lake)) == (None, settled)
+
+
 @pytest.mark.parametrize("first_is_later", [True, False])
 def test_of_versions_with_one_stamp_the_latest_pulled_wins(lake: Lake, first_is_later: bool) -> None:
     early = version(1, "2024-01-20", pulled="2024-01-21T08:00:00.000001", arrest=False)

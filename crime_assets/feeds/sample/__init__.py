@@ -63,6 +63,10 @@ class SampleFeed:
         """How many records `changes(first, last)` yields."""
         return sum(len(rows) for _, rows, _ in self._changed(first, last))
 
+    def undated(self) -> int:
+        """Every record of the sample city has a change stamp."""
+        return 0
+
     def history(self, before: date) -> pa.RecordBatchReader:
         """Every record whose current change stamp is before `before`; one batch a month of occurrence."""
         return pa.RecordBatchReader.from_batches(texts.SCHEMA, self._history(before))
