@@ -68,7 +68,8 @@ def test_a_history_becomes_one_row_per_id(lake: Lake) -> None:
     assert result == HistoryResult(
         loaded=True, records=9, rows=3, duplicates=3, quarantined=2, snapshot_id=snapshots(lake)[-1]
     )
-    assert properties(lake) == {"kind": "history", "history-before": "2024-02-01", "run-id": "run-1"}
+    marks = {"kind": "history", "history-before": "2024-02-01", "history-undated": "1", "run-id": "run-1"}
+    assert properties(lake) == marks
     assert nothing_is_left(lake)
 
 
