@@ -87,7 +87,11 @@ def _run(profile: Profile, options: argparse.Namespace) -> int:
 
     gc.freeze()
     gc.enable()
-    return run(profile, options.first, options.last)
+    try:
+        return run(profile, options.first, options.last)
+    finally:
+        # Extension modules complain at exit of what was never collected.
+        gc.unfreeze()
 
 
 def _query(profile: Profile, options: argparse.Namespace) -> int:
