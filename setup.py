@@ -24,5 +24,5 @@ setup(
         "spark": ["dagster-pyspark"],
         "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "import-linter", "pandas-stubs", "types-requests"],
     },
-    entry_points={"console_scripts": ["crime-assets=crime_assets.cli:main"]},
+    entry_points={"console_scripts": ["crime-assets=crime_assets.cli:program"]},
 )

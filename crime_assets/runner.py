@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import unquote
@@ -30,7 +31,7 @@ def run(profile: Profile, first: date | None, last: date | None) -> int:
     # Dagster decodes the path of its SQLite files.
     if unquote(home := str(profile.settings.home)) != home:
         raise UsageError(f"Dagster cannot keep its files in {home}: set CRIME_HOME to a path without %.")
-    with profile.lake.writing(wait_seconds=0):
+    with closing(profile.engine), profile.lake.writing(wait_seconds=0):
         loaded = history_before(profile.lake, profile.city) is not None
         first, last = choose_days(profile, first, last, loaded=loaded)
         profile.begin(first, anew=not loaded)

@@ -33,3 +33,6 @@ class Engine(Protocol):
 
     def query(self, sql: str, as_of: str | None = None) -> Answer:
         """Answer a person's query; `as_of` is a snapshot id of `crimes`, a time or a day (UTC)."""
+
+    def close(self) -> None:
+        """Let go of what is held between questions; the next one takes it up again."""

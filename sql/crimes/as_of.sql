@@ -1,4 +1,4 @@
--- What was known on a change day: the present row where it is no newer, else the newest version kept from before.
+-- What was known on a change day: the present row where it is no newer, else the version of that day (overtaken.sql).
 SELECT
   id,
   case_number,
@@ -72,12 +72,4 @@ SELECT
   change_day,
   record_md5,
   ingested_at
-FROM (
-  SELECT
-    *,
-    ROW_NUMBER() OVER (PARTITION BY id ORDER BY updated_on DESC, ingested_at DESC, record_md5 DESC) AS recency
-  FROM crimes_superseded
-  WHERE change_day <= :as_of_day
-) AS versions
-WHERE recency = 1
-  AND id IN (SELECT id FROM crimes_now WHERE change_day > :as_of_day)
+FROM crimes_overtaken
