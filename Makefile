@@ -30,7 +30,10 @@ format: $(VENV)/.dev  ## put the code into the house's format
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev  ## speed as ratios against peers of the same run
-	$(BIN)/python -m benchmarks.day_run
+	$(BIN)/python -m benchmarks
+
+stress: $(VENV)/.dev  ## the longer trials: kills, growth over a year, writers at once
+	$(BIN)/python -m pytest -m stress
 
 clean:  ## remove the virtual environment (never the lake)
 	rm -rf $(VENV)

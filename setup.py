@@ -18,11 +18,21 @@ setup(
         "pandas",
         "sodapy",
         "sqlglot",
+        "orjson",
     ],
     extras_require={
         "aws": ["dagster-aws", "boto3"],
         "spark": ["dagster-pyspark"],
-        "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "import-linter", "pandas-stubs", "types-requests"],
+        "dev": [
+            "hypothesis",
+            "import-linter",
+            "mypy",
+            "pandas-stubs",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "types-requests",
+        ],
     },
     entry_points={"console_scripts": ["crime-assets=crime_assets.cli:program"]},
 )

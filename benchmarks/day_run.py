@@ -9,9 +9,10 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
+
+from benchmarks.measuring import Figure
 
 ROUNDS = 5
 PROJECT = Path(__file__).parents[1]
@@ -41,35 +42,33 @@ def _source(environment: dict[str, str]) -> tuple[list[str], list[str], str]:
     )
 
 
-def main() -> None:
-    """Measure and print both figures and their ratio."""
-    with tempfile.TemporaryDirectory(prefix="crime-assets-bench-") as place:
-        home, loaded, empty = Path(place, "lake"), Path(place, "loaded"), Path(place, "empty")
-        environment = {**os.environ, "CRIME_HOME": str(home)}
-        environment.pop("DAGSTER_HOME", None)
-        load, day, what = _source(environment)
-        print(f"Loading the lake ({what}): {_timed([str(PROGRAM), 'run', *load], environment):.1f} s")
-        home.rename(loaded)
-        empty.mkdir()
-        shutil.copy(PROJECT / "dagster.yaml", empty)
-        peer = [sys.executable, "-m", "benchmarks.empty_graph", "2018-11-19", "2018-11-19"]
-        ours, theirs = [], []
-        for turn in range(ROUNDS + 1):
-            shutil.copytree(loaded, home, symlinks=True)
-            os.sync()  # what the copy left to be written is not the run's to wait for
-            seconds = _timed([str(PROGRAM), "run", *day], environment)
-            peer_seconds = _timed(peer, {**environment, "DAGSTER_HOME": str(empty)})
-            shutil.rmtree(home)
-            if turn:  # the first round warms the caches of both
-                ours.append(seconds)
-                theirs.append(peer_seconds)
-                print(f"  round {turn}: day's run {seconds:.2f} s, empty graph {peer_seconds:.2f} s")
-    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
-    print(
-        f"Median of {ROUNDS}: day's run {statistics.median(ours):.2f} s, "
-        f"empty graph {statistics.median(theirs):.2f} s, ratio {statistics.median(ratios):.2f} (at most 2.5)"
-    )
-
-
-if __name__ == "__main__":
-    main()
+def figures(place: Path) -> list[Figure]:
+    """Both, in turn, several times."""
+    home, loaded, empty = place / "lake", place / "loaded", place / "empty"
+    environment = {**os.environ, "CRIME_HOME": str(home)}
+    environment.pop("DAGSTER_HOME", None)
+    load, day, what = _source(environment)
+    _timed([str(PROGRAM), "run", *load], environment)
+    home.rename(loaded)
+    empty.mkdir()
+    shutil.copy(PROJECT / "dagster.yaml", empty)
+    peer = [sys.executable, "-m", "benchmarks.empty_graph", "2018-11-19", "2018-11-19"]
+    ours, theirs = [], []
+    for turn in range(ROUNDS + 1):
+        shutil.copytree(loaded, home, symlinks=True)
+        os.sync()  # what the copy left to be written is not the run's to wait for
+        seconds = _timed([str(PROGRAM), "run", *day], environment)
+        peer_seconds = _timed(peer, {**environment, "DAGSTER_HOME": str(empty)})
+        shutil.rmtree(home)
+        if turn:  # the first round warms the caches of both
+            ours.append(seconds)
+            theirs.append(peer_seconds)
+    return [
+        Figure(
+            f"a day's run as a command, {ROWS:,} rows loaded ({what}, median of {ROUNDS})",
+            f"{statistics.median(ours):.2f} s",
+            f"the same graph with empty steps, in process: {statistics.median(theirs):.2f} s",
+            statistics.median(a / b for a, b in zip(ours, theirs, strict=True)),
+            2.5,
+        )
+    ]

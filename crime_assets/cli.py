@@ -67,12 +67,17 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", parents=[common], help="load the history once, then run change days")
     run.add_argument("--from", dest="first", metavar="DAY", type=_day, help="first change day, as YYYY-MM-DD")
     run.add_argument("--to", dest="last", metavar="DAY", type=_day, help="last change day, as YYYY-MM-DD")
+    run.add_argument(
+        "--no-insights", dest="insights", action="store_false", help="end with crimes, to fill in many days"
+    )
     run.set_defaults(command=_run)
 
     query = commands.add_parser("query", parents=[common], help="ask the tables of the lake")
     query.add_argument("sql", metavar="SQL")
     query.add_argument("--format", choices=("table", "csv", "json"), default="table")
-    query.add_argument("--as-of", metavar="SNAPSHOT_OR_TIME", help="crimes as they were at a snapshot or time (UTC)")
+    query.add_argument(
+        "--as-of", metavar="SNAPSHOT_OR_TIME", help="crimes as they were at a snapshot, a time (UTC) or on a change day"
+    )
     query.set_defaults(command=_query)
 
     status = commands.add_parser("status", parents=[common], help="what the lake holds")
@@ -95,7 +100,7 @@ def _run(profile: Profile, options: argparse.Namespace) -> int:
     # Dagster takes half a second to import; the other commands do not need it.
     from crime_assets.runner import run
 
-    return run(profile, options.first, options.last)
+    return run(profile, options.first, options.last, insights=options.insights)
 
 
 def _query(profile: Profile, options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import dagster as dg
 
-from crime_assets.automation.jobs import LOAD_HISTORY, RUN
+from crime_assets.automation.jobs import BACKFILL, LOAD_HISTORY, RUN
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.definitions import build_defs
 from crime_assets.lakehouse.history import history_before
@@ -26,8 +26,11 @@ _PROJECT = Path(__file__).parents[1]
 _CONFIGURATION = _PROJECT / "dagster.yaml"
 
 
-def run(profile: Profile, first: date | None, last: date | None) -> int:
-    """Load the history unless it is there, then run the change days from `first` to `last`; the exit code."""
+def run(profile: Profile, first: date | None, last: date | None, *, insights: bool = True) -> int:
+    """Load the history unless it is there, then run the change days from `first` to `last`; the exit code.
+
+    Without `insights` the graph is run as far as `crimes`.
+    """
     # Dagster decodes the path of its SQLite files.
     if unquote(home := str(profile.settings.home)) != home:
         raise UsageError(f"Dagster cannot keep its files in {home}: set CRIME_HOME to a path without %.")
@@ -43,7 +46,7 @@ def run(profile: Profile, first: date | None, last: date | None) -> int:
                 _execute(definitions, LOAD_HISTORY, instance, {})
             say(f"Running change days {first} to {last} ({profile.feed.name} feed)")
             days = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
-            evaluations = _execute(definitions, RUN, instance, days)
+            evaluations = _execute(definitions, RUN if insights else BACKFILL, instance, days)
     return _report(profile, last, evaluations)
 
 

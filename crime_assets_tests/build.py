@@ -55,6 +55,17 @@ def envelope(source: Mapping[str, object], day: str = "2024-01-20", pulled: str 
     return unseal(seal(source, "chicago", date.fromisoformat(day), "batch", at), "chicago")
 
 
+def kinds_of(envelopes: Iterable[Envelope]) -> dict[str, list[str]]:
+    """How the values of each field look, as an inventory says it."""
+    names: dict[type, str] = {str: "text", bool: "flag", int: "number", float: "number", dict: "object", list: "list"}
+    found: dict[str, set[str]] = {}
+    for one in envelopes:
+        for name, value in one.record.items():
+            if value is not None:
+                found.setdefault(name, set()).add(names[type(value)])
+    return {name: sorted(kinds) for name, kinds in found.items()}
+
+
 def export_row(source: Mapping[str, object]) -> list[str]:
     """The record as a native export writes it, in the order of HEADERS."""
     cells = []

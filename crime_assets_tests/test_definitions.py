@@ -26,6 +26,7 @@ TOKEN = "S3cret-app-t0ken"
 ASSETS = """
 crime_deliveries · raw_crime_batches · pull · json python · daily · one run · -
 crime_history · - · lake · iceberg python · - · - · -
+crime_reconciliation · crimes · lake · duckdb iceberg python · - · - · -
 crimes · crime_deliveries crime_history · lake · duckdb iceberg python · daily · one run · -
 insight_crime_by_district · crimes · insights · iceberg sql · daily · one run · follows
 insight_crime_summary · crimes · insights · iceberg sql · daily · one run · follows
@@ -37,6 +38,9 @@ insight_monthly_trends · crimes · insights · iceberg sql · daily · one run 
 insight_repeat_offense_locations · crimes · insights · iceberg sql · daily · one run · follows
 insight_time_of_day_patterns · crimes · insights · iceberg sql · daily · one run · follows
 insight_top_crime_types · crimes · insights · iceberg sql · daily · one run · follows
+lake_compaction · - · upkeep · duckdb iceberg · - · - · -
+lake_expiry · lake_compaction · upkeep · iceberg · - · - · -
+lake_orphans · lake_expiry · upkeep · file iceberg · - · - · -
 raw_crime_batches · - · pull · python socrata · daily · one run · -
 """
 
@@ -57,6 +61,9 @@ JOBS = {
     "load_history": {"crime_history"},
     "pull_change_day": {"raw_crime_batches"},
     "merge_change_day": {"crime_deliveries", "crimes"},
+    "backfill_change_days": {"raw_crime_batches", "crime_deliveries", "crimes"},
+    "reconcile_with_source": {"crime_reconciliation"},
+    "upkeep": {"lake_compaction", "lake_expiry", "lake_orphans"},
     "run_change_day": {"raw_crime_batches", "crime_deliveries", "crimes", *INSIGHTS},
 }
 
@@ -64,6 +71,8 @@ AUTOMATION = """
 insights_follow_crimes · sensor · RUNNING · every 30 s
 landing_objects · sensor · RUNNING · every 30 s
 pull_change_day_daily · pull_change_day · RUNNING · 0 2 * * * America/Chicago
+reconcile_with_source_weekly · reconcile_with_source · RUNNING · 0 5 * * 0 America/Chicago
+upkeep_nightly · upkeep · RUNNING · 0 4 * * * America/Chicago
 """
 
 
@@ -144,7 +153,7 @@ def test_loading_touches_neither_network_nor_disk(monkeypatch: pytest.MonkeyPatc
     for feed in ("sample", "socrata", "export"):
         monkeypatch.setenv("CRIME_FEED", feed)
         loaded = definitions.defs()
-        assert len(loaded.get_repository_def().assets_defs_by_key) == 14
+        assert len(loaded.get_repository_def().assets_defs_by_key) == 18
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from crime_assets.core.digests import record_digest
 from crime_assets_tests.build import export_profile, record, sample_profile, write_export
+from crime_assets_tests.feeds.histories import read_history
 from crime_assets_tests.graph import INSIGHTS, Graph, assert_insights
 from crime_assets_tests.sql.plain import expected
 
@@ -32,7 +33,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Graph:
 
 def test_crimes_are_the_feeds_live_records(sample: Graph) -> None:
     feed = sample.profile.feed
-    history = [{k: v for k, v in row.items() if v is not None} for row in feed.history(FIRST).read_all().to_pylist()]
+    history = [{k: v for k, v in row.items() if v is not None} for row in read_history(feed, FIRST).to_pylist()]
     published = {str(row["id"]): row for row in [*history, *feed.changes(FIRST, LAST)]}
     rows = {row["id"]: row for row in sample.rows()}
     untyped = {row["id"] for row in sample.rows("crimes_quarantine")}

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from crime_assets.assets import crime_deliveries, crimes, insights, raw_crime_batches
+from crime_assets.assets import crime_deliveries, crimes, insights, raw_crime_batches, upkeep
 from crime_assets.assets.crime_history import crime_history
+from crime_assets.assets.crime_reconciliation import crime_reconciliation
 from crime_assets.cities import City
 from crime_assets.core.sql import Insight
 
@@ -19,5 +20,7 @@ def build(
         raw_crime_batches.build(days),
         crime_deliveries.build(days, city),
         crimes.build(days, city),
+        crime_reconciliation,
         *(insights.build(insight, days, city) for insight in insight_files),
+        *upkeep.build(insight_files),
     ]

@@ -11,7 +11,10 @@ from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.merge import merge_deliveries
 from crime_assets.lakehouse.schema import COMPUTED_FROM, CRIMES
 from crime_assets.streams import LandingStore
-from crime_assets.streams.inventory import lines_of, read_inventory, record_merged
+from crime_assets.streams.inventory import contents_of, read_inventory, record_merged
+
+_DAYS_SHOWN = 7
+"""Days of a range that get a preview, the newest: to show a year's days would take longer than to merge them."""
 
 
 def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition:
@@ -49,11 +52,12 @@ def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition
         found = {day: inventory for day, inventory in inventories.items() if inventory is not None}
         if missing := sorted(inventories.keys() - found.keys()):
             raise CrimeAssetsError(f"Nobody looked what landed on {missing[0]}: materialize crime_deliveries first.")
-        lines = lines_of(landing, city.name, found.values())
+        contents = contents_of(landing, city.name, found)
         marks = {"run-id": context.run.run_id, "change-days": f"{min(found)}/{max(found)}"}
-        result = merge_deliveries(lake, city, lines, marks)
+        result = merge_deliveries(lake, city, contents, marks)
         for day, inventory in found.items():
             record_merged(landing, city.name, day, inventory)
+        for day in sorted(found)[-_DAYS_SHOWN:]:
             context.add_asset_metadata(
                 {"preview": preview_of(engine.measure("newest_rows", day))}, partition_key=day.isoformat()
             )

@@ -8,6 +8,9 @@ LOAD_HISTORY = "load_history"
 PULL = "pull_change_day"
 MERGE = "merge_change_day"
 RUN = "run_change_day"
+BACKFILL = "backfill_change_days"
+RECONCILE = "reconcile_with_source"
+UPKEEP = "upkeep"
 
 _PULLED = dg.AssetSelection.assets("raw_crime_batches")
 _MERGED = dg.AssetSelection.assets("crime_deliveries", "crimes")
@@ -16,11 +19,18 @@ _MERGED = dg.AssetSelection.assets("crime_deliveries", "crimes")
 def build() -> dg.Definitions:
     """All jobs."""
     history = dg.AssetSelection.assets("crime_history")
-    everything_daily = dg.AssetSelection.all() - history
+    upkeep = dg.AssetSelection.groups("upkeep")
+    reconciliation = dg.AssetSelection.assets("crime_reconciliation")
+    everything_daily = _PULLED | _MERGED | dg.AssetSelection.groups("insights")
     jobs = [
         dg.define_asset_job(LOAD_HISTORY, history, description="Load the source's history, once."),
         dg.define_asset_job(PULL, _PULLED, description="Pull one change day."),
         dg.define_asset_job(MERGE, _MERGED, description="Check what landed of a change day and merge it."),
+        dg.define_asset_job(
+            BACKFILL, _PULLED | _MERGED, description="Change days from feed to crimes, without insights."
+        ),
         dg.define_asset_job(RUN, everything_daily, description="One change day from feed to insights."),
+        dg.define_asset_job(RECONCILE, reconciliation, description="Hold the lake against its source."),
+        dg.define_asset_job(UPKEEP, upkeep, description="Keep the tables small and quick to read."),
     ]
     return dg.Definitions(jobs=jobs)

@@ -1,17 +1,22 @@
-"""The daily pull, by the city's own clock."""
+"""What happens daily and weekly, by the city's own clock."""
 
 import dagster as dg
 
-from crime_assets.automation.jobs import PULL
+from crime_assets.automation.jobs import PULL, RECONCILE, UPKEEP
 from crime_assets.profiles import Profile
+from crime_assets.streams import LandingStore
+from crime_assets.streams.inventory import merged_days
 
 CATCH_UP_DAYS = 14
 """How far back a night asks again for change days that were never pulled: the portal was down, the laptop was shut."""
 
 
-def build(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.ScheduleDefinition:
-    """Pull the change day that has just ended, at 02:00 city time; on by default."""
+def build(days: dg.DailyPartitionsDefinition, timezone: str) -> list[dg.ScheduleDefinition]:
+    """All schedules, on by default."""
+    return [_daily_pull(days, timezone), _nightly_upkeep(timezone), _weekly_reconciliation(timezone)]
 
+
+def _daily_pull(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{PULL}_daily",
         job_name=PULL,
@@ -36,3 +41,39 @@ def build(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.ScheduleDefin
         return [dg.RunRequest(run_key=f"{day}-{night:%Y-%m-%d}", partition_key=day) for day in wanted]
 
     return daily_pull
+
+
+def _nightly_upkeep(timezone: str) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"{UPKEEP}_nightly",
+        job_name=UPKEEP,
+        cron_schedule="0 4 * * *",
+        execution_timezone=timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Keeps the lake's tables small and quick to read, at 04:00 city time, after the pull.",
+    )
+    def nightly_upkeep(profile: dg.ResourceParam[Profile]) -> dg.RunRequest | dg.SkipReason:
+        if profile.state is None:
+            return dg.SkipReason("The lake has not been begun: materialize crime_history first.")
+        return dg.RunRequest()
+
+    return nightly_upkeep
+
+
+def _weekly_reconciliation(timezone: str) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"{RECONCILE}_weekly",
+        job_name=RECONCILE,
+        cron_schedule="0 5 * * 0",
+        execution_timezone=timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Holds the lake against its source, on Sundays at 05:00 city time.",
+    )
+    def weekly_reconciliation(
+        profile: dg.ResourceParam[Profile], landing: dg.ResourceParam[LandingStore]
+    ) -> dg.RunRequest | dg.SkipReason:
+        if profile.state is None or not merged_days(landing, profile.city.name):
+            return dg.SkipReason("The lake has no change day yet: run one first.")
+        return dg.RunRequest()
+
+    return weekly_reconciliation

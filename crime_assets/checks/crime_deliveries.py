@@ -10,7 +10,7 @@ from crime_assets.cities import City
 from crime_assets.core import keys
 from crime_assets.core.batches import load_manifest
 from crime_assets.streams import LandingStore
-from crime_assets.streams.inventory import lines_of, read_inventory, take_inventory
+from crime_assets.streams.inventory import read_inventory, take_inventory
 
 _ASSET = "crime_deliveries"
 _WARNING = {
@@ -42,11 +42,10 @@ def build() -> dg.AssetChecksDefinition:
             inventories[day] = taken or take_inventory(landing, city.name, day)
         manifest = landing.read(keys.manifest(city.name, max(inventories)))
         columns = load_manifest(manifest).columns if manifest is not None else frozenset(city.source_columns)
-        lines = lines_of(landing, city.name, inventories.values())
         found = {
             "delivery_complete": verdicts.delivery_complete(inventories),
             "duplicate_share": verdicts.duplicate_share(inventories),
-            "source_schema": verdicts.source_schema(city, columns, lines),
+            "source_schema": verdicts.source_schema(city, columns, inventories.values()),
         }
         yield from results(context, found, blocking="delivery_complete")
 

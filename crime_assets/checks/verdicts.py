@@ -11,8 +11,6 @@ from datetime import date, timedelta
 from math import sqrt
 
 from crime_assets.cities import City
-from crime_assets.core.envelopes import Envelope
-from crime_assets.streams.deliveries import DamagedLine
 from crime_assets.streams.inventory import Inventory
 
 MOST_DUPLICATES = 0.05
@@ -87,16 +85,21 @@ def duplicate_share(inventories: Mapping[date, Inventory]) -> Verdict:
     return Verdict(not high, sentence, {"repeated": repeated, "records": records, "days_above_limit": high})
 
 
-def source_schema(city: City, columns: frozenset[str], lines: Iterable[Envelope | DamagedLine]) -> Verdict:
+def source_schema(city: City, columns: frozenset[str], inventories: Iterable[Inventory]) -> Verdict:
     """The source has the columns it is known for, and its values look as they should, column by column."""
-    kinds, filled, total = _observed(lines)
+    kinds: dict[str, set[str]] = {}
+    total = 0
+    for found in inventories:
+        total += found.records
+        for name, looks in found.kinds.items():
+            kinds.setdefault(name, set()).update(looks)
     drift = dict.fromkeys(sorted(columns - city.source_columns.keys()), "is new at the source")
     drift |= dict.fromkeys(sorted(city.source_columns.keys() - columns), "is gone from the source")
     for name, kind in city.source_columns.items():
         wrong = kinds.get(name, set()) - ({"flag", "text"} if kind == "flag" else {kind, "text"})
         if wrong:
             drift[name] = f"should be {kind} and comes as {', '.join(sorted(wrong))}"
-        elif name in columns and name not in filled and total >= 100:
+        elif name in columns and name not in kinds and total >= 100:
             drift[name] = f"is empty in all {total} records"
     sentence = "; ".join(f"{name} {what}" for name, what in drift.items()) or (
         f"All {len(city.source_columns)} columns are there and look as they should."
@@ -212,27 +215,6 @@ def arrest_share_steady(by_class: Sequence[Mapping[str, object]]) -> Verdict:
         + ". Arrests are recorded for months after, so the recent share still grows; it is not clearance."
     )
     return Verdict(not out_of_line, sentence, {"out_of_line": out_of_line, **figures})
-
-
-def _observed(lines: Iterable[Envelope | DamagedLine]) -> tuple[dict[str, set[str]], set[str], int]:
-    """How the values of each column look in JSON, which columns have any, and how many records there were."""
-    kinds: dict[str, set[str]] = {}
-    total = 0
-    for line in lines:
-        if isinstance(line, Envelope):
-            total += 1
-            for name, value in line.record.items():
-                if value is not None:
-                    kinds.setdefault(name, set()).add(_kind(value))
-    return kinds, set(kinds), total
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, bool):
-        return "flag"
-    if isinstance(value, str):
-        return "text"
-    return "object" if isinstance(value, dict) else "number" if isinstance(value, int | float) else "list"
 
 
 def _total(rows: Sequence[Mapping[str, object]], name: str) -> int:

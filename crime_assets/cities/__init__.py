@@ -63,6 +63,12 @@ class City:
         """Source field with the time of the last change."""
         return self._single("updated_on")
 
+    @property
+    def occurrence_field(self) -> str:
+        """Source field with the day of occurrence; where day and time are two, the day."""
+        source = self.columns["occurred_at"]
+        return source if isinstance(source, str) else source[0]
+
     def _single(self, column: str) -> str:
         source = self.columns[column]
         if not isinstance(source, str):

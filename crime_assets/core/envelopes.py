@@ -6,8 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
-from crime_assets.core.digests import record_digest
+import orjson
+
+from crime_assets.core.digests import are_plain, canonical_json, record_digest, text_digest
 from crime_assets.core.errors import FeedError
 
 FIELDS = ("_city", "_change_day", "_batch", "_pulled_at", "_md5")
@@ -19,7 +22,10 @@ class BadLine(Exception):
 
 @dataclass(frozen=True)
 class Envelope:
-    """A record and where it came from. `pulled_at` is UTC."""
+    """A record and where it came from. `pulled_at` is UTC, `text` the record's canonical JSON.
+
+    `is_plain`: the line holds nothing that two JSON readers could take differently.
+    """
 
     record: Mapping[str, object]
     city: str
@@ -27,10 +33,19 @@ class Envelope:
     batch: str
     pulled_at: datetime
     md5: str
+    text: str
+    is_plain: bool
 
 
-def seal(record: Mapping[str, object], city: str, change_day: date, batch: str, pulled_at: datetime) -> bytes:
-    """One NDJSON line: the record untouched, plus the envelope's fields."""
+def seal(
+    record: Mapping[str, object],
+    city: str,
+    change_day: date,
+    batch: str,
+    pulled_at: datetime,
+    digest: str | None = None,
+) -> bytes:
+    """One NDJSON line: the record untouched, plus the envelope's fields. `digest` is the record's, if known."""
     taken = [name for name in FIELDS if name in record]
     if taken:
         raise FeedError(f"The source publishes a column named {taken[0]}, which is reserved: rename it in the feed.")
@@ -40,38 +55,60 @@ def seal(record: Mapping[str, object], city: str, change_day: date, batch: str, 
         "_change_day": change_day.isoformat(),
         "_batch": batch,
         "_pulled_at": pulled_at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "_md5": record_digest(record),
+        "_md5": digest or record_digest(record),
     }
+    if are_plain(line):
+        try:
+            return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+        except orjson.JSONEncodeError:
+            pass
     return json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 def unseal(line: bytes, city: str) -> Envelope:
     """Open a delivered line. BadLine if it is no JSON object, lacks an envelope, or its digest does not fit."""
     try:
-        fields = json.loads(line.decode("utf-8"))
+        return _opened(orjson.loads(line), city, is_plain=True)
+    except (orjson.JSONDecodeError, BadLine):
+        # The standard reader reads what the fast one does not, or otherwise: half surrogates, numbers beyond 64 bits.
+        return _opened(_parsed(line), city, is_plain=False)
+
+
+def _parsed(line: bytes) -> object:
+    try:
+        return json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise BadLine("not JSON") from error
+
+
+def _opened(fields: object, city: str, *, is_plain: bool) -> Envelope:
     if not isinstance(fields, dict):
         raise BadLine("not a JSON object")
     missing = [name for name in FIELDS if not isinstance(fields.get(name), str)]
     if missing:
         raise BadLine(f"no {missing[0]} in the envelope")
-    record = {name: value for name, value in fields.items() if name not in FIELDS}
+    own_city, day, batch, pulled, digest = (fields.pop(name) for name in FIELDS)
     try:
-        change_day = date.fromisoformat(fields["_change_day"])
-        pulled_at = datetime.fromisoformat(fields["_pulled_at"])
-        if pulled_at.tzinfo is None:
-            raise ValueError("the offset from UTC is missing")
-        pulled_at = pulled_at.astimezone(UTC)
+        change_day = date.fromisoformat(day)
+        pulled_at = utc(pulled)
     except (ValueError, OverflowError) as error:
         raise BadLine("a time in the envelope cannot be read") from error
-    if fields["_city"] != city:
-        raise BadLine(f"a record of {fields['_city']!r}, not of {city!r}")
+    if own_city != city:
+        raise BadLine(f"a record of {own_city!r}, not of {city!r}")
     try:
-        digest = record_digest(record)
+        text = canonical_json(fields)
     except RecursionError as error:
         # What is nested just not too deep to be read can be too deep to be written.
         raise BadLine("not JSON") from error
-    if digest != fields["_md5"]:
+    if text_digest(text) != digest:
         raise BadLine("the digest does not fit the record")
-    return Envelope(record, city, change_day, fields["_batch"], pulled_at, fields["_md5"])
+    return Envelope(fields, city, change_day, batch, pulled_at, digest, text, is_plain and are_plain(fields))
+
+
+@lru_cache(maxsize=256)
+def utc(text: str) -> datetime:
+    """A time with its offset from UTC, as all lines of a pull have it."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("the offset from UTC is missing")
+    return moment.astimezone(UTC)

@@ -32,7 +32,7 @@ class Engine(Protocol):
         """The rows of a statement of sql/checks, from what was known on the as-of day; `parameters` are its own."""
 
     def query(self, sql: str, as_of: str | None = None) -> Answer:
-        """Answer a person's query; `as_of` is a snapshot id of `crimes`, a time or a day (UTC)."""
+        """Answer a person's query; `as_of` is a snapshot id of `crimes`, a time (UTC) or a change day."""
 
     def close(self) -> None:
         """Let go of what is held between questions; the next one takes it up again."""

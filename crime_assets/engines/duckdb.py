@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -17,8 +17,9 @@ from crime_assets.core.sql import Insight, render, statement
 from crime_assets.engines import Answer
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.duck import connection, identifier, literal
+from crime_assets.lakehouse.history import history_before
 from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, Column, arrow_schema
+from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column, arrow_schema
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -27,6 +28,7 @@ _READ: Mapping[str, tuple[str, tuple[Column, ...]]] = {
     "crimes": ("crimes_now", CRIMES),
     "crimes_superseded": ("crimes_superseded", CRIMES),
     "crimes_quarantine": ("crimes_quarantine", QUARANTINE),
+    "crimes_removed": ("crimes_removed", REMOVED),
 }
 """Table → the name statements of ours know it by, and its columns."""
 
@@ -57,13 +59,20 @@ class DuckDBEngine:
     def query(self, sql: str, as_of: str | None = None) -> Answer:
         """Answer a person's query over all tables of the city, with nothing but the lake's data files in reach.
 
-        `as_of` is a snapshot id of `crimes`, a time or a day (UTC); it applies to `crimes` alone.
+        `as_of` is a snapshot id of `crimes`, a time (UTC) or a change day; it applies to `crimes` alone.
         """
+        day = _change_day(as_of)
         with connection(self._lake.staging) as con:
             for name in sorted({*_READ, *tables.names(self._lake, self._city.name)}):
                 table = tables.load(self._lake, self._city.name, name)
                 columns = _READ[name][1] if name in _READ else None
-                _view(con, name, table, columns, self._snapshot(as_of) if name == "crimes" else None)
+                if name == "crimes" and day is not None:
+                    _view(con, _READ[name][0], table, columns)
+                else:
+                    _view(con, name, table, columns, self._snapshot(as_of) if name == "crimes" else None)
+            if day is not None:
+                self._check_known(day)
+                self._know(con, day)
             con.execute(f"SET allowed_directories = [{literal(str(self._lake.home / 'warehouse'))}]")
             con.execute("SET enable_external_access = false")
             con.execute("SET lock_configuration = true")
@@ -75,15 +84,26 @@ class DuckDBEngine:
 
     def _ask(self, sql: str, as_of_day: date, parameters: Mapping[str, date | float]) -> pa.Table:
         con = self._session()
-        day = {"as_of_day": as_of_day}
         if self._day != as_of_day:
-            # All statements of a day ask for the same few overtaken versions, which take a ranking to find.
-            for kind, name, text in (("TABLE", "crimes_overtaken", "overtaken"), ("VIEW", "crimes", "as_of")):
-                con.execute(
-                    f"CREATE OR REPLACE TEMP {kind} {name} AS {render(statement('crimes', text), self.name, day)}"
-                )
+            self._know(con, as_of_day)
             self._day = as_of_day
-        return con.sql(render(sql, self.name, {**day, **parameters})).to_arrow_table()
+        return con.sql(render(sql, self.name, {"as_of_day": as_of_day, **parameters})).to_arrow_table()
+
+    def _know(self, con: duckdb.DuckDBPyConnection, day: date) -> None:
+        """Make `crimes` what was known on a change day."""
+        # All statements of a day ask for the same few overtaken versions, which take a ranking to find.
+        for kind, name, text in (("TABLE", "crimes_overtaken", "overtaken"), ("VIEW", "crimes", "as_of")):
+            rows = render(statement("crimes", text), self.name, {"as_of_day": day})
+            con.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS {rows}")
+
+    def _check_known(self, day: date) -> None:
+        self._crimes()
+        before = history_before(self._lake, self._city)
+        if before is not None and day < (first := before - timedelta(days=1)):
+            raise CrimeAssetsError(
+                f"The lake cannot tell what was known on {day}, its history goes up to {first}: ask for that day or a "
+                "later one."
+            )
 
     def _session(self) -> duckdb.DuckDBPyConnection:
         """A connection with views of the present snapshots, kept until one of the tables changes."""
@@ -104,12 +124,16 @@ class DuckDBEngine:
         self._open = self._day = None
         self._exit.close()
 
-    def _snapshot(self, as_of: str | None) -> int | None:
-        if as_of is None:
-            return None
+    def _crimes(self) -> Table:
         table = tables.load(self._lake, self._city.name, "crimes")
         if table is None or table.current_snapshot() is None:
             raise CrimeAssetsError("There are no crimes in the lake yet: run `crime-assets run` first.")
+        return table
+
+    def _snapshot(self, as_of: str | None) -> int | None:
+        if as_of is None:
+            return None
+        table = self._crimes()
         if as_of.isdecimal() and table.snapshot_by_id(int(as_of)) is not None:
             return int(as_of)
         snapshot = table.snapshot_as_of_timestamp(int(_moment(as_of).timestamp() * 1000))
@@ -155,12 +179,16 @@ def _view(
         con.register(name, schema.empty_table())
 
 
-def _moment(text: str) -> datetime:
-    """A time as a person writes it; a day means its end, a time without an offset is UTC."""
+def _change_day(as_of: str | None) -> date | None:
+    """The change day that a person asks for; None where it is something else."""
     try:
-        return datetime.combine(date.fromisoformat(text), time.max, UTC)
+        return date.fromisoformat(as_of or "")
     except ValueError:
-        pass
+        return None
+
+
+def _moment(text: str) -> datetime:
+    """A time as a person writes it; without an offset it is UTC."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:

@@ -5,7 +5,9 @@ A feed only reads its source. Windows, batches, envelopes and typing are not its
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
@@ -16,6 +18,22 @@ Record = dict[str, object]
 
 DAMAGE = "_damage"
 RAW = "_raw"
+
+
+@dataclass(frozen=True)
+class History:
+    """A source's history in parts, each small enough to be held in memory: as a rule one month of occurrence.
+
+    A part has one column per source field: texts as string, flags as bool, objects as canonical JSON in a string column
+    whose field metadata is {"json": "true"}. Two more string columns, both NULL for a whole record: `_damage` (why a
+    line cannot be a record) and `_raw` (that line as it stands, all other columns NULL).
+    Nothing promises an order, one row per key, or that rows of a month are in one part.
+    """
+
+    source: str
+    """What the parts are parts of: under another text, parts of the same name may hold something else."""
+    parts: Sequence[str]
+    read: Callable[[str], pa.Table]
 
 
 class Feed(Protocol):
@@ -45,11 +63,27 @@ class Feed(Protocol):
         `history` has them; those that come to the source after it was loaded must at least be noticed.
         """
 
-    def history(self, before: date) -> pa.RecordBatchReader:
+    def history(self, before: date) -> AbstractContextManager[History]:
         """Every record with a change stamp before `before`, and those that belong to no change day.
 
-        One column per source field: texts as string, flags as bool, objects as canonical JSON in a string column
-        whose field metadata is {"json": "true"}. Two more string columns, both NULL for a whole record: `_damage`
-        (why a line cannot be a record) and `_raw` (that line as it stands, all other columns NULL).
-        Memory is bounded; nothing promises an order or one row per key.
+        What the feed keeps on disk for it is removed when the context is left without an exception, and found again
+        by the next try otherwise.
+        """
+
+    def month_counts(self, until: date) -> dict[date | None, int]:
+        """How many records with a change stamp up to `until` occurred in each month, by the month's first day.
+
+        None: those without a readable time of occurrence, or with one outside the years 1900 to 2100.
+        """
+
+    def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
+        """The records that `month_counts(until)` counts for these months, in no promised order.
+
+        A record may come twice. Raises FeedError if the source cannot be read completely.
+        """
+
+    def present(self, ids: Collection[int]) -> set[int]:
+        """Those of the ids that the source has, whatever change stamp their records bear.
+
+        What cannot be told counts as present.
         """

@@ -5,9 +5,12 @@ What a file looks like inside is the business of `export_file` and `csv_lines`.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import date
 from glob import glob
 from pathlib import Path
@@ -19,11 +22,14 @@ import pyarrow.compute as pc
 from crime_assets.cities import City
 from crime_assets.core.digests import canonical_json
 from crime_assets.core.errors import FeedError, UsageError
-from crime_assets.feeds import DAMAGE, RAW, Record
+from crime_assets.feeds import DAMAGE, RAW, History, Record
 from crime_assets.feeds.csv_lines import Damaged
 from crime_assets.feeds.export_file import ExportFile
 from crime_assets.feeds.replay import Replay, ReplayWriter, open_replay
+from crime_assets.feeds.spool import Spool
 
+_WHOLE_NUMBER = r"^[0-9]{1,18}([.]0+)?$"
+_NO_MONTH = "none"
 _EARLY = "its change stamp lies in the future"
 _MOST_KNOWN_DAYS = 100_000
 
@@ -31,6 +37,11 @@ _MOST_KNOWN_DAYS = 100_000
 _DAYS_SQL = """
     SELECT text, CASE WHEN day BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN day END AS day
     FROM (SELECT text, CAST(try_strptime(text, $formats) AS DATE) AS day FROM stamps)
+"""
+# Files are in any order, and a month that no crime can be of would only make more of them.
+_MONTHS_SQL = """
+    SELECT CASE WHEN year(time) BETWEEN 1900 AND 2100 THEN strftime(time, '%Y-%m') ELSE 'none' END AS month
+    FROM (SELECT try_strptime(text, $formats) AS time FROM occurrences)
 """
 _DUCKDB: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -75,8 +86,7 @@ class ExportFeed:
         """Every record with a change day from `first` to `last`; empty fields are absent."""
         for file in self._current_files():
             for records in self._replay(file, first).records(first, last):
-                for row in records.to_pylist():
-                    yield {name: value for name, value in row.items() if value is not None}
+                yield from _rows(records)
 
     def count(self, first: date, last: date) -> int:
         """How many records have a change day from `first` to `last`."""
@@ -87,21 +97,75 @@ class ExportFeed:
         replays = [self._replay(file) for file in self._current_files()]
         return sum(replay.undated + _within(replay.counts, self._today, date.max) for replay in replays)
 
-    def history(self, before: date) -> pa.RecordBatchReader:
-        """Every record with a change day before `before` or none that can be read, and every damaged line."""
-        fields = self._all_fields()
-        schema = pa.schema([(name, pa.string()) for name in (*fields, DAMAGE, RAW)])
-        return pa.RecordBatchReader.from_batches(schema, self._history_batches(before, schema))
+    def month_counts(self, until: date) -> dict[date | None, int]:
+        """See Feed. Reads all files; of a record that is there more than once each copy counts."""
+        counts: Counter[date | None] = Counter()
+        for _, months in self._by_month(until):
+            for entry in pc.value_counts(months).to_pylist():
+                counts[_first_day(entry["values"])] += entry["counts"]
+        return dict(counts)
 
-    def _history_batches(self, before: date, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
+        """See Feed. Reads all files, once."""
+        wanted = pa.array([_NO_MONTH if month is None else f"{month:%Y-%m}" for month in months], pa.string())
+        for records, found in self._by_month(until):
+            yield from _rows(records.filter(pc.is_in(found, wanted)))
+
+    def present(self, ids: Collection[int]) -> set[int]:
+        """See Feed. Reads all files, once; any number in a damaged line may be the id of what it was."""
+        asked, found = set(ids), set[int]()
+        wanted = pa.array(sorted(asked), pa.int64())
         for file in self._current_files():
-            for records, days, damaged in self._parts(file):
-                old = records.filter(pc.or_kleene(pc.less(days, before), pc.is_null(days)))
-                # A day to come will not be pulled before it has come: what claims to be of one is kept as damage.
-                early = records.filter(pc.fill_null(pc.greater_equal(days, max(before, self._today)), False))
-                damaged += [Damaged(_EARLY, canonical_json(row)) for row in early.to_pylist()]
-                for part in (old, _damaged_table(damaged)):
-                    yield from _conformed(part, schema).to_batches()
+            for part in file.parts():
+                known = _whole_numbers(part.records.column(self._city.key_field))
+                found.update(known.filter(pc.is_in(known, wanted)).to_pylist())
+                for damaged in part.damaged:
+                    found |= asked & set(map(int, re.findall("[0-9]{1,18}", damaged.line)))
+        return found
+
+    def _by_month(self, until: date) -> Iterator[tuple[pa.Table, pa.Array]]:
+        """Records with a change day up to `until`, with the month in which each occurred."""
+        for file in self._current_files():
+            with duckdb.connect(config=_DUCKDB) as duck:
+                for records, days, _ in self._parts(file):
+                    known = records.filter(pc.fill_null(pc.less_equal(days, until), False))
+                    yield known, self._months(duck, known)
+
+    @contextmanager
+    def history(self, before: date) -> Iterator[History]:
+        """Every record with a change day before `before` or none that can be read, and every damaged line.
+
+        The files are read once and put in order by month of occurrence on disk.
+        """
+        files = self._current_files()
+        schema = pa.schema([(name, pa.string()) for name in (*self._all_fields(), DAMAGE, RAW)])
+        source = json.dumps([str(before), str(self._today), schema.names, [[str(f.path), f.version] for f in files]])
+        spool = Spool(self._cache / "history", source, schema)
+        if not spool.open():
+            for part, months in self._history_parts(files, before):
+                spool.add(_conformed(part, schema), months)
+            spool.finish()
+        yield History(source, sorted(spool.parts), spool.read)
+        spool.remove()
+
+    def _history_parts(self, files: list[ExportFile], before: date) -> Iterator[tuple[pa.Table, pa.Array]]:
+        """Records and damaged lines, with the month in which each occurred; "none" where it cannot be told."""
+        for file in files:
+            with duckdb.connect(config=_DUCKDB) as duck:
+                for records, days, damaged in self._parts(file):
+                    old = records.filter(pc.or_kleene(pc.less(days, before), pc.is_null(days)))
+                    # A day to come will not be pulled before it has come: what claims to be of one is kept as damage.
+                    early = records.filter(pc.fill_null(pc.greater_equal(days, max(before, self._today)), False))
+                    damaged += [Damaged(_EARLY, canonical_json(row)) for row in early.to_pylist()]
+                    yield old, self._months(duck, old)
+                    yield _damaged_table(damaged), pa.array([_NO_MONTH] * len(damaged), pa.string())
+
+    def _months(self, duck: duckdb.DuckDBPyConnection, records: pa.Table) -> pa.Array:
+        if self._city.occurrence_field not in records.column_names:
+            return pa.array([_NO_MONTH] * len(records), pa.string())
+        duck.register("occurrences", records.select([self._city.occurrence_field]).rename_columns(["text"]))
+        found = duck.sql(_MONTHS_SQL, params={"formats": list(self._city.timestamp_formats)}).to_arrow_table()
+        return found.column("month").combine_chunks()
 
     def _current_files(self) -> list[ExportFile]:
         """The files that match now, opened; what is known of a file that has changed is forgotten."""
@@ -171,6 +235,23 @@ class ExportFeed:
 
 def _within(counts: Counter[date], first: date, last: date) -> int:
     return sum(count for day, count in counts.items() if first <= day <= last)
+
+
+def _rows(records: pa.Table) -> Iterator[Record]:
+    """Records as the API has them: empty fields absent."""
+    for row in records.to_pylist():
+        yield {name: value for name, value in row.items() if value is not None}
+
+
+def _first_day(month: str) -> date | None:
+    return None if month == _NO_MONTH else date.fromisoformat(f"{month}-01")
+
+
+def _whole_numbers(texts: pa.ChunkedArray) -> pa.Array:
+    """Those of the texts that are whole numbers, as such."""
+    trimmed = pc.utf8_trim_whitespace(texts.combine_chunks())
+    whole = trimmed.filter(pc.fill_null(pc.match_substring_regex(trimmed, _WHOLE_NUMBER), False))
+    return pc.replace_substring_regex(whole, r"[.].*", "").cast(pa.int64())
 
 
 def _damaged_table(damaged: list[Damaged]) -> pa.Table:

@@ -10,7 +10,8 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -26,9 +27,9 @@ from sodapy import Socrata
 from crime_assets.cities import City, Kind
 from crime_assets.core.digests import canonical_json
 from crime_assets.core.errors import FeedError, FeedUnavailable, UsageError
-from crime_assets.feeds import DAMAGE, RAW, Record
+from crime_assets.feeds import DAMAGE, RAW, History, Record
 from crime_assets.feeds.retries import TransientError, patiently
-from crime_assets.feeds.soda import Judge, field_names, number, records
+from crime_assets.feeds.soda import Judge, field_names, known_ids, months, number, records
 
 T = TypeVar("T")
 
@@ -43,6 +44,10 @@ _CUT_SHORT = (
 _ROW_ID = re.compile(r"[A-Za-z0-9._~:'+/=-]{1,128}")
 _TOKEN = re.compile(r"[!-~]+")
 _ONE_DAY = timedelta(days=1)
+_OLDEST, _AFTER_ALL = date(1900, 1, 1), date(2101, 1, 1)
+"""What is said to have occurred before the one, or not before the other, has no month."""
+_IDS_AT_ONCE = 300
+"""The portal takes addresses of about eight thousand characters."""
 
 _log = logging.getLogger(__name__)
 
@@ -101,20 +106,92 @@ class SocrataFeed:
         with self._portal() as portal:
             return self._count(portal, f"{self.city.change_field} IS NULL")
 
-    def history(self, before: date) -> pa.RecordBatchReader:
-        """See Feed. One batch a page; a column that the city's description does not know is a text.
+    @contextmanager
+    def history(self, before: date) -> Iterator[History]:
+        """See Feed. A part is a month of occurrence, or what has no time of occurrence.
 
-        A record whose flag is neither true nor false comes as damage.
+        A column that the city's description does not know is a text. A record whose flag is neither true nor false
+        comes as damage.
         """
         kinds = self._kinds()
         schema = _arrow_schema(kinds)
         changed = self.city.change_field
-        pages = self._pages(f"{changed} < {_literal(_midnight(before))} OR {changed} IS NULL")
+        old = f"({changed} < {_literal(_midnight(before))} OR {changed} IS NULL)"
+        windows = {str(month): self._occurred_in(month) for month in self._months(old)}
 
-        def batch(page: list[Record]) -> pa.RecordBatch:
-            return pa.RecordBatch.from_pylist([self._row(record, kinds) for record in page], schema=schema)
+        def read(part: str) -> pa.Table:
+            pages = self._pages(f"{old} AND {windows[part]}")
+            rows = ([self._row(record, kinds) for record in page] for page in pages)
+            return pa.Table.from_batches([pa.RecordBatch.from_pylist(page, schema) for page in rows], schema)
 
-        return pa.RecordBatchReader.from_batches(schema, map(batch, pages))
+        yield History(f"{self.city.domain} {self.city.dataset} {before}", list(windows), read)
+
+    def month_counts(self, until: date) -> dict[date | None, int]:
+        """See Feed."""
+        counts: Counter[date | None] = Counter()
+        for month, number_of_records in self._months(self._up_to(until)).items():
+            counts[month if month and _OLDEST <= month < _AFTER_ALL else None] += number_of_records
+        return dict(counts)
+
+    def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
+        """See Feed. A month's records come a second time if the portal's count shows that they moved under the pull."""
+        occurred = self.city.occurrence_field
+        oldest, after = _literal(_midnight(_OLDEST)), _literal(_midnight(_AFTER_ALL))
+        for month in months:
+            window = self._occurred_in(month)
+            if month is None:
+                window = f"({window} OR {occurred} < {oldest} OR {occurred} >= {after})"
+            yield from chain.from_iterable(self._pages(f"{self._up_to(until)} AND {window}"))
+
+    def present(self, ids: Collection[int]) -> set[int]:
+        """See Feed. They are asked for as the portal writes numbers: without leading zeros."""
+        wanted = sorted(ids)
+        found: set[int] = set()
+        with self._portal() as portal:
+            for start in range(0, len(wanted), _IDS_AT_ONCE):
+                found |= self._present(portal, wanted[start : start + _IDS_AT_ONCE])
+        return found
+
+    def _present(self, portal: Any, wanted: list[int]) -> set[int]:
+        key = self.city.key_field
+        # Quoted, the portal reads them as what the column is: text or number.
+        listed = ", ".join(_literal(str(wanted_id)) for wanted_id in wanted)
+        question = partial(portal.get, self.city.dataset, select=key, where=f"{key} IN ({listed})", limit=PAGE_LIMIT)
+        return self._ask(question, partial(known_ids, field=key, asked=wanted))
+
+    def _months(self, window: str) -> dict[date | None, int]:
+        """How many records of the window occurred in each month; None for those that have no time of occurrence."""
+        month = f"date_trunc_ym({self.city.occurrence_field})"
+        with self._portal() as portal:
+            ask = partial(
+                portal.get,
+                self.city.dataset,
+                select=f"{month} AS month, count(*) AS n",
+                where=window,
+                group=month,
+                limit=PAGE_LIMIT,
+            )
+            found, counted = self._ask(ask, months), self._count(portal, window)
+        # Records that are edited in between leave the window: fewer may be counted, never more.
+        if sum(found.values()) < counted:
+            raise FeedError(
+                f"{self.city.domain} counts {counted} records of {self.city.dataset} but {sum(found.values())} by "
+                "month: a month would be missing; run again later, it is safe."
+            )
+        return found
+
+    def _occurred_in(self, month: date | None) -> str:
+        occurred = self.city.occurrence_field
+        if month is None:
+            return f"{occurred} IS NULL"
+        since = f"{occurred} >= {_literal(_midnight(month))}"
+        if month == date.max.replace(day=1):
+            return since
+        following = (month + timedelta(days=31)).replace(day=1)
+        return f"{since} AND {occurred} < {_literal(_midnight(following))}"
+
+    def _up_to(self, until: date) -> str:
+        return f"{self.city.change_field} < {_literal(_midnight(until + _ONE_DAY))}"
 
     def _between(self, first: date, last: date) -> str:
         changed = self.city.change_field

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import date
 
 import requests
 
@@ -20,6 +22,7 @@ _SCHEMA_ERRORS = ("query.soql.no-such-column", "query.soql.type-mismatch")
 # 202: the portal is still working on the answer; sodapy would take it for one.
 _PASSING_STATUSES = frozenset({202, 408, 425, 429})
 _FIELD_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_WHOLE_NUMBER = re.compile(r"([0-9]{1,18})(?:[.]0+)?")
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,30 @@ def number(answer: object) -> int:
         case [{"n": int() | str() as count}] if str(count).isascii() and str(count).isdigit():
             return int(count)
     raise TransientError("its answer was no count")
+
+
+def months(answer: object) -> dict[date | None, int]:
+    """The answer to `date_trunc_ym(…) AS month, count(*) AS n` by month; TransientError if it is another."""
+    found: dict[date | None, int] = {}
+    for row in records(answer):
+        text = row.get("month")
+        try:
+            month = None if text is None else date.fromisoformat(str(text)[:10])
+        except ValueError as error:
+            raise TransientError("its answer was no count by month") from error
+        if month in found or (month is not None and month.day != 1):
+            raise TransientError("its answer was no count by month")
+        found[month] = number([row])
+    return found
+
+
+def known_ids(answer: object, field: str, asked: Collection[int]) -> set[int]:
+    """The answer to which of the ids `asked` there are; TransientError if it is another."""
+    matches = [_WHOLE_NUMBER.fullmatch(str(record.get(field))) for record in records(answer)]
+    found = {int(match[1]) for match in matches if match}
+    if None in matches or not found.issubset(asked):
+        raise TransientError("its answer was not about the ids that were asked for")
+    return found
 
 
 def field_names(answer: object) -> frozenset[str]:

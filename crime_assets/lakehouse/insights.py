@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 _PLANS = 5
-_SEEN = ("crimes-snapshot", "superseded-snapshot")
+
+SEEN = {"crimes-snapshot": "crimes", "superseded-snapshot": "crimes_superseded"}
+"""Property of an insight table's snapshot → the table whose present snapshot it names: what the insight knew."""
+
+NONE_SEEN = "none"
+"""The value of such a property where the table had no snapshot yet."""
 
 
 def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
@@ -34,10 +39,8 @@ def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
     table = tables.load(lake, city.name, insight.table)
     if table is None or (snapshot := table.current_snapshot()) is None:
         return []
-    seen = {name: tables.snapshot_property(snapshot, name) for name in _SEEN}
     changed = [
-        _first_changed(lake, city, "crimes", seen["crimes-snapshot"]),
-        _first_changed(lake, city, "crimes_superseded", seen["superseded-snapshot"]),
+        _first_changed(lake, city, name, tables.snapshot_property(snapshot, mark)) for mark, name in SEEN.items()
     ]
     days = [day for day in changed if day is not None]
     return [day for day in sorted(_days(table)) if days and day >= min(days)]
@@ -112,10 +115,10 @@ def _same(files: list[DataFile], rows: pa.Table) -> bool:
 
 def _present_snapshots(lake: Lake, city: City) -> dict[str, str]:
     found = {}
-    for mark, name in zip(_SEEN, ("crimes", "crimes_superseded"), strict=True):
+    for mark, name in SEEN.items():
         table = tables.load(lake, city.name, name)
         snapshot = table.current_snapshot() if table is not None else None
-        found[mark] = str(snapshot.snapshot_id) if snapshot else "none"
+        found[mark] = str(snapshot.snapshot_id) if snapshot else NONE_SEEN
     return found
 
 
@@ -133,7 +136,7 @@ def _first_changed(lake: Lake, city: City, name: str, seen: str | None) -> date 
         parent = snapshot.parent_snapshot_id
         found = table.snapshot_by_id(parent) if parent is not None else None
         if found is None:
-            if seen != "none":
+            if seen != NONE_SEEN:
                 days.append(date.min)
             break
         snapshot = found

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from crime_assets.cities import City
-from crime_assets.core.envelopes import Envelope
 from crime_assets.core.errors import LakeBusy
 from crime_assets.core.sql import render, statement
 from crime_assets.lakehouse import tables, typing
+from crime_assets.lakehouse.delivered import Delivered, type_deliveries
 from crime_assets.lakehouse.duck import connection, literal
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.removed import let_in
 from crime_assets.lakehouse.tables import Change, StalePlan
-from crime_assets.streams.deliveries import DamagedLine
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -69,17 +69,17 @@ class _Files:
 
 
 def merge_deliveries(
-    lake: Lake, city: City, lines: Iterable[Envelope | DamagedLine], properties: Mapping[str, str]
+    lake: Lake, city: City, delivered: Iterable[Delivered], properties: Mapping[str, str]
 ) -> MergeResult:
-    """Merge delivered lines, whichever days they are of, however often and in whatever order they come.
+    """Merge what was delivered, whichever days they are of, however often and in whatever order they come.
 
     `properties` are kept with the snapshot. LakeBusy where other writers keep changing the table.
     """
     with lake.writing(), connection(lake.staging) as con:
         typing.prepare(con, city)
-        typing.raw_from_deliveries(con, lines, city, datetime.now(UTC))
-        con.execute(f"CREATE TEMP TABLE typed AS {typing.typed_query(city)}")
+        type_deliveries(con, delivered, city, datetime.now(UTC))
         con.execute(f"CREATE TEMP TABLE incoming AS SELECT {_COLUMNS} FROM ({statement_of('incoming')})")
+        let_in(lake, city, con)
         kept = _Kept()
         for _ in range(_PLANS):
             try:
@@ -159,7 +159,7 @@ def _rank_versions(con: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
     """Make `known` (rows of the table with incoming ids), `versions` (all, ranked) and `winners` (rows that change)."""
     con.execute(f"CREATE OR REPLACE TEMP TABLE known AS SELECT {_COLUMNS}, '' AS filename FROM incoming LIMIT 0")
     # Ids first: one narrow column says which files are worth reading whole.
-    if holding := _files_holding(con, paths, "SELECT id FROM incoming"):
+    if holding := files_holding(con, paths, "SELECT id FROM incoming"):
         con.execute(
             f"""
             INSERT INTO known SELECT {_COLUMNS}, filename
@@ -175,7 +175,8 @@ def _rank_versions(con: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
     con.execute(f"CREATE OR REPLACE TABLE winners AS {statement_of('winners')}")
 
 
-def _files_holding(con: duckdb.DuckDBPyConnection, paths: list[str], ids: str) -> list[str]:
+def files_holding(con: duckdb.DuckDBPyConnection, paths: list[str], ids: str) -> list[str]:
+    """Those of the files that have a row with one of the ids that a query yields."""
     if not paths:
         return []
     rows = con.execute(

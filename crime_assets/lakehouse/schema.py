@@ -84,6 +84,12 @@ CRIMES = (
     Column("ingested_at", "timestamptz", "When this version of the record was pulled, UTC.", required=True),
 )
 
+REMOVED = (
+    *CRIMES,
+    Column("removed_on", "date", "Change day from which the source is known not to have it any more.", required=True),
+    Column("noticed_at", "timestamptz", "When its absence was noticed, UTC.", required=True),
+)
+
 COMPUTED_FROM: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("occurred_on", "month", "hour", "iso_weekday", "time_of_day"), ("occurred_at",)),
     **dict.fromkeys(("offense_class", "is_index", "is_violent", "is_property"), ("fbi_code",)),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from crime_assets.core.errors import LakeError
 from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, Column, iceberg_schema
+from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column, iceberg_schema
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -27,6 +27,9 @@ PROPERTY_PREFIX = "crime-assets."
 FIRST_CHANGED = "first-changed-day"
 """Snapshot property: the earliest change day whose state the snapshot alters."""
 
+NOTHING_CHANGED = date.max.isoformat()
+"""The FIRST_CHANGED of a snapshot that alters no row."""
+
 HISTORY_MARK = "history-before"
 UNDATED_MARK = "history-undated"
 TABLE_MARKS = frozenset({HISTORY_MARK, UNDATED_MARK})
@@ -37,6 +40,19 @@ _CURATED: dict[str, tuple[tuple[Column, ...], str | None]] = {
     # Few rows of many months each day: a file a month would leave thousands of tiny ones in a year.
     "crimes_superseded": (CRIMES, None),
     "crimes_quarantine": (QUARANTINE, None),
+    "crimes_removed": (REMOVED, None),
+}
+
+_PROPERTIES = {
+    "write.parquet.compression-codec": "zstd",
+    # A plan made before another writer's commit is never put on top of it: StalePlan asks for a new one.
+    "commit.retry.num-retries": "0",
+    # In force for merge_manifests only: an overwrite leaves the manifests of other files as they are.
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "2",
+    # Otherwise every commit leaves a metadata file for good.
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
 }
 
 
@@ -79,6 +95,12 @@ def names(lake: Lake, city: str) -> list[str]:
     return sorted(table for _, table in lake.catalog.list_tables((city,)))
 
 
+def every(lake: Lake, city: str) -> dict[str, Table]:
+    """Every table of the city as it is now, by name."""
+    found = {name: load(lake, city, name) for name in names(lake, city)}
+    return {name: table for name, table in found.items() if table is not None}
+
+
 def curated(lake: Lake, city: str, name: str) -> Table:
     """One of the curated tables, made if need be."""
     columns, month_of = _CURATED[name]
@@ -104,12 +126,7 @@ def create(
     elif partition_by is not None:
         field_id = schema.find_field(partition_by).field_id
         spec = PartitionSpec(PartitionField(field_id, 1000, IdentityTransform(), partition_by))
-    properties = {
-        "format-version": "2",
-        "write.parquet.compression-codec": "zstd",
-        # A plan made before another writer's commit is never put on top of it: StalePlan asks for a new one.
-        "commit.retry.num-retries": "0",
-    }
+    properties = {"format-version": "2", **_PROPERTIES}
     table = catalog.create_table((city, name), schema, partition_spec=spec, properties=properties)
     # Data files come from DuckDB without field ids: readers find their columns by name.
     mapping = table.schema().name_mapping.model_dump_json()
@@ -147,9 +164,14 @@ def local_path(location: str) -> str:
     return location.removeprefix("file://")
 
 
+def data_directory(table: Table) -> Path:
+    """Where the data files of a table lie."""
+    return Path(local_path(table.location())) / "data"
+
+
 def new_data_path(table: Table, partition: str) -> Path:
     """A path for a new data file of a table; `partition` is the readable name of its directory."""
-    directory = Path(local_path(table.location())) / "data" / partition
+    directory = data_directory(table) / partition
     directory.mkdir(parents=True, exist_ok=True)
     return directory / f"{secrets.token_hex(16)}.parquet"
 
@@ -161,7 +183,7 @@ def commit(table: Table, change: Change) -> int:
 
     properties = {PROPERTY_PREFIX + name: value for name, value in change.properties.items()}
     try:
-        _sync(change.add)
+        sync(change.add)
         with table.transaction() as transaction:
             with transaction.update_snapshot(snapshot_properties=properties).overwrite() as snapshot:
                 for file in change.remove:
@@ -179,13 +201,54 @@ def commit(table: Table, change: Change) -> int:
         raise StalePlan from error
 
 
+def merge_manifests(table: Table, properties: Mapping[str, str]) -> int:
+    """Gather what manifests of the present snapshot list into as few as can be, as a snapshot of its own; its id.
+
+    StalePlan if another writer was faster.
+    """
+    from pyiceberg.exceptions import CommitFailedException
+
+    marks = {PROPERTY_PREFIX + name: value for name, value in properties.items()}
+    try:
+        with table.transaction() as transaction:
+            # An append merges manifests on its way; this one appends nothing.
+            snapshot = transaction.update_snapshot(snapshot_properties=marks).merge_append()
+            snapshot.commit()
+        return snapshot.snapshot_id
+    except CommitFailedException as error:
+        raise StalePlan from error
+
+
+def manifests(table: Table) -> int:
+    """How many manifests must be read to find the live data files."""
+    snapshot = table.current_snapshot()
+    return len(snapshot.manifests(table.io)) if snapshot is not None else 0
+
+
+def settle_properties(table: Table) -> None:
+    """Give a table the properties that `create` gives now."""
+    if not _PROPERTIES.items() <= table.properties.items():
+        with table.transaction() as transaction:
+            transaction.set_properties(_PROPERTIES)
+
+
+def drop_snapshots(table: Table, snapshot_ids: Sequence[int]) -> None:
+    """Forget snapshots; their files stay until someone removes them. StalePlan if another writer was faster."""
+    from pyiceberg.exceptions import CommitFailedException
+
+    try:
+        table.maintenance.expire_snapshots().by_ids(list(snapshot_ids)).commit()
+    except CommitFailedException as error:
+        raise StalePlan from error
+
+
 def discard(paths: Sequence[Path]) -> None:
     """Remove data files that no snapshot knows."""
     for path in paths:
         path.unlink(missing_ok=True)
 
 
-def _sync(paths: Sequence[Path]) -> None:
+def sync(paths: Sequence[Path]) -> None:
     """Data must be on the disk before a snapshot names it."""
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)

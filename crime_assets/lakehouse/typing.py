@@ -1,24 +1,21 @@
-"""From a source's texts to typed rows: makes `raw_records` for DuckDB, and runs sql/crimes/typed.sql over it."""
+"""From a source's texts to typed rows: makes `raw_records` for DuckDB; sql/crimes/typed.sql is asked over it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
 
 import duckdb
 import pyarrow as pa
 
 from crime_assets.cities import City
-from crime_assets.core.digests import COMPUTED_REGION, canonical_json
-from crime_assets.core.envelopes import Envelope
+from crime_assets.core.digests import canonical_json
 from crime_assets.core.sql import render, statement
 from crime_assets.feeds import DAMAGE, RAW
+from crime_assets.lakehouse.arrow_texts import is_trimmed
 from crime_assets.lakehouse.duck import identifier, literal
+from crime_assets.lakehouse.record_json import record_json
 from crime_assets.lakehouse.schema import CRIMES
-from crime_assets.streams.deliveries import DamagedLine
 
 SOURCE_COLUMNS = (
     "id case_number occurred_at block iucr primary_type description location_description arrest domestic beat district "
@@ -28,8 +25,7 @@ SOURCE_COLUMNS = (
 
 TYPED_COLUMNS = tuple(column.name for column in CRIMES)
 
-_CHUNK = 20_000
-_RAW_RECORDS = pa.schema(
+RAW_RECORDS = pa.schema(
     [
         *((name, pa.string()) for name in SOURCE_COLUMNS),
         ("raw", pa.string()),
@@ -69,89 +65,40 @@ def typed_query(city: City) -> str:
     )
 
 
-def raw_from_history(
-    con: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, city: City, pulled_at: datetime
-) -> None:
-    """Make `raw_records` of a feed's history; it can be read once, with `faithful` around the reading."""
-    schema = reader.schema
-    own = sorted(name for name in schema.names if not name.startswith((COMPUTED_REGION, "_")))
-    members = ", ".join(_json_member(schema.field(name)) for name in own)
-    columns = ", ".join(f"{_text_of(city, name, schema)} AS {name}" for name in SOURCE_COLUMNS)
-    con.register("history_batches", reader)
+def prepare_functions(con: duckdb.DuckDBPyConnection) -> None:
+    """Make known what histories need beside `prepare`; once for a connection and all its cursors."""
     # DuckDB writes the few control characters that need one with another escape than canonical_json.
     con.create_function("canonical_json", lambda text: canonical_json(json.loads(text)), ["VARCHAR"], "VARCHAR")
+
+
+def raw_from_history(con: duckdb.DuckDBPyConnection, records: pa.Table, city: City, pulled_at: datetime) -> None:
+    """Make `raw_records` of a part of a feed's history."""
+    schema = records.schema
+    columns = ", ".join(f"{_text_of(city, name, schema)} AS {name}" for name in SOURCE_COLUMNS)
+    con.register("history_records", records)
+    record = record_json(records)
+    if records.column(RAW).null_count < len(records):
+        record = f"coalesce({identifier(RAW)}, {record})"
     con.execute(
         f"""
         CREATE OR REPLACE TEMP VIEW raw_records AS
-        SELECT * EXCLUDE (line, record), coalesce(line, record) AS raw, md5(raw) AS record_md5,
-               TIMESTAMPTZ {literal(pulled_at.isoformat())} AS ingested_at
-        FROM (
-          SELECT * REPLACE (CASE WHEN contains(record, '\\u00') THEN canonical_json(record) ELSE record END AS record)
-          FROM (
-            SELECT {columns}, {identifier(DAMAGE)} AS damage, {identifier(RAW)} AS line,
-                   '{{' || concat_ws(',', {members}) || '}}' AS record
-            FROM history_batches
-          )
-        )
+        SELECT *, md5(raw) AS record_md5, TIMESTAMPTZ {literal(pulled_at.isoformat())} AS ingested_at
+        FROM (SELECT {columns}, {identifier(DAMAGE)} AS damage, {record} AS raw FROM history_records)
         """
     )
+    _trim(con, is_needed=not all(map(is_trimmed, records.columns)))
 
 
-@contextmanager
-def faithful(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatchReader]:
-    """The same reader for DuckDB to read: what it raises comes out as itself, not as a duckdb.Error that quotes it."""
-    failures: list[BaseException] = []
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        try:
-            yield from reader
-        except BaseException as error:
-            failures.append(error)
-            raise
-
-    try:
-        yield pa.RecordBatchReader.from_batches(reader.schema, batches())
-    except duckdb.Error:
-        if failures:
-            raise failures[0] from None
-        raise
+def raw_from_deliveries(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:
+    """Make `raw_records` of a table that has them, with the columns of RAW_RECORDS."""
+    con.register("delivered", records)
+    con.execute("CREATE OR REPLACE TEMP VIEW raw_records AS FROM delivered")
+    _trim(con, is_needed=not all(map(is_trimmed, records.columns)))
 
 
-def raw_from_deliveries(
-    con: duckdb.DuckDBPyConnection,
-    lines: Iterable[Envelope | DamagedLine],
-    city: City,
-    found_at: datetime,
-) -> None:
-    """Make `raw_records` of delivered lines; damaged lines carry the time they were found at."""
-    con.register("delivered", _RAW_RECORDS.empty_table())
-    con.execute("CREATE OR REPLACE TEMP TABLE raw_records AS FROM delivered")
-    rows = (_row(line, city, found_at) for line in lines)
-    # A day on which the city stamps a million records anew is no reason to hold them all in Python.
-    while chunk := list(islice(rows, _CHUNK)):
-        con.register("delivered", pa.Table.from_pylist(chunk, schema=_RAW_RECORDS))
-        con.execute("INSERT INTO raw_records FROM delivered")
-
-
-def _row(line: Envelope | DamagedLine, city: City, found_at: datetime) -> dict[str, object]:
-    if isinstance(line, DamagedLine):
-        return {"raw": line.raw, "record_md5": line.md5, "ingested_at": found_at, "damage": line.reason}
-    texts = {name: _joined_text(line, city.columns.get(name)) for name in SOURCE_COLUMNS}
-    return {**texts, "raw": canonical_json(line.record), "record_md5": line.md5, "ingested_at": line.pulled_at}
-
-
-def _joined_text(line: Envelope, source: str | tuple[str, ...] | None) -> str | None:
-    if source is None:
-        return None
-    fields = (source,) if isinstance(source, str) else source
-    texts = [_as_text(line.record[field]) for field in fields if line.record.get(field) is not None]
-    return " ".join(texts) if texts else None
-
-
-def _as_text(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    # JSON can hold lone surrogates, Arrow cannot.
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _trim(con: duckdb.DuckDBPyConnection, *, is_needed: bool) -> None:
+    trimmed = render(statement("crimes", "trimmed"), "duckdb", {}) if is_needed else "FROM raw_records"
+    con.execute(f"CREATE OR REPLACE TEMP VIEW trimmed_records AS {trimmed}")
 
 
 def _text_of(city: City, column: str, schema: pa.Schema) -> str:
@@ -161,13 +108,6 @@ def _text_of(city: City, column: str, schema: pa.Schema) -> str:
     if not present:
         return "NULL::VARCHAR"
     return f"CAST({present[0]} AS VARCHAR)" if len(present) == 1 else f"concat_ws(' ', {', '.join(present)})"
-
-
-def _json_member(field: pa.Field) -> str:
-    column = identifier(field.name)
-    is_json = (field.metadata or {}).get(b"json") == b"true"
-    value = column if is_json else f"CAST(to_json({column}) AS VARCHAR)"
-    return f"{literal(json.dumps(field.name, ensure_ascii=False) + ':')} || {value}"
 
 
 def _lookup(con: duckdb.DuckDBPyConnection, name: str, columns: tuple[str, str], rows: list[tuple[str, str]]) -> None:

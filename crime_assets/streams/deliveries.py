@@ -34,17 +34,21 @@ class DamagedLine:
 def read_delivery(store: LandingStore, key: str, city: str) -> Iterator[Envelope | DamagedLine]:
     """Every line of a delivery. LandingError, after the lines before it, where the object itself breaks off."""
     for line in _lines(store, key):
-        if not line.strip():
-            continue
-        try:
-            yield unseal(line, city)
-        except BadLine as error:
-            yield DamagedLine(str(error), line.decode("utf-8", "replace").replace("\x00", "�"))
+        if line.strip():
+            yield open_line(line, city)
+
+
+def open_line(line: bytes, city: str) -> Envelope | DamagedLine:
+    """A delivered line opened, or what is wrong with it."""
+    try:
+        return unseal(line, city)
+    except BadLine as error:
+        return DamagedLine(str(error), line.decode("utf-8", "replace").replace("\x00", "�"))
 
 
 def _lines(store: LandingStore, key: str) -> Iterator[bytes]:
     rest = b""
-    for piece in _plain(store, key):
+    for piece in content_of(store, key):
         *whole, rest = (rest + piece).split(b"\n")
         yield from whole
         if len(rest) > _LINE_LIMIT:
@@ -53,7 +57,7 @@ def _lines(store: LandingStore, key: str) -> Iterator[bytes]:
         yield rest
 
 
-def _plain(store: LandingStore, key: str) -> Iterator[bytes]:
+def content_of(store: LandingStore, key: str) -> Iterator[bytes]:
     """Content with gzip undone, told by the first bytes; several gzip members may follow one another."""
     chunks = store.chunks(key)
     first = next(chunks, b"")

@@ -6,7 +6,7 @@ Recorded when deliveries are checked, and once more when the lake has merged the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 
@@ -15,12 +15,19 @@ from crime_assets.core.batches import load_manifest, missing_batches
 from crime_assets.core.envelopes import Envelope
 from crime_assets.core.errors import LandingError
 from crime_assets.streams import LandingStore, StoredObject
-from crime_assets.streams.deliveries import DamagedLine, read_delivery
+from crime_assets.streams.deliveries import DamagedLine, content_of, read_delivery
+
+_KINDS: dict[type, str] = {str: "text", bool: "flag", int: "number", float: "number", dict: "object", list: "list"}
+_LARGEST_WHOLE = 16 << 20
+"""Bytes of an object, unpacked, that is still read as one."""
 
 
 @dataclass(frozen=True)
 class InventoryItem:
-    """An object as it was found; `damage` says where its content breaks off."""
+    """An object as it was found; `damage` says where its content breaks off.
+
+    `is_plain`: it is whole, every line is an envelope, and any JSON reader would read the same in it.
+    """
 
     key: str
     etag: str
@@ -28,16 +35,20 @@ class InventoryItem:
     records: int
     damaged_lines: int
     damage: str | None = None
+    is_plain: bool = False
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """What lies in the landing store for a change day. `distinct` counts different records."""
+    """What lies in the landing store for a change day. `distinct` counts different records, `kinds` says of each field
+    how its values look in JSON: text, flag, number, object or list.
+    """
 
     items: list[InventoryItem] = field(default_factory=list)
     distinct: int = 0
     promised_batches: int | None = None
     missing_batches: list[str] = field(default_factory=list)
+    kinds: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -52,15 +63,16 @@ class Inventory:
 
 def take_inventory(store: LandingStore, city: str, day: date) -> Inventory:
     """Look through the day's deliveries, hold them against the manifest, and record what was found."""
-    batches: dict[str, set[str]] = {}
-    items = [_look_at(store, found, city, batches) for found in store.list(keys.deliveries_prefix(city, day))]
+    seen = _Seen()
+    items = [_look_at(store, found, city, seen) for found in store.list(keys.deliveries_prefix(city, day))]
     content = store.read(keys.manifest(city, day))
     manifest = load_manifest(content) if content is not None else None
     inventory = Inventory(
         items=items,
-        distinct=len(set().union(*batches.values())),
+        distinct=len(set().union(*seen.batches.values())),
+        kinds=seen.kinds,
         promised_batches=None if manifest is None else len(manifest.batches),
-        missing_batches=[] if manifest is None else missing_batches(manifest, batches),
+        missing_batches=[] if manifest is None else missing_batches(manifest, seen.batches),
     )
     store.write(keys.inventory(city, day), _dump(inventory))
     return inventory
@@ -89,10 +101,30 @@ def merged_days(store: LandingStore, city: str) -> list[date]:
     return sorted(day for day in days if day is not None)
 
 
-def lines_of(store: LandingStore, city: str, inventories: Iterable[Inventory]) -> Iterator[Envelope | DamagedLine]:
-    """Every line of the inventories' objects; an object that the inventory calls damaged ends where it breaks off."""
-    for inventory in inventories:
+@dataclass(frozen=True)
+class PlainObject:
+    """The content of a plain object, so that it can be read by columns; `kinds` of the fields are those of its day."""
+
+    content: bytes
+    records: int
+    kinds: Mapping[str, Sequence[str]]
+
+
+def contents_of(
+    store: LandingStore, city: str, inventories: Mapping[date, Inventory]
+) -> Iterator[PlainObject | Envelope | DamagedLine]:
+    """All that the inventories' objects hold: plain ones whole, others line by line, with what is wrong with a line.
+
+    An object that the inventory calls damaged ends where it breaks off. One that was written anew since is no longer
+    what the inventory says, and is read by line.
+    """
+    for day, inventory in inventories.items():
+        present = {found.key: found.etag for found in store.list(keys.deliveries_prefix(city, day))}
         for item in inventory.items:
+            is_plain = item.is_plain and present.get(item.key) == item.etag
+            if is_plain and (content := _whole(store, item.key)) is not None:
+                yield PlainObject(content, item.records, inventory.kinds)
+                continue
             try:
                 yield from read_delivery(store, item.key, city)
             except LandingError:
@@ -100,19 +132,54 @@ def lines_of(store: LandingStore, city: str, inventories: Iterable[Inventory]) -
                     raise
 
 
-def _look_at(store: LandingStore, found: StoredObject, city: str, batches: dict[str, set[str]]) -> InventoryItem:
-    records = damaged = 0
+def _whole(store: LandingStore, key: str) -> bytes | None:
+    """An object's content; None if it is too large, which the stored size of a packed one does not tell."""
+    content = bytearray()
+    for piece in content_of(store, key):
+        content += piece
+        if len(content) > _LARGEST_WHOLE:
+            return None
+    return bytes(content)
+
+
+@dataclass
+class _Seen:
+    """What the records of a day have in common."""
+
+    batches: dict[str, set[str]] = field(default_factory=dict)
+    """Batch → digests of its records."""
+    shapes: set[tuple[tuple[str, ...], tuple[type, ...]]] = field(default_factory=set)
+    """Names of fields with the types of their values; a handful, however many records there are."""
+
+    def add(self, line: Envelope) -> None:
+        self.batches.setdefault(line.batch, set()).add(line.md5)
+        self.shapes.add((tuple(line.record), tuple(map(type, line.record.values()))))
+
+    @property
+    def kinds(self) -> dict[str, list[str]]:
+        found: dict[str, set[str]] = {}
+        for names, types in self.shapes:
+            for name, kind in zip(names, types, strict=True):
+                if kind in _KINDS:
+                    found.setdefault(name, set()).add(_KINDS[kind])
+        return {name: sorted(found[name]) for name in sorted(found)}
+
+
+def _look_at(store: LandingStore, found: StoredObject, city: str, seen: _Seen) -> InventoryItem:
+    records = damaged = plain = 0
     damage = None
     try:
         for line in read_delivery(store, found.key, city):
             if isinstance(line, Envelope):
-                batches.setdefault(line.batch, set()).add(line.md5)
+                seen.add(line)
                 records += 1
+                plain += line.is_plain
             else:
                 damaged += 1
     except LandingError as error:
         damage = str(error)
-    return InventoryItem(found.key, found.etag, found.size, records, damaged, damage)
+    is_plain = damage is None and damaged == 0 and plain == records
+    return InventoryItem(found.key, found.etag, found.size, records, damaged, damage, is_plain)
 
 
 def _dump(inventory: Inventory) -> bytes:

@@ -39,5 +39,5 @@ class LocalStream:
             self._write(day)
 
     def _write(self, day: date) -> None:
-        content = gzip.compress(bytes(self._buffers.pop(day)), compresslevel=6, mtime=0)
+        content = gzip.compress(bytes(self._buffers.pop(day)), compresslevel=4, mtime=0)
         self._store.write(keys.delivery(self._city, day, self.name, self._clock()), content)

@@ -125,7 +125,7 @@ class _Batcher:
     def _put(self, day: date) -> None:
         batch = self._open.pop(day)
         name = f"{day}-{self._name}-{len(self._pulls[day].batches):05d}"
-        lines = [seal(record, self._city.name, day, name, self._pulled_at) for record in batch.values()]
+        lines = [seal(record, self._city.name, day, name, self._pulled_at, digest) for digest, record in batch.items()]
         self._stream.put(day, lines)
         self._pulls[day].batches[name] = set(batch)
 

@@ -15,7 +15,6 @@ from crime_assets.checks import verdicts
 from crime_assets.checks.verdicts import COUNT_LIMIT, SHARE_CHANGE, Verdict
 from crime_assets.core.envelopes import Envelope
 from crime_assets.core.sql import render, statement
-from crime_assets.streams.deliveries import DamagedLine
 from crime_assets.streams.inventory import Inventory, InventoryItem
 from crime_assets_tests import build
 
@@ -99,20 +98,29 @@ class TestDuplicateShare:
         assert verdict.sentence == "0 of 0 delivered records are repetitions; the worst day has 0.0%."
 
 
-def lines(count: int, **fields: object) -> list[Envelope | DamagedLine]:
+def lines(count: int, **fields: object) -> list[Envelope]:
     location = {"latitude": "41.88", "longitude": "-87.62"}
     return [build.envelope(build.record(id, "2024-01-20", location=location, **fields)) for id in range(count)]
 
 
+def schema(columns: frozenset[str], *objects: list[Envelope]) -> Verdict:
+    """The verdict on inventories of these records, one a day."""
+    days = [
+        Inventory([InventoryItem("raw/1", "etag", 10, len(one), 0)], len(one), kinds=build.kinds_of(one))
+        for one in objects
+    ]
+    return verdicts.source_schema(CHICAGO, columns, days)
+
+
 class TestSourceSchema:
     def test_passes(self) -> None:
-        verdict = verdicts.source_schema(CHICAGO, COLUMNS, lines(200))
+        verdict = schema(COLUMNS, lines(200))
         assert verdict.passed
         assert verdict.sentence == "All 22 columns are there and look as they should."
         assert verdict.figures == {"drift": {}, "records_looked_at": 200}
 
     def test_a_new_and_a_lost_column(self) -> None:
-        verdict = verdicts.source_schema(CHICAGO, COLUMNS - {"ward", "beat"} | {"precinct"}, lines(200))
+        verdict = schema(COLUMNS - {"ward", "beat"} | {"precinct"}, lines(200))
         assert not verdict.passed
         assert verdict.sentence == (
             "precinct is new at the source; beat is gone from the source; ward is gone from the source"
@@ -131,31 +139,28 @@ class TestSourceSchema:
     )
     def test_one_value_of_another_kind(self, fields: dict[str, Any], sentence: str) -> None:
         odd = [*lines(199), build.envelope({**build.record(1, "2024-01-20"), **fields})]
-        verdict = verdicts.source_schema(CHICAGO, COLUMNS, odd)
+        verdict = schema(COLUMNS, odd)
         assert not verdict.passed
         assert verdict.sentence == sentence
 
     def test_every_kind_is_named(self) -> None:
         odd = [build.envelope(build.record(1, "2024-01-20", beat=value)) for value in ({"a": 1}, 1, "0111")]
-        assert verdicts.source_schema(CHICAGO, COLUMNS, odd).figures["drift"] == {
-            "beat": "should be text and comes as number, object"
-        }
+        assert schema(COLUMNS, odd).figures["drift"] == {"beat": "should be text and comes as number, object"}
 
     def test_an_export_spells_flags_and_points_as_text(self) -> None:
         spelled = build.envelope(build.record(2, "2024-01-20", arrest="true", location="(41.88, -87.62)"))
-        assert verdicts.source_schema(CHICAGO, COLUMNS, [*lines(1), spelled]).passed
+        assert schema(COLUMNS, lines(1), [spelled]).passed
 
     def test_an_empty_column_shows_only_among_many_records(self) -> None:
-        assert verdicts.source_schema(CHICAGO, COLUMNS, lines(99, ward=None)).passed
-        verdict = verdicts.source_schema(CHICAGO, COLUMNS, lines(100, ward=None))
+        assert schema(COLUMNS, lines(99, ward=None)).passed
+        verdict = schema(COLUMNS, lines(100, ward=None))
         assert not verdict.passed
         assert verdict.sentence == "ward is empty in all 100 records"
-        assert verdicts.source_schema(CHICAGO, COLUMNS, [*lines(100, ward=None), *lines(1)]).passed
+        assert schema(COLUMNS, lines(100, ward=None), lines(1)).passed
 
-    def test_nothing_and_damaged_lines_say_nothing(self) -> None:
-        damaged: list[Envelope | DamagedLine] = [DamagedLine("not JSON", "x")] * 200
-        for given in ([], damaged):
-            verdict = verdicts.source_schema(CHICAGO, COLUMNS, given)
+    def test_nothing_says_nothing(self) -> None:
+        for given in ([], [[]]):
+            verdict = schema(COLUMNS, *given)
             assert verdict.passed
             assert verdict.figures["records_looked_at"] == 0
 

@@ -21,7 +21,7 @@ from crime_assets.lakehouse.history import load_history
 from crime_assets.lakehouse.insights import replace_days
 from crime_assets.lakehouse.lake import CityState, Lake
 from crime_assets.lakehouse.schema import CRIMES, QUARANTINE
-from crime_assets_tests.build import CHICAGO
+from crime_assets_tests.build import CHICAGO, record
 from crime_assets_tests.lakehouse.lakes import ListFeed, merge, snapshots
 from crime_assets_tests.lakehouse.test_merge import deliveries, model, random_versions, version
 
@@ -330,11 +330,6 @@ def aged(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 @pytest.mark.parametrize(
     ("as_of", "rows"),
     [
-        ("2024-03-01", 1),
-        ("20240301", 1),
-        ("2024-W09-5", 1),
-        ("2024-03-02", 2),
-        ("20240302", 2),
         ("2024-03-02T11:59:59", 1),
         ("2024-03-02 11:59:59.999", 1),
         ("2024-03-02T12:00:00", 2),
@@ -342,10 +337,10 @@ def aged(tmp_path_factory: pytest.TempPathFactory) -> Lake:
         ("2024-03-02T13:59:59+02:00", 1),
         ("2024-03-02T14:00:00+02:00", 2),
         ("2024-03-01T23:59:59.999", 1),
-        ("9999-12-31", 2),
+        ("9999-12-31T00:00:00", 2),
     ],
 )
-def test_as_of_a_time_or_the_end_of_a_day(aged: Lake, as_of: str, rows: int) -> None:
+def test_as_of_a_time(aged: Lake, as_of: str, rows: int) -> None:
     assert count(aged, as_of) == rows
 
 
@@ -359,11 +354,39 @@ def test_as_of_applies_to_crimes_alone(aged: Lake) -> None:
         "(SELECT count(*) FROM crimes_quarantine)"
     )
 
-    assert DuckDBEngine(aged, CHICAGO).query(asked, "2024-03-01").rows == [(datetime(2024, 1, 20, 15, 40), 1, 1)]
-    assert DuckDBEngine(aged, CHICAGO).query(asked, "2024-03-03").rows == [(datetime(2024, 1, 22, 15, 40), 1, 1)]
+    for as_of, updated in (("2024-03-02T00:00:00", 20), ("2024-03-04T00:00:00", 22), ("2024-01-21", 20)):
+        assert DuckDBEngine(aged, CHICAGO).query(asked, as_of).rows == [(datetime(2024, 1, updated, 15, 40), 1, 1)]
 
 
-@pytest.mark.parametrize("as_of", ["2024-02-29", "2024-03-01T23:59:59.998", "0001-01-01", "1969-12-31"])
+@pytest.mark.parametrize(
+    ("as_of", "known"),
+    [
+        ("2024-01-19", []),
+        ("2024-01-20", [(1, 20), (2, 20)]),
+        ("20240121", [(1, 20), (2, 20)]),
+        ("2024-01-22", [(1, 22), (2, 20)]),
+        ("9999-12-31", [(1, 22), (2, 20)]),
+    ],
+)
+def test_as_of_a_change_day_is_what_had_been_published_by_then(
+    aged: Lake, as_of: str, known: list[tuple[int, int]]
+) -> None:
+    found = DuckDBEngine(aged, CHICAGO).query("SELECT id, day(updated_on) FROM crimes ORDER BY id", as_of)
+
+    assert found.rows == known
+
+
+def test_days_before_the_history_cannot_be_told(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    load_history(lake, CHICAGO, ListFeed([record(1, "2024-01-10"), record(2, "2018-02-10")]), date(2024, 2, 1), "run")
+    engine = DuckDBEngine(lake, CHICAGO)
+
+    assert engine.query("SELECT count(*) FROM crimes", "2024-01-31").rows == [(2,)]
+    with pytest.raises(CrimeAssetsError, match="its history goes up to 2024-01-31: ask for that day or a later one"):
+        engine.query("SELECT count(*) FROM crimes", "2024-01-30")
+
+
+@pytest.mark.parametrize("as_of", ["2024-03-01T23:59:59.998", "0001-01-01T00:00:00", "1969-12-31 10:00"])
 def test_as_of_before_there_was_anything(aged: Lake, as_of: str) -> None:
     with pytest.raises(
         CrimeAssetsError, match=f"no snapshot of crimes as old as {as_of}: ask for a later time"

@@ -16,7 +16,7 @@ import operator
 import random
 import re
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,7 +32,8 @@ STAMPS = frozenset({"date", "updated_on"})
 """Columns of the type floating_timestamp; all others are compared as text."""
 DEFAULT_LIMIT, LARGEST_LIMIT = 1_000, 50_000
 _JSON = "application/json;charset=utf-8"
-_SOQL_TOKEN = re.compile(r"\s*(?:('(?:[^']|'')*')|(:?[A-Za-z_]\w*)|(<=|>=|!=|=|<|>|\(|\)))")
+_SOQL_TOKEN = re.compile(r"\s*(?:('(?:[^']|'')*')|(:?[A-Za-z_]\w*)|(<=|>=|!=|=|<|>|\(|\)|,))")
+_COUNT_BY_MONTH = re.compile(r"(date_trunc_ym\((\w+)\))(?: as (\w+))?,count\(\*\)(?: as (\w+))?", re.IGNORECASE)
 _COMPARISONS = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -325,7 +326,7 @@ class SodaServer:
 
     def _query(self, params: dict[str, str]) -> tuple[list[str], list[Row]]:
         select = re.sub(r"\s*,\s*", ",", params.pop("$select", "*").strip())
-        where, order = params.pop("$where", None), params.pop("$order", None)
+        where, order, group = (params.pop(name, None) for name in ("$where", "$order", "$group"))
         limit, offset = int(params.pop("$limit", DEFAULT_LIMIT)), int(params.pop("$offset", 0))
         if params:
             raise RefusedError(
@@ -338,10 +339,22 @@ class SodaServer:
         if counting:
             name = counting[1] or "count"
             return [name], [{name: str(len(rows))}]
+        names, rows = self._grouped(rows, select, group) if group else (self._selected(select), rows)
         self._sort(rows, order)
-        names = self._selected(select)
         page = rows[offset : offset + limit]
         return names, [{name: row[name] for name in names if row.get(name) is not None} for row in page]
+
+    def _grouped(self, rows: list[Row], select: str, group: str) -> tuple[list[str], list[Row]]:
+        """How many rows each month has; the group of the rows without a time has no month."""
+        match = _COUNT_BY_MONTH.fullmatch(select)
+        if match is None or match[1] != group:
+            raise _syntax_error(f"{select} GROUP BY {group}")
+        column, month, n = self._known(match[2]), match[3] or f"date_trunc_ym_{match[2]}", match[4] or "count"
+        if column not in STAMPS:
+            raise RefusedError(400, "errorCode", "query.soql.type-mismatch", f"Type mismatch for {match[1]}, is text")
+        counts = Counter(row[column][:7] if row.get(column) is not None else None for row in rows)
+        months = {text: text and f"{text}-01T00:00:00.000" for text in counts}
+        return [month, n], [{month: months[text], n: str(count)} for text, count in counts.items()]
 
     def _sort(self, rows: list[Row], order: str | None) -> None:
         if order is None:
@@ -378,7 +391,7 @@ class SodaServer:
 
 
 class _Where:
-    """`$where` of comparisons of a column with a literal, IS [NOT] NULL, AND, OR and brackets; all else is refused."""
+    """`$where` of comparisons of a column with a literal, IN, IS [NOT] NULL, AND, OR, brackets; all else is refused."""
 
     def __init__(self, text: str, number: Callable[[str], int], known: Callable[[str], str]) -> None:
         self._number, self._known = number, known
@@ -433,11 +446,30 @@ class _Where:
             if not self._take("NULL"):
                 raise _syntax_error(self._text)
             return lambda row: (row.get(name) is None) == wanted
-        compare, literal = _COMPARISONS.get(self._next()), self._next()
-        if compare is None or not literal.startswith("'"):
+        if self._take("IN"):
+            values = self._list(name)
+            return lambda row: row.get(name) is not None and self._value(name, row[name]) in values
+        compare = _COMPARISONS.get(self._next())
+        if compare is None:
             raise _syntax_error(self._text)
-        wanted_value = self._value(name, literal[1:-1].replace("''", "'"))
+        wanted_value = self._literal(name)
         return lambda row: row.get(name) is not None and bool(compare(self._value(name, row[name]), wanted_value))
+
+    def _list(self, name: str) -> list[Any]:
+        if not self._take("("):
+            raise _syntax_error(self._text)
+        values = [self._literal(name)]
+        while self._take(","):
+            values.append(self._literal(name))
+        if not self._take(")"):
+            raise _syntax_error(self._text)
+        return values
+
+    def _literal(self, name: str) -> Any:
+        text = self._next()
+        if not text.startswith("'"):
+            raise _syntax_error(self._text)
+        return self._value(name, text[1:-1].replace("''", "'"))
 
     def _value(self, name: str, text: str) -> Any:
         if name == ":id":

@@ -20,6 +20,7 @@ from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.history import load_history
 from crime_assets.lakehouse.lake import Lake
 from crime_assets_tests.build import CHICAGO, write_export
+from crime_assets_tests.feeds.histories import read_history
 from crime_assets_tests.feeds.soda_server import SodaServer
 
 ORIGIN = date(2025, 9, 1)
@@ -79,7 +80,7 @@ def test_its_name_is_what_crime_feed_calls_it(feeds: dict[str, Feed]) -> None:
 
 @pytest.mark.parametrize("before", [ORIGIN, ORIGIN + timedelta(days=4), TODAY])
 def test_history_and_changes_hold_each_record_once(feed: Feed, records: list[Record], before: date) -> None:
-    history = feed.history(before).read_all().to_pylist()
+    history = read_history(feed, before).to_pylist()
     changes = list(feed.changes(before, LATEST))
     assert ids(history + changes) == ids(records)
     assert len(changes) == sum(str(r["updated_on"])[:10] >= str(before) for r in records)
@@ -104,11 +105,27 @@ def test_records_are_the_sources_own_fields_and_no_nulls(feed: Feed) -> None:
 
 
 def test_history_has_a_column_for_each_field_and_two_for_damage(feed: Feed) -> None:
-    reader = feed.history(ORIGIN)
-    assert set(reader.schema.names) == {*CHICAGO.source_columns, DAMAGE, RAW}
-    assert all(pa.types.is_string(field.type) or pa.types.is_boolean(field.type) for field in reader.schema)
-    table = reader.read_all()
+    table = read_history(feed, ORIGIN)
+    assert set(table.schema.names) == {*CHICAGO.source_columns, DAMAGE, RAW}
+    assert all(pa.types.is_string(field.type) or pa.types.is_boolean(field.type) for field in table.schema)
     assert table.column(DAMAGE).null_count == table.column(RAW).null_count == table.num_rows > 3_000
+
+
+def test_a_history_is_given_in_parts_that_can_be_read_again(feed: Feed) -> None:
+    with feed.history(ORIGIN) as history:
+        first = {part: ids(history.read(part).to_pylist()) for part in history.parts}
+        again = {part: ids(history.read(part).to_pylist()) for part in history.parts}
+        assert len(first) == len(history.parts) > 0
+    assert first == again
+
+
+def test_the_parts_of_a_source_are_the_same_next_time_and_another_days_are_not(feed: Feed) -> None:
+    with feed.history(ORIGIN) as history:
+        source, parts = history.source, set(history.parts)
+    with feed.history(ORIGIN) as history:
+        assert (history.source, set(history.parts)) == (source, parts)
+    with feed.history(TODAY) as history:
+        assert history.source != source
 
 
 def test_every_record_of_this_city_belongs_to_a_day(feed: Feed) -> None:

@@ -7,19 +7,22 @@ import gzip
 import io
 import os
 import random
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from crime_assets.cities import get
 from crime_assets.core.errors import FeedError, UsageError
-from crime_assets.feeds import DAMAGE, RAW, Record, csv_lines
+from crime_assets.feeds import DAMAGE, RAW, Record, csv_lines, spool
 from crime_assets.feeds.export import ExportFeed
-from crime_assets.feeds.export_file import api_name
+from crime_assets.feeds.export_file import ExportFile, api_name
+from crime_assets_tests.feeds.histories import read_history
 
 HEADER = (
     b"ID,Case Number,Date,Block,IUCR,Primary Type,Description,Location Description,Arrest,Domestic,Beat,District,Ward,"
@@ -98,7 +101,7 @@ def history(source: ExportFeed, before: date = LATER) -> tuple[list[Record], dic
     """Records, and damaged lines with their reasons."""
     rows = [
         {name: value for name, value in row.items() if value is not None}
-        for row in source.history(before).read_all().to_pylist()
+        for row in read_history(source, before).to_pylist()
     ]
     assert all(row.keys() == {DAMAGE, RAW} for row in rows if DAMAGE in row)
     records = [row for row in rows if DAMAGE not in row]
@@ -133,7 +136,7 @@ class TestRecords:
         other = {"updated_on": "11/19/2018 04:14:28 PM", "zip": "60601", "id": "2"}
         assert changes(source) == in_order([crime(1), other])
         assert history(source) == (in_order([crime(1), other]), {})
-        assert source.history(LATER).schema.names == [*FIELDS, "zip", DAMAGE, RAW]
+        assert read_history(source, LATER).schema.names == [*FIELDS, "zip", DAMAGE, RAW]
 
     def test_a_field_over_several_lines_is_one_record(self, tmp_path: Path) -> None:
         texts = ["one\ntwo", "\n\nlast", 'with "quotes"\nand, commas\n', "a\r\nb", "single\rreturn"]
@@ -339,7 +342,7 @@ class TestDamage:
                 lines.append(line(record))
             lines += [chance.choice([b"", HEADER])] * (chance.random() < 0.05)
         source = export(tmp_path / "a.csv.gz", lines, chance.choice([b"\n", b"\r\n"]))
-        table = source.history(LATER).read_all()
+        table = read_history(source, LATER)
         records, damaged = history(source)
         assert records == in_order(good)
         assert sorted(filter(None, table.column(RAW).to_pylist())) == sorted(bad)
@@ -392,7 +395,7 @@ class TestRefusals:
         with pytest.raises(FeedError, match=r"a\.csv\.gz cannot be read to its end .* fetch it again"):
             list(source.changes(DAY, DAY))
         with pytest.raises(FeedError, match="fetch it again"):
-            source.history(LATER).read_all()
+            read_history(source, LATER)
         with pytest.raises(FeedError, match="fetch it again"):
             source.count(DAY, DAY)
 
@@ -416,12 +419,18 @@ class TestRefusals:
     def test_a_file_that_grows_while_it_is_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(csv_lines, "BLOCK_BYTES", 1000)
         source = export(tmp_path / "a.csv", [line(crime(n)) for n in range(100)])
-        reading = source.history(LATER)
-        reading.read_next_batch()
-        with (tmp_path / "a.csv").open("ab") as file:
-            file.write(line(crime(101)) + b"\n")
+        parts = ExportFile.parts
+
+        def growing(file: ExportFile) -> Iterator[csv_lines.Lines]:
+            for number, part in enumerate(parts(file)):
+                yield part
+                if number == 0:
+                    with file.path.open("ab") as stream:
+                        stream.write(line(crime(101)) + b"\n")
+
+        monkeypatch.setattr(ExportFile, "parts", growing)
         with pytest.raises(FeedError, match="changed while it was read"):
-            reading.read_all()
+            read_history(source, LATER)
 
     def test_names_of_files_and_columns_can_be_anything(self, tmp_path: Path) -> None:
         header = HEADER + b''',"a ""quoted"" name","'); DROP TABLE x; --","_damage"'''
@@ -456,9 +465,13 @@ class TestRealExports:
         assert source.count(*FOREVER) == 767_264
         assert source.count(first, DAY) == sum(counts[f"2018-11-{day}"] for day in range(10, 20))
         rows = damaged = 0
-        for batch in source.history(first):
-            rows += batch.num_rows
-            damaged += batch.num_rows - batch.column(DAMAGE).null_count
+        with source.history(first) as loading:
+            assert {part[:4] for part in loading.parts} == {"2016", "2017", "2018"}
+            for name in loading.parts:
+                part = loading.read(name)
+                rows += part.num_rows
+                damaged += part.num_rows - part.column(DAMAGE).null_count
+                assert set(pc.utf8_slice_codeunits(part["date"], 0, 2).unique().to_pylist()) == {name[5:7]}
         assert (rows + sum(1 for _ in source.changes(first, DAY)), damaged) == (767_264, 0)
 
     def test_a_byte_order_mark(self, shared_data: Path) -> None:
@@ -514,3 +527,108 @@ class TestReplay:
     def test_a_stamp_in_the_future_is_not_the_latest_day(self, tmp_path: Path) -> None:
         lines = [line(crime(1, updated_on=stamp(DAY))), line(crime(2, updated_on=stamp(TODAY)))]
         assert export(tmp_path / "a.csv", lines).latest_day() == DAY
+
+
+def broken_off(source: ExportFeed) -> tuple[str, dict[str, list[Record]]]:
+    """The source and all parts of a history whose load breaks off after the last of them."""
+    found: dict[str, list[Record]] = {}
+    names: list[str] = []
+
+    def load() -> None:
+        with source.history(LATER) as reading:
+            names.append(reading.source)
+            found.update({part: reading.read(part).to_pylist() for part in reading.parts})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        load()
+    return names[0], found
+
+
+class TestHistoryInOrder:
+    """The parts of a history, and what is kept on disk for one that was broken off."""
+
+    OCCURRED = ("11/01/2018 12:01:00 AM", "2018-10-31T23:59:59.999", "12/31/2001 11:59:00 PM", "2018-11-30 10:00:00")
+    NO_MONTH = ("", "yesterday", "99/99/2018", "01/01/1800 10:00:00 AM", "2101-01-01T00:00:00")
+
+    @pytest.fixture
+    def crimes(self) -> list[Record]:
+        chance = random.Random(3)
+        return [crime(n, date=chance.choice((*self.OCCURRED, *self.NO_MONTH))) for n in range(300)]
+
+    @pytest.fixture
+    def path(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crimes: list[Record]) -> Path:
+        monkeypatch.setattr(csv_lines, "BLOCK_BYTES", 5_000)
+        monkeypatch.setattr(spool, "_ROWS", 50)
+        to_come = crime(9_000, updated_on=stamp(date(2018, 11, 25)))
+        export(tmp_path / "a.csv", [*map(line, crimes[:200]), b"damaged", line(to_come)])
+        export(tmp_path / "b.csv", map(line, crimes[200:]))
+        return tmp_path / "[ab].csv"
+
+    def test_a_part_has_rows_of_one_month_and_what_has_none_is_a_part_too(
+        self, path: Path, crimes: list[Record]
+    ) -> None:
+        found: dict[str, list[object]] = {}
+        with feed(path).history(LATER) as reading:
+            for part in reading.parts:
+                rows = reading.read(part)
+                assert 0 < rows.num_rows <= 50
+                found.setdefault(part.split(".")[0], []).extend(rows["id"].to_pylist())
+        months = dict(zip(self.OCCURRED, ("2018-11", "2018-10", "2001-12", "2018-11"), strict=True))
+        expected: dict[str, list[object]] = {"none": [None]}
+        for one in crimes:
+            expected.setdefault(months.get(str(one.get("date")), "none"), []).append(one["id"])
+        assert {month: sorted(map(str, ids)) for month, ids in found.items()} == {
+            month: sorted(map(str, ids)) for month, ids in expected.items()
+        }
+
+    def test_a_load_that_goes_on_reads_the_export_no_more(self, path: Path, kept: Path) -> None:
+        first = broken_off(feed(path))
+        again = feed(path)
+        again._parts = None  # type: ignore[method-assign] # reading the files again would fail
+        assert broken_off(again) == first
+        assert (kept / "history").exists()
+        with again.history(LATER) as reading:
+            assert (reading.source, set(reading.parts)) == (first[0], set(first[1]))
+        assert not (kept / "history").exists()
+
+    @pytest.mark.parametrize("change", ["another day", "an edited file", "one file more", "another clock"])
+    def test_another_history_is_read_anew(self, path: Path, crimes: list[Record], change: str) -> None:
+        source, _ = broken_off(feed(path))
+        today, before = TODAY, LATER
+        expected: list[str | None] = [*(str(one["id"]) for one in crimes), None]
+        match change:
+            case "another day":
+                before, expected = DAY, [None]
+            case "an edited file":
+                export(path.parent / "b.csv", [line(crime(7_000))])
+                expected[200:300] = ["7000"]
+            case "one file more":
+                export(path.parent / "c.csv", [line(crime(8_000))])
+                path = path.parent / "*.csv"
+                expected.append("8000")
+            case "another clock":
+                # A day that one pulls later is still to come for the other.
+                today = date(2018, 11, 21)
+                expected.append(None)
+        other = ExportFeed(get("chicago"), str(path), cache=Kept.directory, today=today)
+        with other.history(before) as reading:
+            assert reading.source != source
+            rows = [row for part in reading.parts for row in reading.read(part).to_pylist()]
+        assert Counter(row["id"] for row in rows) == Counter(expected)
+
+    def test_a_pass_over_the_files_that_breaks_off_is_not_trusted(
+        self, path: Path, crimes: list[Record], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        parts = ExportFile.parts
+
+        def breaking(file: ExportFile) -> Iterator[csv_lines.Lines]:
+            if file.path.name == "b.csv":
+                raise FeedError("gone")
+            yield from parts(file)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ExportFile, "parts", breaking)
+            with pytest.raises(FeedError, match="gone"):
+                history(feed(path))
+        assert history(feed(path)) == (in_order(crimes), {"damaged": "1 fields where the header has 22"})

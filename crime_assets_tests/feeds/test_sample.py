@@ -17,6 +17,7 @@ from crime_assets import cities
 from crime_assets.core.errors import UsageError
 from crime_assets.feeds import DAMAGE, RAW, Feed, Record
 from crime_assets.feeds.sample import SampleFeed, shares
+from crime_assets_tests.feeds.histories import read_history
 
 CHICAGO = cities.get("chicago")
 ORIGIN, TODAY = date(2025, 11, 14), date(2025, 11, 21)
@@ -51,7 +52,7 @@ def occurred(record: Record) -> date | None:
 @pytest.fixture(scope="module")
 def year() -> pa.Table:
     """A year of the city as it is loaded before the lake's first change day."""
-    return city(rows=250_000).history(ORIGIN).read_all()
+    return read_history(city(rows=250_000), ORIGIN)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ class TestTheSameCity:
         [(10_000, ORIGIN), (10_000, TODAY), (250_000, ORIGIN), (250_000, TODAY), (800_000, ORIGIN)],
     )
     def test_as_many_rows_as_asked_for(self, rows: int, today: date) -> None:
-        found = sum(batch.num_rows for batch in city(rows=rows, today=today).history(ORIGIN))
+        found = read_history(city(rows=rows, today=today), ORIGIN).num_rows
         assert found == pytest.approx(rows, rel=0.02)
 
     def test_a_year_is_about_what_chicago_has(self, sql: duckdb.DuckDBPyConnection) -> None:
@@ -105,7 +106,7 @@ class TestTheInterface:
 
     def test_history_and_changes_are_the_whole_city_once(self) -> None:
         feed = city()
-        before = [as_record(row) for row in feed.history(ORIGIN).read_all().to_pylist()]
+        before = [as_record(row) for row in read_history(feed, ORIGIN).to_pylist()]
         since = list(feed.changes(ORIGIN, feed.latest_day()))
         whole = Counter(record["id"] for record in before + since)
         assert set(whole.values()) == {1}
@@ -115,7 +116,7 @@ class TestTheInterface:
 
     def test_batches_and_records_agree(self) -> None:
         feed = city()
-        through_history = {row["id"]: as_record(row) for row in feed.history(TODAY).read_all().to_pylist()}
+        through_history = {row["id"]: as_record(row) for row in read_history(feed, TODAY).to_pylist()}
         assert through_history == by_id(feed)
 
     def test_days_add_up_and_count_agrees(self) -> None:
@@ -131,20 +132,39 @@ class TestTheInterface:
     def test_nothing_is_shown_of_today_or_later(self) -> None:
         feed = city()
         assert feed.count(TODAY, TODAY + timedelta(days=9)) == 0
-        later = feed.history(TODAY + timedelta(days=9)).read_all()
+        later = read_history(feed, TODAY + timedelta(days=9))
         assert pc.max(later["updated_on"]).as_py() < TODAY.isoformat()
 
     def test_history_is_typed_as_the_interface_says(self) -> None:
-        reader = city(rows=60_000).history(ORIGIN)
-        assert set(reader.schema.names) == {*CHICAGO.source_columns, DAMAGE, RAW}
+        with city(rows=60_000).history(ORIGIN) as history:
+            parts = [history.read(part) for part in history.parts]
+        table = pa.concat_tables(parts)
+        assert set(table.schema.names) == {*CHICAGO.source_columns, DAMAGE, RAW}
         kinds = {"text": pa.string(), "flag": pa.bool_(), "object": pa.string()}
-        assert all(reader.schema.field(name).type == kinds[kind] for name, kind in CHICAGO.source_columns.items())
-        assert reader.schema.field("location").metadata == {b"json": b"true"}
-        batches = list(reader)
-        assert max(batch.num_rows for batch in batches) < 30_000
-        assert all(batch[name].null_count == batch.num_rows for batch in batches for name in (DAMAGE, RAW))
-        location = next(text for text in batches[0]["location"].to_pylist() if text)
+        assert all(table.schema.field(name).type == kinds[kind] for name, kind in CHICAGO.source_columns.items())
+        assert table.schema.field("location").metadata == {b"json": b"true"}
+        assert max(part.num_rows for part in parts) < 30_000
+        assert all(table[name].null_count == table.num_rows for name in (DAMAGE, RAW))
+        location = next(text for text in table["location"].to_pylist() if text)
         assert location == json.dumps(json.loads(location), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    def test_a_part_of_the_history_is_a_month_of_occurrence(self) -> None:
+        with city(rows=60_000).history(ORIGIN) as history:
+            months = {
+                part: {str(day)[:7] for day in map(occurred, history.read(part).to_pylist()) if day}
+                for part in history.parts
+            }
+        assert len(months) > 3
+        assert months == {part: {part} for part in months}
+
+    def test_another_city_has_another_history(self) -> None:
+        def source(feed: SampleFeed, before: date = ORIGIN) -> str:
+            with feed.history(before) as history:
+                return history.source
+
+        others = [city(seed=8), city(rows=20_000)]
+        assert source(city()) == source(city(today=TODAY + timedelta(days=1)))
+        assert len({source(city()), source(city(), TODAY), *map(source, others)}) == 4
 
     def test_records_look_like_the_real_ones(self, shared_data) -> None:
         real = json.loads(gzip.decompress((shared_data / "soda/ijzp_rebuilt_page_1000_2022-03.json.gz").read_bytes()))
@@ -214,14 +234,12 @@ class TestTheLifeOfARecord:
         seen = list(feed.changes(day, day))
         ages = [(day - occurrence).days for record in seen if (occurrence := occurred(record)) is not None]
         assert 200 < max(ages) <= 400
-        through_history = Counter(
-            stamp[:10] for batch in feed.history(TODAY) for stamp in batch["updated_on"].to_pylist()
-        )
+        through_history = Counter(stamp[:10] for stamp in read_history(feed, TODAY)["updated_on"].to_pylist())
         assert len(seen) == through_history[day.isoformat()]
 
     def test_deletions_leave_no_trace(self) -> None:
         def ids(feed: SampleFeed) -> set[str]:
-            return {key for batch in feed.history(date.max) for key in batch["id"].to_pylist()}
+            return set(read_history(feed, date.max)["id"].to_pylist())
 
         later = city(today=TODAY + timedelta(days=120))
         gone = ids(city()) - ids(later)
@@ -231,7 +249,7 @@ class TestTheLifeOfARecord:
     def test_a_bulk_restamp_shares_one_second(self) -> None:
         day = date(2026, 2, 10)
         feed = city(rows=500_000, origin=day, today=day + timedelta(days=1))
-        restamped = Counter(feed.history(day + timedelta(days=1)).read_all()["updated_on"].to_pylist())
+        restamped = Counter(read_history(feed, day + timedelta(days=1))["updated_on"].to_pylist())
         stamp, rows = restamped.most_common(1)[0]
         assert stamp == "2026-02-10T15:50:01.000"
         assert rows > 150_000
@@ -441,8 +459,8 @@ class TestTheDirt:
         assert repeated == (0,)
 
     def test_early_years_have_no_ward(self) -> None:
-        early = city(rows=10_000, origin=date(2002, 12, 20), today=date(2002, 12, 27)).history(date(2002, 12, 20))
-        table = early.read_all()
+        early = city(rows=10_000, origin=date(2002, 12, 20), today=date(2002, 12, 27))
+        table = read_history(early, date(2002, 12, 20))
         assert table["ward"].null_count > 0.8 * table.num_rows
         assert table["community_area"].null_count > 0.8 * table.num_rows
         assert table["beat"].null_count == 0

@@ -96,6 +96,11 @@ def test_the_portals_own_fields_come_when_named() -> None:
         ("id = 'it's'", "query.soql.bad-parse"),
         ("(id = '1'", "query.soql.bad-parse"),
         ("id = '1'; x", "query.soql.bad-parse"),
+        ("id IN ()", "query.soql.bad-parse"),
+        ("id IN ('1',)", "query.soql.bad-parse"),
+        ("id IN ('1' '2')", "query.soql.bad-parse"),
+        ("id IN '1'", "query.soql.bad-parse"),
+        ("updated_on IN ('tomorrow')", "query.soql.type-mismatch"),
     ],
 )
 def test_questions_are_read_strictly(where: str, code: str) -> None:
@@ -112,6 +117,9 @@ def test_questions_are_read_strictly(where: str, code: str) -> None:
         ("kind IS NULL", ["1"]),
         ("kind IS NOT NULL AND id >= '3'", ["3"]),
         ("kind = 'it''s'", ["2"]),
+        ("id IN ('3', '1', 'it''s, really')", ["1", "3"]),
+        ("id IN ('2') OR kind IN ('x','y')", ["2", "3"]),
+        ("kind IN ('y')", []),
         ("updated_on < '2022-04-02T16:49:26'", []),
         ("updated_on <= '2022-04-02T16:49:26'", ["1", "2", "3"]),
     ],
@@ -120,3 +128,34 @@ def test_where(where: str, ids: list[str]) -> None:
     kinds: list[dict[str, Any]] = [{}, {"kind": "it's"}, {"kind": "x"}]
     with SodaServer({**row, **kind} for row, kind in zip(rows(3), kinds, strict=True)) as server:
         assert [row["id"] for row in get(server, where=where, order=":id").json()] == ids
+
+
+BY_MONTH = {"select": "date_trunc_ym(updated_on) AS month, count(*) AS n", "group": "date_trunc_ym(updated_on)"}
+
+
+def test_rows_are_counted_by_month() -> None:
+    stamps = ["2018-11-01T00:00:00.000", "2018-11-30T23:59:59.999", "2018-12-01T00:00:00.000", None]
+    published = [{"id": str(n), "updated_on": stamp} for n, stamp in enumerate(stamps)]
+    with SodaServer(published) as server:
+        found, one = get(server, **BY_MONTH).json(), get(server, where="id = '2'", **BY_MONTH).json()
+    assert sorted(found, key=str) == [
+        {"month": "2018-11-01T00:00:00.000", "n": "2"},
+        {"month": "2018-12-01T00:00:00.000", "n": "1"},
+        {"n": "1"},
+    ]
+    assert one == [{"month": "2018-12-01T00:00:00.000", "n": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("question", "code"),
+    [
+        ({**BY_MONTH, "group": "date_trunc_ym(date)"}, "query.soql.bad-parse"),
+        ({**BY_MONTH, "select": "id, count(*)"}, "query.soql.bad-parse"),
+        ({"select": BY_MONTH["select"]}, "query.soql.no-such-column"),
+        ({"select": "date_trunc_ym(id), count(*)", "group": "date_trunc_ym(id)"}, "query.soql.type-mismatch"),
+        ({"select": "date_trunc_ym(x), count(*)", "group": "date_trunc_ym(x)"}, "query.soql.no-such-column"),
+    ],
+)
+def test_questions_by_month_are_read_strictly(question: dict[str, str], code: str) -> None:
+    with SodaServer(rows(1)) as server:
+        assert get(server, **question).json()["errorCode"] == code

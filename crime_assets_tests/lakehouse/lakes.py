@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from crime_assets.core.digests import canonical_json
 from crime_assets.core.envelopes import Envelope
-from crime_assets.feeds import DAMAGE, RAW, Record
+from crime_assets.feeds import DAMAGE, RAW, History, Record
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.duck import connection
 from crime_assets.lakehouse.lake import Lake
@@ -36,32 +37,56 @@ HISTORY_SCHEMA = pa.schema(
 )
 
 
-def history_batch(records: Iterable[Mapping[str, object]]) -> pa.RecordBatch:
+def history_table(records: Iterable[Mapping[str, object]]) -> pa.Table:
     """Records as a feed's history gives them: flags as bool, objects as canonical JSON."""
     rows = [
         {name: canonical_json(value) if isinstance(value, dict) else value for name, value in record.items()}
         for record in records
     ]
-    return pa.RecordBatch.from_pylist(rows, schema=HISTORY_SCHEMA)
+    return pa.Table.from_pylist(rows, schema=HISTORY_SCHEMA)
 
 
 class ListFeed:
-    """A feed whose history is these records, a few in a batch; it breaks with `error` at the end, if there is one."""
+    """A feed whose history is these records in their order, `part_rows` in a part, whatever their months.
+
+    If there is an `error`, no part from the number `breaks_at` on can be read; by default that is one more part after
+    the last. `asked` has the parts that were given, in their order.
+    """
 
     name = "list"
 
-    def __init__(self, records: Sequence[Mapping[str, object]], error: BaseException | None = None) -> None:
-        self._records = records
+    def __init__(
+        self,
+        records: Sequence[Mapping[str, object]],
+        error: BaseException | None = None,
+        *,
+        breaks_at: int | None = None,
+        source: str = "list",
+        part_rows: int = 3,
+    ) -> None:
+        starts = range(0, len(records), part_rows)
+        self._parts = {str(number): records[start : start + part_rows] for number, start in enumerate(starts)}
+        if error and breaks_at is None:
+            self._parts[str(len(self._parts))] = ()
+        self._breaks_at = len(self._parts) - 1 if breaks_at is None else breaks_at
         self._error = error
+        self._source = source
+        self.asked: list[str] = []
 
-    def history(self, before: date) -> pa.RecordBatchReader:
-        return pa.RecordBatchReader.from_batches(HISTORY_SCHEMA, self._batches())
+    @property
+    def parts(self) -> list[str]:
+        """The names of all parts."""
+        return list(self._parts)
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        for start in range(0, len(self._records), 3):
-            yield history_batch(self._records[start : start + 3])
-        if self._error:
+    @contextmanager
+    def history(self, before: date) -> Iterator[History]:
+        yield History(self._source, self.parts, self._read)
+
+    def _read(self, part: str) -> pa.Table:
+        if self._error and int(part) >= self._breaks_at:
             raise self._error
+        self.asked.append(part)
+        return history_table(self._parts[part])
 
     def columns(self) -> frozenset[str]:
         raise AssertionError("a history load asks for nothing but the history")

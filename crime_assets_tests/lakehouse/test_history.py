@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from crime_assets.core.digests import record_digest
 from crime_assets.core.errors import FeedUnavailable, LakeBusy, LakeError
-from crime_assets.feeds import DAMAGE, RAW
-from crime_assets.lakehouse import tables
+from crime_assets.feeds import DAMAGE, RAW, History
+from crime_assets.lakehouse import history, tables
 from crime_assets.lakehouse.history import HistoryResult, history_before, load_history
 from crime_assets.lakehouse.lake import Lake
 from crime_assets_tests.build import CHICAGO, envelope, record
@@ -26,7 +30,14 @@ from crime_assets_tests.lakehouse.lakes import (
     snapshots,
     versions,
 )
-from crime_assets_tests.lakehouse.test_merge import CURATED, Crash, interrupted, random_versions, without_time
+from crime_assets_tests.lakehouse.test_merge import (
+    CURATED,
+    Crash,
+    interrupted,
+    model,
+    random_versions,
+    without_time,
+)
 
 BEFORE = date(2024, 2, 1)
 RECORDS = [
@@ -77,6 +88,17 @@ def test_a_month_whose_only_row_lost_has_no_file(lake: Lake) -> None:
     load(lake, ListFeed([record(1, "2024-01-10", "2023-12-05"), record(1, "2024-01-12", "2024-01-05")]))
 
     assert set(paths(lake)) == {"2024-01"}
+    assert nothing_is_left(lake)
+
+
+def test_a_month_spread_over_parts_is_one_file(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "_PARTS_TOGETHER", 1)
+    load(lake, ListFeed([record(id, "2024-01-10", f"2023-0{id % 2 + 1}-05") for id in range(12)]))
+
+    # Asking for the paths fails if a month has two.
+    assert set(paths(lake)) == {"2023-01", "2023-02"}
+    assert [id for id, _ in versions(lake)] == [*range(12)]
+    assert nothing_is_left(lake)
 
 
 def test_a_history_is_loaded_once(lake: Lake) -> None:
@@ -124,7 +146,7 @@ def test_crimes_without_a_history_are_not_mixed_with_one(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("given", [0, 2, 4, len(RECORDS)])
-def test_an_error_of_the_feed_comes_out_as_itself_and_leaves_nothing(lake: Lake, given: int) -> None:
+def test_an_error_of_the_feed_comes_out_as_itself_and_nothing_is_seen(lake: Lake, given: int) -> None:
     error = FeedUnavailable("The portal did not answer in 5 tries: run again later.")
 
     with pytest.raises(FeedUnavailable) as raised:
@@ -133,8 +155,8 @@ def test_an_error_of_the_feed_comes_out_as_itself_and_leaves_nothing(lake: Lake,
     assert raised.value is error
     assert (rows(lake), quarantined(lake), snapshots(lake)) == ([], [], [])
     assert history_before(lake, CHICAGO) is None
-    assert nothing_is_left(lake)
     assert load(lake, ListFeed(RECORDS)).rows == 3
+    assert nothing_is_left(lake)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("a bug"), Crash()])
@@ -167,12 +189,62 @@ def test_a_crash_between_any_two_commits_is_mended_by_running_again(
     assert len(snapshots(lake)) == len(snapshots(lake, "crimes_quarantine")) == 1
 
 
-def test_what_a_killed_load_left_in_staging_is_no_part_of_the_next(lake: Lake) -> None:
-    left = lake.staging / "history-chicago" / "stage=2024-01"
-    left.mkdir(parents=True)
-    (left / "data_0.parquet").write_bytes(b"PAR1 half a file")
+def test_what_the_feed_keeps_is_let_go_of_only_when_the_history_is_in_the_lake(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[str] = []
 
-    assert load(lake, ListFeed(RECORDS)).rows == 3
+    class Keeping(ListFeed):
+        @contextmanager
+        def history(self, before: date) -> Iterator[History]:
+            try:
+                with super().history(before) as given:
+                    yield given
+            except BaseException:
+                left.append("with an error")
+                raise
+            left.append("loaded" if history_before(lake, CHICAGO) else "too early")
+
+    with pytest.raises(FeedUnavailable):
+        load(lake, Keeping(RECORDS, FeedUnavailable("x")))
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "commit", interrupted("crimes", "before"))
+        with pytest.raises(Crash):
+            load(lake, Keeping(RECORDS))
+    load(lake, Keeping(RECORDS))
+
+    assert left == ["with an error", "with an error", "loaded"]
+
+
+@pytest.mark.parametrize(("together", "processors"), [(1, 1), (1, 4), (5, 2), (1_000, 1)])
+def test_parts_of_mixed_months_and_repeated_ids_end_in_the_newest_of_each(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, together: int, processors: int
+) -> None:
+    monkeypatch.setattr(history, "_PARTS_TOGETHER", together)
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    rng = random.Random(together)
+    lines = [envelope(line.record) for line in random_versions(rng, 12)]
+    rng.shuffle(lines)
+    dirt = record(900, "2024-01-10", ward="W")
+    records = [*(line.record for line in lines), *RECORDS[-1:] * 4, dirt, dirt]
+    # Within one part, in neighbouring ones, and in the first and the last.
+    records = [lines[5].record, lines[5].record, *records, lines[0].record, lines[5].record]
+
+    result = load(lake, ListFeed(records))
+
+    assert dict(versions(lake)) == model(lines)
+    assert len(versions(lake)) == 12
+    assert set(paths(lake)) == {f"{row['occurred_at']:%Y-%m}" for row in rows(lake)}
+    for month, path in paths(lake).items():
+        held = duckdb.execute("SELECT occurred_at, id FROM read_parquet(?, hive_partitioning = false)", [path])
+        found = held.fetchall()
+        assert found == sorted(found)
+        assert {f"{at:%Y-%m}" for at, _ in found} == {month}
+    assert len(quarantined(lake)) == 2
+    assert (result.records, result.rows, result.quarantined) == (len(records), 12, 2)
+    assert result.duplicates == len(records) - 12 - 6
+    assert properties(lake)["history-undated"] == "4"
+    assert nothing_is_left(lake)
 
 
 @pytest.mark.parametrize("name", ["crimes_quarantine", "crimes"])

@@ -23,7 +23,7 @@ from crime_assets.lakehouse.history import history_before, load_history
 from crime_assets.lakehouse.lake import CityState, Lake, is_disk_full
 from crime_assets.lakehouse.lock import writer_lock
 from crime_assets_tests.build import CHICAGO, record
-from crime_assets_tests.lakehouse.lakes import ListFeed, merge, rows, snapshots
+from crime_assets_tests.lakehouse.lakes import ListFeed, merge, orphans, rows, snapshots
 from crime_assets_tests.lakehouse.test_merge import version
 
 SAMPLE = CityState("sample", "2024-01-20", 10_000, 7)
@@ -280,7 +280,9 @@ def test_a_merge_on_a_full_disk_changes_nothing_and_can_be_run_again(small_disk:
 @pytest.mark.parametrize("leave", [0, 65_536, 131_072, 200_000])
 def test_a_history_on_a_full_disk_changes_nothing_and_can_be_run_again(small_disk: Path, leave: int) -> None:
     lake = Lake(small_disk / "lake")
-    feed = ListFeed([record(n, "2024-01-20", f"20{n % 24:02}-03-05", block=f"{n * 7919}" * 40) for n in range(600)])
+    months = [f"20{n // 25:02}-03-05" for n in range(600)]
+    records = [record(n, "2024-01-20", month, block=f"{n * 7919}" * 40) for n, month in enumerate(months)]
+    feed = ListFeed(records, part_rows=25)
     filler = fill(small_disk, leave)
 
     with pytest.raises(DiskFull):
@@ -289,8 +291,10 @@ def test_a_history_on_a_full_disk_changes_nothing_and_can_be_run_again(small_dis
     filler.unlink()
     lake = Lake(lake.home)
     assert (rows(lake), history_before(lake, CHICAGO)) == ([], None)
-    assert not (lake.staging / "history-chicago").exists()
     assert load_history(lake, CHICAGO, feed, date(2024, 2, 1), "run").rows == 600
+    assert len(rows(lake)) == 600
+    assert not (lake.staging / "history-chicago").exists()
+    assert orphans(lake) == []
 
 
 def test_beginning_a_city_on_a_full_disk_changes_nothing(small_disk: Path) -> None:

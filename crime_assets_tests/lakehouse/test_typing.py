@@ -19,14 +19,17 @@ import pytest
 
 from crime_assets.cities import City
 from crime_assets.core.digests import canonical_json, record_digest, text_digest
-from crime_assets.core.envelopes import Envelope
+from crime_assets.core.envelopes import Envelope, seal
 from crime_assets.feeds import DAMAGE, RAW
 from crime_assets.lakehouse import typing
+from crime_assets.lakehouse.delivered import Delivered, type_deliveries
 from crime_assets.lakehouse.duck import connection
 from crime_assets.lakehouse.schema import CRIMES, arrow_schema
 from crime_assets.streams.deliveries import DamagedLine
-from crime_assets_tests.build import CHICAGO, envelope, record
-from crime_assets_tests.lakehouse.lakes import ListFeed, history_batch, raw_of
+from crime_assets.streams.inventory import PlainObject
+from crime_assets_tests.build import CHICAGO, envelope, kinds_of, record
+from crime_assets_tests.feeds.histories import read_history
+from crime_assets_tests.lakehouse.lakes import ListFeed, raw_of
 
 FOUND_AT = datetime(2024, 1, 22, tzinfo=UTC)
 PULLED_AT = datetime(2024, 1, 21, 8, tzinfo=UTC)
@@ -41,13 +44,24 @@ def _session() -> duckdb.DuckDBPyConnection:
 
 
 def typed(*lines: Envelope | DamagedLine, city: City = CHICAGO) -> list[dict[str, Any]]:
-    """The typed rows, reason and all, in the order of the lines."""
+    """The typed rows, reason and all, in the order of the lines; the same read by line and by column."""
+    by_line = _typed(lines, city)
+    if plain := [line for line in lines if isinstance(line, Envelope) and line.is_plain]:
+        content = b"".join(
+            seal(line.record, city.name, line.change_day, line.batch, line.pulled_at, line.md5) for line in plain
+        )
+        digests = {line.md5 for line in plain}
+        by_column = _typed([PlainObject(content, len(plain), kinds_of(plain))], city)
+        assert sorted(by_column, key=repr) == sorted((r for r in by_line if r["record_md5"] in digests), key=repr)
+    order = {line.md5: number for number, line in enumerate(lines)}
+    return sorted(by_line, key=lambda row: order[row["record_md5"]])
+
+
+def _typed(delivered: Iterable[Delivered], city: City) -> list[dict[str, Any]]:
     con = _session()
     typing.prepare(con, city)
-    typing.raw_from_deliveries(con, lines, city, FOUND_AT)
-    order = {line.md5: number for number, line in enumerate(lines)}
-    found = con.sql(typing.typed_query(city)).to_arrow_table().to_pylist()
-    return sorted(found, key=lambda row: order[row["record_md5"]])
+    type_deliveries(con, delivered, city, FOUND_AT)
+    return list(con.sql("FROM typed").to_arrow_table().to_pylist())
 
 
 def typed_one(**fields: object) -> dict[str, Any]:
@@ -60,7 +74,8 @@ def typed_history(records: list[dict[str, object]]) -> list[dict[str, Any]]:
     """The same from a feed's history."""
     with TemporaryDirectory() as spill, connection(Path(spill)) as con:
         typing.prepare(con, CHICAGO)
-        typing.raw_from_history(con, ListFeed(records).history(date(2030, 1, 1)), CHICAGO, PULLED_AT)
+        typing.prepare_functions(con)
+        typing.raw_from_history(con, read_history(ListFeed(records), date.max), CHICAGO, PULLED_AT)
         return con.sql(typing.typed_query(CHICAGO)).to_arrow_table().to_pylist()
 
 
@@ -174,9 +189,8 @@ def test_a_history_is_typed_as_deliveries_are() -> None:
 
 
 def test_columns_and_types_are_those_of_the_schema() -> None:
-    typing.prepare(_session(), CHICAGO)
-    typing.raw_from_deliveries(_session(), [envelope(SODA)], CHICAGO, FOUND_AT)
-    table = _session().sql(typing.typed_query(CHICAGO)).to_arrow_table()
+    typed(envelope(SODA))
+    table = _session().sql("FROM typed").to_arrow_table()
 
     names = [column.name for column in CRIMES]
     assert table.select(names).schema.remove_metadata() == arrow_schema(CRIMES)
@@ -574,17 +588,37 @@ def test_a_history_has_the_digests_of_the_same_records_delivered() -> None:
     }
 
 
-def test_a_reader_that_does_not_fail_is_read_as_it_is() -> None:
-    batch = history_batch([record(1, "2024-01-20"), record(2, "2024-01-20")])
+@pytest.mark.parametrize("blank", ["", " ", "\u00a0", "\t"])
+def test_a_history_is_trimmed_if_any_text_of_it_needs_it(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+    rng = random.Random(9)
+    records = [record(number, "2024-01-20") for number in range(30)]
+    texts = [name for name, value in records[0].items() if isinstance(value, str) and name != "id"]
+    for source in rng.sample(records, 12):
+        name = rng.choice(texts)
+        source[name] = rng.choice([blank, f"{source[name]}{blank}", f"{blank}{source[name]}"])
 
-    with typing.faithful(ListFeed([record(1, "2024-01-20"), record(2, "2024-01-20")]).history(date.max)) as reader:
-        assert reader.read_all().to_pylist() == batch.to_pylist()
+    def in_order(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return sorted(found, key=lambda row: str(row["record_md5"]))
+
+    found = in_order(typed_history(records))
+    monkeypatch.setattr(typing, "is_trimmed", lambda _: False)
+
+    assert found == in_order(typed_history(records))
+    assert found == in_order(typed(*(envelope(source) for source in records)))
 
 
-def test_an_error_of_duckdbs_own_stays_one() -> None:
-    with (
-        duckdb.connect() as con,
-        pytest.raises(duckdb.ConversionException),
-        typing.faithful(ListFeed([record(1, "2024-01-20")]).history(date.max)),
-    ):
-        con.execute("SELECT CAST('x' AS INTEGER)")
+def test_a_history_that_needs_no_trimming_is_not_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    whole = typing.statement
+
+    def statement(folder: str, name: str) -> str:
+        asked.append(name)
+        return whole(folder, name)
+
+    monkeypatch.setattr(typing, "statement", statement)
+    clean = typed_history([record(1, "2024-01-20"), record(2, "2024-01-20", ward=None)])
+    assert asked == ["typed"]
+    typed_history([record(1, "2024-01-20", ward="")])
+
+    assert asked == ["typed", "trimmed", "typed"]
+    assert [row["ward"] for row in clean] == [42, None]

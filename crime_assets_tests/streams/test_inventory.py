@@ -17,7 +17,8 @@ from crime_assets.streams.directory import DirectoryStore
 from crime_assets.streams.inventory import (
     Inventory,
     InventoryItem,
-    lines_of,
+    PlainObject,
+    contents_of,
     merged_days,
     merged_inventory,
     read_inventory,
@@ -62,12 +63,13 @@ class TestTakeInventory:
         listed = list(store.list(keys.deliveries_prefix("chicago", DAY)))
         assert found == Inventory(
             items=[
-                InventoryItem(stored.key, stored.etag, stored.size, records, 0)
+                InventoryItem(stored.key, stored.etag, stored.size, records, 0, is_plain=True)
                 for stored, records in zip(listed, (3, 1, 0), strict=True)
             ],
             distinct=3,
             promised_batches=2,
             missing_batches=[],
+            kinds=build.kinds_of([build.envelope(build.record(1, "2024-01-20"))]),
         )
         assert found.records == 4
         assert found.state == {(stored.key, stored.etag) for stored in listed}
@@ -134,36 +136,69 @@ class TestState:
         assert take_inventory(store, "chicago", DAY).state != first.state
 
 
-class TestLinesOf:
-    def test_every_line_of_every_object(self, store: DirectoryStore) -> None:
+def contents(store: DirectoryStore, *days: date) -> list[PlainObject | Envelope | DamagedLine]:
+    """What the days hold by the inventories that were last taken of them."""
+    inventories = {day: read_inventory(store, "chicago", day) for day in days or (DAY,)}
+    return list(contents_of(store, "chicago", {day: found for day, found in inventories.items() if found}))
+
+
+class TestContentsOf:
+    def test_every_object_plain_ones_whole_and_others_by_line(self, store: DirectoryStore) -> None:
         put(store, "1.gz", gzip.compress(sealed(1, 2)))
         put(store, "2.gz", sealed(3) + b"garbage\n")
         put(store, "1.gz", sealed(4), OTHER)
-        inventories = [take_inventory(store, "chicago", day) for day in (DAY, OTHER)]
-        lines = list(lines_of(store, "chicago", inventories))
-        assert [line.record["id"] for line in lines if isinstance(line, Envelope)] == ["1", "2", "3", "4"]
-        assert [line for line in lines if isinstance(line, DamagedLine)] == [DamagedLine("not JSON", "garbage")]
+        first, _ = (take_inventory(store, "chicago", day) for day in (DAY, OTHER))
+        one, three, garbage, four = contents(store, DAY, OTHER)
+        assert one == PlainObject(sealed(1, 2), 2, first.kinds)
+        assert isinstance(three, Envelope)
+        assert three.record["id"] == "3"
+        assert garbage == DamagedLine("not JSON", "garbage")
+        assert isinstance(four, PlainObject)
+        assert four.content == sealed(4)
+
+    @pytest.mark.parametrize("odd", [1, 1.5, ["x"], {"a": 1}, 2**70])
+    def test_what_json_readers_could_take_differently_is_read_by_line(self, store: DirectoryStore, odd: object) -> None:
+        put(store, "1.gz", sealed(2) + seal(build.record(1, "2024-01-20", block=odd), "chicago", DAY, "one", AT))
+        take_inventory(store, "chicago", DAY)
+        assert [one.record["id"] for one in contents(store) if isinstance(one, Envelope)] == ["2", "1"]
+
+    def test_an_object_written_anew_since_is_read_by_line(self, store: DirectoryStore) -> None:
+        put(store, "1.gz", gzip.compress(sealed(1)))
+        take_inventory(store, "chicago", DAY)
+        put(store, "1.gz", gzip.compress(sealed(2) + b"garbage"))
+        envelope, damaged = contents(store)
+        assert isinstance(envelope, Envelope)
+        assert envelope.record["id"] == "2"
+        assert damaged == DamagedLine("not JSON", "garbage")
+
+    def test_a_large_object_is_read_by_line(self, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        put(store, "1.gz", sealed(1, 2))
+        take_inventory(store, "chicago", DAY)
+        monkeypatch.setattr("crime_assets.streams.inventory._LARGEST_WHOLE", len(sealed(1, 2)) - 1)
+        assert [type(one) for one in contents(store)] == [Envelope, Envelope]
 
     def test_an_object_known_to_be_damaged_ends_where_it_breaks_off(self, store: DirectoryStore) -> None:
         whole = gzip.compress(sealed(*range(10, 300)))
         put(store, "1.gz", whole[: len(whole) // 2])
         put(store, "2.gz", sealed(1))
         found = take_inventory(store, "chicago", DAY)
-        ids = [line.record["id"] for line in lines_of(store, "chicago", [found]) if isinstance(line, Envelope)]
-        assert ids == [*map(str, range(10, 10 + found.items[0].records)), "1"]
+        *lines, last = contents(store)
+        ids = [line.record["id"] for line in lines if isinstance(line, Envelope)]
+        assert ids == list(map(str, range(10, 10 + found.items[0].records)))
+        assert isinstance(last, PlainObject)
 
     def test_an_object_damaged_since_is_an_error(self, store: DirectoryStore) -> None:
         put(store, "1.gz", gzip.compress(sealed(1)))
-        found = take_inventory(store, "chicago", DAY)
+        take_inventory(store, "chicago", DAY)
         put(store, "1.gz", gzip.compress(sealed(1))[:-9])
         with pytest.raises(LandingError, match="cut off"):
-            list(lines_of(store, "chicago", [found]))
+            contents(store)
 
     def test_objects_that_came_since_are_left_for_later(self, store: DirectoryStore) -> None:
         put(store, "1.gz", sealed(1))
-        found = take_inventory(store, "chicago", DAY)
+        take_inventory(store, "chicago", DAY)
         put(store, "2.gz", sealed(2))
-        assert len(list(lines_of(store, "chicago", [found]))) == 1
+        assert len(contents(store)) == 1
 
 
 class TestMerged:

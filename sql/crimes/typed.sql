@@ -1,47 +1,16 @@
 -- Raw texts become typed, classified rows. A row whose `reason` is not NULL cannot be typed and goes to quarantine.
 --
--- Reads `raw_records` (one text column for each column of `crimes` that a source can fill, and raw, record_md5,
--- ingested_at, damage), `city_offense_codes` (code, offense_class), `city_renames` (published, present) and
+-- Reads `trimmed_records` (trimmed.sql), `city_offense_codes` (code, offense_class), `city_renames` (published, present) and
 -- `city_unknown` (column_name, marker). `parse_timestamp` is the city's own, made by the engine.
-WITH texts AS (
-  SELECT
-    raw,
-    record_md5,
-    ingested_at,
-    damage,
-    NULLIF(TRIM(id), '') AS id,
-    NULLIF(TRIM(case_number), '') AS case_number,
-    NULLIF(TRIM(occurred_at), '') AS occurred_at,
-    NULLIF(TRIM(block), '') AS block,
-    NULLIF(TRIM(iucr), '') AS iucr,
-    NULLIF(TRIM(primary_type), '') AS primary_type,
-    NULLIF(TRIM(description), '') AS description,
-    NULLIF(TRIM(location_description), '') AS location_description,
-    LOWER(NULLIF(TRIM(arrest), '')) AS arrest,
-    LOWER(NULLIF(TRIM(domestic), '')) AS domestic,
-    NULLIF(TRIM(beat), '') AS beat,
-    NULLIF(TRIM(district), '') AS district,
-    NULLIF(TRIM(ward), '') AS ward,
-    NULLIF(TRIM(community_area), '') AS community_area,
-    NULLIF(TRIM(fbi_code), '') AS fbi_code,
-    NULLIF(TRIM(x_coordinate), '') AS x_coordinate,
-    NULLIF(TRIM(y_coordinate), '') AS y_coordinate,
-    NULLIF(TRIM(year), '') AS year,
-    NULLIF(TRIM(updated_on), '') AS updated_on,
-    NULLIF(TRIM(latitude), '') AS latitude,
-    NULLIF(TRIM(longitude), '') AS longitude
-  FROM raw_records
-),
-
 -- Whole numbers may carry a ".0" that a spreadsheet gave them.
-parsed AS (
+WITH parsed AS (
   SELECT
     *,
     TRY_CAST(CASE WHEN REGEXP_LIKE(id, '^[0-9]{1,18}([.]0+)?$') THEN SPLIT_PART(id, '.', 1) END AS BIGINT) AS v_id,
     parse_timestamp(occurred_at) AS v_occurred_at,
     parse_timestamp(updated_on) AS v_updated_on,
-    CASE WHEN arrest IN ('true', 't', 'yes', 'y', '1') THEN TRUE WHEN arrest IN ('false', 'f', 'no', 'n', '0') THEN FALSE END AS v_arrest,
-    CASE WHEN domestic IN ('true', 't', 'yes', 'y', '1') THEN TRUE WHEN domestic IN ('false', 'f', 'no', 'n', '0') THEN FALSE END AS v_domestic,
+    CASE WHEN LOWER(arrest) IN ('true', 't', 'yes', 'y', '1') THEN TRUE WHEN LOWER(arrest) IN ('false', 'f', 'no', 'n', '0') THEN FALSE END AS v_arrest,
+    CASE WHEN LOWER(domestic) IN ('true', 't', 'yes', 'y', '1') THEN TRUE WHEN LOWER(domestic) IN ('false', 'f', 'no', 'n', '0') THEN FALSE END AS v_domestic,
     TRY_CAST(CASE WHEN REGEXP_LIKE(ward, '^[0-9]{1,9}([.]0+)?$') THEN SPLIT_PART(ward, '.', 1) END AS INTEGER) AS v_ward,
     TRY_CAST(CASE WHEN REGEXP_LIKE(community_area, '^[0-9]{1,9}([.]0+)?$') THEN SPLIT_PART(community_area, '.', 1) END AS INTEGER) AS v_community_area,
     TRY_CAST(CASE WHEN REGEXP_LIKE(year, '^[0-9]{4}([.]0+)?$') THEN SPLIT_PART(year, '.', 1) END AS INTEGER) AS v_year,
@@ -53,7 +22,7 @@ parsed AS (
     UPPER(CASE WHEN REGEXP_LIKE(beat, '^[0-9]+[.]0+$') THEN SPLIT_PART(beat, '.', 1) ELSE beat END) AS v_beat,
     UPPER(CASE WHEN REGEXP_LIKE(district, '^[0-9]+[.]0+$') THEN SPLIT_PART(district, '.', 1) ELSE district END) AS v_district,
     UPPER(fbi_code) AS v_fbi_code
-  FROM texts
+  FROM trimmed_records
 ),
 
 judged AS (
@@ -61,6 +30,20 @@ judged AS (
     *,
     CASE
       WHEN damage IS NOT NULL THEN damage
+      -- Nearly every row; to put its reasons together would take longer than all else here.
+      WHEN v_id IS NOT NULL
+        AND YEAR(v_occurred_at) BETWEEN 1900 AND 2100
+        AND YEAR(v_updated_on) BETWEEN 1900 AND 2100
+        AND (arrest IS NULL OR v_arrest IS NOT NULL)
+        AND (domestic IS NULL OR v_domestic IS NOT NULL)
+        AND (ward IS NULL OR v_ward IS NOT NULL)
+        AND (community_area IS NULL OR v_community_area IS NOT NULL)
+        AND (year IS NULL OR v_year IS NOT NULL)
+        AND (x_coordinate IS NULL OR v_x_coordinate IS NOT NULL)
+        AND (y_coordinate IS NULL OR v_y_coordinate IS NOT NULL)
+        AND (latitude IS NULL OR v_latitude IS NOT NULL)
+        AND (longitude IS NULL OR v_longitude IS NOT NULL)
+        THEN NULL
       ELSE NULLIF(
         CONCAT(
           CASE WHEN id IS NULL THEN 'id is missing; ' WHEN v_id IS NULL THEN 'id is no whole number; ' ELSE '' END,

@@ -7,7 +7,9 @@ made here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import lru_cache, partial
 
@@ -16,7 +18,7 @@ import pyarrow as pa
 
 from crime_assets.cities import City
 from crime_assets.core.errors import UsageError
-from crime_assets.feeds import Record
+from crime_assets.feeds import History, Record
 from crime_assets.feeds.sample import life, texts
 from crime_assets.feeds.sample.draws import Ints
 from crime_assets.feeds.sample.life import Lives
@@ -43,6 +45,7 @@ class SampleFeed:
                 "set CRIME_FEED to export or socrata."
             )
         self._today = today
+        self._seed = seed
         self._begin = life.begin(seed, origin, rows)
         self._month = lru_cache(maxsize=_CACHED_MONTHS)(partial(life.month, seed))
 
@@ -67,15 +70,42 @@ class SampleFeed:
         """Every record of the sample city has a change stamp."""
         return 0
 
-    def history(self, before: date) -> pa.RecordBatchReader:
-        """Every record whose current change stamp is before `before`; one batch a month of occurrence."""
-        return pa.RecordBatchReader.from_batches(texts.SCHEMA, self._history(before))
+    def month_counts(self, until: date) -> dict[date | None, int]:
+        """How many records with a current change stamp up to `until` occurred in each month."""
+        counts: Counter[date | None] = Counter()
+        for year, month in _months(self._first_day(), until):
+            for _, rows, _ in self._current(year, month, 0, life.ordinal(until) + 1):
+                counts[date(year, month, 1)] += len(rows)
+        return dict(counts)
 
-    def _history(self, before: date) -> Iterator[pa.RecordBatch]:
+    def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
+        """Those records of these months, each once."""
+        for month in months:
+            if month is not None:
+                for lives in self._current(month.year, month.month, 0, life.ordinal(until) + 1):
+                    yield from texts.records(self._batch(*lives))
+
+    def present(self, ids: Collection[int]) -> set[int]:
+        """Those of the ids that the city shows now."""
+        today = life.ordinal(self._today)
+        days = {life.date_of(day) for day in map(texts.day_of, ids) if day < today}
+        found: set[int] = set()
+        for year, month in {(day.year, day.month) for day in days}:
+            for lives, rows, _ in self._current(year, month, 0, today):
+                found.update(texts.ids(lives.day[rows], lives.number[rows]).tolist())
+        return found.intersection(ids)
+
+    @contextmanager
+    def history(self, before: date) -> Iterator[History]:
+        """Every record whose current change stamp is before `before`, a month of occurrence at a time."""
         newest = min(before, self._today) - timedelta(days=life.FIRST_STAMP_DAYS)
-        for year, month in _months(self._first_day(), newest):
-            for lives, rows, stamps in self._current(year, month, 0, life.ordinal(before)):
-                yield self._batch(lives, rows, stamps)
+        months = {f"{year}-{month:02}": (year, month) for year, month in _months(self._first_day(), newest)}
+
+        def read(part: str) -> pa.Table:
+            found = self._current(*months[part], 0, life.ordinal(before))
+            return pa.Table.from_batches([self._batch(*lives) for lives in found], texts.SCHEMA)
+
+        yield History(f"sample {self._seed} {self._begin} {before}", list(months), read)
 
     def _changed(self, first: date, last: date) -> Iterator[tuple[Lives, Ints, Ints]]:
         """The records of a window of change days, looking only where such records can have occurred."""

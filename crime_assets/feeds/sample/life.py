@@ -84,6 +84,11 @@ def ordinal(day: date) -> int:
     return (day - _EPOCH).days
 
 
+def date_of(day: int) -> date:
+    """The day that is so many days from 1970-01-01."""
+    return _EPOCH + timedelta(days=day)
+
+
 def keys(day: Ints, number: Ints) -> Ints:
     """One whole number for each record, growing with day and number."""
     return day * _ROOM + number
@@ -91,7 +96,7 @@ def keys(day: Ints, number: Ints) -> Ints:
 
 def day_of(key: int) -> date:
     """The day on which the record with that key occurred."""
-    return _EPOCH + timedelta(days=key // _ROOM)
+    return date_of(key // _ROOM)
 
 
 def restamp_years(first: date, last: date) -> list[int]:

@@ -57,7 +57,7 @@ def batch(lives: Lives, rows: Ints, stamps: Ints, today: int) -> pa.RecordBatch:
     day, source, offense = lives.day[rows], lives.source[rows], lives.offense[rows]
     draws = Draws(lives.seed, life.keys(day, source))
     columns = {
-        "id": pa.array(day * _ROOM + lives.number[rows]).cast(pa.string()),
+        "id": pa.array(ids(day, lives.number[rows])).cast(pa.string()),
         "case_number": _case_numbers(day, source),
         "date": _iso(day * 86_400 + times.minutes(draws) * 60),
         "year": pa.array(_years(day)).cast(pa.string()),
@@ -74,6 +74,16 @@ def batch(lives: Lives, rows: Ints, stamps: Ints, today: int) -> pa.RecordBatch:
     _spoil_areas(columns, draws)
     _spoil(columns, draws)
     return pa.record_batch([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def ids(day: Ints, number: Ints) -> Ints:
+    """The ids of records, by the day they occurred on, counted from 1970-01-01, and their place in it."""
+    return day * _ROOM + number
+
+
+def day_of(id: int) -> int:
+    """The day on which the record with that id occurred."""
+    return id // _ROOM
 
 
 def records(rows: pa.RecordBatch) -> list[Record]:

@@ -1,0 +1,42 @@
+"""All figures, one after the other, printed and kept in RESULTS.md.
+
+    python -m benchmarks [ROWS]
+
+With fewer rows than the default the table is only printed.
+"""
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import backfill, day_run, history, insights, merging
+from benchmarks.measuring import RESULTS, Figure, table
+
+ROWS = 8_200_000
+
+
+def main(rows: int = ROWS) -> None:
+    """Measure everything."""
+    found: list[Figure] = []
+
+    def add(figures: Sequence[Figure]) -> None:
+        found.extend(figures)
+        for figure in figures:
+            print(figure, flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="crime-assets-bench-") as directory:
+        place = Path(directory)
+        add(day_run.figures(place))
+        add(backfill.figures(place))
+        loaded, few, many = history.figures(rows, rows // 10, place)
+        add(loaded)
+        add(insights.figures(rows, many))
+        add(merging.figures(rows, rows // 10, few, many))
+    print("\n" + table(found))
+    if rows == ROWS:
+        RESULTS.write_text("# Speed\n\nMade by `make bench`.\n\n" + table(found))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

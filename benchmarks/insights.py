@@ -1,0 +1,105 @@
+"""The ten insights over a loaded lake, beside the same SQL in DuckDB over one sorted Parquet file of the same rows.
+
+    python -m benchmarks.insights HOME ours|peer FILE
+    python -m benchmarks.insights HOME bytes
+
+Prints seconds, or the bytes that a question about 28 days read and those of the whole table.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+from benchmarks.history import CITY, FIRST_DAY
+from benchmarks.measuring import Figure, module, spend
+from crime_assets.core.sql import load_insights, render
+from crime_assets.engines.duckdb import DuckDBEngine
+from crime_assets.lakehouse import tables
+from crime_assets.lakehouse.duck import connection, literal
+from crime_assets.lakehouse.lake import Lake
+
+_DAY = FIRST_DAY - timedelta(days=1)
+_ROUNDS = 3
+
+
+def ours(home: Path, _: Path) -> None:
+    """As the graph asks them."""
+    engine = DuckDBEngine(Lake(home), CITY)
+    start = time.perf_counter()
+    for insight in load_insights():
+        engine.insight(insight, _DAY)
+    print(time.perf_counter() - start)
+
+
+def peer(home: Path, file: Path) -> None:
+    """The same statements over one file."""
+    with connection(home / "staging") as con:
+        if not file.exists():
+            held = ", ".join(literal(path) for path in _files(home))
+            con.execute("SET preserve_insertion_order = true")
+            con.execute(
+                f"COPY (FROM read_parquet([{held}], hive_partitioning = false) ORDER BY occurred_at, id) "
+                f"TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+            )
+        start = time.perf_counter()
+        con.execute(f"CREATE VIEW crimes AS FROM read_parquet({literal(str(file))})")
+        for insight in load_insights():
+            con.sql(render(insight.statement, "duckdb", {"as_of_day": _DAY})).to_arrow_table()
+        print(time.perf_counter() - start)
+
+
+def read_bytes(home: Path) -> None:
+    """What a question about 28 days reads of the files, as the system counts it, and how large the table is."""
+    engine = DuckDBEngine(Lake(home), CITY)
+    size = sum(Path(path).stat().st_size for path in _files(home))
+    first = date(2025, 10, 20)
+    before = _read_so_far()
+    engine.query(
+        "SELECT primary_type, count(*), count(*) FILTER (WHERE arrest) FROM crimes "
+        f"WHERE occurred_on BETWEEN DATE '{first}' AND DATE '{first + timedelta(days=27)}' GROUP BY ALL"
+    )
+    print(_read_so_far() - before, size)
+
+
+def _read_so_far() -> int:
+    counts = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(counts["rchar"])
+
+
+def _files(home: Path) -> list[str]:
+    crimes = tables.load(Lake(home), CITY.name, "crimes")
+    assert crimes is not None
+    return [tables.local_path(file.file_path) for file in tables.data_files(crimes)]
+
+
+def figures(rows: int, home: Path) -> list[Figure]:
+    """Both, in turn, several times."""
+    file = home / "sorted.parquet"
+    spend(module("insights", home, "peer", file))
+    pairs = [
+        tuple(float(spend(module("insights", home, who, file)).printed) for who in ("ours", "peer"))
+        for _ in range(_ROUNDS)
+    ]
+    found, size = map(int, spend(module("insights", home, "bytes")).printed.split())
+    return [
+        Figure(
+            f"ten insights, three periods each, {rows:,} rows (median of {_ROUNDS})",
+            f"{statistics.median(a for a, _ in pairs):.2f} s",
+            f"DuckDB, one sorted Parquet file: {statistics.median(b for _, b in pairs):.2f} s",
+            statistics.median(a / b for a, b in pairs),
+            1.3,
+        ),
+        Figure("bytes read for a 28-day question", f"{found:,}", f"the whole table: {size:,}", found / size, 0.05),
+    ]
+
+
+if __name__ == "__main__":
+    place, what = Path(sys.argv[1]), sys.argv[2]
+    if what == "bytes":
+        read_bytes(place)
+    else:
+        {"ours": ours, "peer": peer}[what](place, Path(sys.argv[3]))

@@ -1,0 +1,105 @@
+"""A history put in order on disk: records come in any order and are read again by group, in parts small enough to hold.
+
+Kept until it is removed, so that a load that was broken off need not read the source again. What a group is, is the
+feed's business.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_ROWS = 250_000
+"""Rows put in order at a time, and the most that one part has."""
+
+
+class Spool:
+    """A directory of Arrow files and an index, which is written last: without it, nothing in the directory counts."""
+
+    def __init__(self, directory: Path, identity: str, schema: pa.Schema) -> None:
+        self._directory = directory
+        self._index = directory / "index.json"
+        self._identity = identity
+        self._schema = schema
+        self._waiting: list[pa.Table] = []
+        self._groups: list[pa.Array] = []
+        self._files = 0
+        self._sizes: dict[str, int] = {}
+        self.parts: dict[str, list[tuple[int, int]]] = {}
+        """Part → its record batches, as file and place in the file."""
+
+    def open(self) -> bool:
+        """Whether the directory holds all of this very history; otherwise it is emptied."""
+        try:
+            index = json.loads(self._index.read_text())
+            if index["identity"] == self._identity and index["bytes"] == self._bytes(len(index["bytes"])):
+                self.parts = {str(name): [(int(f), int(n)) for f, n in at] for name, at in index["parts"].items()}
+                return True
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            pass
+        self.remove()
+        self._directory.mkdir(parents=True)
+        return False
+
+    def add(self, records: pa.Table, groups: pa.Array) -> None:
+        """Take records and the group of each, a text."""
+        self._waiting.append(records)
+        self._groups.append(groups)
+        if sum(map(len, self._groups)) >= _ROWS:
+            self._flush()
+
+    def finish(self) -> None:
+        """All records are there."""
+        self._flush()
+        partial = self._index.with_suffix(".partial")
+        index = {"identity": self._identity, "bytes": self._bytes(self._files), "parts": self.parts}
+        partial.write_text(json.dumps(index))
+        partial.replace(self._index)
+
+    def read(self, part: str) -> pa.Table:
+        """The records of a part."""
+        batches = [
+            pa.ipc.open_file(pa.memory_map(str(self._path(file)))).get_batch(place) for file, place in self.parts[part]
+        ]
+        return pa.Table.from_batches(batches, self._schema)
+
+    def remove(self) -> None:
+        """Let go of everything."""
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        groups = pa.concat_arrays(self._groups)
+        order = pc.sort_indices(groups)
+        records = pa.concat_tables(self._waiting).combine_chunks().take(order)
+        runs = pc.run_end_encode(groups.take(order))
+        start = place = 0
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        with pa.ipc.new_file(str(self._path(self._files)), self._schema, options=options) as writer:
+            for group, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+                while start < end:
+                    run = records.slice(start, min(end - start, _ROWS)).combine_chunks()
+                    writer.write_batch(run.to_batches()[0])
+                    self._place(group, len(run), place)
+                    start, place = start + len(run), place + 1
+        self._files += 1
+        self._waiting, self._groups = [], []
+
+    def _place(self, group: str, rows: int, place: int) -> None:
+        number, held = 0, 0
+        while (part := f"{group}.{number}") in self.parts and (held := self._sizes[part]) + rows > _ROWS:
+            number, held = number + 1, 0
+        self.parts.setdefault(part, []).append((self._files, place))
+        self._sizes[part] = held + rows
+
+    def _bytes(self, files: int) -> list[int]:
+        """How long each file is: one that a power cut left short is not what the index speaks of."""
+        return [self._path(number).stat().st_size for number in range(files)]
+
+    def _path(self, number: int) -> Path:
+        return self._directory / f"{number:05}.arrow"

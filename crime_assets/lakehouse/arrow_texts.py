@@ -1,0 +1,50 @@
+"""What all texts of an Arrow column have in common, told from its bytes at once rather than text by text.
+
+Every answer may err on the careful side: the bytes are looked at with those of neighbouring rows, if there are any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+_SPACE, _QUOTE, _BACKSLASH, _TILDE = b' "\\~'
+
+
+def is_plain(column: pa.ChunkedArray) -> bool:
+    """Whether it is a column of texts, none of which holds what JSON must escape."""
+    return pa.types.is_string(column.type) and not any(
+        (text < _SPACE).any() or (text == _QUOTE).any() or (text == _BACKSLASH).any() for _, _, text in _texts(column)
+    )
+
+
+def has_control_characters(column: pa.ChunkedArray) -> bool:
+    """Whether a text of the column, if it is one of texts, may hold a control character."""
+    return any((text < _SPACE).any() for _, _, text in _texts(column))
+
+
+def is_trimmed(column: pa.ChunkedArray) -> bool:
+    """Whether no text of the column, if it is one of texts, is empty or begins or ends with anything blank."""
+    for chunk, bounds, text in _texts(column):
+        given = chunk.is_valid().to_numpy(zero_copy_only=False)
+        starts, ends = bounds[:-1][given], bounds[1:][given]
+        if (ends == starts).any():
+            return False
+        for edge in (text[starts], text[ends - 1]):
+            if ((edge <= _SPACE) | (edge > _TILDE)).any():
+                return False
+    return True
+
+
+def _texts(column: pa.ChunkedArray) -> Iterator[tuple[pa.Array, NDArray[np.int32], NDArray[np.uint8]]]:
+    """The chunks of a column of texts, with the bounds of its texts and all bytes; none if it is of another type."""
+    if not pa.types.is_string(column.type):
+        return
+    for chunk in column.chunks:
+        _, ends, text = chunk.buffers()
+        if len(chunk) and text is not None:
+            bounds = np.frombuffer(ends, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+            yield chunk, bounds, np.frombuffer(text, np.uint8)

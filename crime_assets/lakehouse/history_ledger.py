@@ -1,0 +1,110 @@
+"""What a history load has done so far, written down as it goes, so that one that was broken off can go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+
+_FORMAT = 1
+"""Raised when records are typed in another way: a load that an older release began is begun anew."""
+
+
+@dataclass(frozen=True)
+class PartsDone:
+    """Some parts of the history, typed and written. Paths are absolute."""
+
+    parts: list[str]
+    records: int
+    rejected: int
+    undated: int
+    files: dict[str, str]
+    """Month (its first day) → the data file with its rows."""
+    rejects: str | None
+    """A Parquet file of the rows that cannot be typed."""
+
+
+class Ledger:
+    """A directory with what the load began with, a line for some parts that are done, and the rejected rows.
+
+    Data files lie where the table has them; before the table's first snapshot no other files do.
+    """
+
+    def __init__(self, directory: Path, data: Path, source: str) -> None:
+        self.directory = directory
+        self._data = data
+        self._begun = directory / "begun.json"
+        self._lines = directory / "done.jsonl"
+        self._mutex = threading.Lock()
+        if not self._goes_on(source):
+            self.close()
+            directory.mkdir(parents=True)
+            self.pulled_at = datetime.now(UTC)
+            begun = {"format": _FORMAT, "source": source, "pulled_at": self.pulled_at.isoformat()}
+            _write(self._begun, json.dumps(begun))
+        self.done = [done for done in self._read() if all(map(os.path.exists, _paths(done)))]
+        self._remove_others()
+
+    def add(self, done: PartsDone) -> None:
+        """These parts are done: their files are whole and on the disk."""
+        with self._mutex:
+            with self._lines.open("a") as file:
+                # Begun on a new line, lest it run into one that was cut off.
+                file.write(f"\n{json.dumps(asdict(done))}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            self.done.append(done)
+
+    @property
+    def parts(self) -> set[str]:
+        """All parts that are done."""
+        return {part for done in self.done for part in done.parts}
+
+    def discard(self) -> None:
+        """Forget the load, and remove what was written of it; files of another writer stay."""
+        for path in chain.from_iterable(map(_paths, self.done)):
+            Path(path).unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """The load is in the table."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _goes_on(self, source: str) -> bool:
+        try:
+            begun = json.loads(self._begun.read_text())
+            self.pulled_at = datetime.fromisoformat(begun["pulled_at"])
+            return bool(begun["format"] == _FORMAT and begun["source"] == source)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def _read(self) -> Iterator[PartsDone]:
+        for line in self._lines.read_text().splitlines() if self._lines.exists() else []:
+            try:
+                yield PartsDone(**json.loads(line))
+            except ValueError:
+                # Empty, or cut off by what broke the load off.
+                continue
+
+    def _remove_others(self) -> None:
+        listed = {path for done in self.done for path in _paths(done)}
+        for path in [*self._data.rglob("*.parquet"), *self.directory.glob("*.parquet")]:
+            if str(path) not in listed:
+                path.unlink()
+
+
+def _paths(done: PartsDone) -> list[str]:
+    return [*done.files.values(), *([done.rejects] if done.rejects else [])]
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

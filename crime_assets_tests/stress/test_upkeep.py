@@ -1,0 +1,16 @@
+"""Upkeep and kills in any order, for many seeds: no live snapshot ever loses a row, and nothing is left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crime_assets.lakehouse.lake import Lake
+from crime_assets_tests.lakehouse.test_orphans import live_and_be_killed
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("seed", range(2, 12))
+def test_no_live_snapshot_ever_loses_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    live_and_be_killed(Lake(tmp_path / "lake"), monkeypatch, seed, steps=40)
