@@ -26,12 +26,11 @@ from crime_assets.lakehouse.lake import Lake
 CITY = get("chicago")
 FIRST_DAY = date(2025, 11, 20)
 """The lake's first change day; the history is what was published before it."""
-TODAY = date(2026, 11, 20)
 
 
 def feed(rows: int) -> SampleFeed:
     """A city of so many rows, always the same."""
-    return SampleFeed(CITY, origin=FIRST_DAY, today=TODAY, rows=rows)
+    return SampleFeed(CITY, origin=FIRST_DAY, today=FIRST_DAY, rows=rows)
 
 
 def load(rows: int, home: Path) -> None:

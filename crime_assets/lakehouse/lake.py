@@ -150,6 +150,8 @@ def is_disk_full(error: BaseException) -> bool:
     full = ("no space left on device", "database or disk is full", "disk quota exceeded")
     return any(
         (isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT))
+        # Where the file that goes with SQLite's write-ahead log cannot grow, it speaks of an I/O error.
+        or getattr(cause, "sqlite_errorname", None) == "SQLITE_IOERR_SHMSIZE"
         or any(words in str(cause).lower() for words in full)
         for cause in chain(error)
     )
