@@ -31,6 +31,7 @@ _PROJECT = Path(__file__).parents[2]
 _STEPS = ("crime_history", "raw_crime_batches", "crime_deliveries", "check_crime_deliveries", "crimes", "check_crimes")
 _PATIENCE_SECONDS = 180.0
 _LOOK_SECONDS = 0.004
+"""How often a run is looked at that is to be killed: often enough to hit the shortest step."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,9 @@ def contents(home: Path, scenario: Scenario) -> dict[str, object]:
     """
     lake, landing = Lake(home), DirectoryStore(home / "landing")
     found: dict[str, object] = {name: _rows(lake, name) for name in tables.names(lake, "chicago")}
-    ids = found["crimes"].column("id").to_pylist()  # type: ignore[attr-defined]
+    crimes = _rows(lake, "crimes")
+    assert crimes is not None
+    ids = crimes.column("id").to_pylist()
     assert len(ids) == len(set(ids))
     # Made by whichever run first has a row for it.
     for name in ("crimes_superseded", "crimes_quarantine"):

@@ -154,7 +154,7 @@ def append(home: Path, number: int) -> None:
 def append_often(home: Path) -> None:
     for number in range(APPENDS):
         append(home, number)
-        time.sleep(0.2)
+        time.sleep(0.2)  # so that the appends fall all over the time that the merges take
 
 
 def their_ids(appends: int) -> set[int]:
