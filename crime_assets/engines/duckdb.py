@@ -17,8 +17,10 @@ from crime_assets.core.sql import Insight, render, statement
 from crime_assets.engines import Answer
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.duck import connection, identifier, literal
+from crime_assets.lakehouse.evolution import column_names, names_of
 from crime_assets.lakehouse.history import history_before
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.reading import rows_of
 from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column, arrow_schema
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ _READ: Mapping[str, tuple[str, tuple[Column, ...]]] = {
     "crimes_removed": ("crimes_removed", REMOVED),
 }
 """Table → the name statements of ours know it by, and its columns."""
+
+_VERSIONS = {"crimes_superseded": (), "crimes_removed": ("removed_on", "noticed_at")}
+"""Tables with versions of rows of crimes → what they say of these beside."""
 
 _NODE = re.compile(r'"type":\s*"([A-Z_]+_NODE)"')
 _READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"})
@@ -65,11 +70,10 @@ class DuckDBEngine:
         with connection(self._lake.staging) as con:
             for name in sorted({*_READ, *tables.names(self._lake, self._city.name)}):
                 table = tables.load(self._lake, self._city.name, name)
-                columns = _READ[name][1] if name in _READ else None
                 if name == "crimes" and day is not None:
-                    _view(con, _READ[name][0], table, columns)
+                    self._view(con, _READ[name][0], name, table)
                 else:
-                    _view(con, name, table, columns, self._snapshot(as_of) if name == "crimes" else None)
+                    self._view(con, name, name, table, self._snapshot(as_of) if name == "crimes" else None)
             if day is not None:
                 self._check_known(day)
                 self._know(con, day)
@@ -91,10 +95,11 @@ class DuckDBEngine:
 
     def _know(self, con: duckdb.DuckDBPyConnection, day: date) -> None:
         """Make `crimes` what was known on a change day."""
+        columns = names_of(self._columns("crimes"))
         # All statements of a day ask for the same few overtaken versions, which take a ranking to find.
         for kind, name, text in (("TABLE", "crimes_overtaken", "overtaken"), ("VIEW", "crimes", "as_of")):
             rows = render(statement("crimes", text), self.name, {"as_of_day": day})
-            con.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS {rows}")
+            con.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS FROM ({rows}) SELECT {columns}")
 
     def _check_known(self, day: date) -> None:
         self._crimes()
@@ -114,8 +119,10 @@ class DuckDBEngine:
             con = self._exit.enter_context(connection(self._lake.staging))
             # Statements of a run read the same files one after another.
             con.execute("SET parquet_metadata_cache = true")
-            for (view, columns), table in zip(_READ.values(), found.values(), strict=True):
-                _view(con, view, table, columns)
+            # Months are small files, of which DuckDB would otherwise read whole stretches ahead, one by one.
+            con.execute("SET disable_parquet_prefetching = true")
+            for name, table in found.items():
+                self._view(con, _READ[name][0], name, table)
             self._open = (state, con)
         return self._open[1]
 
@@ -123,6 +130,25 @@ class DuckDBEngine:
         """Let go of the connection; the next question opens another."""
         self._open = self._day = None
         self._exit.close()
+
+    def _view(
+        self, con: duckdb.DuckDBPyConnection, view: str, name: str, table: Table | None, snapshot_id: int | None = None
+    ) -> None:
+        """A view of a table's rows; an empty one where there is no table yet."""
+        if table is None:
+            types = {field.name: field.type for field in arrow_schema(_READ[name][1])}
+            columns = [(column, types.get(column, pa.string())) for column in self._columns(name)]
+            con.register(view, pa.schema(columns).empty_table())
+        else:
+            rows = rows_of(table, tables.data_files(table, snapshot_id), self._columns(name))
+            con.execute(f"CREATE VIEW {identifier(view)} AS {rows}")
+
+    def _columns(self, name: str) -> list[str]:
+        """The columns that a view of a table has: tables that keep versions of crimes have those of crimes."""
+        like = "crimes" if name in _VERSIONS else name
+        table = tables.load(self._lake, self._city.name, like)
+        held = column_names(table) if table is not None else [column.name for column in _READ[like][1]]
+        return [*held, *_VERSIONS.get(name, ())]
 
     def _crimes(self) -> Table:
         table = tables.load(self._lake, self._city.name, "crimes")
@@ -157,26 +183,6 @@ def _only_reading(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
     ):
         raise UsageError("The query must be one SELECT statement that changes nothing: write no other around or in it.")
     return statements[0]
-
-
-def _view(
-    con: duckdb.DuckDBPyConnection,
-    name: str,
-    table: Table | None,
-    columns: tuple[Column, ...] | None,
-    snapshot_id: int | None = None,
-) -> None:
-    """A view of a table's live files; an empty one of the given columns where there are none."""
-    files = tables.data_files(table, snapshot_id) if table is not None else []
-    if files:
-        paths = ", ".join(literal(tables.local_path(file.file_path)) for file in files)
-        con.execute(
-            f"CREATE VIEW {identifier(name)} AS "
-            f"FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
-        )
-    else:
-        schema = table.schema().as_arrow() if table is not None and columns is None else arrow_schema(columns or ())
-        con.register(name, schema.empty_table())
 
 
 def _change_day(as_of: str | None) -> date | None:

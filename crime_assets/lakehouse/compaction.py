@@ -17,10 +17,11 @@ import duckdb
 from crime_assets.cities import City
 from crime_assets.core.errors import LakeBusy
 from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.duck import connection, literal
+from crime_assets.lakehouse.duck import connection
 from crime_assets.lakehouse.insights import SEEN
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.merge import write_file
+from crime_assets.lakehouse.reading import rows_of
 from crime_assets.lakehouse.tables import FIRST_CHANGED, NOTHING_CHANGED, Change, StalePlan
 
 if TYPE_CHECKING:
@@ -83,10 +84,7 @@ def _rewrite_files(table: Table, name: str, con: duckdb.DuckDBPyConnection) -> C
     try:
         for month, files in groups.items():
             new.append(tables.new_data_path(table, f"occurred_month={month:%Y-%m}" if month else "all"))
-            paths = ", ".join(literal(tables.local_path(file.file_path)) for file in files)
-            # Files written before a column was new do not have it.
-            rows = f"FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
-            write_file(con, f"{rows} ORDER BY {_order(table)}", new[-1])
+            write_file(con, f"FROM ({rows_of(table, files)}) ORDER BY {_order(table)}", new[-1])
     except BaseException:
         tables.discard(new)
         raise

@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.json as arrow_json
 
 from crime_assets.cities import City
+from crime_assets.core.digests import canonical_json
 from crime_assets.core.envelopes import Envelope, utc
 from crime_assets.lakehouse import typing
+from crime_assets.lakehouse.evolution import new_columns
 from crime_assets.lakehouse.typing import RAW_RECORDS, SOURCE_COLUMNS
 from crime_assets.streams.deliveries import DamagedLine, open_line
 from crime_assets.streams.inventory import PlainObject
@@ -86,9 +88,11 @@ def _from_objects(objects: list[PlainObject], city: City, found_at: datetime) ->
 
 
 def _read_columns(content: bytes, kinds: Mapping[str, Iterable[str]], city: City) -> pa.Table:
-    """Raw records without their texts; ArrowInvalid where the values of a field are of no single kind that is known."""
+    """Raw records without their texts; ArrowInvalid where a field is new or its values are of no single known kind."""
     needed = [field for source in city.columns.values() for field in ((source,) if isinstance(source, str) else source)]
     looks = {name: tuple(kinds[name]) for name in needed if name in kinds}
+    if new := new_columns(city, kinds):
+        raise pa.ArrowInvalid(f"{min(new)} is a column that is not known")
     if mixed := [name for name, look in looks.items() if look not in _ARROW_TYPES]:
         raise pa.ArrowInvalid(f"{mixed[0]} is not always a text, nor always a flag")
     fields = {name: _ARROW_TYPES[look] for name, look in looks.items()}
@@ -111,6 +115,7 @@ def _read_columns(content: bytes, kinds: Mapping[str, Iterable[str]], city: City
             "record_md5": table.column("_md5"),
             "ingested_at": pulled_at.take(times.indices),
             "damage": nothing,
+            "extra": nothing,
         },
         RAW_RECORDS,
     )
@@ -134,6 +139,7 @@ def _from_lines(lines: list[Envelope | DamagedLine], city: City, found_at: datet
         "record_md5": [line.md5 for line in envelopes],
         "ingested_at": [line.pulled_at for line in envelopes],
         "damage": [None] * len(envelopes),
+        "extra": [_extra(record, city) for record in records],
     }
     damaged = [
         {"raw": line.raw, "record_md5": line.md5, "ingested_at": found_at, "damage": line.reason}
@@ -153,10 +159,23 @@ def _texts(records: list[Mapping[str, object]], source: str | tuple[str, ...]) -
     return joined
 
 
+def _extra(record: Mapping[str, object], city: City) -> str | None:
+    """What fields hold that the city's description does not know, as one JSON object of texts."""
+    if record.keys() <= city.source_columns.keys():
+        return None
+    texts = {column: _as_text(record[field]) for field, column in new_columns(city, record).items()}
+    known = {column: text for column, text in texts.items() if text is not None}
+    return canonical_json(known) if known else None
+
+
 def _as_text(value: object) -> str | None:
     if value is None:
         return None
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    )
     # JSON can hold lone surrogates, Arrow cannot.
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 

@@ -25,6 +25,7 @@ from crime_assets.core.errors import LakeBusy, LakeError
 from crime_assets.feeds import Feed, History
 from crime_assets.lakehouse import tables, typing
 from crime_assets.lakehouse.duck import connection, literal
+from crime_assets.lakehouse.evolution import column_names, evolve, names_of, new_columns, select_list
 from crime_assets.lakehouse.history_ledger import Ledger, PartsDone
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.merge import count, files_holding, quarantine, statement_of, without_empty, write_file
@@ -33,7 +34,6 @@ from crime_assets.lakehouse.tables import HISTORY_MARK, PROPERTY_PREFIX, UNDATED
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
-_COLUMNS = ", ".join(typing.TYPED_COLUMNS)
 _PARTS_TOGETHER = 5
 """DuckDB plans the typing of a part about as long as it types ten thousand rows."""
 
@@ -71,11 +71,13 @@ def load_history(lake: Lake, city: City, feed: Feed, before: date, run_id: str) 
     with lake.writing():
         if history_before(lake, city) is not None:
             return HistoryResult(loaded=False)
-        table = tables.curated(lake, city.name, "crimes")
+        table = evolve(lake, city, "crimes", new_columns(city, feed.columns()).values())
         if table.current_snapshot() is not None:
             raise LakeError(f"{city.name}.crimes has rows but no history: set another CRIME_HOME and load it there.")
         with feed.history(before) as history, connection(lake.staging) as con:
-            ledger = Ledger(lake.staging / f"history-{city.name}", tables.data_directory(table), history.source)
+            # Files of one load all have the same columns.
+            source = f"{history.source} as {', '.join(column_names(table))}"
+            ledger = Ledger(lake.staging / f"history-{city.name}", tables.data_directory(table), source)
             try:
                 _load_parts(city, history, ledger, table, con)
                 result = _publish(lake, city, ledger, table, con, {HISTORY_MARK: before.isoformat(), "run-id": run_id})
@@ -100,7 +102,7 @@ def _load_parts(city: City, history: History, ledger: Ledger, table: Table, con:
     def load(parts: list[str]) -> None:
         worker = idle.get()
         try:
-            records = pa.concat_tables(map(history.read, parts))
+            records = pa.concat_tables(map(history.read, parts), promote_options="default")
             ledger.add(_load_together(worker, city, parts, records, ledger, table))
         finally:
             idle.put(worker)
@@ -127,7 +129,7 @@ def _load_together(
     months = [row[0] for row in con.execute("SELECT DISTINCT month FROM typed WHERE reason IS NULL").fetchall()]
     files = {}
     for month in months:
-        rows = f"SELECT {_COLUMNS} FROM typed WHERE reason IS NULL AND month = DATE '{month}'"
+        rows = f"SELECT {select_list(column_names(table))} FROM typed WHERE reason IS NULL AND month = DATE '{month}'"
         files[str(month)] = str(_write_month(con, table, month, rows))
     tables.sync([*map(Path, files.values()), *([rejects] if rejects else [])])
     return PartsDone(parts, found, rejected, undated, files, str(rejects) if rejects else None)
@@ -177,12 +179,12 @@ def _settled(
     replaced = [path for month, path in files if month in months]
     con.execute(f"CREATE OR REPLACE TEMP VIEW typed AS SELECT *, NULL AS reason FROM {_files(replaced)}")
     con.execute(f"CREATE TEMP TABLE settled AS {statement_of('newest')}")
-    written = []
+    written, columns = [], names_of(column_names(table))
     for month in months:
         held = _files([path for at, path in files if at == month])
         rows = (
-            f"SELECT {_COLUMNS} FROM {held} WHERE id NOT IN (FROM repeated) "
-            f"UNION ALL SELECT {_COLUMNS} FROM settled WHERE month = DATE '{month}'"
+            f"SELECT {columns} FROM {held} WHERE id NOT IN (FROM repeated) "
+            f"UNION ALL SELECT {columns} FROM settled WHERE month = DATE '{month}'"
         )
         written.append(_write_month(con, table, month, f"SELECT * FROM ({rows})"))
     kept = [Path(path) for month, path in files if month not in months]

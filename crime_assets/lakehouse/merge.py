@@ -7,7 +7,7 @@ A version is known by (id, record_md5). What a change day ended with and a later
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -22,7 +22,9 @@ from crime_assets.core.sql import render, statement
 from crime_assets.lakehouse import tables, typing
 from crime_assets.lakehouse.delivered import Delivered, type_deliveries
 from crime_assets.lakehouse.duck import connection, literal
+from crime_assets.lakehouse.evolution import arrived, column_names, evolve, names_of, select_list
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.reading import rows_of
 from crime_assets.lakehouse.removed import let_in
 from crime_assets.lakehouse.tables import Change, StalePlan
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 _PLANS = 5
-_COLUMNS = ", ".join(typing.TYPED_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,14 @@ def merge_deliveries(
     with lake.writing(), connection(lake.staging) as con:
         typing.prepare(con, city)
         type_deliveries(con, delivered, city, datetime.now(UTC))
-        con.execute(f"CREATE TEMP TABLE incoming AS SELECT {_COLUMNS} FROM ({statement_of('incoming')})")
+        columns = column_names(evolve(lake, city, "crimes", arrived(con)))
+        rows = f"SELECT {select_list(columns)} FROM ({statement_of('incoming')})"
+        con.execute(f"CREATE TEMP TABLE incoming AS {rows}")
         let_in(lake, city, con)
         kept = _Kept()
         for _ in range(_PLANS):
             try:
-                return _merge(lake, city, con, properties, kept)
+                return _merge(lake, city, con, columns, properties, kept)
             except StalePlan:
                 continue
     raise LakeBusy(f"Other writers changed {city.name}.crimes {_PLANS} times during one merge: run again later.")
@@ -124,22 +127,27 @@ def write_file(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
 
 
 def _merge(
-    lake: Lake, city: City, con: duckdb.DuckDBPyConnection, properties: Mapping[str, str], kept: _Kept
+    lake: Lake,
+    city: City,
+    con: duckdb.DuckDBPyConnection,
+    columns: Sequence[str],
+    properties: Mapping[str, str],
+    kept: _Kept,
 ) -> MergeResult:
     kept.quarantined += quarantine(lake, city, con)
     table = tables.curated(lake, city.name, "crimes")
     paths = {tables.local_path(file.file_path): file for file in tables.data_files(table)}
-    _rank_versions(con, list(paths))
+    _rank_versions(con, table, paths, columns)
     inserted = count(con, "SELECT count(*) FROM winners WHERE id NOT IN (SELECT id FROM known)")
     replaced = count(con, "SELECT count(*) FROM winners") - inserted
-    kept.superseded += _keep_superseded(lake, city, con)
+    kept.superseded += _keep_superseded(lake, city, con, columns)
     files = _Files(skipped=len(paths))
     if inserted + replaced:
         counts = {"inserted": str(inserted), "replaced": str(replaced), "superseded": str(kept.superseded)}
         # With a winner, versions of it that a merge broken off before this one has put into superseded become visible.
         first = _first_day(con, "SELECT change_day FROM versions WHERE is_new AND id IN (SELECT id FROM winners)")
         marks = {"kind": "days", tables.FIRST_CHANGED: first, **counts, **properties}
-        files = _rewrite_months(table, paths, con, marks)
+        files = _rewrite_months(table, paths, con, columns, marks)
     return MergeResult(
         rows=sum(file.record_count for file in paths.values()) + inserted,
         delivered=count(con, "SELECT count(*) FROM typed"),
@@ -155,20 +163,15 @@ def _merge(
     )
 
 
-def _rank_versions(con: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
+def _rank_versions(
+    con: duckdb.DuckDBPyConnection, table: Table, paths: Mapping[str, DataFile], columns: Sequence[str]
+) -> None:
     """Make `known` (rows of the table with incoming ids), `versions` (all, ranked) and `winners` (rows that change)."""
-    con.execute(f"CREATE OR REPLACE TEMP TABLE known AS SELECT {_COLUMNS}, '' AS filename FROM incoming LIMIT 0")
     # Ids first: one narrow column says which files are worth reading whole.
-    if holding := files_holding(con, paths, "SELECT id FROM incoming"):
-        con.execute(
-            f"""
-            INSERT INTO known SELECT {_COLUMNS}, filename
-            FROM read_parquet(?, filename = true, hive_partitioning = false)
-            WHERE id IN (SELECT id FROM incoming)
-            """,
-            [holding],
-        )
-    both = f"SELECT {_COLUMNS}, filename FROM known UNION ALL SELECT {_COLUMNS}, NULL FROM incoming"
+    holding = [paths[path] for path in files_holding(con, list(paths), "SELECT id FROM incoming")]
+    rows = rows_of(table, holding, columns, filename=True)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE known AS FROM ({rows}) WHERE id IN (SELECT id FROM incoming)")
+    both = f"FROM known UNION ALL SELECT {names_of(columns)}, NULL FROM incoming"
     con.execute(f"CREATE OR REPLACE TEMP VIEW candidates AS {both}")
     con.execute(f"CREATE OR REPLACE TEMP TABLE versions AS {statement_of('versions')}")
     # Not a temporary table: several cursors write months of it at once.
@@ -187,7 +190,7 @@ def files_holding(con: duckdb.DuckDBPyConnection, paths: list[str], ids: str) ->
     return [row[0] for row in rows]
 
 
-def _keep_superseded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> int:
+def _keep_superseded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> int:
     """Keep the last version of each change day that lost to one of a later day; returns how many are new.
 
     They are committed before the versions that replace them: after a crash between the two, a version is in both
@@ -196,7 +199,7 @@ def _keep_superseded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> 
     con.execute(f"CREATE OR REPLACE TEMP TABLE losers AS {statement_of('losers')}")
     if not count(con, "SELECT count(*) FROM losers"):
         return 0
-    table = tables.curated(lake, city.name, "crimes_superseded")
+    table = evolve(lake, city, "crimes_superseded", columns)
     kept = [tables.local_path(file.file_path) for file in tables.data_files(table)]
     if kept:
         con.execute(
@@ -212,7 +215,7 @@ def _keep_superseded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> 
     new = count(con, "SELECT count(*) FROM losers")
     if new:
         path = tables.new_data_path(table, "all")
-        write_file(con, f"SELECT {_COLUMNS} FROM losers ORDER BY id, updated_on", path)
+        write_file(con, f"SELECT {names_of(columns)} FROM losers ORDER BY id, updated_on", path)
         first = _first_day(con, "SELECT changes_from FROM losers")
         marks = {"kind": "superseded", "rows": str(new), tables.FIRST_CHANGED: first}
         tables.commit(table, Change((), (path,), marks))
@@ -220,7 +223,11 @@ def _keep_superseded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> 
 
 
 def _rewrite_months(
-    table: Table, paths: Mapping[str, DataFile], con: duckdb.DuckDBPyConnection, marks: Mapping[str, str]
+    table: Table,
+    paths: Mapping[str, DataFile],
+    con: duckdb.DuckDBPyConnection,
+    columns: Sequence[str],
+    marks: Mapping[str, str],
 ) -> _Files:
     """Rewrite the months that gain or lose a row, and no other, in one snapshot."""
     month_of = {path: tables.month_of(file) for path, file in paths.items()}
@@ -231,9 +238,13 @@ def _rewrite_months(
     new = {month: tables.new_data_path(table, f"occurred_month={month:%Y-%m}") for month in sorted(months)}
 
     def write(month: date) -> None:
-        old = [literal(path) for path in touched if month_of[path] == month]
-        rows = f"SELECT {_COLUMNS} FROM {_month_after(old)} WHERE month = DATE '{month}' ORDER BY occurred_at, id"
-        write_file(con.cursor(), rows, new[month])
+        old = rows_of(table, [paths[path] for path in touched if month_of[path] == month], columns)
+        # Winners of other months leave this one.
+        rows = (
+            f"SELECT {names_of(columns)} FROM winners WHERE month = DATE '{month}' "
+            f"UNION ALL FROM ({old}) WHERE id NOT IN (SELECT id FROM winners)"
+        )
+        write_file(con.cursor(), f"FROM ({rows}) ORDER BY occurred_at, id", new[month])
 
     try:
         # A month is one row group, which DuckDB sorts and writes on one thread.
@@ -246,17 +257,6 @@ def _rewrite_months(
     snapshot_id = tables.commit(table, Change([paths[path] for path in touched], added, marks))
     size = sum(path.stat().st_size for path in added)
     return _Files(len(touched), len(added), len(paths) - len(touched), size, snapshot_id)
-
-
-def _month_after(old_files: list[str]) -> str:
-    """The rows of a month after the merge, `winners` of other months among them."""
-    if not old_files:
-        return "winners"
-    return (
-        f"(SELECT {_COLUMNS} FROM winners UNION ALL SELECT {_COLUMNS} "
-        f"FROM read_parquet([{', '.join(old_files)}], hive_partitioning = false) "
-        "WHERE id NOT IN (SELECT id FROM winners))"
-    )
 
 
 def without_empty(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> list[Path]:

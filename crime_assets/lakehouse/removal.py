@@ -16,10 +16,12 @@ import pyarrow as pa
 
 from crime_assets.cities import City
 from crime_assets.core.errors import LakeBusy
-from crime_assets.lakehouse import tables, typing
+from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.duck import connection, literal
+from crime_assets.lakehouse.evolution import column_names, evolve, names_of
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.merge import count, files_holding, statement_of, without_empty, write_file
+from crime_assets.lakehouse.reading import rows_of
 from crime_assets.lakehouse.removed import recorded
 from crime_assets.lakehouse.tables import Change, StalePlan
 
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 _PLANS = 5
-_COLUMNS = ", ".join(typing.TYPED_COLUMNS)
 _GONE = pa.schema([("id", pa.int64()), ("updated_on", pa.timestamp("us"))])
 
 
@@ -73,33 +74,30 @@ def _remove(
     holding = files_holding(con, list(files), "SELECT id FROM gone")
     if not holding:
         return 0
+    held = rows_of(table, [files[path] for path in holding], filename=True)
     con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE leaving AS SELECT {_COLUMNS}, filename
-        FROM read_parquet(?, filename = true, hive_partitioning = false, union_by_name = true)
-        WHERE (id, updated_on) IN (SELECT id, updated_on FROM gone)
-        """,
-        [holding],
+        f"CREATE OR REPLACE TEMP TABLE leaving AS FROM ({held}) "
+        "WHERE (id, updated_on) IN (SELECT id, updated_on FROM gone)"
     )
     rows = count(con, "SELECT count(*) FROM leaving")
     if rows:
         # Before the rows leave `crimes`: after a crash between the two they are in both tables, never in neither.
-        _record(lake, city, con, removal)
+        _record(lake, city, con, removal, column_names(table))
         _rewrite(table, files, con, {"kind": "removed", "removed": str(rows), **properties})
     return rows
 
 
-def _record(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, removal: Removal) -> None:
+def _record(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, removal: Removal, columns: Sequence[str]) -> None:
     """Put the rows `leaving` into `crimes_removed`, unless a run that was broken off has done so; make `recorded`."""
     recorded(lake, city, con)
     con.execute(f"CREATE OR REPLACE TEMP TABLE newly_removed AS {statement_of('newly_removed')}")
     new = count(con, "SELECT count(*) FROM newly_removed")
     if new:
-        table = tables.curated(lake, city.name, "crimes_removed")
+        table = evolve(lake, city, "crimes_removed", columns)
         path = tables.new_data_path(table, "all")
         day, moment = literal(removal.removed_on.isoformat()), literal(removal.noticed_at.isoformat())
-        rows = f"SELECT {_COLUMNS}, DATE {day} AS removed_on, TIMESTAMPTZ {moment} AS noticed_at FROM newly_removed"
-        write_file(con, f"{rows} ORDER BY id, updated_on", path)
+        rows = f"SELECT {names_of(columns)}, DATE {day} AS removed_on, TIMESTAMPTZ {moment} AS noticed_at"
+        write_file(con, f"{rows} FROM newly_removed ORDER BY id, updated_on", path)
         marks = {"kind": "removed", "rows": str(new), tables.FIRST_CHANGED: removal.removed_on.isoformat()}
         tables.commit(table, Change((), (path,), marks))
         recorded(lake, city, con)

@@ -135,6 +135,21 @@ def create(
     return table
 
 
+def add_texts(table: Table, names: Sequence[str]) -> None:
+    """Add optional columns of texts; no data file changes. StalePlan if another writer was faster."""
+    from pyiceberg.exceptions import CommitFailedException
+    from pyiceberg.types import StringType
+
+    if not names:
+        return
+    try:
+        with table.update_schema() as update:
+            for name in names:
+                update.add_column(name, StringType(), doc="New at the source; as it was published.")
+    except CommitFailedException as error:
+        raise StalePlan from error
+
+
 def data_files(table: Table, snapshot_id: int | None = None) -> list[DataFile]:
     """The live data files of a table, now or as of a snapshot."""
     if table.current_snapshot() is None:

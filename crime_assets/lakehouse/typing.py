@@ -14,6 +14,7 @@ from crime_assets.core.sql import render, statement
 from crime_assets.feeds import DAMAGE, RAW
 from crime_assets.lakehouse.arrow_texts import is_trimmed
 from crime_assets.lakehouse.duck import identifier, literal
+from crime_assets.lakehouse.evolution import new_columns
 from crime_assets.lakehouse.record_json import record_json
 from crime_assets.lakehouse.schema import CRIMES
 
@@ -32,6 +33,7 @@ RAW_RECORDS = pa.schema(
         ("record_md5", pa.string()),
         ("ingested_at", pa.timestamp("us", tz="UTC")),
         ("damage", pa.string()),
+        ("extra", pa.string()),
     ]
 )
 
@@ -83,7 +85,8 @@ def raw_from_history(con: duckdb.DuckDBPyConnection, records: pa.Table, city: Ci
         f"""
         CREATE OR REPLACE TEMP VIEW raw_records AS
         SELECT *, md5(raw) AS record_md5, TIMESTAMPTZ {literal(pulled_at.isoformat())} AS ingested_at
-        FROM (SELECT {columns}, {identifier(DAMAGE)} AS damage, {record} AS raw FROM history_records)
+        FROM (SELECT {columns}, {identifier(DAMAGE)} AS damage, {_extra(city, schema)} AS extra, {record} AS raw
+              FROM history_records)
         """
     )
     _trim(con, is_needed=not all(map(is_trimmed, records.columns)))
@@ -99,6 +102,15 @@ def raw_from_deliveries(con: duckdb.DuckDBPyConnection, records: pa.Table) -> No
 def _trim(con: duckdb.DuckDBPyConnection, *, is_needed: bool) -> None:
     trimmed = render(statement("crimes", "trimmed"), "duckdb", {}) if is_needed else "FROM raw_records"
     con.execute(f"CREATE OR REPLACE TEMP VIEW trimmed_records AS {trimmed}")
+
+
+def _extra(city: City, schema: pa.Schema) -> str:
+    """What columns that the city's description does not know hold, as one JSON object of texts."""
+    members = [
+        f"{literal(column)}, CAST({identifier(field)} AS VARCHAR)"
+        for field, column in new_columns(city, schema.names).items()
+    ]
+    return f"CAST(json_object({', '.join(members)}) AS VARCHAR)" if members else "NULL::VARCHAR"
 
 
 def _text_of(city: City, column: str, schema: pa.Schema) -> str:

@@ -156,7 +156,7 @@ TYPED = {
     "change_day": date(2024, 3, 8),
     "ingested_at": PULLED_AT,
 }
-NOTHING_WRONG = {"reason": None, "raw": None, "id_text": None, "updated_on_text": None}
+NOTHING_WRONG = {"extra": None, "reason": None, "raw": None, "id_text": None, "updated_on_text": None}
 
 
 def test_every_column_is_typed_from_the_texts_of_the_api() -> None:
@@ -194,7 +194,7 @@ def test_columns_and_types_are_those_of_the_schema() -> None:
 
     names = [column.name for column in CRIMES]
     assert table.select(names).schema.remove_metadata() == arrow_schema(CRIMES)
-    assert table.schema.names == [*names, "reason", "raw", "id_text", "updated_on_text"]
+    assert table.schema.names == [*names, "extra", "reason", "raw", "id_text", "updated_on_text"]
 
 
 def test_a_record_with_nothing_but_what_is_needed_is_typed() -> None:

@@ -1,7 +1,8 @@
 -- The versions known on a change day of crimes whose present row is newer or gone: the newest that was kept of each,
 -- unless it is one that the source was known to have removed by then.
 --
--- crimes_removed has the columns of crimes_superseded, in their order, then removed_on and noticed_at.
+-- crimes_superseded has the columns of crimes, in their order, and so has crimes_removed, then removed_on and
+-- noticed_at. Of what this yields only the columns of crimes are wanted.
 WITH kept AS (
   SELECT crimes_superseded.*, CAST(NULL AS DATE) AS removed_on, CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS noticed_at
   FROM crimes_superseded

@@ -1,12 +1,13 @@
 -- Texts without the blanks around them; an empty one is none.
 --
 -- Reads `raw_records`: one text column for each column of `crimes` that a source can fill, and raw, record_md5,
--- ingested_at, damage.
+-- ingested_at, damage, extra.
 SELECT
   raw,
   record_md5,
   ingested_at,
   damage,
+  extra,
   NULLIF(TRIM(id), '') AS id,
   NULLIF(TRIM(case_number), '') AS case_number,
   NULLIF(TRIM(occurred_at), '') AS occurred_at,

@@ -109,6 +109,7 @@ SELECT
   CAST(j.v_updated_on AS DATE) AS change_day,
   j.record_md5,
   j.ingested_at,
+  j.extra,
   j.reason,
   CASE WHEN j.reason IS NOT NULL THEN j.raw END AS raw,
   CASE WHEN j.reason IS NOT NULL THEN j.id END AS id_text,

@@ -1,0 +1,92 @@
+"""Columns that are new at the source: they come into `crimes` as optional texts, and nothing is rewritten for them.
+
+Between the source and the table they travel together, as one JSON object of texts in the column `extra`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from crime_assets.cities import City
+from crime_assets.core.errors import LakeBusy
+from crime_assets.lakehouse import tables
+from crime_assets.lakehouse.duck import identifier, literal
+from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.schema import CRIMES, REMOVED
+from crime_assets.lakehouse.tables import StalePlan
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+MOST_NEW = 50
+"""A source that has more new columns than this publishes something else; the rest of them is not taken."""
+
+RESERVED = frozenset(column.name for column in REMOVED) | frozenset(
+    "extra filename reason raw damage id_text updated_on_text copy seen_at is_new version_rank winning_day rank_of_day "
+    "changes_from recency age".split()
+)
+"""Names that a new column cannot have: those of `crimes_removed`, and those that statements of sql/crimes use."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_PLANS = 5
+_KNOWN = frozenset(column.name for column in CRIMES)
+
+
+def new_columns(city: City, fields: Iterable[str]) -> dict[str, str]:
+    """Fields of the source that the city's description does not know → the columns of `crimes` they come into.
+
+    A field with a name that is taken comes with `source_` before it. One whose name is no plain word is left out: it
+    stays in the deliveries, and the check source_schema names it.
+    """
+    unknown = (field for field in sorted(fields) if field not in city.source_columns and _NAME.fullmatch(field))
+    return {field: f"source_{field}" if field in RESERVED else field for field in unknown}
+
+
+def evolve(lake: Lake, city: City, name: str, columns: Iterable[str]) -> Table:
+    """A curated table with columns for texts added where it lacks one of these.
+
+    LakeBusy where other writers keep changing the table.
+    """
+    for _ in range(_PLANS):
+        table = tables.curated(lake, city.name, name)
+        held = column_names(table)
+        room = MOST_NEW - sum(column not in RESERVED for column in held)
+        new = [column for column in columns if column not in held][: max(room, 0)]
+        try:
+            tables.add_texts(table, new)
+            return table
+        except StalePlan:
+            continue
+    raise LakeBusy(f"Other writers changed {city.name}.{name} {_PLANS} times meanwhile: run again later.")
+
+
+def column_names(table: Table) -> list[str]:
+    """All columns of a table, in order."""
+    return [field.name for field in table.schema().fields]
+
+
+def arrived(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """The new columns that rows of `typed` bring along."""
+    rows = con.execute(
+        "SELECT DISTINCT unnest(json_keys(extra)) FROM typed WHERE extra IS NOT NULL AND reason IS NULL"
+    ).fetchall()
+    return sorted(row[0] for row in rows)
+
+
+def select_list(columns: Sequence[str]) -> str:
+    """What to select from `typed` to have rows with these columns of `crimes`."""
+    return ", ".join(
+        identifier(name)
+        if name in _KNOWN
+        else f"nullif(trim(json_extract_string(extra, {literal(f'$.{name}')})), '') AS {identifier(name)}"
+        for name in columns
+    )
+
+
+def names_of(columns: Iterable[str]) -> str:
+    """Columns as a list for SQL."""
+    return ", ".join(map(identifier, columns))

@@ -1,0 +1,258 @@
+"""Columns come and go at the source: new ones are kept as texts, none of it breaks a day or rewrites what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from crime_assets.core.envelopes import Envelope, seal
+from crime_assets.core.sql import DIALECT, SQL_DIRECTORY
+from crime_assets.engines.duckdb import DuckDBEngine
+from crime_assets.lakehouse import tables
+from crime_assets.lakehouse.compaction import MOST_SMALL_FILES, compact
+from crime_assets.lakehouse.evolution import MOST_NEW, RESERVED, new_columns
+from crime_assets.lakehouse.history import load_history
+from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.merge import merge_deliveries
+from crime_assets.lakehouse.removal import Gone, Removal, remove
+from crime_assets.streams.inventory import PlainObject
+from crime_assets_tests.build import CHICAGO, envelope, kinds_of, record
+from crime_assets_tests.lakehouse.lakes import ListFeed, files, merge, paths, quarantined, snapshots
+
+BEFORE = date(2024, 1, 20)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """A lake with a crime in each of three months, of a time before the source had new columns."""
+    lake = Lake(tmp_path / "lake")
+    old = [record(n, f"2024-01-1{n}", f"2023-1{n - 1}-05") for n in (1, 2, 3)]
+    load_history(lake, CHICAGO, ListFeed(old), BEFORE, "run")
+    return lake
+
+
+def change(number: int, day: str, occurred: str = "2023-10-05", **fields: object) -> Envelope:
+    return envelope(record(number, day, occurred, **fields), day, f"{day}T23:00:00")
+
+
+def scanned(lake: Lake, *columns: str, name: str = "crimes") -> list[dict[str, Any]]:
+    """Rows as any reader of Iceberg sees them, in order of id."""
+    table = tables.load(lake, "chicago", name)
+    assert table is not None
+    rows = table.scan(selected_fields=("id", *columns)).to_arrow().to_pylist()
+    return sorted(rows, key=lambda row: row["id"])
+
+
+def asked(lake: Lake, sql: str, as_of: str | None = None) -> list[tuple[Any, ...]]:
+    return DuckDBEngine(lake, CHICAGO).query(sql, as_of).rows
+
+
+def test_a_new_column_is_an_optional_text_and_no_other_month_is_rewritten(lake: Lake) -> None:
+    before = paths(lake)
+
+    merge(lake, change(1, "2024-01-21", precinct="7"), change(9, "2024-01-21", "2024-01-02", precinct=" 8 "))
+
+    table = tables.load(lake, "chicago", "crimes")
+    assert table is not None
+    field = table.schema().find_field("precinct")
+    assert (str(field.field_type), field.required) == ("string", False)
+    assert {month for month, path in paths(lake).items() if before.get(month) != path} == {"2023-10", "2024-01"}
+    expected = [(1, "7"), (2, None), (3, None), (9, "8")]
+    assert [(row["id"], row["precinct"]) for row in scanned(lake, "precinct")] == expected
+    assert asked(lake, "SELECT id, precinct FROM crimes ORDER BY id") == expected
+
+
+def test_a_column_that_has_come_stays_when_it_vanishes_and_is_filled_when_it_is_back(lake: Lake) -> None:
+    merge(lake, change(1, "2024-01-21", precinct="7"))
+    merge(lake, change(2, "2024-01-22", "2023-11-05"), change(3, "2024-01-22", "2023-12-05", weapon="KNIFE"))
+    merge(lake, change(2, "2024-01-23", "2023-11-05", precinct="9"))
+
+    rows = asked(lake, "SELECT id, precinct, weapon FROM crimes ORDER BY id")
+    assert rows == [(1, "7", None), (2, "9", None), (3, None, "KNIFE")]
+    assert scanned(lake, "precinct", "weapon") == [
+        {"id": id, "precinct": precinct, "weapon": weapon} for id, precinct, weapon in rows
+    ]
+
+
+def test_what_was_known_on_a_day_had_the_columns_of_that_day(lake: Lake) -> None:
+    merge(lake, change(1, "2024-01-21", precinct="7"))
+    merge(lake, change(1, "2024-01-22", precinct="8", weapon="KNIFE"))
+    merge(lake, change(1, "2024-01-23"))
+
+    known = [asked(lake, "SELECT precinct, weapon FROM crimes WHERE id = 1", f"2024-01-{day}") for day in range(20, 24)]
+
+    assert known == [[(None, None)], [("7", None)], [("8", "KNIFE")], [(None, None)]]
+    first = snapshots(lake)[0]
+    assert asked(lake, "SELECT id, precinct FROM crimes ORDER BY id", str(first)) == [(1, None), (2, None), (3, None)]
+
+
+def test_merging_it_again_changes_nothing(lake: Lake) -> None:
+    lines = [change(1, "2024-01-21", precinct="7"), change(2, "2024-01-21", "2023-11-05")]
+    merge(lake, *lines)
+    before = snapshots(lake), files(lake)
+
+    result = merge(lake, *lines)
+
+    assert (result.inserted, result.replaced, result.snapshot_id) == (0, 0, None)
+    assert (snapshots(lake), files(lake)) == before
+
+
+@pytest.mark.parametrize(
+    ("published", "kept"),
+    [
+        ("  a  ", "a"),
+        ("   ", None),
+        (True, "true"),
+        (7, "7"),
+        (1.5, "1.5"),
+        ({"b": "x", "a": [1]}, '{"a":[1],"b":"x"}'),
+        ('a "quoted" \\ text\nß \x01', 'a "quoted" \\ text\nß \x01'),
+    ],
+)
+def test_whatever_it_holds_becomes_a_text(lake: Lake, published: object, kept: str | None) -> None:
+    merge(lake, change(1, "2024-01-21", precinct=published, other="x"))
+
+    assert asked(lake, "SELECT precinct FROM crimes WHERE id = 1") == [(kept,)]
+
+
+def test_names_that_are_taken_or_are_words_of_sql_do_no_harm(lake: Lake) -> None:
+    merge(lake, change(1, "2024-01-21", month="May", select="a", order="b", recency="c", removed_on="d", id_text="e"))
+
+    row = asked(
+        lake,
+        'SELECT month, source_month, "select", "order", source_recency, source_removed_on, source_id_text FROM crimes'
+        " WHERE id = 1",
+    )
+    assert row == [(date(2023, 10, 1), "May", "a", "b", "c", "d", "e")]
+
+
+def test_names_that_are_no_plain_words_are_left_out() -> None:
+    odd = ["Weapon", "a b", "x'; DROP TABLE crimes; --", "", "1st", "_x", ":@computed_region_a", "ß", "a" * 64, "a.b"]
+
+    assert new_columns(CHICAGO, [*odd, *CHICAGO.source_columns, "weapon_2"]) == {"weapon_2": "weapon_2"}
+
+
+def test_every_name_that_a_statement_over_rows_of_crimes_uses_is_reserved() -> None:
+    used = {
+        alias.alias
+        for path in (SQL_DIRECTORY / "crimes").glob("*.sql")
+        if path.stem not in ("typed", "trimmed", "held_months")
+        for alias in sqlglot.parse_one(path.read_text(), dialect=DIALECT).find_all(exp.Alias)
+    }
+    assert used <= RESERVED
+
+
+def test_a_source_with_very_many_new_columns_gives_the_first_of_them(lake: Lake) -> None:
+    merge(lake, change(1, "2024-01-21", **{f"new_{n:03}": str(n) for n in range(MOST_NEW + 5)}))
+    merge(lake, change(2, "2024-01-22", "2023-11-05", aaa="late"))
+
+    table = tables.load(lake, "chicago", "crimes")
+    assert table is not None
+    names = [field.name for field in table.schema().fields]
+    assert [name for name in names if name not in RESERVED] == [f"new_{n:03}" for n in range(MOST_NEW)]
+    assert asked(lake, "SELECT new_000, new_049 FROM crimes WHERE id = 1") == [("0", "49")]
+
+
+def test_a_history_brings_them_too_with_repeated_records(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    old = [
+        record(1, "2024-01-10"),
+        record(2, "2024-01-10", precinct="2"),
+        record(3, "2024-01-10", "2024-02-01", month="x"),
+    ]
+    new = [record(1, "2024-01-12", precinct="1"), record(2, "2024-01-11")]
+
+    load_history(lake, CHICAGO, ListFeed([*old, *new]), BEFORE, "run")
+
+    rows = [(1, "1", None), (2, None, None), (3, None, "x")]
+    assert asked(lake, "SELECT id, precinct, source_month FROM crimes ORDER BY id") == rows
+    assert [
+        (row["id"], row["precinct"], row["source_month"]) for row in scanned(lake, "precinct", "source_month")
+    ] == rows
+
+
+def test_what_was_loaded_before_a_column_came_is_loaded_anew_with_it(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    records = [record(n, "2024-01-10", f"2023-0{n}-01") for n in range(1, 7)]
+    with pytest.raises(RuntimeError, match="gone"):
+        load_history(lake, CHICAGO, ListFeed(records, RuntimeError("gone"), breaks_at=1), BEFORE, "run")
+
+    load_history(lake, CHICAGO, ListFeed([{**each, "precinct": "5"} for each in records]), BEFORE, "run")
+
+    assert asked(lake, "SELECT count(*), count(precinct) FROM crimes") == [(6, 6)]
+
+
+def plain(envelopes: Iterable[Envelope]) -> PlainObject:
+    lines = [
+        seal(one.record, one.city, one.change_day, one.batch, datetime(2024, 1, 22, tzinfo=UTC)) for one in envelopes
+    ]
+    return PlainObject(b"".join(lines), len(lines), kinds_of(envelopes))
+
+
+def test_whole_objects_bring_them_like_lines(lake: Lake) -> None:
+    lines = [change(1, "2024-01-21", precinct="7"), change(2, "2024-01-21", "2023-11-05", weapon=True)]
+
+    merge_deliveries(lake, CHICAGO, [plain(lines)], {})
+
+    assert asked(lake, "SELECT precinct, weapon FROM crimes ORDER BY id") == [("7", None), (None, "true"), (None, None)]
+
+
+def test_removed_crimes_keep_them(lake: Lake) -> None:
+    merge(lake, change(1, "2024-01-21", precinct="7"))
+    gone = Removal(
+        [Gone(1, datetime(2024, 1, 21, 15, 40)), Gone(2, datetime(2024, 1, 12, 15, 40))],
+        date(2024, 1, 25),
+        datetime(2024, 1, 26, tzinfo=UTC),
+    )
+
+    assert remove(lake, CHICAGO, gone, {}) == 2
+
+    assert [(row["id"], row["precinct"]) for row in scanned(lake, "precinct", name="crimes_removed")] == [
+        (1, "7"),
+        (2, None),
+    ]
+    assert asked(lake, "SELECT id, precinct, removed_on FROM crimes_removed ORDER BY id") == [
+        (1, "7", date(2024, 1, 25)),
+        (2, None, date(2024, 1, 25)),
+    ]
+    assert asked(lake, "SELECT id, precinct FROM crimes ORDER BY id", "2024-01-22") == [(1, "7"), (2, None), (3, None)]
+
+
+def test_files_with_and_without_them_are_compacted(lake: Lake) -> None:
+    days = [
+        date(2024, 1, 21 + n).isoformat() if n < 10 else date(2024, 2, n).isoformat()
+        for n in range(MOST_SMALL_FILES + 3)
+    ]
+    for number, day in enumerate(days):
+        # The first few leave versions behind that have no such column.
+        merge(lake, change(1, day, **({"precinct": str(number)} if number > 3 else {})))
+    before = asked(lake, "SELECT change_day, precinct FROM crimes_superseded ORDER BY 1")
+    assert len(files(lake, "crimes_superseded")) > MOST_SMALL_FILES
+
+    compact(lake, CHICAGO)
+
+    assert len(files(lake, "crimes_superseded")) == 1
+    assert asked(lake, "SELECT change_day, precinct FROM crimes_superseded ORDER BY 1") == before
+    assert [precinct for _, precinct in before][-3:] == ["15", "16", "17"]
+
+
+def test_a_column_of_another_type_is_read_as_far_as_it_can_be(lake: Lake) -> None:
+    merge(
+        lake,
+        change(1, "2024-01-21", arrest="Yes", ward=17, beat=111),
+        change(2, "2024-01-21", "2023-11-05", arrest={"made": True}),
+        change(3, "2024-01-21", "2023-12-05", district=None, location_description=["STREET"]),
+    )
+
+    assert asked(lake, "SELECT id, arrest, ward, beat, district, location_description FROM crimes ORDER BY id") == [
+        (1, True, 17, "0111", "001", "STREET"),
+        (2, False, 42, "0111", "001", "STREET"),
+        (3, False, 42, "0111", None, '["STREET"]'),
+    ]
+    assert [row["reason"] for row in quarantined(lake)] == ["arrest is neither true nor false"]
