@@ -1,11 +1,15 @@
 """Fixtures that every room uses. Tests see no variable of the person who runs them, and no network."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from benchmarks.results import write_thrown
+
 _PROJECT = Path(__file__).parents[1]
+_thrown: dict[str, str] = {}
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +29,25 @@ def shared_data() -> Path:
     if not (directory / "chicago").is_dir():
         pytest.skip(f"no real rows in {directory}: set CRIME_SHARED_DATA to a directory that has them")
     return directory
+
+
+@pytest.fixture
+def thrown(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
+    """Say what a stress test has thrown, and how often: benchmarks/RESULTS.md keeps it if the test passes."""
+
+    def say(what: str, often: object) -> None:
+        request.node.user_properties.append(("thrown", (what, str(often))))
+
+    return say
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Where tests run in several processes, this is called in the one that leads them."""
+    if report.when == "call" and report.passed:
+        _thrown.update(value for name, value in report.user_properties if name == "thrown")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Keep what was thrown."""
+    if _thrown and not hasattr(session.config, "workerinput"):
+        write_thrown(_thrown)

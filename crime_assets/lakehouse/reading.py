@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crime_assets.lakehouse.duck import identifier, literal
@@ -50,6 +51,24 @@ def rows_of(
         f"FROM read_parquet([{', '.join(paths)}], hive_partitioning = false{', filename = true' if filename else ''})"
         for lacking, paths in same.items()
     )
+
+
+def may_hold(table: Table, files: Mapping[str, DataFile], ids: Sequence[int]) -> list[str]:
+    """Those of the files (path → file) whose range of ids has one of `ids`, which are sorted: as the manifests say."""
+    from pyiceberg.conversions import from_bytes
+    from pyiceberg.types import LongType
+
+    field = table.schema().find_field("id").field_id
+    found = []
+    for path, file in files.items():
+        lower, upper = (bounds.get(field) for bounds in (file.lower_bounds or {}, file.upper_bounds or {}))
+        if lower is not None and upper is not None:
+            first, last = (int(from_bytes(LongType(), bound)) for bound in (lower, upper))
+            next_id = bisect_left(ids, first)
+            if next_id == len(ids) or ids[next_id] > last:
+                continue
+        found.append(path)
+    return found
 
 
 def _select(wanted: Sequence[str], types: dict[str, str], lacking: frozenset[str]) -> str:

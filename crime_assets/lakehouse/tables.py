@@ -204,7 +204,7 @@ def commit(table: Table, change: Change) -> int:
                 for file in change.remove:
                     snapshot.delete_data_file(file)
                 for path in change.add:
-                    added = parquet_file_to_data_file(table.io, transaction.table_metadata, f"file://{path}")
+                    added = parquet_file_to_data_file(table.io, table.metadata, f"file://{path}")
                     snapshot.append_data_file(added)
             marks = {PROPERTY_PREFIX + name: value for name, value in change.properties.items() if name in TABLE_MARKS}
             if marks:

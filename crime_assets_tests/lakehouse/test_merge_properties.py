@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -178,9 +178,22 @@ def typed(con: duckdb.DuckDBPyConnection, delivered: list[Delivered]) -> list[di
 
 test_merging_knows_no_order = examples(MERGED)(given(deliveries(), st.sampled_from(DAYS))(merging_knows_no_order))
 test_columns_and_lines_read_alike = examples(READ)(given(objects=contents())(columns_and_lines_read_alike))
-test_merging_knows_no_order_in_thousands = pytest.mark.stress(
-    examples(STRESS_MERGED)(given(deliveries(), st.sampled_from(DAYS))(merging_knows_no_order))
-)
-test_columns_and_lines_read_alike_in_thousands = pytest.mark.stress(
-    examples(STRESS_READ)(given(objects=contents())(columns_and_lines_read_alike))
-)
+
+
+@pytest.mark.stress
+def test_merging_knows_no_order_in_thousands(thrown: Callable[[str, object], None]) -> None:
+    examples(STRESS_MERGED)(given(deliveries(), st.sampled_from(DAYS))(merging_knows_no_order))()
+    thrown("deliveries in any order, grouping and number, merged and merged again", STRESS_MERGED)
+
+
+@pytest.mark.stress
+def test_columns_and_lines_read_alike_in_thousands(
+    con: duckdb.DuckDBPyConnection, thrown: Callable[[str, object], None]
+) -> None:
+    @examples(STRESS_READ)
+    @given(objects=contents())
+    def read_alike(objects: list[bytes]) -> None:
+        columns_and_lines_read_alike(con, objects)
+
+    read_alike()
+    thrown("objects of hostile lines, read by columns and by lines", STRESS_READ)

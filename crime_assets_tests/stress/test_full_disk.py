@@ -150,7 +150,9 @@ def test_sqlite_says_in_several_ways_that_the_disk_is_full(disk: Disk) -> None:
 
 
 @pytest.mark.stress
-def test_a_run_waits_for_space_wherever_it_ends(disk: Disk, tmp_path: Path) -> None:
+def test_a_run_waits_for_space_wherever_it_ends(
+    disk: Disk, tmp_path: Path, thrown: Callable[[str, object], None]
+) -> None:
     home, log = disk.path / "lake", tmp_path / "log"
     RUN.run(home, log)
     needed, wanted = disk.used, contents(home, RUN)
@@ -168,3 +170,4 @@ def test_a_run_waits_for_space_wherever_it_ends(disk: Disk, tmp_path: Path) -> N
         disk.leave(needed)
         RUN.run(home, log)
         assert differing(contents(home, RUN), wanted) == [], f"with {share:.0%} of the space"
+    thrown("a disk that is full, each time in another place of the run", len(SHARES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -18,7 +19,9 @@ KEPT = 30
 
 
 @pytest.mark.stress
-def test_a_year_of_daily_merges_stays_bounded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_year_of_daily_merges_stays_bounded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], thrown: Callable[[str, object], None]
+) -> None:
     lake = Lake(tmp_path / "lake")
     growing = Growing(lake, months=24, insights=(SUMMARY, TYPES))
     growing.begin()
@@ -39,6 +42,10 @@ def test_a_year_of_daily_merges_stays_bounded(tmp_path: Path, capsys: pytest.Cap
     assert late.disk_files < 1.5 * early.disk_files
     held = late.data_bytes / early.data_bytes
     assert late.disk_bytes < 1.5 * held * early.disk_bytes
+    sizes = (
+        f"{early.data_files} → {late.data_files} data files, {early.disk_bytes:,} → {late.disk_bytes:,} bytes on disk"
+    )
+    thrown(f"days of merges and nightly upkeep, after which crimes has {sizes}", DAYS)
 
 
 def _print(shown: dict[int, dict[str, TableSize]]) -> None:

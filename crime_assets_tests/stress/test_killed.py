@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import cycle, islice
@@ -145,9 +145,13 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(bench: Bench, capsys: 
 
 
 @pytest.mark.stress
-def test_two_hundred_kills(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_hundred_kills(
+    bench: Bench, capsys: pytest.CaptureFixture[str], thrown: Callable[[str, object], None]
+) -> None:
     try:
         kill_until(bench, STRESS_KILLS, random_throws(bench, seed=1))
     finally:
         with capsys.disabled():
             print(bench.table())
+    for (name, step), times in sorted(bench.thrown.items()):
+        thrown(f"`kill -9`, {name}: in {step}", times)

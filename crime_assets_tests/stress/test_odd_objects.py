@@ -210,8 +210,12 @@ def test_a_large_object_is_merged_in_bounded_memory(tmp_path: Path, kind: Callab
 @pytest.mark.stress
 @pytest.mark.parametrize("kind", [different, repeated])
 def test_a_very_large_object_is_merged_in_bounded_memory(
-    tmp_path: Path, kind: Callable[[int], tuple[bytes, int]], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    kind: Callable[[int], tuple[bytes, int]],
+    capsys: pytest.CaptureFixture[str],
+    thrown: Callable[[str, object], None],
 ) -> None:
     found = merge_large(tmp_path / "lake", kind, STRESS_LARGE, STRESS_PEAK)
+    thrown(f"an object of {STRESS_LARGE} MiB of {kind.__name__} records, merged with {found} MiB at the peak", 1)
     with capsys.disabled():
         print(f"\n{STRESS_LARGE} MiB of {kind.__name__} records: {found} MiB at the peak")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from multiprocessing.context import ForkServerContext
@@ -132,8 +132,13 @@ def test_four_writers_and_a_reader_at_once(tmp_path: Path, processes: ForkServer
 
 
 @pytest.mark.stress
-def test_four_writers_and_a_reader_for_a_while(tmp_path: Path, processes: ForkServerContext) -> None:
-    assert write_at_once(tmp_path / "lake", processes, STRESS_DELIVERIES) >= 30
+def test_four_writers_and_a_reader_for_a_while(
+    tmp_path: Path, processes: ForkServerContext, thrown: Callable[[str, object], None]
+) -> None:
+    looks = write_at_once(tmp_path / "lake", processes, STRESS_DELIVERIES)
+    assert looks >= 30
+    thrown("deliveries merged by four writers at once, each by one to four of them", STRESS_DELIVERIES)
+    thrown("looks of a reader meanwhile", looks)
 
 
 def append(home: Path, number: int) -> None:
