@@ -23,6 +23,8 @@ setup(
     extras_require={
         "aws": ["dagster-aws", "boto3"],
         "spark": ["dagster-pyspark"],
+        # The second holds Iceberg's jars for Spark 3.5; 1.0.3 lacks classes.
+        "bench-spark": ["pyspark>=3.5,<3.6", "snowpark-connect-deps-iceberg==1.0.2"],
         "dev": [
             "hypothesis",
             "import-linter",

@@ -10,8 +10,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import backfill, day_run, history, insights, merging
-from benchmarks.measuring import RESULTS, Figure, table
+from benchmarks import backfill, day_run, exports, history, insights, merging
+from benchmarks.measuring import Figure, table
+from benchmarks.results import SPEED, write_part
 
 ROWS = 8_200_000
 
@@ -31,11 +32,12 @@ def main(rows: int = ROWS) -> None:
         add(backfill.figures(place))
         loaded, few, many = history.figures(rows, rows // 10, place)
         add(loaded)
+        add(exports.figures(rows, place))
         add(insights.figures(rows, many))
-        add(merging.figures(rows, rows // 10, few, many))
+        add(merging.figures(rows, rows // 10, few, many, place))
     print("\n" + table(found))
     if rows == ROWS:
-        RESULTS.write_text("# Speed\n\nMade by `make bench`.\n\n" + table(found))
+        write_part(SPEED, "Made by `make bench`.\n\n" + table(found))
 
 
 if __name__ == "__main__":

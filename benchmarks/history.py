@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from itertools import chain
 from pathlib import Path
@@ -33,6 +34,15 @@ def feed(rows: int) -> SampleFeed:
     return SampleFeed(CITY, origin=FIRST_DAY, today=FIRST_DAY, rows=rows)
 
 
+@contextmanager
+def records(rows: int) -> Iterator[pa.RecordBatchReader]:
+    """The city's history as a stream."""
+    with feed(rows).history(FIRST_DAY) as history:
+        parts = map(history.read, history.parts)
+        first = next(parts)
+        yield pa.RecordBatchReader.from_batches(first.schema, _batches(chain([first], parts)))
+
+
 def load(rows: int, home: Path) -> None:
     """The history becomes a lake."""
     result = load_history(Lake(home), CITY, feed(rows), FIRST_DAY, "benchmark")
@@ -41,11 +51,8 @@ def load(rows: int, home: Path) -> None:
 
 def duckdb_alone(rows: int, directory: Path) -> None:
     """The same records, written by month as they are."""
-    with feed(rows).history(FIRST_DAY) as history, duckdb.connect() as con:
-        parts = map(history.read, history.parts)
-        first = next(parts)
-        records = pa.RecordBatchReader.from_batches(first.schema, _batches(chain([first], parts)))
-        con.register("records", records)
+    with records(rows) as read, duckdb.connect() as con:
+        con.register("records", read)
         con.execute("SET preserve_insertion_order = false")
         con.execute(
             "COPY (SELECT * EXCLUDE (_damage, _raw), try_strptime(date, '%Y-%m-%dT%H:%M:%S.%g') AS occurred_at, "

@@ -5,7 +5,7 @@ import dagster as dg
 from crime_assets.assets.common import OWNERS, TOGETHER, days_of, preview, table_schema
 from crime_assets.cities import City
 from crime_assets.streams import LandingStore
-from crime_assets.streams.inventory import take_inventory
+from crime_assets.streams.inventory import take_inventories
 
 _ENVELOPE = (
     ("_city", "text", "The city the record is of."),
@@ -35,8 +35,7 @@ def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition
         landing: dg.ResourceParam[LandingStore],
     ) -> None:
         """The objects of a change day in the landing store: gzip NDJSON, one line a record, as delivered."""
-        for day in days_of(context):
-            inventory = take_inventory(landing, city.name, day)
+        for day, inventory in take_inventories(landing, city.name, days_of(context)).items():
             context.add_asset_metadata(
                 {
                     "dagster/partition_row_count": inventory.records,

@@ -55,8 +55,7 @@ def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition
         contents = contents_of(landing, city.name, found)
         marks = {"run-id": context.run.run_id, "change-days": f"{min(found)}/{max(found)}"}
         result = merge_deliveries(lake, city, contents, marks)
-        for day, inventory in found.items():
-            record_merged(landing, city.name, day, inventory)
+        record_merged(landing, city.name, found)
         for day in sorted(found)[-_DAYS_SHOWN:]:
             context.add_asset_metadata(
                 {"preview": preview_of(engine.measure("newest_rows", day))}, partition_key=day.isoformat()

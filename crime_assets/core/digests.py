@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import orjson
@@ -12,6 +13,49 @@ import orjson
 COMPUTED_REGION = ":@computed_region_"
 
 _PLAIN = frozenset({str, bool})
+_PLAIN_OR_OBJECT = _PLAIN | {dict}
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """What the names of a record's fields and the types of their values tell of it."""
+
+    names: tuple[str, ...]
+    types: tuple[type, ...]
+    own: tuple[str, ...] | None
+    """The names of the source's own fields that have a value; None if all do."""
+    objects: tuple[str, ...] | None
+    """The names of the fields that hold an object; None if some value is neither that nor plain."""
+
+
+def shape_of(record: Mapping[str, object]) -> Shape:
+    """The shape of a record."""
+    return _shape(tuple(record), tuple(map(type, record.values())))
+
+
+# A source's records have a handful of shapes.
+@lru_cache(maxsize=256)
+def _shape(names: tuple[str, ...], types: tuple[type, ...]) -> Shape:
+    fields = list(zip(names, types, strict=True))
+    own = tuple(n for n, kind in fields if kind is not type(None) and not n.startswith((COMPUTED_REGION, "_")))
+    return Shape(
+        names,
+        types,
+        own=None if len(own) == len(names) else own,
+        objects=tuple(n for n, kind in fields if kind is dict) if _PLAIN_OR_OBJECT.issuperset(types) else None,
+    )
+
+
+def are_plain(record: Mapping[str, object], shape: Shape | None = None) -> bool:
+    """Whether the fast JSON writer and the standard one write its values alike; they differ in some numbers."""
+    objects = (shape or shape_of(record)).objects
+    if objects is None:
+        return False
+    for name in objects:
+        value = record[name]
+        if not (isinstance(value, dict) and _PLAIN.issuperset(map(type, value.values()))):
+            return False
+    return True
 
 
 def canonical_json(record: Mapping[str, object]) -> str:
@@ -19,42 +63,34 @@ def canonical_json(record: Mapping[str, object]) -> str:
 
     A lone surrogate (possible in JSON, impossible in UTF-8) becomes "?".
     """
-    names = _own_names(tuple(record))
-    own = record if len(names) == len(record) else {name: record[name] for name in names}
-    if None in own.values():
-        own = {name: value for name, value in own.items() if value is not None}
-    if are_plain(own):
+    return _canonical(record, shape_of(record)).decode()
+
+
+def _canonical(record: Mapping[str, object], shape: Shape) -> bytes:
+    if shape.own is not None:
+        record = {name: record[name] for name in shape.own}
+        shape = shape_of(record)
+    if are_plain(record, shape):
         try:
-            return orjson.dumps(own, option=orjson.OPT_SORT_KEYS).decode()
+            return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
         except orjson.JSONEncodeError:
             pass
-    text = json.dumps(own, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-# A source's records have a handful of shapes.
-@lru_cache(maxsize=1024)
-def _own_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in names if not name.startswith((COMPUTED_REGION, "_")))
-
-
-def are_plain(record: Mapping[str, object]) -> bool:
-    """Whether the fast JSON writer and the standard one write its values alike; they differ in some numbers."""
-    kinds = set(map(type, record.values())) - _PLAIN
-    if not kinds:
-        return True
-    objects = (value for value in record.values() if isinstance(value, dict))
-    return kinds == {dict} and all(set(map(type, value.values())) <= _PLAIN for value in objects)
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "replace")
 
 
 def text_digest(text: str) -> str:
     """MD5 of a text in UTF-8, as 32 hex digits."""
-    return hashlib.md5(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+    return _digest(text.encode("utf-8", "replace"))
 
 
-def record_digest(record: Mapping[str, object]) -> str:
-    """MD5 of the canonical JSON."""
-    return text_digest(canonical_json(record))
+def _digest(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def record_digest(record: Mapping[str, object], shape: Shape | None = None) -> str:
+    """MD5 of the canonical JSON. `shape` is the record's, if known."""
+    return _digest(_canonical(record, shape or shape_of(record)))
 
 
 def set_digest(digests: set[str]) -> str:

@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 import orjson
 
-from crime_assets.core.digests import are_plain, canonical_json, record_digest, text_digest
+from crime_assets.core.digests import Shape, are_plain, canonical_json, record_digest, shape_of
 from crime_assets.core.errors import FeedError
 
 FIELDS = ("_city", "_change_day", "_batch", "_pulled_at", "_md5")
+_RESERVED = frozenset(FIELDS)
 
 
 class BadLine(Exception):
     """A delivered line that is not an envelope of this city."""
 
 
-@dataclass(frozen=True)
-class Envelope:
-    """A record and where it came from. `pulled_at` is UTC, `text` the record's canonical JSON.
+class Envelope(NamedTuple):
+    """A record and where it came from. `pulled_at` is UTC.
 
     `is_plain`: the line holds nothing that two JSON readers could take differently.
     """
 
     record: Mapping[str, object]
+    shape: Shape
     city: str
     change_day: date
     batch: str
     pulled_at: datetime
     md5: str
-    text: str
     is_plain: bool
+
+    @property
+    def text(self) -> str:
+        """The record's canonical JSON."""
+        return canonical_json(self.record)
 
 
 def seal(
@@ -46,23 +51,33 @@ def seal(
     digest: str | None = None,
 ) -> bytes:
     """One NDJSON line: the record untouched, plus the envelope's fields. `digest` is the record's, if known."""
-    taken = [name for name in FIELDS if name in record]
-    if taken:
-        raise FeedError(f"The source publishes a column named {taken[0]}, which is reserved: rename it in the feed.")
-    line = {
-        **record,
-        "_city": city,
-        "_change_day": change_day.isoformat(),
-        "_batch": batch,
-        "_pulled_at": pulled_at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "_md5": digest or record_digest(record),
-    }
-    if are_plain(line):
+    if not _RESERVED.isdisjoint(record):
+        taken = next(name for name in FIELDS if name in record)
+        raise FeedError(f"The source publishes a column named {taken}, which is reserved: rename it in the feed.")
+    fields = _json(record)[1:-1]
+    common = _common(city, change_day, batch, pulled_at)
+    return b'{%b%b%b,"_md5":"%b"}\n' % (
+        fields,
+        b"," if fields else b"",
+        common,
+        (digest or record_digest(record)).encode(),
+    )
+
+
+def _json(record: Mapping[str, object]) -> bytes:
+    if are_plain(record):
         try:
-            return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+            return orjson.dumps(record)
         except orjson.JSONEncodeError:
             pass
-    return json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+
+
+# A batch's lines differ in the record and its digest only.
+@lru_cache(maxsize=1024)
+def _common(city: str, change_day: date, batch: str, pulled_at: datetime) -> bytes:
+    at = pulled_at.astimezone(UTC).isoformat(timespec="microseconds")
+    return _json({"_city": city, "_change_day": change_day.isoformat(), "_batch": batch, "_pulled_at": at})[1:-1]
 
 
 def unseal(line: bytes, city: str) -> Envelope:
@@ -84,10 +99,16 @@ def _parsed(line: bytes) -> object:
 def _opened(fields: object, city: str, *, is_plain: bool) -> Envelope:
     if not isinstance(fields, dict):
         raise BadLine("not a JSON object")
-    missing = [name for name in FIELDS if not isinstance(fields.get(name), str)]
-    if missing:
-        raise BadLine(f"no {missing[0]} in the envelope")
-    own_city, day, batch, pulled, digest = (fields.pop(name) for name in FIELDS)
+    own_city, day, batch, pulled, digest = envelope = [fields.pop(name, None) for name in FIELDS]
+    if not (
+        isinstance(own_city, str)
+        and isinstance(day, str)
+        and isinstance(batch, str)
+        and isinstance(pulled, str)
+        and isinstance(digest, str)
+    ):
+        missing = next(name for name, value in zip(FIELDS, envelope, strict=True) if not isinstance(value, str))
+        raise BadLine(f"no {missing} in the envelope")
     try:
         change_day = date.fromisoformat(day)
         pulled_at = utc(pulled)
@@ -95,14 +116,15 @@ def _opened(fields: object, city: str, *, is_plain: bool) -> Envelope:
         raise BadLine("a time in the envelope cannot be read") from error
     if own_city != city:
         raise BadLine(f"a record of {own_city!r}, not of {city!r}")
+    shape = shape_of(fields)
     try:
-        text = canonical_json(fields)
+        fits = record_digest(fields, shape) == digest
     except RecursionError as error:
         # What is nested just not too deep to be read can be too deep to be written.
         raise BadLine("not JSON") from error
-    if text_digest(text) != digest:
+    if not fits:
         raise BadLine("the digest does not fit the record")
-    return Envelope(fields, city, change_day, batch, pulled_at, digest, text, is_plain and are_plain(fields))
+    return Envelope(fields, shape, city, change_day, batch, pulled_at, digest, is_plain and are_plain(fields, shape))
 
 
 @lru_cache(maxsize=256)

@@ -95,6 +95,15 @@ class DuckDBEngine:
 
     def _know(self, con: duckdb.DuckDBPyConnection, day: date) -> None:
         """Make `crimes` what was known on a change day."""
+        ((later,),) = con.execute(
+            "SELECT coalesce((SELECT max(change_day) FROM crimes_now) > $day, false) "
+            "OR coalesce((SELECT max(removed_on) FROM crimes_removed) > $day, false)",
+            {"day": day},
+        ).fetchall()
+        if not later:
+            # As a rule: then every row was known, and no statement need look at its change day.
+            con.execute("CREATE OR REPLACE TEMP VIEW crimes AS FROM crimes_now")
+            return
         columns = names_of(self._columns("crimes"))
         # All statements of a day ask for the same few overtaken versions, which take a ranking to find.
         for kind, name, text in (("TABLE", "crimes_overtaken", "overtaken"), ("VIEW", "crimes", "as_of")):

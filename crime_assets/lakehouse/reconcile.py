@@ -108,7 +108,7 @@ def merge_landed(
     inventories = {each: take_inventory(landing, city.name, each) for each in days}
     contents = contents_of(landing, city.name, inventories)
     result = merge_deliveries(lake, city, contents, {"change-days": f"{day}/{day}", **properties})
-    record_merged(landing, city.name, day, inventories[day])
+    record_merged(landing, city.name, {day: inventories[day]})
     return result
 
 

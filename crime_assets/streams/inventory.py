@@ -6,16 +6,19 @@ Recorded when deliveries are checked, and once more when the lake has merged the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 
 from crime_assets.core import keys
 from crime_assets.core.batches import load_manifest, missing_batches
+from crime_assets.core.digests import Shape
 from crime_assets.core.envelopes import Envelope
 from crime_assets.core.errors import LandingError
 from crime_assets.streams import LandingStore, StoredObject
 from crime_assets.streams.deliveries import DamagedLine, content_of, read_delivery
+from crime_assets.streams.writing import write_all
 
 _KINDS: dict[type, str] = {str: "text", bool: "flag", int: "number", float: "number", dict: "object", list: "list"}
 _LARGEST_WHOLE = 16 << 20
@@ -63,19 +66,34 @@ class Inventory:
 
 def take_inventory(store: LandingStore, city: str, day: date) -> Inventory:
     """Look through the day's deliveries, hold them against the manifest, and record what was found."""
+    return take_inventories(store, city, [day])[day]
+
+
+def take_inventories(store: LandingStore, city: str, days: Iterable[date]) -> dict[date, Inventory]:
+    """The inventory of each of the days."""
+    taken: dict[date, Inventory] = {}
+
+    def records() -> Iterator[tuple[str, bytes]]:
+        for day in days:
+            taken[day] = _look_through(store, city, day)
+            yield keys.inventory(city, day), _dump(taken[day])
+
+    write_all(store, records())
+    return taken
+
+
+def _look_through(store: LandingStore, city: str, day: date) -> Inventory:
     seen = _Seen()
     items = [_look_at(store, found, city, seen) for found in store.list(keys.deliveries_prefix(city, day))]
     content = store.read(keys.manifest(city, day))
     manifest = load_manifest(content) if content is not None else None
-    inventory = Inventory(
+    return Inventory(
         items=items,
         distinct=len(set().union(*seen.batches.values())),
         kinds=seen.kinds,
         promised_batches=None if manifest is None else len(manifest.batches),
         missing_batches=[] if manifest is None else missing_batches(manifest, seen.batches),
     )
-    store.write(keys.inventory(city, day), _dump(inventory))
-    return inventory
 
 
 def read_inventory(store: LandingStore, city: str, day: date) -> Inventory | None:
@@ -88,11 +106,10 @@ def merged_inventory(store: LandingStore, city: str, day: date) -> Inventory | N
     return _load(store, keys.merged(city, day))
 
 
-def record_merged(store: LandingStore, city: str, day: date, inventory: Inventory) -> None:
-    """Record that the lake holds everything of this inventory."""
-    content = _dump(inventory)
-    if store.read(keys.merged(city, day)) != content:
-        store.write(keys.merged(city, day), content)
+def record_merged(store: LandingStore, city: str, inventories: Mapping[date, Inventory]) -> None:
+    """Record that the lake holds everything of these inventories."""
+    records = ((keys.merged(city, day), _dump(inventory)) for day, inventory in inventories.items())
+    write_all(store, ((key, content) for key, content in records if store.read(key) != content))
 
 
 def merged_days(store: LandingStore, city: str) -> list[date]:
@@ -146,20 +163,20 @@ def _whole(store: LandingStore, key: str) -> bytes | None:
 class _Seen:
     """What the records of a day have in common."""
 
-    batches: dict[str, set[str]] = field(default_factory=dict)
+    batches: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Batch → digests of its records."""
-    shapes: set[tuple[tuple[str, ...], tuple[type, ...]]] = field(default_factory=set)
-    """Names of fields with the types of their values; a handful, however many records there are."""
+    shapes: set[Shape] = field(default_factory=set)
+    """A handful, however many records there are."""
 
     def add(self, line: Envelope) -> None:
-        self.batches.setdefault(line.batch, set()).add(line.md5)
-        self.shapes.add((tuple(line.record), tuple(map(type, line.record.values()))))
+        self.batches[line.batch].add(line.md5)
+        self.shapes.add(line.shape)
 
     @property
     def kinds(self) -> dict[str, list[str]]:
         found: dict[str, set[str]] = {}
-        for names, types in self.shapes:
-            for name, kind in zip(names, types, strict=True):
+        for shape in self.shapes:
+            for name, kind in zip(shape.names, shape.types, strict=True):
                 if kind in _KINDS:
                     found.setdefault(name, set()).add(_KINDS[kind])
         return {name: sorted(found[name]) for name in sorted(found)}

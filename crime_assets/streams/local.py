@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
+import zlib
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime
 
 from crime_assets.core import keys
 from crime_assets.streams import LandingStore
+from crime_assets.streams.writing import write_all
 
 _OBJECT_BYTES = 5 << 20
+_BATCHES_WAITING = 32
 
 
 class LocalStream:
@@ -23,21 +27,51 @@ class LocalStream:
         self._store = store
         self._city = city
         self._clock = clock
-        self._buffers: dict[date, bytearray] = {}
+        self._open: dict[date, _Packed] = {}
+        # Packing needs no interpreter: it goes on while the caller makes the next batch.
+        self._packer = ThreadPoolExecutor(1)
+        self._waiting: deque[Future[None]] = deque()
 
     def put(self, day: date, batch: Sequence[bytes]) -> None:
         """Hand over one batch of NDJSON lines of a change day."""
-        buffer = self._buffers.setdefault(day, bytearray())
-        for line in batch:
-            buffer += line
-        if len(buffer) >= _OBJECT_BYTES:
+        packed = self._open.setdefault(day, _Packed())
+        lines = b"".join(batch)
+        packed.taken += len(lines)
+        self._waiting.append(self._packer.submit(packed.add, lines))
+        self._wait(_BATCHES_WAITING)
+        if packed.taken >= _OBJECT_BYTES:
             self._write(day)
 
     def close(self) -> None:
         """Write what is left."""
-        for day in sorted(self._buffers):
-            self._write(day)
+        self._write(*sorted(self._open))
 
-    def _write(self, day: date) -> None:
-        content = gzip.compress(bytes(self._buffers.pop(day)), compresslevel=4, mtime=0)
-        self._store.write(keys.delivery(self._city, day, self.name, self._clock()), content)
+    def _write(self, *days: date) -> None:
+        self._wait(0)
+        now = self._clock()
+        write_all(
+            self._store,
+            ((keys.delivery(self._city, day, self.name, now), self._open.pop(day).content()) for day in days),
+        )
+
+    def _wait(self, most: int) -> None:
+        """Until no more than so many batches wait to be packed."""
+        while len(self._waiting) > most:
+            self._waiting.popleft().result()
+
+
+class _Packed:
+    """The lines of an object to be, packed as they come."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        """Bytes of lines."""
+        self._gzip = zlib.compressobj(4, wbits=31)
+        self._content = bytearray()
+
+    def add(self, lines: bytes) -> None:
+        self._content += self._gzip.compress(lines)
+
+    def content(self) -> bytes:
+        """The whole object; nothing may be added afterwards."""
+        return bytes(self._content + self._gzip.flush())

@@ -19,6 +19,7 @@ from crime_assets.core.digests import record_digest
 from crime_assets.core.envelopes import seal
 from crime_assets.streams import LandingStore, Stream
 from crime_assets.streams.deliveries import delivered_batches
+from crime_assets.streams.writing import write_all
 
 LOOK_BACK = timedelta(days=2)
 """A change stamp can appear on a day that was pulled already; each pull reaches back this far."""
@@ -73,10 +74,8 @@ def pull(  # noqa: PLR0913, PLR0917 - each is a different part that the pull joi
         seen.add(digest)
     batcher.flush()
     stream.close()
-    for day, result in pulls.items():
-        digests = {**landed[day], **result.batches}
-        batches = {name: entry(members) for name, members in digests.items()}
-        _promise(landing, city, day, Manifest(batches, columns, undated))
+    promises = (_promise(city, day, landed[day], result, columns, undated) for day, result in pulls.items())
+    write_all(landing, ((key, content) for key, content in promises if content != landing.read(key)))
     return pulls
 
 
@@ -102,7 +101,7 @@ def days_between(first: date, last: date) -> list[date]:
 
 
 class _Batcher:
-    """Gathers the records of each day and puts them to the stream, 200 at a time."""
+    """Seals the records of each day and puts them to the stream, 200 at a time."""
 
     def __init__(self, city: City, stream: Stream, pulled_at: datetime, pulls: dict[date, DayPull]) -> None:
         self._city = city
@@ -110,12 +109,15 @@ class _Batcher:
         self._pulled_at = pulled_at
         self._pulls = pulls
         self._name = f"{pulled_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-        self._open: dict[date, dict[str, Mapping[str, object]]] = {}
+        self._open: dict[date, _Batch] = {}
 
     def add(self, day: date, record: Mapping[str, object], digest: str) -> None:
-        batch = self._open.setdefault(day, {})
-        batch[digest] = record
-        if len(batch) == BATCH_SIZE:
+        batch = self._open.get(day)
+        if batch is None:
+            batch = self._open[day] = _Batch(f"{day}-{self._name}-{len(self._pulls[day].batches):05d}")
+        batch.digests.add(digest)
+        batch.lines.append(seal(record, self._city.name, day, batch.name, self._pulled_at, digest))
+        if len(batch.lines) == BATCH_SIZE:
             self._put(day)
 
     def flush(self) -> None:
@@ -124,19 +126,29 @@ class _Batcher:
 
     def _put(self, day: date) -> None:
         batch = self._open.pop(day)
-        name = f"{day}-{self._name}-{len(self._pulls[day].batches):05d}"
-        lines = [seal(record, self._city.name, day, name, self._pulled_at, digest) for digest, record in batch.items()]
-        self._stream.put(day, lines)
-        self._pulls[day].batches[name] = set(batch)
+        self._stream.put(day, batch.lines)
+        self._pulls[day].batches[batch.name] = batch.digests
 
 
-def _promise(landing: LandingStore, city: City, day: date, manifest: Manifest) -> None:
-    """Write the day's manifest: what had landed before the pull, and what the pull put to the stream.
+@dataclass(frozen=True)
+class _Batch:
+    name: str
+    digests: set[str] = field(default_factory=set)
+    lines: list[bytes] = field(default_factory=list)
+
+
+def _promise(
+    city: City,
+    day: date,
+    landed: Mapping[str, set[str]],
+    result: DayPull,
+    columns: frozenset[str],
+    undated: int,
+) -> tuple[str, bytes]:
+    """The key and content of the day's manifest: what had landed before the pull, and what the pull put to the stream.
 
     A batch that an earlier manifest promised and that never landed is promised no longer: its records, as the source
     has them now, are among the new ones.
     """
-    key = keys.manifest(city.name, day)
-    content = dump_manifest(city.name, day, manifest)
-    if content != landing.read(key):
-        landing.write(key, content)
+    batches = {name: entry(digests) for name, digests in {**landed, **result.batches}.items()}
+    return keys.manifest(city.name, day), dump_manifest(city.name, day, Manifest(batches, columns, undated))

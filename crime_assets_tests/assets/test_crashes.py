@@ -33,7 +33,7 @@ class Death:
 
 DEATHS = {
     "objects have landed, no manifest": Death("crime_assets.streams.pull:_promise"),
-    "raw_crime_batches is done": Death("crime_assets.assets.crime_deliveries:take_inventory"),
+    "raw_crime_batches is done": Death("crime_assets.assets.crime_deliveries:take_inventories"),
     "crime_deliveries is done": Death("crime_assets.checks.crime_deliveries:read_inventory"),
     "quarantine is written, superseded not": Death("crime_assets.lakehouse.merge:quarantine", after=True),
     "superseded is written, crimes not": Death("crime_assets.lakehouse.merge:_keep_superseded", after=True),

@@ -31,6 +31,10 @@ class TestCanonicalJson:
     def test_falsy_values_are_values(self) -> None:
         assert canonical_json({"a": "", "b": 0, "c": False, "d": [], "e": None}) == '{"a":"","b":0,"c":false,"d":[]}'
 
+    def test_numbers_as_the_standard_writer_has_them(self) -> None:
+        assert canonical_json({"a": 1e-7}) == '{"a":1e-07}'
+        assert canonical_json({"b": {"c": 1e-7}}) == '{"b":{"c":1e-07}}'
+
     def test_system_fields_that_were_asked_for_count(self) -> None:
         assert canonical_json({":id": "row-1", ":computed": 1}) == '{":computed":1,":id":"row-1"}'
 

@@ -534,8 +534,8 @@ def test_lone_surrogates_do_not_stop_a_delivery() -> None:
     sound, broken = envelope({**SODA, "block": "\ud800 ST"}), envelope({**SODA, "id": "\udfff"})
 
     first, second = typed(
-        dataclasses.replace(sound, record={**SODA, "block": "\ud800 ST"}),
-        dataclasses.replace(broken, record={**SODA, "id": "\udfff"}),
+        sound._replace(record={**SODA, "block": "\ud800 ST"}),
+        broken._replace(record={**SODA, "id": "\udfff"}),
     )
 
     assert (first["block"], first["reason"]) == ("? ST", None)

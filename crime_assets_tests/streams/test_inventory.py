@@ -23,6 +23,7 @@ from crime_assets.streams.inventory import (
     merged_inventory,
     read_inventory,
     record_merged,
+    take_inventories,
     take_inventory,
 )
 from crime_assets_tests import build
@@ -89,6 +90,14 @@ class TestTakeInventory:
         again = take_inventory(store, "chicago", DAY)
         assert again != found
         assert read_inventory(store, "chicago", DAY) == again
+
+    def test_each_of_several_days_is_looked_at_and_recorded(self, store: DirectoryStore) -> None:
+        days = [date(2024, 3, day) for day in range(1, 31)]
+        for number, day in enumerate(days):
+            put(store, "1.gz", sealed(*range(number)), day)
+        found = take_inventories(store, "chicago", days)
+        assert [found[day].records for day in days] == list(range(30))
+        assert {day: read_inventory(store, "chicago", day) for day in days} == found
 
     def test_batches_that_are_missing_or_not_whole(self, store: DirectoryStore) -> None:
         put(store, "1.gz", sealed(1, 2, batch="one") + sealed(3, batch="two") + sealed(9, batch="surplus"))
@@ -207,7 +216,7 @@ class TestMerged:
         found = take_inventory(store, "chicago", DAY)
         assert merged_inventory(store, "chicago", DAY) is None
         assert merged_days(store, "chicago") == []
-        record_merged(store, "chicago", DAY, found)
+        record_merged(store, "chicago", {DAY: found})
         put(store, "2.gz", sealed(2))
         take_inventory(store, "chicago", DAY)
         assert merged_inventory(store, "chicago", DAY) == found
@@ -215,23 +224,23 @@ class TestMerged:
 
     def test_recording_the_same_again_writes_nothing(self, store: DirectoryStore) -> None:
         found = take_inventory(store, "chicago", DAY)
-        record_merged(store, "chicago", DAY, found)
+        record_merged(store, "chicago", {DAY: found})
         before = list(store.list("merged/"))
-        record_merged(store, "chicago", DAY, found)
+        record_merged(store, "chicago", {DAY: found})
         assert list(store.list("merged/")) == before
         put(store, "1.gz", sealed(1))
-        record_merged(store, "chicago", DAY, take_inventory(store, "chicago", DAY))
+        record_merged(store, "chicago", {DAY: take_inventory(store, "chicago", DAY)})
         assert list(store.list("merged/")) != before
 
     def test_days_in_order_of_that_city(self, store: DirectoryStore) -> None:
         days = [date(2024, 1, 2), date(2023, 12, 31), date(2024, 1, 1)]
         for day in days:
-            record_merged(store, "chicago", day, Inventory())
-        record_merged(store, "chicago_heights", date(2020, 1, 1), Inventory())
+            record_merged(store, "chicago", {day: Inventory()})
+        record_merged(store, "chicago_heights", {date(2020, 1, 1): Inventory()})
         assert merged_days(store, "chicago") == sorted(days)
 
     def test_what_else_lies_there_is_no_day(self, store: DirectoryStore) -> None:
-        record_merged(store, "chicago", DAY, Inventory())
+        record_merged(store, "chicago", {DAY: Inventory()})
         store.write("merged/city=chicago/notes.txt", b"x")
         store.write("merged/city=chicago/change_day=2024-02-30.json", b"x")
         assert merged_days(store, "chicago") == [DAY]
@@ -261,7 +270,7 @@ def test_a_book_that_cannot_be_read_is_named_with_what_to_do(store: DirectorySto
     with pytest.raises(LandingError, match=f"^merged/city=chicago/change_day=2024-01-20.json {advice}"):
         merged_inventory(store, "chicago", DAY)
     found = take_inventory(store, "chicago", DAY)
-    record_merged(store, "chicago", DAY, found)
+    record_merged(store, "chicago", {DAY: found})
     assert read_inventory(store, "chicago", DAY) == merged_inventory(store, "chicago", DAY) == found
 
 

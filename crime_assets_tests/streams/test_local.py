@@ -57,6 +57,28 @@ def test_nothing_is_written_before_it_is_due(store: DirectoryStore, stream: Loca
     assert len(list(store.list(""))) == 1
 
 
+def test_an_object_that_cannot_be_written_is_an_error_of_close(tmp_path: Path) -> None:
+    class FullStore(DirectoryStore):
+        def write(self, key: str, content: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+    stream = LocalStream(FullStore(tmp_path), "chicago")
+    stream.put(DAY, [b"1\n"])
+    stream.put(OTHER, [b"2\n"])
+    with pytest.raises(OSError, match="No space left"):
+        stream.close()
+
+
+def test_lines_that_cannot_be_packed_are_an_error(stream: LocalStream, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(_: object, lines: bytes) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("crime_assets.streams.local._Packed.add", exhausted)
+    stream.put(DAY, [b"1\n"])
+    with pytest.raises(MemoryError):
+        stream.close()
+
+
 def test_nothing_put_is_nothing_written(store: DirectoryStore, stream: LocalStream) -> None:
     stream.close()
     stream.close()

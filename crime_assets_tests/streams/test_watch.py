@@ -31,7 +31,7 @@ def put(store: DirectoryStore, name: str, *ids: int, day: date = DAY) -> None:
 
 
 def merge(store: DirectoryStore, day: date = DAY) -> None:
-    record_merged(store, "chicago", day, take_inventory(store, "chicago", day))
+    record_merged(store, "chicago", {day: take_inventory(store, "chicago", day)})
 
 
 def waiting(store: DirectoryStore, *days: date) -> list[date]:

@@ -6,10 +6,10 @@ the sample to hold each kind.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,7 +25,8 @@ _TEXT_FIELDS = (
     *("district", "ward", "community_area", "fbi_code", "x_coordinate", "y_coordinate", "year", "updated_on"),
     *("latitude", "longitude"),
 )
-FIELDS = frozenset((*_TEXT_FIELDS, "arrest", "domestic", "location"))
+_PUBLISHED = (*_TEXT_FIELDS, "arrest", "domestic", "location")
+FIELDS = frozenset(_PUBLISHED)
 SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in _TEXT_FIELDS),
@@ -86,15 +87,16 @@ def day_of(id: int) -> int:
     return id // _ROOM
 
 
-def records(rows: pa.RecordBatch) -> list[Record]:
+def records(rows: pa.RecordBatch) -> Iterator[Record]:
     """The same rows as the API's JSON has them: no field where there is no value."""
-    found: list[Record] = []
-    for row in rows.to_pylist():
-        record: Record = {name: value for name, value in row.items() if value is not None}
+    columns = [rows.column(name).to_numpy(zero_copy_only=False).tolist() for name in _PUBLISHED]
+    for values in zip(*columns, strict=True):
+        record = dict(zip(_PUBLISHED, values, strict=True))
+        if None in values:
+            record = {name: value for name, value in record.items() if value is not None}
         if "location" in record:
-            record["location"] = json.loads(row["location"])
-        found.append(record)
-    return found
+            record["location"] = orjson.loads(record["location"])
+        yield record
 
 
 def _ahead(edited: Ints, today: int) -> Flags:

@@ -1,0 +1,21 @@
+"""Writing many objects. What is in them, and when they are due, is not decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from crime_assets.streams import LandingStore
+
+_AT_ONCE = 8
+
+
+def write_all(store: LandingStore, objects: Iterable[tuple[str, bytes]]) -> None:
+    """Write objects, given as keys and contents, in no promised order, while the next ones are being made.
+
+    Returns when all are written, or raises the error of one; each object is whole or not there even then.
+    """
+    # A write mostly waits, for the disk or the network: several can wait at a time.
+    with ThreadPoolExecutor(_AT_ONCE) as writers:
+        for _ in writers.map(lambda one: store.write(*one), objects):
+            pass
