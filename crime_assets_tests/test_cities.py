@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from itertools import permutations, product
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -54,6 +55,30 @@ def smallville(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[City
     yield cities.get("smallville")
     sys.modules.pop("crime_assets.cities.smallville", None)
     vars(cities).pop("smallville", None)
+
+
+@pytest.mark.parametrize("name", cities.names())
+def test_no_text_fits_two_timestamp_formats_with_two_meanings(name: str) -> None:
+    city = cities.get(name)
+    with duckdb.connect() as con:
+        for day, hour in product((3, 11, 28), (0, 7, 12, 23)):
+            moment = datetime(2024, 9, day, hour, 5, 6)
+            for written, read in permutations(city.timestamp_formats, 2):
+                text = moment.strftime(written)
+                own, other = (
+                    con.execute("SELECT try_strptime($text, $form)", {"text": text, "form": form}).fetchall()[0][0]
+                    for form in (written, read)
+                )
+                assert other in (None, own), (text, written, read)
+
+
+def test_formats_that_fit_come_first_and_none_is_lost() -> None:
+    portal = CHICAGO.formats_for("02/29/2024 11:00:05 PM")
+
+    assert portal[0] == "%m/%d/%Y %I:%M:%S %p"
+    assert sorted(portal) == sorted(CHICAGO.timestamp_formats)
+    assert CHICAGO.formats_for("2024-02-29T23:00:05.000")[0] == "%Y-%m-%dT%H:%M:%S.%f"
+    assert CHICAGO.formats_for("nonsense") == CHICAGO.formats_for(None) == list(CHICAGO.timestamp_formats)
 
 
 class TestChicago:

@@ -9,6 +9,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from crime_assets.core.errors import UsageError
@@ -36,7 +37,7 @@ class City:
     columns: Mapping[str, str | tuple[str, ...]]
     """Column of `crimes` → source field it is typed from; several fields are joined with one space."""
     timestamp_formats: tuple[str, ...]
-    """strptime formats, tried in turn."""
+    """strptime formats, tried in turn; no text fits two of them with two meanings."""
     code_widths: Mapping[str, int] = field(default_factory=dict)
     """Codes that spreadsheets rob of leading zeros → the width they are padded to."""
     unknown_markers: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -69,11 +70,23 @@ class City:
         source = self.columns["occurred_at"]
         return source if isinstance(source, str) else source[0]
 
+    def formats_for(self, text: str | None) -> list[str]:
+        """The timestamp formats, first those that fit this text: a failed try takes longer than a parse."""
+        return sorted(self.timestamp_formats, key=lambda form: not _fits(text or "", form))
+
     def _single(self, column: str) -> str:
         source = self.columns[column]
         if not isinstance(source, str):
             raise ValueError(f"{self.name}: {column} must come from one source field, not {source}")
         return source
+
+
+def _fits(text: str, form: str) -> bool:
+    try:
+        datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
 
 
 def names() -> list[str]:

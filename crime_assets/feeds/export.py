@@ -10,7 +10,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from glob import glob
 from pathlib import Path
@@ -142,9 +142,10 @@ class ExportFeed:
         source = json.dumps([str(before), str(self._today), schema.names, [[str(f.path), f.version] for f in files]])
         spool = Spool(self._cache / "history", source, schema)
         if not spool.open():
-            for part, months in self._history_parts(files, before):
-                spool.add(_conformed(part, schema), months)
-            spool.finish()
+            with closing(spool):
+                for part, months in self._history_parts(files, before):
+                    spool.add(_conformed(part, schema), months)
+                spool.finish()
         yield History(source, sorted(spool.parts), spool.read)
         spool.remove()
 
@@ -153,7 +154,9 @@ class ExportFeed:
         for file in files:
             with duckdb.connect(config=_DUCKDB) as duck:
                 for records, days, damaged in self._parts(file):
-                    old = records.filter(pc.or_kleene(pc.less(days, before), pc.is_null(days)))
+                    is_old = pc.or_kleene(pc.less(days, before), pc.is_null(days))
+                    # To copy all of it would be for nothing: as a rule, most of a source is history.
+                    old = records if pc.all(is_old).as_py() else records.filter(is_old)
                     # A day to come will not be pulled before it has come: what claims to be of one is kept as damage.
                     early = records.filter(pc.fill_null(pc.greater_equal(days, max(before, self._today)), False))
                     damaged += [Damaged(_EARLY, canonical_json(row)) for row in early.to_pylist()]
@@ -163,8 +166,10 @@ class ExportFeed:
     def _months(self, duck: duckdb.DuckDBPyConnection, records: pa.Table) -> pa.Array:
         if self._city.occurrence_field not in records.column_names:
             return pa.array([_NO_MONTH] * len(records), pa.string())
-        duck.register("occurrences", records.select([self._city.occurrence_field]).rename_columns(["text"]))
-        found = duck.sql(_MONTHS_SQL, params={"formats": list(self._city.timestamp_formats)}).to_arrow_table()
+        texts = records.column(self._city.occurrence_field).combine_chunks()
+        duck.register("occurrences", pa.table({"text": texts}))
+        formats = self._city.formats_for(pc.first(texts).as_py())
+        found = duck.sql(_MONTHS_SQL, params={"formats": formats}).to_arrow_table()
         return found.column("month").combine_chunks()
 
     def _current_files(self) -> list[ExportFile]:

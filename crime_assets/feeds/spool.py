@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,13 +19,19 @@ _ROWS = 250_000
 
 
 class Spool:
-    """A directory of Arrow files and an index, which is written last: without it, nothing in the directory counts."""
+    """A directory of Arrow files and an index, which is written last: without it, nothing in the directory counts.
+
+    To be closed when the last records were added, or none will be.
+    """
 
     def __init__(self, directory: Path, identity: str, schema: pa.Schema) -> None:
         self._directory = directory
         self._index = directory / "index.json"
         self._identity = identity
         self._schema = schema
+        # Arrow puts records in order without the interpreter: the source is read on meanwhile.
+        self._writer = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
         self._waiting: list[pa.Table] = []
         self._groups: list[pa.Array] = []
         self._files = 0
@@ -55,10 +62,15 @@ class Spool:
     def finish(self) -> None:
         """All records are there."""
         self._flush()
+        self._wait()
         partial = self._index.with_suffix(".partial")
         index = {"identity": self._identity, "bytes": self._bytes(self._files), "parts": self.parts}
         partial.write_text(json.dumps(index))
         partial.replace(self._index)
+
+    def close(self) -> None:
+        """Let what is being written come to its end: the next spool may begin in the same directory."""
+        self._writer.shutdown(cancel_futures=True)
 
     def read(self, part: str) -> pa.Table:
         """The records of a part."""
@@ -72,11 +84,21 @@ class Spool:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _flush(self) -> None:
-        if not self._waiting:
-            return
-        groups = pa.concat_arrays(self._groups)
+        self._wait()
+        if self._waiting:
+            self._writing = self._writer.submit(self._write, self._waiting, self._groups)
+            self._waiting, self._groups = [], []
+
+    def _wait(self) -> None:
+        """Until what was flushed is written."""
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+
+    def _write(self, waiting: list[pa.Table], waiting_groups: list[pa.Array]) -> None:
+        groups = pa.concat_arrays(waiting_groups)
         order = pc.sort_indices(groups)
-        records = pa.concat_tables(self._waiting).combine_chunks().take(order)
+        records = pa.concat_tables(waiting).combine_chunks().take(order)
         runs = pc.run_end_encode(groups.take(order))
         start = place = 0
         options = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -88,7 +110,6 @@ class Spool:
                     self._place(group, len(run), place)
                     start, place = start + len(run), place + 1
         self._files += 1
-        self._waiting, self._groups = [], []
 
     def _place(self, group: str, rows: int, place: int) -> None:
         number, held = 0, 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from crime_assets.cities import City
 from crime_assets.core.digests import canonical_json
@@ -45,11 +47,14 @@ def prepare(con: duckdb.DuckDBPyConnection, city: City) -> None:
     _lookup(con, "city_offense_codes", ("code", "offense_class"), codes)
     _lookup(con, "city_renames", ("published", "present"), list(city.renamed_categories.items()))
     _lookup(con, "city_unknown", ("column_name", "marker"), unknown)
-    formats = ", ".join(literal(text) for text in city.timestamp_formats)
+    _prepare_timestamps(con, city.timestamp_formats)
+
+
+def _prepare_timestamps(con: duckdb.DuckDBPyConnection, formats: Iterable[str]) -> None:
     # DuckDB takes words such as "epoch" and "infinity" for times in any format.
     con.execute(
         "CREATE OR REPLACE TEMP MACRO parse_timestamp(text) AS "
-        f"CASE WHEN regexp_matches(text, '^[0-9]') THEN try_strptime(text, [{formats}]) END"
+        f"CASE WHEN regexp_matches(text, '^[0-9]') THEN try_strptime(text, [{', '.join(map(literal, formats))}]) END"
     )
 
 
@@ -78,6 +83,7 @@ def raw_from_history(con: duckdb.DuckDBPyConnection, records: pa.Table, city: Ci
     schema = records.schema
     columns = ", ".join(f"{_text_of(city, name, schema)} AS {name}" for name in SOURCE_COLUMNS)
     con.register("history_records", records)
+    _prepare_timestamps(con, city.formats_for(_some_text(records, city.occurrence_field)))
     record = record_json(records)
     if records.column(RAW).null_count < len(records):
         record = f"coalesce({identifier(RAW)}, {record})"
@@ -102,6 +108,14 @@ def raw_from_deliveries(con: duckdb.DuckDBPyConnection, records: pa.Table) -> No
 def _trim(con: duckdb.DuckDBPyConnection, *, is_needed: bool) -> None:
     trimmed = render(statement("crimes", "trimmed"), "duckdb", {}) if is_needed else "FROM raw_records"
     con.execute(f"CREATE OR REPLACE TEMP VIEW trimmed_records AS {trimmed}")
+
+
+def _some_text(records: pa.Table, field: str) -> str | None:
+    """A text of a column, if there is one."""
+    if field not in records.column_names:
+        return None
+    first: str | None = pc.first(records.column(field).combine_chunks()).as_py()
+    return first
 
 
 def _extra(city: City, schema: pa.Schema) -> str:

@@ -6,6 +6,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -108,6 +109,7 @@ def test_an_unfinished_spool_is_not_trusted(directory: Path) -> None:
     target = spooled(directory)
     target.open()
     target.add(pa.table([["1"] * 50, ["x"] * 50], schema=SCHEMA), pa.array(["g"] * 50))
+    target.close()
     assert list(directory.iterdir())
 
     assert not spooled(directory).open()
@@ -157,3 +159,15 @@ def test_what_is_removed_is_gone(directory: Path) -> None:
 
     assert not directory.exists()
     spooled(directory).remove()
+
+
+def test_what_cannot_be_written_is_told(directory: Path) -> None:
+    target = spooled(directory)
+    target.open()
+    directory.rmdir()
+    target.add(pa.table([["1"], ["x"]], schema=SCHEMA), pa.array(["g"]))
+
+    with pytest.raises(FileNotFoundError), closing(target):
+        target.finish()
+
+    assert not spooled(directory).open()
