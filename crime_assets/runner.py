@@ -13,7 +13,6 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 import dagster as dg
-from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from crime_assets.automation.jobs import BACKFILL, LOAD_HISTORY, RUN
 from crime_assets.core.errors import CrimeAssetsError, UsageError
@@ -129,6 +128,8 @@ def _held_open(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     the file and deletes it, which takes longer than to write the event: a third of the time of a year's events. What
     is committed is on the disk either way.
     """
+    from dagster._core.storage.event_log import SqliteEventLogStorage
+
     storage = instance.event_log_storage
     if not isinstance(storage, SqliteEventLogStorage):
         yield

@@ -9,6 +9,8 @@ from crime_assets.checks.results import days_checked, has_days, results
 from crime_assets.cities import City
 from crime_assets.core import keys
 from crime_assets.core.batches import load_manifest
+from crime_assets.lakehouse.evolution import evolved
+from crime_assets.lakehouse.lake import Lake
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import read_inventory, take_inventory
 
@@ -34,6 +36,7 @@ def build() -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext,
         city: dg.ResourceParam[City],
         landing: dg.ResourceParam[LandingStore],
+        lake: dg.ResourceParam[Lake],
     ) -> Iterator[dg.AssetCheckResult]:
         inventories = {}
         for day in days_checked(context, landing, city):
@@ -45,7 +48,7 @@ def build() -> dg.AssetChecksDefinition:
         found = {
             "delivery_complete": verdicts.delivery_complete(inventories),
             "duplicate_share": verdicts.duplicate_share(inventories),
-            "source_schema": verdicts.source_schema(city, columns, inventories.values()),
+            "source_schema": verdicts.source_schema(city, columns, inventories.values(), evolved(lake, city)),
         }
         yield from results(context, found, blocking="delivery_complete")
 

@@ -5,12 +5,13 @@ Nothing here reads anything or knows Dagster, so each verdict can be shown faili
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from math import sqrt
 
 from crime_assets.cities import City
+from crime_assets.lakehouse.evolution import MOST_NEW, new_columns
 from crime_assets.streams.inventory import Inventory
 
 MOST_DUPLICATES = 0.05
@@ -85,16 +86,30 @@ def duplicate_share(inventories: Mapping[date, Inventory]) -> Verdict:
     return Verdict(not high, sentence, {"repeated": repeated, "records": records, "days_above_limit": high})
 
 
-def source_schema(city: City, columns: frozenset[str], inventories: Iterable[Inventory]) -> Verdict:
-    """The source has the columns it is known for, and its values look as they should, column by column."""
+def source_schema(
+    city: City, columns: frozenset[str], inventories: Iterable[Inventory], taken: Collection[str] = ()
+) -> Verdict:
+    """The source has the columns it is known for, and its values look as they should, column by column.
+
+    `taken` are the columns of `crimes` that came with columns which were new at the source once.
+    """
     kinds: dict[str, set[str]] = {}
     total = 0
     for found in inventories:
         total += found.records
         for name, looks in found.kinds.items():
             kinds.setdefault(name, set()).update(looks)
-    drift = dict.fromkeys(sorted(columns - city.source_columns.keys()), "is new at the source")
+    new = new_columns(city, columns)
+    drift: dict[str, str] = {}
+    for name in sorted(columns - city.source_columns.keys()):
+        drift[name] = f"is new at the source and comes as {', '.join(sorted(kinds.get(name, {'nothing'})))}"
+        if name not in new:
+            drift[name] += "; a name like this is not taken into crimes"
+        elif len(taken) >= MOST_NEW and new[name] not in taken:
+            drift[name] += f"; crimes has taken {MOST_NEW} already and takes no more"
     drift |= dict.fromkeys(sorted(city.source_columns.keys() - columns), "is gone from the source")
+    for column in sorted(set(taken) - set(new.values())):
+        drift[column] = "came into crimes when it was new, and is gone from the source"
     for name, kind in city.source_columns.items():
         wrong = kinds.get(name, set()) - ({"flag", "text"} if kind == "flag" else {kind, "text"})
         if wrong:

@@ -88,11 +88,10 @@ def _from_objects(objects: list[PlainObject], city: City, found_at: datetime) ->
 
 
 def _read_columns(content: bytes, kinds: Mapping[str, Iterable[str]], city: City) -> pa.Table:
-    """Raw records without their texts; ArrowInvalid where a field is new or its values are of no single known kind."""
+    """Raw records without their texts; ArrowInvalid where the values of a field are of no single kind that is known."""
+    new = new_columns(city, kinds)
     needed = [field for source in city.columns.values() for field in ((source,) if isinstance(source, str) else source)]
-    looks = {name: tuple(kinds[name]) for name in needed if name in kinds}
-    if new := new_columns(city, kinds):
-        raise pa.ArrowInvalid(f"{min(new)} is a column that is not known")
+    looks = {name: tuple(kinds[name]) for name in (*needed, *new) if name in kinds}
     if mixed := [name for name, look in looks.items() if look not in _ARROW_TYPES]:
         raise pa.ArrowInvalid(f"{mixed[0]} is not always a text, nor always a flag")
     fields = {name: _ARROW_TYPES[look] for name, look in looks.items()}
@@ -115,7 +114,7 @@ def _read_columns(content: bytes, kinds: Mapping[str, Iterable[str]], city: City
             "record_md5": table.column("_md5"),
             "ingested_at": pulled_at.take(times.indices),
             "damage": nothing,
-            "extra": nothing,
+            "extra": _extras(table, new) if new else nothing,
         },
         RAW_RECORDS,
     )
@@ -159,13 +158,22 @@ def _texts(records: list[Mapping[str, object]], source: str | tuple[str, ...]) -
     return joined
 
 
+def _extras(table: pa.Table, new: Mapping[str, str]) -> pa.Array:
+    """For each row, what the fields of new columns hold."""
+    columns = [table.column(field).cast(pa.string()).to_pylist() for field in new]
+    rows = (_as_extra(dict(zip(new.values(), texts, strict=True))) for texts in zip(*columns, strict=True))
+    return pa.array(rows, pa.string())
+
+
 def _extra(record: Mapping[str, object], city: City) -> str | None:
     """What fields hold that the city's description does not know, as one JSON object of texts."""
     if record.keys() <= city.source_columns.keys():
         return None
-    texts = {column: _as_text(record[field]) for field, column in new_columns(city, record).items()}
-    known = {column: text for column, text in texts.items() if text is not None}
-    return canonical_json(known) if known else None
+    return _as_extra({column: _as_text(record[field]) for field, column in new_columns(city, record).items()})
+
+
+def _as_extra(texts: Mapping[str, str | None]) -> str | None:
+    return canonical_json(texts) if any(text is not None for text in texts.values()) else None
 
 
 def _as_text(value: object) -> str | None:

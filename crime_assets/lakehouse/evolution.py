@@ -6,7 +6,7 @@ Between the source and the table they travel together, as one JSON object of tex
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -16,11 +16,13 @@ from crime_assets.core.errors import LakeBusy
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.duck import identifier, literal
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.reading import duckdb_type
 from crime_assets.lakehouse.schema import CRIMES, REMOVED
 from crime_assets.lakehouse.tables import StalePlan
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
+    from pyiceberg.types import NestedField
 
 MOST_NEW = 50
 """A source that has more new columns than this publishes something else; the rest of them is not taken."""
@@ -43,25 +45,42 @@ def new_columns(city: City, fields: Iterable[str]) -> dict[str, str]:
     stays in the deliveries, and the check source_schema names it.
     """
     unknown = (field for field in sorted(fields) if field not in city.source_columns and _NAME.fullmatch(field))
-    return {field: f"source_{field}" if field in RESERVED else field for field in unknown}
+    # A field may have such a name already: it gets another `source_`, lest two fields come into one column.
+    return {field: f"source_{field}" if _bare(field) in RESERVED else field for field in unknown}
 
 
-def evolve(lake: Lake, city: City, name: str, columns: Iterable[str]) -> Table:
-    """A curated table with columns for texts added where it lacks one of these.
+def _bare(field: str) -> str:
+    while field.startswith("source_"):
+        field = field.removeprefix("source_")
+    return field
+
+
+def evolve(lake: Lake, city: City, name: str, columns: Iterable[str], like: Table | None = None) -> Table:
+    """A curated table with columns added where it lacks one of these: of the types they have in `like`, or texts.
 
     LakeBusy where other writers keep changing the table.
     """
+    from pyiceberg.types import StringType
+
     for _ in range(_PLANS):
         table = tables.curated(lake, city.name, name)
         held = column_names(table)
         room = MOST_NEW - sum(column not in RESERVED for column in held)
         new = [column for column in columns if column not in held][: max(room, 0)]
         try:
-            tables.add_texts(table, new)
+            tables.add_columns(
+                table, {column: like.schema().find_type(column) if like else StringType() for column in new}
+            )
             return table
         except StalePlan:
             continue
     raise LakeBusy(f"Other writers changed {city.name}.{name} {_PLANS} times meanwhile: run again later.")
+
+
+def evolved(lake: Lake, city: City) -> list[str]:
+    """The columns of `crimes` that came with new columns of the source."""
+    table = tables.load(lake, city.name, "crimes")
+    return [name for name in column_names(table) if name not in _KNOWN] if table is not None else []
 
 
 def column_names(table: Table) -> list[str]:
@@ -77,14 +96,18 @@ def arrived(con: duckdb.DuckDBPyConnection) -> list[str]:
     return sorted(row[0] for row in rows)
 
 
-def select_list(columns: Sequence[str]) -> str:
-    """What to select from `typed` to have rows with these columns of `crimes`."""
-    return ", ".join(
-        identifier(name)
-        if name in _KNOWN
-        else f"nullif(trim(json_extract_string(extra, {literal(f'$.{name}')})), '') AS {identifier(name)}"
-        for name in columns
-    )
+def select_list(table: Table) -> str:
+    """What to select from `typed` to have rows with the columns of the table; NULL where another writer fills one."""
+    return ", ".join(_selected(table, field) for field in table.schema().fields)
+
+
+def _selected(table: Table, field: NestedField) -> str:
+    name = identifier(field.name)
+    if field.name in _KNOWN:
+        return name
+    if str(field.field_type) == "string":
+        return f"nullif(trim(json_extract_string(extra, {literal(f'$.{field.name}')})), '') AS {name}"
+    return f"NULL::{duckdb_type(table, field)} AS {name}"
 
 
 def names_of(columns: Iterable[str]) -> str:

@@ -129,7 +129,7 @@ def _load_together(
     months = [row[0] for row in con.execute("SELECT DISTINCT month FROM typed WHERE reason IS NULL").fetchall()]
     files = {}
     for month in months:
-        rows = f"SELECT {select_list(column_names(table))} FROM typed WHERE reason IS NULL AND month = DATE '{month}'"
+        rows = f"SELECT {select_list(table)} FROM typed WHERE reason IS NULL AND month = DATE '{month}'"
         files[str(month)] = str(_write_month(con, table, month, rows))
     tables.sync([*map(Path, files.values()), *([rejects] if rejects else [])])
     return PartsDone(parts, found, rejected, undated, files, str(rejects) if rejects else None)

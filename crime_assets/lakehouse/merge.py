@@ -79,14 +79,16 @@ def merge_deliveries(
     with lake.writing(), connection(lake.staging) as con:
         typing.prepare(con, city)
         type_deliveries(con, delivered, city, datetime.now(UTC))
-        columns = column_names(evolve(lake, city, "crimes", arrived(con)))
-        rows = f"SELECT {select_list(columns)} FROM ({statement_of('incoming')})"
-        con.execute(f"CREATE TEMP TABLE incoming AS {rows}")
-        let_in(lake, city, con)
+        new = arrived(con)
         kept = _Kept()
         for _ in range(_PLANS):
             try:
-                return _merge(lake, city, con, columns, properties, kept)
+                # All of a plan is about one state of the table, its columns too: another writer may have added some.
+                table = evolve(lake, city, "crimes", new)
+                rows = f"SELECT {select_list(table)} FROM ({statement_of('incoming')})"
+                con.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS {rows}")
+                let_in(lake, city, con)
+                return _merge(lake, city, con, table, properties, kept)
             except StalePlan:
                 continue
     raise LakeBusy(f"Other writers changed {city.name}.crimes {_PLANS} times during one merge: run again later.")
@@ -132,17 +134,17 @@ def _merge(
     lake: Lake,
     city: City,
     con: duckdb.DuckDBPyConnection,
-    columns: Sequence[str],
+    table: Table,
     properties: Mapping[str, str],
     kept: _Kept,
 ) -> MergeResult:
     kept.quarantined += quarantine(lake, city, con)
-    table = tables.curated(lake, city.name, "crimes")
+    columns = column_names(table)
     paths = {tables.local_path(file.file_path): file for file in tables.data_files(table)}
     _rank_versions(con, table, paths, columns)
     inserted = count(con, "SELECT count(*) FROM winners WHERE id NOT IN (SELECT id FROM known)")
     replaced = count(con, "SELECT count(*) FROM winners") - inserted
-    kept.superseded += _keep_superseded(lake, city, con, columns)
+    kept.superseded += _keep_superseded(lake, city, con, table)
     files = _Files(skipped=len(paths))
     if inserted + replaced:
         counts = {"inserted": str(inserted), "replaced": str(replaced), "superseded": str(kept.superseded)}
@@ -193,7 +195,7 @@ def files_holding(con: duckdb.DuckDBPyConnection, paths: list[str], ids: str) ->
     return [row[0] for row in rows]
 
 
-def _keep_superseded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> int:
+def _keep_superseded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, crimes: Table) -> int:
     """Keep the last version of each change day that lost to one of a later day; returns how many are new.
 
     They are committed before the versions that replace them: after a crash between the two, a version is in both
@@ -202,7 +204,8 @@ def _keep_superseded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, col
     con.execute(f"CREATE OR REPLACE TEMP TABLE losers AS {statement_of('losers')}")
     if not count(con, "SELECT count(*) FROM losers"):
         return 0
-    table = evolve(lake, city, "crimes_superseded", columns)
+    columns = column_names(crimes)
+    table = evolve(lake, city, "crimes_superseded", columns, like=crimes)
     kept = [tables.local_path(file.file_path) for file in tables.data_files(table)]
     if kept:
         con.execute(

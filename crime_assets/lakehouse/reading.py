@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
+
+from crime_assets.core.errors import LakeError
 from crime_assets.lakehouse.duck import identifier, literal
 from crime_assets.lakehouse.tables import local_path
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
+    from pyiceberg.types import NestedField
 
 _DUCKDB_TYPES = {
     "long": "BIGINT",
@@ -23,7 +28,12 @@ _DUCKDB_TYPES = {
     "date": "DATE",
     "timestamp": "TIMESTAMP",
     "timestamptz": "TIMESTAMPTZ",
+    "float": "FLOAT",
+    "time": "TIME",
+    "uuid": "UUID",
+    "binary": "BLOB",
 }
+_DECIMAL = re.compile(r"decimal[(][0-9]+, [0-9]+[)]")
 
 
 def rows_of(
@@ -37,20 +47,46 @@ def rows_of(
     wanted = list(columns or fields)
     same: dict[frozenset[str], list[str]] = defaultdict(list)
     for file in files:
-        # DuckDB would open every file to find out, for each question anew.
-        held = file.column_sizes.keys() if file.column_sizes else {field.field_id for field in fields.values()}
-        lacking = frozenset(name for name in wanted if name not in fields or fields[name].field_id not in held)
-        same[lacking].append(literal(local_path(file.file_path)))
-    types = {name: _DUCKDB_TYPES[str(fields[name].field_type)] if name in fields else "VARCHAR" for name in wanted}
-    path = ", filename" if filename else ""
+        held = _held(file, fields)
+        same[frozenset(name for name in wanted if name not in held)].append(literal(local_path(file.file_path)))
+
+    def select(lacking: Collection[str]) -> str:
+        return ", ".join(
+            f"NULL::{duckdb_type(table, fields[name]) if name in fields else 'VARCHAR'} AS {identifier(name)}"
+            if name in lacking
+            else identifier(name)
+            for name in wanted
+        )
+
     if not same:
-        nulls = ", ".join(f"NULL::{types[name]} AS {identifier(name)}" for name in wanted)
-        return f"SELECT {nulls}{', NULL::VARCHAR AS filename' if filename else ''} LIMIT 0"
+        return f"SELECT {select(wanted)}{', NULL::VARCHAR AS filename' if filename else ''} LIMIT 0"
     return " UNION ALL ".join(
-        f"SELECT {_select(wanted, types, lacking)}{path} "
+        f"SELECT {select(lacking)}{', filename' if filename else ''} "
         f"FROM read_parquet([{', '.join(paths)}], hive_partitioning = false{', filename = true' if filename else ''})"
         for lacking, paths in same.items()
     )
+
+
+def duckdb_type(table: Table, field: NestedField) -> str:
+    """The type of a column for DuckDB; LakeError for one that another writer has given a type of parts."""
+    name = str(field.field_type)
+    if name in _DUCKDB_TYPES:
+        return _DUCKDB_TYPES[name]
+    if _DECIMAL.fullmatch(name):
+        return name.upper()
+    raise LakeError(
+        f"The column {field.name} of {'.'.join(table.name())} is of the type {name}, which this engine cannot fill: "
+        "drop it, or fill it in a table of its own."
+    )
+
+
+def _held(file: DataFile, fields: Mapping[str, NestedField]) -> Collection[str]:
+    """The columns that a file was written with."""
+    if file.column_sizes:
+        return {name for name, field in fields.items() if field.field_id in file.column_sizes}
+    # Its manifest says nothing. To open every file would take as long as to answer a question.
+    names: list[str] = pq.read_schema(local_path(file.file_path)).names
+    return names
 
 
 def may_hold(table: Table, files: Mapping[str, DataFile], ids: Sequence[int]) -> list[str]:
@@ -69,9 +105,3 @@ def may_hold(table: Table, files: Mapping[str, DataFile], ids: Sequence[int]) ->
                 continue
         found.append(path)
     return found
-
-
-def _select(wanted: Sequence[str], types: dict[str, str], lacking: frozenset[str]) -> str:
-    return ", ".join(
-        f"NULL::{types[name]} AS {identifier(name)}" if name in lacking else identifier(name) for name in wanted
-    )

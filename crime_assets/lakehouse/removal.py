@@ -82,18 +82,19 @@ def _remove(
     rows = count(con, "SELECT count(*) FROM leaving")
     if rows:
         # Before the rows leave `crimes`: after a crash between the two they are in both tables, never in neither.
-        _record(lake, city, con, removal, column_names(table))
+        _record(lake, city, con, removal, table)
         _rewrite(table, files, con, {"kind": "removed", "removed": str(rows), **properties})
     return rows
 
 
-def _record(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, removal: Removal, columns: Sequence[str]) -> None:
+def _record(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, removal: Removal, crimes: Table) -> None:
     """Put the rows `leaving` into `crimes_removed`, unless a run that was broken off has done so; make `recorded`."""
     recorded(lake, city, con)
     con.execute(f"CREATE OR REPLACE TEMP TABLE newly_removed AS {statement_of('newly_removed')}")
     new = count(con, "SELECT count(*) FROM newly_removed")
     if new:
-        table = evolve(lake, city, "crimes_removed", columns)
+        columns = column_names(crimes)
+        table = evolve(lake, city, "crimes_removed", columns, like=crimes)
         path = tables.new_data_path(table, "all")
         day, moment = literal(removal.removed_on.isoformat()), literal(removal.noticed_at.isoformat())
         rows = f"SELECT {names_of(columns)}, DATE {day} AS removed_on, TIMESTAMPTZ {moment} AS noticed_at"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
     from pyiceberg.table.snapshots import Snapshot
+    from pyiceberg.types import IcebergType
 
 PROPERTY_PREFIX = "crime-assets."
 """Snapshot and table properties of ours begin with this."""
@@ -135,17 +136,16 @@ def create(
     return table
 
 
-def add_texts(table: Table, names: Sequence[str]) -> None:
-    """Add optional columns of texts; no data file changes. StalePlan if another writer was faster."""
+def add_columns(table: Table, columns: Mapping[str, IcebergType]) -> None:
+    """Add optional columns; no data file changes. StalePlan if another writer was faster."""
     from pyiceberg.exceptions import CommitFailedException
-    from pyiceberg.types import StringType
 
-    if not names:
+    if not columns:
         return
     try:
         with table.update_schema() as update:
-            for name in names:
-                update.add_column(name, StringType(), doc="New at the source; as it was published.")
+            for name, kind in columns.items():
+                update.add_column(name, kind, doc="New at the source; as it was published.")
     except CommitFailedException as error:
         raise StalePlan from error
 

@@ -13,7 +13,6 @@ from datetime import date
 
 from crime_assets.core import keys
 from crime_assets.core.batches import load_manifest, missing_batches
-from crime_assets.core.digests import Shape
 from crime_assets.core.envelopes import Envelope
 from crime_assets.core.errors import LandingError
 from crime_assets.streams import LandingStore, StoredObject
@@ -165,18 +164,18 @@ class _Seen:
 
     batches: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Batch → digests of its records."""
-    shapes: set[Shape] = field(default_factory=set)
-    """A handful, however many records there are."""
+    shapes: set[tuple[tuple[str, ...], tuple[type, ...]]] = field(default_factory=set)
+    """Names of fields with the types of their values; a handful, however many records there are."""
 
     def add(self, line: Envelope) -> None:
         self.batches[line.batch].add(line.md5)
-        self.shapes.add(line.shape)
+        self.shapes.add((line.shape.names, line.shape.types))
 
     @property
     def kinds(self) -> dict[str, list[str]]:
         found: dict[str, set[str]] = {}
-        for shape in self.shapes:
-            for name, kind in zip(shape.names, shape.types, strict=True):
+        for names, types in self.shapes:
+            for name, kind in zip(names, types, strict=True):
                 if kind in _KINDS:
                     found.setdefault(name, set()).add(_KINDS[kind])
         return {name: sorted(found[name]) for name in sorted(found)}

@@ -273,10 +273,10 @@ def test_drift_of_the_source_is_named_column_by_column(tmp_path: Path) -> None:
     found = _pull_and_merge(graph)["source_schema"]
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert found.metadata["drift"].value == {
-        "weapon": "is new at the source",
+        "weapon": "is new at the source and comes as text",
         "beat": "is gone from the source",
         "ward": "should be text and comes as number",
         "block": "is empty in all 124 records",
     }
-    assert "weapon is new at the source; beat is gone from the source" in str(found.description)
+    assert "weapon is new at the source and comes as text; beat is gone from the source" in str(found.description)
     assert len(graph.rows()) == 139

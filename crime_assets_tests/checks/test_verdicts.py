@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from math import sqrt
 from pathlib import Path
@@ -15,6 +15,7 @@ from crime_assets.checks import verdicts
 from crime_assets.checks.verdicts import COUNT_LIMIT, SHARE_CHANGE, Verdict
 from crime_assets.core.envelopes import Envelope
 from crime_assets.core.sql import render, statement
+from crime_assets.lakehouse.evolution import MOST_NEW
 from crime_assets.streams.inventory import Inventory, InventoryItem
 from crime_assets_tests import build
 
@@ -103,13 +104,13 @@ def lines(count: int, **fields: object) -> list[Envelope]:
     return [build.envelope(build.record(id, "2024-01-20", location=location, **fields)) for id in range(count)]
 
 
-def schema(columns: frozenset[str], *objects: list[Envelope]) -> Verdict:
+def schema(columns: frozenset[str], *objects: list[Envelope], taken: Collection[str] = ()) -> Verdict:
     """The verdict on inventories of these records, one a day."""
     days = [
         Inventory([InventoryItem("raw/1", "etag", 10, len(one), 0)], len(one), kinds=build.kinds_of(one))
         for one in objects
     ]
-    return verdicts.source_schema(CHICAGO, columns, days)
+    return verdicts.source_schema(CHICAGO, columns, days, taken)
 
 
 class TestSourceSchema:
@@ -123,8 +124,31 @@ class TestSourceSchema:
         verdict = schema(COLUMNS - {"ward", "beat"} | {"precinct"}, lines(200))
         assert not verdict.passed
         assert verdict.sentence == (
-            "precinct is new at the source; beat is gone from the source; ward is gone from the source"
+            "precinct is new at the source and comes as nothing; "
+            "beat is gone from the source; ward is gone from the source"
         )
+
+    def test_what_becomes_of_new_columns(self) -> None:
+        odd = [*lines(5, precinct="7", weapon=1), *lines(5, precinct=7)]
+
+        verdict = schema(COLUMNS | {"precinct", "weapon", "2nd"}, odd, taken=["precinct", "late"])
+
+        assert verdict.figures["drift"] == {
+            "2nd": "is new at the source and comes as nothing; a name like this is not taken into crimes",
+            "precinct": "is new at the source and comes as number, text",
+            "weapon": "is new at the source and comes as number",
+            "late": "came into crimes when it was new, and is gone from the source",
+        }
+
+    def test_new_columns_beyond_what_crimes_takes(self) -> None:
+        taken = [f"new_{n:03}" for n in range(MOST_NEW)]
+
+        verdict = schema(COLUMNS | {*taken, "zip"}, lines(5), taken=taken)
+
+        assert verdict.figures["drift"]["zip"] == (
+            "is new at the source and comes as nothing; crimes has taken 50 already and takes no more"
+        )
+        assert verdict.figures["drift"]["new_000"] == "is new at the source and comes as nothing"
 
     @pytest.mark.parametrize(
         ("fields", "sentence"),

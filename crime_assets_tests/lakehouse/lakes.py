@@ -18,6 +18,7 @@ from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.duck import connection
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.merge import MergeResult, merge_deliveries
+from crime_assets.lakehouse.reading import rows_of
 from crime_assets.streams.deliveries import DamagedLine
 from crime_assets_tests.build import CHICAGO
 
@@ -122,11 +123,11 @@ def paths(lake: Lake) -> dict[str, str]:
 
 def rows(lake: Lake, name: str = "crimes") -> list[dict[str, Any]]:
     """All rows of a table, in order of id and version."""
-    found = files(lake, name)
-    if not found:
+    table = tables.load(lake, "chicago", name)
+    if table is None:
         return []
     with connection(lake.staging) as con:
-        held = con.sql("FROM read_parquet(?, hive_partitioning = false) ORDER BY ALL", params=[found])
+        held = con.sql(f"FROM ({rows_of(table, tables.data_files(table))}) ORDER BY ALL")
         return list(held.to_arrow_table().to_pylist())
 
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import sqlglot
+from pyiceberg.table import Table
+from pyiceberg.types import DecimalType, IcebergType, ListType, StringType
 from sqlglot import exp
 
 from crime_assets.core.envelopes import Envelope, seal
+from crime_assets.core.errors import LakeError
 from crime_assets.core.sql import DIALECT, SQL_DIRECTORY
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.compaction import MOST_SMALL_FILES, compact
-from crime_assets.lakehouse.evolution import MOST_NEW, RESERVED, new_columns
+from crime_assets.lakehouse.evolution import MOST_NEW, RESERVED, column_names, new_columns
 from crime_assets.lakehouse.history import load_history
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.merge import merge_deliveries
 from crime_assets.lakehouse.removal import Gone, Removal, remove
+from crime_assets.lakehouse.tables import Change
 from crime_assets.streams.inventory import PlainObject
 from crime_assets_tests.build import CHICAGO, envelope, kinds_of, record
 from crime_assets_tests.lakehouse.lakes import ListFeed, files, merge, paths, quarantined, snapshots
@@ -132,6 +138,87 @@ def test_names_that_are_taken_or_are_words_of_sql_do_no_harm(lake: Lake) -> None
     assert row == [(date(2023, 10, 1), "May", "a", "b", "c", "d", "e")]
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_no_two_fields_come_into_one_column(lake: Lake, *, together: bool) -> None:
+    new = {"month": "May", "source_month": "June", "source_source_month": "July"}
+    if together:
+        merge(lake, change(1, "2024-01-21", **new))
+    else:
+        for day, field in zip((21, 22, 23), reversed(new), strict=True):
+            merge(lake, change(day, f"2024-01-{day}", **{field: new[field]}))
+
+    columns = "max(source_month), max(source_source_month), max(source_source_source_month)"
+    assert asked(lake, f"SELECT {columns} FROM crimes") == [("May", "June", "July")]
+
+
+def test_what_only_quarantined_records_bring_is_no_column(lake: Lake) -> None:
+    merge(lake, change(1, "2024-01-21", arrest="perhaps", precinct="7"))
+
+    assert len(quarantined(lake)) == 1
+    assert "precinct" not in column_names(crimes(lake))
+
+
+def crimes(lake: Lake) -> Table:
+    table = tables.load(lake, "chicago", "crimes")
+    assert table is not None
+    return table
+
+
+def test_columns_that_others_add_at_the_same_time_are_added_too(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    add, theirs = tables.add_columns, ["first", "precinct", "third"]
+
+    def interrupted(table: Table, columns: Mapping[str, IcebergType]) -> None:
+        if columns and theirs:
+            with Lake(lake.home).catalog.load_table(("chicago", "crimes")).update_schema() as update:
+                update.add_column(theirs.pop(0), StringType())
+        add(table, columns)
+
+    monkeypatch.setattr(tables, "add_columns", interrupted)
+
+    merge(lake, change(1, "2024-01-21", precinct="7", weapon="KNIFE"))
+
+    assert theirs == []
+    assert asked(lake, "SELECT precinct, weapon, first, third FROM crimes WHERE id = 1") == [("7", "KNIFE", None, None)]
+
+
+def test_a_column_that_another_writer_fills_meanwhile_keeps_its_values(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, others = tables.commit, [1]
+
+    def interrupted(table: Table, change: Change) -> int:
+        if table.name()[-1] == "crimes" and others:
+            others.pop()
+            theirs = Lake(lake.home).catalog.load_table(("chicago", "crimes"))
+            with theirs.update_schema() as update:
+                update.add_column("reviewer", StringType())
+                update.add_column("score", DecimalType(9, 2))
+            row = theirs.scan(row_filter="id = 1").to_arrow().to_pylist()[0]
+            added = [{**row, "id": 500, "reviewer": "Ann", "score": Decimal("1.25")}]
+            theirs.append(pa.Table.from_pylist(added, schema=theirs.schema().as_arrow()))
+        return commit(table, change)
+
+    monkeypatch.setattr(tables, "commit", interrupted)
+
+    merge(lake, change(1, "2024-01-21", arrest=True))
+    merge(lake, change(1, "2024-01-22"), change(500, "2024-01-10"))
+
+    assert others == []
+    assert asked(lake, "SELECT id, reviewer, score FROM crimes WHERE month = DATE '2023-10-01' ORDER BY id") == [
+        (1, None, None),
+        (500, "Ann", Decimal("1.25")),
+    ]
+    assert [(row["id"], row["reviewer"]) for row in scanned(lake, "reviewer") if row["reviewer"]] == [(500, "Ann")]
+
+
+def test_a_column_of_parts_that_another_writer_added_is_named(lake: Lake) -> None:
+    with crimes(lake).update_schema() as update:
+        update.add_column("tags", ListType(100, StringType(), element_required=False))
+
+    with pytest.raises(LakeError, match=r"The column tags of chicago\.crimes is of the type list<string>"):
+        merge(lake, change(1, "2024-01-21"))
+
+
 def test_names_that_are_no_plain_words_are_left_out() -> None:
     odd = ["Weapon", "a b", "x'; DROP TABLE crimes; --", "", "1st", "_x", ":@computed_region_a", "ß", "a" * 64, "a.b"]
 
@@ -179,13 +266,15 @@ def test_a_history_brings_them_too_with_repeated_records(tmp_path: Path) -> None
 
 def test_what_was_loaded_before_a_column_came_is_loaded_anew_with_it(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
-    records = [record(n, "2024-01-10", f"2023-0{n}-01") for n in range(1, 7)]
+    records = [record(n, "2024-01-10", f"2023-0{n}-01") for n in range(1, 10)]
+    broken = ListFeed(records, RuntimeError("gone"), breaks_at=8, part_rows=1)
     with pytest.raises(RuntimeError, match="gone"):
-        load_history(lake, CHICAGO, ListFeed(records, RuntimeError("gone"), breaks_at=1), BEFORE, "run")
+        load_history(lake, CHICAGO, broken, BEFORE, "run")
+    assert (lake.staging / "history-chicago" / "done.jsonl").read_text().strip()
 
-    load_history(lake, CHICAGO, ListFeed([{**each, "precinct": "5"} for each in records]), BEFORE, "run")
+    load_history(lake, CHICAGO, ListFeed([{**each, "precinct": "5"} for each in records], part_rows=1), BEFORE, "run")
 
-    assert asked(lake, "SELECT count(*), count(precinct) FROM crimes") == [(6, 6)]
+    assert asked(lake, "SELECT count(*), count(precinct) FROM crimes") == [(9, 9)]
 
 
 def plain(envelopes: Iterable[Envelope]) -> PlainObject:
@@ -195,12 +284,22 @@ def plain(envelopes: Iterable[Envelope]) -> PlainObject:
     return PlainObject(b"".join(lines), len(lines), kinds_of(envelopes))
 
 
-def test_whole_objects_bring_them_like_lines(lake: Lake) -> None:
-    lines = [change(1, "2024-01-21", precinct="7"), change(2, "2024-01-21", "2023-11-05", weapon=True)]
+def test_whole_objects_bring_them_like_lines(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        change(1, "2024-01-21", precinct=" 7 ", month="May"),
+        change(2, "2024-01-21", "2023-11-05", weapon=True, precinct=""),
+    ]
+    with monkeypatch.context() as patched:
+        # They are read by columns.
+        patched.setattr("crime_assets.lakehouse.delivered.open_line", None)
+        merge_deliveries(lake, CHICAGO, [plain(lines)], {})
+    merge_deliveries(lake, CHICAGO, [plain([change(3, "2024-01-21", "2023-12-05", weapon=1, month={"a": 1})])], {})
 
-    merge_deliveries(lake, CHICAGO, [plain(lines)], {})
-
-    assert asked(lake, "SELECT precinct, weapon FROM crimes ORDER BY id") == [("7", None), (None, "true"), (None, None)]
+    assert asked(lake, "SELECT precinct, weapon, source_month FROM crimes ORDER BY id") == [
+        ("7", None, "May"),
+        (None, "true", None),
+        (None, "1", '{"a":1}'),
+    ]
 
 
 def test_removed_crimes_keep_them(lake: Lake) -> None:

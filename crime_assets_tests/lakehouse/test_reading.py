@@ -67,6 +67,29 @@ def test_a_file_whose_manifest_says_nothing_is_looked_into_and_read_whole(lake: 
         assert sorted(rows.fetchall()) == [(10, None, path), (12, None, path)]
 
 
+def test_a_file_with_one_bound_only_is_looked_into(lake: Lake) -> None:
+    table = tables.load(lake, "chicago", "crimes")
+    assert table is not None
+    (file, _) = sorted(tables.data_files(table), key=lambda file: -file.record_count)
+    half = type(file).from_args(file_path=file.file_path, record_count=2, lower_bounds=file.lower_bounds)
+
+    assert may_hold(table, {"path": half}, [99]) == ["path"]
+
+
+def test_a_file_whose_manifest_says_nothing_may_lack_a_column_of_the_table(lake: Lake) -> None:
+    before = tables.load(lake, "chicago", "crimes")
+    assert before is not None
+    (file, _) = sorted(tables.data_files(before), key=lambda file: -file.record_count)
+    silent = type(file).from_args(file_path=file.file_path, record_count=file.record_count)
+    merge(lake, envelope(record(30, "2024-01-21", "2023-11-05", weapon="KNIFE"), "2024-01-21"))
+    table = tables.load(lake, "chicago", "crimes")
+    assert table is not None
+
+    with connection(lake.staging) as con:
+        rows = con.execute(f"SELECT id, weapon FROM ({rows_of(table, [silent])}) ORDER BY id").fetchall()
+    assert rows == [(10, None), (12, None)]
+
+
 def test_no_files_are_no_rows_with_the_types_of_the_table(lake: Lake) -> None:
     table = tables.load(lake, "chicago", "crimes")
     assert table is not None

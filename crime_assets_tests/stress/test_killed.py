@@ -35,7 +35,7 @@ INSIGHTS = replace(FROM_NOTHING, name="history, ten days and insights", insights
 LONG_HISTORY = replace(FROM_NOTHING, name="history of seven months and ten days", rows=140_000)
 SHARES = {FROM_NOTHING: 9, TEN_MORE: 7, INSIGHTS: 2, LONG_HISTORY: 2}
 """Which runs the random kills fall on."""
-TOO_LATE = "none: it had ended"
+TOO_LATE = "no step: it had ended"
 
 
 @dataclass
@@ -153,5 +153,6 @@ def test_two_hundred_kills(
     finally:
         with capsys.disabled():
             print(bench.table())
-    for (name, step), times in sorted(bench.thrown.items()):
-        thrown(f"`kill -9`, {name}: in {step}", times)
+    for scenario in SHARES:
+        steps = {step: times for (name, step), times in sorted(bench.thrown.items()) if name == scenario.name}
+        thrown(f"`kill -9` of a run: {scenario.name}", ", ".join(f"{times} in {step}" for step, times in steps.items()))
