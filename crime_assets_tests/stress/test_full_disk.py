@@ -27,6 +27,8 @@ STEP = 12 << 10
 """By so many bytes there is more space each time."""
 SHARES = (0.05, 0.15, 0.25, 0.35, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)
 """Of the space that a run needs."""
+LOGS = 16 << 20
+"""What SQLite's logs may take while a run goes on; they are given back at its end."""
 
 HISTORY = [record(n, "2023-12-20", f"2023-{n % 6 + 1:02}-05", ward="W" if n % 40 == 0 else "1") for n in range(1, 240)]
 DAY = [
@@ -167,7 +169,7 @@ def test_a_run_waits_for_space_wherever_it_ends(
             f"crime-assets: The disk of {home} is full: free some space and run again; nothing was half-written."
         ]
         assert "Traceback" not in log.read_text()
-        disk.leave(needed)
+        disk.leave(needed + LOGS)
         RUN.run(home, log)
         assert differing(contents(home, RUN), wanted) == [], f"with {share:.0%} of the space"
     thrown("a disk that is full, each time in another place of the run", len(SHARES))
