@@ -28,11 +28,11 @@ def write_thrown(thrown: Mapping[str, str], path: Path = RESULTS) -> None:
 
 
 def _parts(path: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
-    title = ""
+    found: dict[str, list[str]] = {}
+    body: list[str] = []
     for line in path.read_text().splitlines() if path.exists() else []:
         if line in (SPEED, THROWN):
-            title = line
-        found[title] = f"{found[title]}\n{line}".strip() if title in found and line != title else ""
-    found.pop("", None)
-    return found
+            body = found[line] = []
+        else:
+            body.append(line)
+    return {title: "\n".join(lines).strip() for title, lines in found.items()}

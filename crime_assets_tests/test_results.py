@@ -11,6 +11,7 @@ def test_the_parts_are_kept_apart(tmp_path: Path) -> None:
     write_thrown({"kills": "3", "writers": "4"}, path)
     write_part(SPEED, "| a | b |\n| --- | --- |\n| day | 2 s |\n", path)
     write_thrown({"kills": "5", "disks": "1"}, path)
+    write_part(SPEED, "| a | b |\n| --- | --- |\n| day | 2 s |\n", path)
 
     assert path.read_text() == (
         "# Speed\n\n| a | b |\n| --- | --- |\n| day | 2 s |\n\n"
