@@ -44,6 +44,9 @@ _CURATED: dict[str, tuple[tuple[Column, ...], str | None]] = {
     "crimes_removed": (REMOVED, None),
 }
 
+_NAME_MAPPING = "schema.name-mapping.default"
+"""Data files come from DuckDB without field ids: by this property readers find their columns by name."""
+
 _PROPERTIES = {
     "write.parquet.compression-codec": "zstd",
     # A plan made before another writer's commit is never put on top of it: StalePlan asks for a new one.
@@ -127,13 +130,9 @@ def create(
     elif partition_by is not None:
         field_id = schema.find_field(partition_by).field_id
         spec = PartitionSpec(PartitionField(field_id, 1000, IdentityTransform(), partition_by))
-    properties = {"format-version": "2", **_PROPERTIES}
-    table = catalog.create_table((city, name), schema, partition_spec=spec, properties=properties)
-    # Data files come from DuckDB without field ids: readers find their columns by name.
-    mapping = table.schema().name_mapping.model_dump_json()
-    with table.transaction() as transaction:
-        transaction.set_properties({"schema.name-mapping.default": mapping})
-    return table
+    # Not set afterwards: after a crash between the two no other engine could read the table.
+    properties = {"format-version": "2", **_PROPERTIES, _NAME_MAPPING: schema.name_mapping.model_dump_json()}
+    return catalog.create_table((city, name), schema, partition_spec=spec, properties=properties)
 
 
 def add_columns(table: Table, columns: Mapping[str, IcebergType]) -> None:
@@ -242,9 +241,12 @@ def manifests(table: Table) -> int:
 
 def settle_properties(table: Table) -> None:
     """Give a table the properties that `create` gives now."""
-    if not _PROPERTIES.items() <= table.properties.items():
+    wanted = dict(_PROPERTIES)
+    if _NAME_MAPPING not in table.properties:
+        wanted[_NAME_MAPPING] = table.schema().name_mapping.model_dump_json()
+    if not wanted.items() <= table.properties.items():
         with table.transaction() as transaction:
-            transaction.set_properties(_PROPERTIES)
+            transaction.set_properties(wanted)
 
 
 def drop_snapshots(table: Table, snapshot_ids: Sequence[int]) -> None:

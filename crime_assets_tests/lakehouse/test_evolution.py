@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 import sqlglot
 from pyiceberg.table import Table
+from pyiceberg.table.name_mapping import NameMapping
 from pyiceberg.types import DecimalType, IcebergType, ListType, StringType
 from sqlglot import exp
 
@@ -57,6 +58,29 @@ def scanned(lake: Lake, *columns: str, name: str = "crimes") -> list[dict[str, A
 
 def asked(lake: Lake, sql: str, as_of: str | None = None) -> list[tuple[Any, ...]]:
     return DuckDBEngine(lake, CHICAGO).query(sql, as_of).rows
+
+
+def test_a_table_can_be_read_by_others_from_its_first_moment_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Table, "transaction", None)
+
+    table = tables.curated(Lake(tmp_path / "new"), "chicago", "crimes")
+
+    mapping = NameMapping.model_validate_json(table.properties["schema.name-mapping.default"])
+    assert mapping == table.schema().name_mapping
+    assert [field.field_id for field in mapping.root] == list(range(1, len(table.schema().fields) + 1))
+
+
+def test_a_lost_name_mapping_is_made_again(lake: Lake) -> None:
+    with crimes(lake).transaction() as transaction:
+        transaction.remove_properties("schema.name-mapping.default")
+    with pytest.raises(ValueError, match="name-mapping"):
+        scanned(lake)
+
+    compact(lake, CHICAGO)
+
+    assert [row["id"] for row in scanned(lake)] == [1, 2, 3]
 
 
 def test_a_new_column_is_an_optional_text_and_no_other_month_is_rewritten(lake: Lake) -> None:
