@@ -95,12 +95,9 @@ class DuckDBEngine:
 
     def _know(self, con: duckdb.DuckDBPyConnection, day: date) -> None:
         """Make `crimes` what was known on a change day."""
-        ((later,),) = con.execute(
-            "SELECT coalesce((SELECT max(change_day) FROM crimes_now) > $day, false) "
-            "OR coalesce((SELECT max(removed_on) FROM crimes_removed) > $day, false)",
-            {"day": day},
-        ).fetchall()
-        if not later:
+        later = render(statement("crimes", "changed_later"), self.name, {"as_of_day": day})
+        ((is_changed_later,),) = con.execute(later).fetchall()
+        if not is_changed_later:
             # As a rule: then every row was known, and no statement need look at its change day.
             con.execute("CREATE OR REPLACE TEMP VIEW crimes AS FROM crimes_now")
             return
