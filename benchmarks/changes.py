@@ -22,6 +22,7 @@ from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.schema import CRIMES, iceberg_schema
 from crime_assets.lakehouse.tables import Change
 from crime_assets.lakehouse.typing import TYPED_COLUMNS, prepare
+from crime_assets.lakehouse.warehouse import local_path
 from crime_assets.streams.inventory import PlainObject
 
 NEW, EDITED = 3_600, 1_400
@@ -71,7 +72,7 @@ def table_of_same_files(lake: Lake, other: Lake) -> Table:
     """A table of the files that the lake has of its crimes, in the same lake or in another."""
     crimes = tables.load(lake, CITY.name, "crimes")
     assert crimes is not None
-    held = [Path(tables.local_path(file.file_path)) for file in tables.data_files(crimes)]
+    held = [Path(local_path(file.file_path)) for file in tables.data_files(crimes)]
     same = tables.create(other, "benchmark", "crimes", iceberg_schema(CRIMES), month_of="occurred_at")
     tables.commit(same, Change((), held, {}))
     return other.catalog.load_table(("benchmark", "crimes"))

@@ -21,6 +21,7 @@ from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.duck import connection, literal
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.warehouse import local_path
 
 _DAY = FIRST_DAY - timedelta(days=1)
 _ROUNDS = 3
@@ -75,7 +76,7 @@ def _read_so_far() -> int:
 def _files(home: Path) -> list[str]:
     crimes = tables.load(Lake(home), CITY.name, "crimes")
     assert crimes is not None
-    return [tables.local_path(file.file_path) for file in tables.data_files(crimes)]
+    return [local_path(file.file_path) for file in tables.data_files(crimes)]
 
 
 def figures(rows: int, home: Path) -> list[Figure]:

@@ -25,6 +25,7 @@ from benchmarks.changes import EDITED, NEW, changes, table_of_same_files, typed_
 from benchmarks.history import FIRST_DAY
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.warehouse import local_path
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -89,7 +90,7 @@ def _changes_file(lake: Lake, rows: int, day: date, directory: Path) -> Path:
 def _hadoop_table(lake: Lake, own: Lake) -> Table:
     """A table of the lake's files, as it is in the lake, where Spark's simplest catalog, a directory, finds it."""
     table = table_of_same_files(lake, own)
-    metadata = Path(tables.local_path(table.metadata_location))
+    metadata = Path(local_path(table.metadata_location))
     shutil.copy(metadata, metadata.with_name("v1.metadata.json"))
     metadata.with_name("version-hint.text").write_text("1")
     return table

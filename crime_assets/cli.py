@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from crime_assets.core.errors import CrimeAssetsError, UsageError, chain
 from crime_assets.lakehouse.lake import is_disk_full
-from crime_assets.profiles import Profile, Settings
+from crime_assets.profiles import Profile, Settings, open_profile
 
 
 def program() -> NoReturn:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code: 0 done, 1 a check failed or data is missing, 2 wrong usage."""
     options = _parser().parse_args(arguments)
     try:
-        code: int = options.command(Profile(Settings.from_environment()), options)
+        code: int = options.command(open_profile(Settings.from_environment()), options)
         sys.stdout.flush()
         return code
     except BrokenPipeError:

@@ -10,7 +10,7 @@ from crime_assets import assets, checks
 from crime_assets.automation import jobs, schedules, sensors
 from crime_assets.core.sql import load_insights
 from crime_assets.partitions import change_days
-from crime_assets.profiles import Profile, Settings
+from crime_assets.profiles import Profile, Settings, open_profile
 from crime_assets.progress import progress
 from crime_assets.resources import resources
 
@@ -34,4 +34,4 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
 @dg.definitions
 def defs() -> dg.Definitions:
     """The graph as the environment asks for it."""
-    return build_defs(Profile(Settings.from_environment()))
+    return build_defs(open_profile(Settings.from_environment()))

@@ -64,7 +64,7 @@ def dev(profile: Profile, port: int) -> int:
 def choose_days(profile: Profile, first: date | None, last: date | None, *, loaded: bool) -> tuple[date, date]:
     """The change days to run: those asked for, else the last seven, and all from the first that was never merged.
 
-    `loaded` says whether the lake holds its history; only then is the day settled that it begins with.
+    `loaded` says whether the lake holds its history; only then, or on AWS, is the day settled that it begins with.
     """
     newest = profile.feed.latest_day()
     for day, option in ((first, "--from"), (last, "--to")):
@@ -73,7 +73,7 @@ def choose_days(profile: Profile, first: date | None, last: date | None, *, load
                 f"The source has change days up to {newest} only, {day} is not there yet: run with {option} {newest}."
             )
     last = last or newest
-    begins = profile.first_change_day if loaded else None
+    begins = profile.first_change_day if loaded or profile.settings.aws else None
     if first is None:
         first = last - timedelta(days=FIRST_RUN_DAYS - 1)
         if begins is not None:

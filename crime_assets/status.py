@@ -18,7 +18,7 @@ def begun(profile: Profile) -> CityState:
     state = profile.state
     if state is None:
         raise CrimeAssetsError(
-            f"There is no lake of {profile.city.name} in {profile.lake.home}: run `crime-assets run` first."
+            f"There is no lake of {profile.city.name} in {profile.lake.name}: run `crime-assets run` first."
         )
     return state
 
@@ -29,7 +29,7 @@ def lake_status(profile: Profile) -> Answer:
     days = merged_days(profile.landing, profile.city.name)
     missing = unmerged_days(profile, profile.first_change_day, days[-1]) if days else []
     rows: list[tuple[str, object]] = [
-        ("lake", str(profile.lake.home)),
+        ("lake", profile.lake.name),
         ("city", profile.city.title),
         ("feed", state.feed),
         ("first change day", state.first_change_day),

@@ -7,6 +7,18 @@ from pathlib import Path
 import pytest
 
 from benchmarks.results import write_thrown
+from crime_assets_tests.aws.fixtures import (
+    athena,
+    athena_server,
+    aws,
+    firehose,
+    landing_bucket,
+    moto,
+    moto_server,
+    seaweed,
+)
+
+__all__ = ["athena", "athena_server", "aws", "firehose", "landing_bucket", "moto", "moto_server", "seaweed"]
 
 _PROJECT = Path(__file__).parents[1]
 _thrown: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +10,19 @@ from dataclasses import fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import boto3
 import pytest
 
+from crime_assets.aws.errors import AwsError
 from crime_assets.core.errors import UsageError
+from crime_assets.definitions import build_defs
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.feeds.export import ExportFeed
 from crime_assets.feeds.sample import SampleFeed
 from crime_assets.feeds.socrata import SocrataFeed
 from crime_assets.lakehouse.lake import CityState
-from crime_assets.profiles import FIRST_RUN_DAYS, Profile, Settings
+from crime_assets.profiles import FIRST_RUN_DAYS, Profile, Settings, open_profile
+from crime_assets.profiles.settings import AwsSettings, Place
 from crime_assets.streams.directory import DirectoryStore
 from crime_assets.streams.local import LocalStream
 from crime_assets_tests import build
@@ -75,7 +80,7 @@ class TestSettings:
             "CRIME_FEED": "export",
             "CRIME_EXPORT": "/data/*.csv.gz",
             "SOCRATA_APP_TOKEN": TOKEN,
-            "CRIME_ENGINE": "duckdb",
+            "CRIME_ENGINE": "spark",
             "CRIME_SAMPLE_ROWS": "1000",
             "CRIME_SAMPLE_SEED": "0",
             "DAGSTER_HOME": "/somewhere/dagster",
@@ -87,12 +92,14 @@ class TestSettings:
             feed="export",
             export="/data/*.csv.gz",
             app_token=TOKEN,
+            engine="spark",
             sample_rows=1_000,
             sample_seed=0,
             dagster_home=Path("/somewhere/dagster"),
         )
         defaults = Settings()
-        assert all(getattr(settings, field.name) != getattr(defaults, field.name) for field in fields(Settings))
+        names = {field.name for field in fields(Settings)} - {"aws"}
+        assert all(getattr(settings, name) != getattr(defaults, name) for name in names)
 
     def test_a_variable_set_to_nothing_is_not_set(self) -> None:
         names = "PROFILE HOME CITY FEED EXPORT ENGINE SAMPLE_ROWS SAMPLE_SEED".split()
@@ -106,11 +113,12 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("name", "value", "advice"),
         [
-            ("CRIME_PROFILE", "cloud", "set it to one of local"),
-            ("CRIME_PROFILE", " local", "set it to one of local"),
+            ("CRIME_PROFILE", "cloud", "set it to one of local, aws"),
+            ("CRIME_PROFILE", " local", "set it to one of local, aws"),
             ("CRIME_FEED", "ftp", "set it to one of sample, export, socrata"),
             ("CRIME_FEED", "SAMPLE", "set it to one of sample, export, socrata"),
-            ("CRIME_ENGINE", "oracle", "set it to one of duckdb"),
+            ("CRIME_ENGINE", "oracle", "set it to one of duckdb, spark, athena"),
+            ("CRIME_ENGINE", "athena", "set CRIME_PROFILE=aws too"),
             ("CRIME_SAMPLE_ROWS", "many", "no whole number: set it to one, such as 250000"),
             ("CRIME_SAMPLE_ROWS", "-5", "no whole number"),
             ("CRIME_SAMPLE_ROWS", "1e6", "no whole number"),
@@ -291,4 +299,102 @@ def test_no_other_room_reads_the_environment() -> None:
         if any(word in path.read_text() for word in ("os.environ", "os.getenv", "EnvVar"))
     }
     # The command sets Dagster's own variables for the processes it starts.
-    assert readers <= {"profiles.py", "runner.py"}
+    assert readers <= {"profiles/settings.py", "runner.py"}
+
+
+AWS = {
+    "CRIME_PROFILE": "aws",
+    "CRIME_LAKE": "s3://city-lake/tables/",
+    "CRIME_LANDING": "s3://city-landing",
+    "CRIME_FIREHOSE": "crimes",
+    "CRIME_FIRST_DAY": "2026-01-01",
+    "AWS_REGION": "us-east-2",
+}
+TOPIC = "arn:aws:sns:us-east-2:000000000000:days"
+
+
+class TestAws:
+    def test_what_must_be_set_is_enough(self) -> None:
+        assert Settings.from_environment(AWS).aws == AwsSettings(
+            lake=Place("city-lake", "tables"),
+            landing=Place("city-landing", ""),
+            firehose="crimes",
+            first_day=date(2026, 1, 1),
+            region="us-east-2",
+        )
+        assert str(Place("city-lake", "tables")) == "s3://city-lake/tables"
+        assert Settings.from_environment({**AWS, "CRIME_PROFILE": "local"}).aws is None
+
+    def test_every_variable(self) -> None:
+        more = {
+            "CRIME_CATALOG": "https://catalog.example.org/api",
+            "CRIME_CATALOG_CREDENTIAL": f"me:{TOKEN}",
+            "CRIME_ENGINE": "athena",
+            "CRIME_ATHENA_WORKGROUP": "crimes",
+            "CRIME_SPARK_JOB": "glue:crimes-spark",
+            "CRIME_NOTICES_TOPIC": TOPIC,
+            "CRIME_METRICS_NAMESPACE": "Crimes",
+        }
+        settings = Settings.from_environment({**AWS, **more})
+        assert settings.aws is not None
+        found = {name: getattr(settings.aws, name) for name in (field.name for field in fields(AwsSettings))}
+        assert {name: found[name] for name in list(found)[5:]} == {
+            "catalog": more["CRIME_CATALOG"],
+            "catalog_credential": more["CRIME_CATALOG_CREDENTIAL"],
+            "athena_workgroup": "crimes",
+            "spark_job": "glue:crimes-spark",
+            "notices_topic": TOPIC,
+            "metrics_namespace": "Crimes",
+        }
+        assert TOKEN not in repr(settings)
+
+    @pytest.mark.parametrize("name", ["CRIME_LAKE", "CRIME_LANDING", "CRIME_FIREHOSE", "CRIME_FIRST_DAY"])
+    def test_what_is_missing_is_named(self, name: str) -> None:
+        with pytest.raises(UsageError, match=f"CRIME_PROFILE=aws needs {name}: set it to "):
+            Settings.from_environment({**AWS, name: ""})
+
+    @pytest.mark.parametrize(
+        ("name", "value", "advice"),
+        [
+            ("CRIME_LAKE", "/a/directory", "write it like s3://your-bucket/lake"),
+            ("CRIME_LAKE", "s3://city-lake/../other", "write it like s3://your-bucket/lake"),
+            ("CRIME_LAKE", "s3://city-lake/a b", "write it like s3://your-bucket/lake"),
+            ("CRIME_LANDING", "s3://C", "write it like s3://your-bucket/landing"),
+            ("CRIME_LANDING", "s3://city-landing/'; DROP", "write it like s3://your-bucket/landing"),
+            ("CRIME_FIRST_DAY", "yesterday", "write it like 2026-01-01"),
+            ("CRIME_FIREHOSE", "a stream", "the name of a delivery stream"),
+            ("CRIME_ENGINE", "athena", "needs CRIME_ATHENA_WORKGROUP"),
+            ("CRIME_CATALOG", "hive", "neither glue nor the address"),
+            ("CRIME_CATALOG", "https://me:secret@catalog.example.org", "without a password in it"),
+            ("CRIME_SPARK_JOB", "crimes", "glue:JOB or emr-serverless:APPLICATION"),
+            ("CRIME_NOTICES_TOPIC", "days", "no ARN of an SNS topic"),
+            ("CRIME_NOTICES_TOPIC", TOPIC.replace("east-2", "west-1"), "set both to the same"),
+            ("AWS_DEFAULT_REGION", "eu-west-1", "set both to the same, or only one"),
+        ],
+    )
+    def test_a_wrong_value_is_one_sentence(self, name: str, value: str, advice: str) -> None:
+        with pytest.raises(UsageError, match=re.escape(advice)) as caught:
+            Settings.from_environment({**AWS, name: value})
+        assert "\n" not in str(caught.value)
+
+    def test_definitions_load_without_a_network(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in {**AWS, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}.items():
+            monkeypatch.setenv(name, value)
+        days = build_defs(open_profile(Settings.from_environment())).resolve_assets_def("crimes").partitions_def
+        assert days is not None
+        assert days.get_first_partition_key() == "2026-01-01"
+
+    def test_the_bucket_of_another_region_is_named(self, moto: str, tmp_path: Path) -> None:
+        boto3.client("s3", region_name="eu-west-1").create_bucket(
+            Bucket="city-landing", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        settings = Settings.from_environment({**AWS, "CRIME_HOME": str(tmp_path), "AWS_REGION": "us-east-2"})
+        with pytest.raises(
+            UsageError, match="bucket city-landing of CRIME_LANDING is in eu-west-1 and AWS_REGION is us-e"
+        ):
+            _ = open_profile(settings).lake
+
+    def test_a_missing_bucket_is_named(self, moto: str, tmp_path: Path) -> None:
+        settings = Settings.from_environment({**AWS, "CRIME_HOME": str(tmp_path)})
+        with pytest.raises(AwsError, match=r"use the bucket city-landing, it does not exist \(404\).*CRIME_LANDING"):
+            _ = open_profile(settings).lake

@@ -4,8 +4,10 @@ import dagster as dg
 
 from crime_assets.assets.common import OWNERS, TOGETHER, days_of, preview, table_schema
 from crime_assets.cities import City
-from crime_assets.streams import LandingStore
+from crime_assets.profiles import Profile
+from crime_assets.streams import LandingStore, Stream
 from crime_assets.streams.inventory import take_inventories
+from crime_assets.streams.waiting import wait_for_missing
 
 _ENVELOPE = (
     ("_city", "text", "The city the record is of."),
@@ -31,11 +33,20 @@ def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition
     )
     def crime_deliveries(
         context: dg.AssetExecutionContext,
+        profile: dg.ResourceParam[Profile],
         city: dg.ResourceParam[City],
         landing: dg.ResourceParam[LandingStore],
+        stream: dg.ResourceParam[Stream],
     ) -> None:
-        """The objects of a change day in the landing store: gzip NDJSON, one line a record, as delivered."""
-        for day, inventory in take_inventories(landing, city.name, days_of(context)).items():
+        """The objects of a change day in the landing store: gzip NDJSON, one line a record, as delivered.
+
+        What the stream has taken and not yet written is waited for; `delivery_complete` says what is missing then.
+        """
+        first_look = take_inventories(landing, city.name, days_of(context))
+        inventories = wait_for_missing(
+            landing, city.name, first_look, stream.patience_seconds, tell=context.log.info, clock=profile.clock
+        )
+        for day, inventory in inventories.items():
             context.add_asset_metadata(
                 {
                     "dagster/partition_row_count": inventory.records,

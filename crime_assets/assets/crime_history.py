@@ -7,10 +7,10 @@ import dagster as dg
 from crime_assets.assets.common import OWNERS, preview_of, table_schema
 from crime_assets.engines import Engine
 from crime_assets.feeds import Feed
-from crime_assets.lakehouse.history import load_history
-from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.schema import CRIMES
 from crime_assets.profiles import Profile
+from crime_assets.work import Work
+from crime_assets.work.resource import WORK
 
 
 @dg.asset(
@@ -18,13 +18,14 @@ from crime_assets.profiles import Profile
     kinds={"python", "iceberg"},
     owners=OWNERS,
     metadata={"dagster/column_schema": table_schema((c.name, c.type, c.doc) for c in CRIMES)},
+    resource_defs=WORK,
 )
 def crime_history(
     context: dg.AssetExecutionContext,
     profile: dg.ResourceParam[Profile],
     feed: dg.ResourceParam[Feed],
-    lake: dg.ResourceParam[Lake],
     engine: dg.ResourceParam[Engine],
+    work: dg.ResourceParam[Work],
 ) -> dg.MaterializeResult[None]:
     """Everything the source holds with a change stamp before the lake's first change day, one row per crime.
 
@@ -32,7 +33,7 @@ def crime_history(
     """
     first = profile.first_change_day
     profile.begin(first)
-    result = load_history(lake, profile.city, feed, first, context.run.run_id)
+    result = work.history(context, feed, first)
     # A load that found the history there counted nothing.
     counts = {"dagster/row_count": result.rows} if result.loaded else {}
     return dg.MaterializeResult(

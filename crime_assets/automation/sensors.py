@@ -1,5 +1,6 @@
 """The sensor on landing objects, and the one that lets insights follow crimes."""
 
+import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import islice
@@ -10,13 +11,15 @@ from crime_assets.automation.jobs import MERGE
 from crime_assets.cities import City
 from crime_assets.profiles import Profile
 from crime_assets.streams import LandingStore
-from crime_assets.streams.watch import Unmerged, days_to_watch, unmerged
+from crime_assets.streams.watch import Unmerged, Watch, unmerged
 
 STATE_TAG = "crime-assets/landing-state"
 ATTEMPTS = 3
 """Runs that may end without success for one and the same state of a day's objects before a person is needed."""
 MOST_RUNS = 20
 """Runs requested by one tick."""
+SWEEP_SECONDS = 5.0
+"""After this long a tick looks at no more old days: the next one goes on where it stopped."""
 
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -59,9 +62,11 @@ def _landing_objects() -> dg.SensorDefinition:
             return dg.SkipReason("The lake has not been begun: materialize crime_history first.")
         swept_to = date.fromisoformat(context.cursor) if context.cursor else None
         yesterday = profile.today - timedelta(days=1)
-        days, swept_to = days_to_watch(profile.first_change_day, yesterday, swept_to)
-        waiting = unmerged(landing, city.name, days)
-        requests = list(islice(_requests(context, waiting), MOST_RUNS))
+        late = time.monotonic() + SWEEP_SECONDS
+        watch = Watch(profile.first_change_day, yesterday, swept_to, lambda: time.monotonic() > late)
+        requests = list(islice(_requests(context, unmerged(landing, city.name, watch)), MOST_RUNS))
+        full = len(requests) == MOST_RUNS
+        swept_to = watch.swept_to(date.fromisoformat(str(requests[-1].partition_key)) if full else None)
         return dg.SensorResult(run_requests=requests, cursor=swept_to.isoformat() if swept_to else "")
 
     return landing_objects

@@ -18,6 +18,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from crime_assets.core.errors import UsageError
+from crime_assets.core.spark_sql import for_spark
 
 SQL_DIRECTORY = Path(__file__).parents[2] / "sql"
 DIALECT = "athena"
@@ -98,7 +99,9 @@ def _rendered(statement: str, dialect: str, values: tuple[tuple[str, date | floa
         return node
 
     try:
-        return query.transform(fill).sql(dialect, pretty=True, unsupported_level=ErrorLevel.RAISE)
+        filled = query.transform(fill)
+        translated = for_spark(filled) if dialect == "spark" else filled
+        return translated.sql(dialect, pretty=True, unsupported_level=ErrorLevel.RAISE)
     except SqlglotError as error:
         raise UsageError(f"The SQL cannot be written in the dialect of {dialect}: {_first(error)}") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
@@ -33,6 +33,9 @@ class Engine(Protocol):
 
     def query(self, sql: str, as_of: str | None = None) -> Answer:
         """Answer a person's query; `as_of` is a snapshot id of `crimes`, a time (UTC) or a change day."""
+
+    def spent(self) -> Mapping[str, int | float]:
+        """What the questions since the last call have cost, by name of the figure; empty where nothing is paid for."""
 
     def close(self) -> None:
         """Let go of what is held between questions; the next one takes it up again."""

@@ -5,37 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
 from crime_assets.cities import City
-from crime_assets.core.errors import CrimeAssetsError, UsageError
+from crime_assets.core.errors import UsageError
 from crime_assets.core.sql import Insight, render, statement
 from crime_assets.engines import Answer
+from crime_assets.engines.known import READ, change_day, check_known, columns_of, snapshot_id
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.duck import connection, identifier, literal
-from crime_assets.lakehouse.evolution import column_names, names_of
-from crime_assets.lakehouse.history import history_before
+from crime_assets.lakehouse.evolution import names_of
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.reading import rows_of
-from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column, arrow_schema
+from crime_assets.lakehouse.schema import arrow_schema
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
-
-_READ: Mapping[str, tuple[str, tuple[Column, ...]]] = {
-    "crimes": ("crimes_now", CRIMES),
-    "crimes_superseded": ("crimes_superseded", CRIMES),
-    "crimes_quarantine": ("crimes_quarantine", QUARANTINE),
-    "crimes_removed": ("crimes_removed", REMOVED),
-}
-"""Table → the name statements of ours know it by, and its columns."""
-
-_VERSIONS = {"crimes_superseded": (), "crimes_removed": ("removed_on", "noticed_at")}
-"""Tables with versions of rows of crimes → what they say of these beside."""
 
 _NODE = re.compile(r'"type":\s*"([A-Z_]+_NODE)"')
 _READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"})
@@ -49,6 +39,7 @@ class DuckDBEngine:
     def __init__(self, lake: Lake, city: City) -> None:
         self._lake = lake
         self._city = city
+        self._load = partial(tables.load, lake, city.name)
         self._exit = ExitStack()
         self._open: tuple[tuple[int | None, ...], duckdb.DuckDBPyConnection] | None = None
         self._day: date | None = None
@@ -66,18 +57,19 @@ class DuckDBEngine:
 
         `as_of` is a snapshot id of `crimes`, a time (UTC) or a change day; it applies to `crimes` alone.
         """
-        day = _change_day(as_of)
+        day = change_day(as_of)
         with connection(self._lake.staging) as con:
-            for name in sorted({*_READ, *tables.names(self._lake, self._city.name)}):
-                table = tables.load(self._lake, self._city.name, name)
+            for name in sorted({*READ, *tables.names(self._lake, self._city.name)}):
+                table = self._load(name)
                 if name == "crimes" and day is not None:
-                    self._view(con, _READ[name][0], name, table)
+                    self._view(con, READ[name][0], name, table)
                 else:
-                    self._view(con, name, name, table, self._snapshot(as_of) if name == "crimes" else None)
+                    asked = snapshot_id(as_of, self._load) if name == "crimes" else None
+                    self._view(con, name, name, table, asked)
             if day is not None:
-                self._check_known(day)
+                check_known(self._lake, self._city, day)
                 self._know(con, day)
-            con.execute(f"SET allowed_directories = [{literal(str(self._lake.home / 'warehouse'))}]")
+            con.execute(f"SET allowed_directories = [{literal(str(self._lake.warehouse))}]")
             con.execute("SET enable_external_access = false")
             con.execute("SET lock_configuration = true")
             try:
@@ -101,24 +93,15 @@ class DuckDBEngine:
             # As a rule: then every row was known, and no statement need look at its change day.
             con.execute("CREATE OR REPLACE TEMP VIEW crimes AS FROM crimes_now")
             return
-        columns = names_of(self._columns("crimes"))
+        columns = names_of(columns_of("crimes", self._load))
         # All statements of a day ask for the same few overtaken versions, which take a ranking to find.
         for kind, name, text in (("TABLE", "crimes_overtaken", "overtaken"), ("VIEW", "crimes", "as_of")):
             rows = render(statement("crimes", text), self.name, {"as_of_day": day})
             con.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS FROM ({rows}) SELECT {columns}")
 
-    def _check_known(self, day: date) -> None:
-        self._crimes()
-        before = history_before(self._lake, self._city)
-        if before is not None and day < (first := before - timedelta(days=1)):
-            raise CrimeAssetsError(
-                f"The lake cannot tell what was known on {day}, its history goes up to {first}: ask for that day or a "
-                "later one."
-            )
-
     def _session(self) -> duckdb.DuckDBPyConnection:
         """A connection with views of the present snapshots, kept until one of the tables changes."""
-        found = {name: tables.load(self._lake, self._city.name, name) for name in _READ}
+        found = {name: self._load(name) for name in READ}
         state = tuple(table.metadata.current_snapshot_id if table is not None else None for table in found.values())
         if self._open is None or self._open[0] != state:
             self.close()
@@ -128,9 +111,13 @@ class DuckDBEngine:
             # Months are small files, of which DuckDB would otherwise read whole stretches ahead, one by one.
             con.execute("SET disable_parquet_prefetching = true")
             for name, table in found.items():
-                self._view(con, _READ[name][0], name, table)
+                self._view(con, READ[name][0], name, table)
             self._open = (state, con)
         return self._open[1]
+
+    def spent(self) -> Mapping[str, int | float]:
+        """Nothing that is paid for."""
+        return {}
 
     def close(self) -> None:
         """Let go of the connection; the next question opens another."""
@@ -142,36 +129,12 @@ class DuckDBEngine:
     ) -> None:
         """A view of a table's rows; an empty one where there is no table yet."""
         if table is None:
-            types = {field.name: field.type for field in arrow_schema(_READ[name][1])}
-            columns = [(column, types.get(column, pa.string())) for column in self._columns(name)]
+            types = {field.name: field.type for field in arrow_schema(READ[name][1])}
+            columns = [(column, types.get(column, pa.string())) for column in columns_of(name, self._load)]
             con.register(view, pa.schema(columns).empty_table())
         else:
-            rows = rows_of(table, tables.data_files(table, snapshot_id), self._columns(name))
+            rows = rows_of(table, tables.data_files(table, snapshot_id), columns_of(name, self._load))
             con.execute(f"CREATE VIEW {identifier(view)} AS {rows}")
-
-    def _columns(self, name: str) -> list[str]:
-        """The columns that a view of a table has: tables that keep versions of crimes have those of crimes."""
-        like = "crimes" if name in _VERSIONS else name
-        table = tables.load(self._lake, self._city.name, like)
-        held = column_names(table) if table is not None else [column.name for column in _READ[like][1]]
-        return [*held, *_VERSIONS.get(name, ())]
-
-    def _crimes(self) -> Table:
-        table = tables.load(self._lake, self._city.name, "crimes")
-        if table is None or table.current_snapshot() is None:
-            raise CrimeAssetsError("There are no crimes in the lake yet: run `crime-assets run` first.")
-        return table
-
-    def _snapshot(self, as_of: str | None) -> int | None:
-        if as_of is None:
-            return None
-        table = self._crimes()
-        if as_of.isdecimal() and table.snapshot_by_id(int(as_of)) is not None:
-            return int(as_of)
-        snapshot = table.snapshot_as_of_timestamp(int(_moment(as_of).timestamp() * 1000))
-        if snapshot is None:
-            raise CrimeAssetsError(f"The lake has no snapshot of crimes as old as {as_of}: ask for a later time.")
-        return snapshot.snapshot_id
 
 
 def _only_reading(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
@@ -189,22 +152,3 @@ def _only_reading(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
     ):
         raise UsageError("The query must be one SELECT statement that changes nothing: write no other around or in it.")
     return statements[0]
-
-
-def _change_day(as_of: str | None) -> date | None:
-    """The change day that a person asks for; None where it is something else."""
-    try:
-        return date.fromisoformat(as_of or "")
-    except ValueError:
-        return None
-
-
-def _moment(text: str) -> datetime:
-    """A time as a person writes it; without an offset it is UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            f"--as-of {text!r} is neither a snapshot id of crimes nor a time: write it like 2026-01-31T02:00:00."
-        ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -30,6 +30,7 @@ from crime_assets.lakehouse.history_ledger import Ledger, PartsDone
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.merge import count, files_holding, quarantine, statement_of, without_empty, write_file
 from crime_assets.lakehouse.tables import HISTORY_MARK, PROPERTY_PREFIX, UNDATED_MARK, Change, StalePlan
+from crime_assets.lakehouse.warehouse import sync
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -131,7 +132,8 @@ def _load_together(
     for month in months:
         rows = f"SELECT {select_list(table)} FROM typed WHERE reason IS NULL AND month = DATE '{month}'"
         files[str(month)] = str(_write_month(con, table, month, rows))
-    tables.sync([*map(Path, files.values()), *([rejects] if rejects else [])])
+    for path in [*map(Path, files.values()), *([rejects] if rejects else [])]:
+        sync(path)
     return PartsDone(parts, found, rejected, undated, files, str(rejects) if rejects else None)
 
 

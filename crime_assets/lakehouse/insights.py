@@ -66,7 +66,7 @@ def _replace(
 ) -> list[date]:
     table = _table(lake, city, insight, next(iter(results.values())).schema)
     old = _days(table)
-    changed = [day for day, rows in results.items() if not _same(old.get(day, []), rows)]
+    changed = [day for day, rows in results.items() if not _same(table, old.get(day, []), rows)]
     if not changed:
         return []
     added: list[Path] = []
@@ -104,12 +104,12 @@ def _days(table: Table) -> dict[date, list[DataFile]]:
     return days
 
 
-def _same(files: list[DataFile], rows: pa.Table) -> bool:
+def _same(table: Table, files: list[DataFile], rows: pa.Table) -> bool:
     if not files:
         return bool(rows.num_rows == 0)
     if sum(file.record_count for file in files) != rows.num_rows:
         return False
-    held = pa.concat_tables([pq.ParquetFile(tables.local_path(file.file_path)).read() for file in files])
+    held = pa.concat_tables([pq.ParquetFile(path).read() for path in tables.fetch(table, files)])
     return bool(held.schema.names == rows.schema.names and held.cast(rows.schema).equals(rows))
 
 

@@ -1,24 +1,28 @@
-"""The lake as a place: its directory, its version, its first change day, its catalog, its one writer."""
+"""The lake as a place: where it lies, its version, its first change day, its catalog, its one writer."""
 
 from __future__ import annotations
 
 import errno
 import json
-import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from crime_assets.core.errors import CrimeAssetsError, DiskFull, LakeError, UsageError, chain
 from crime_assets.lakehouse.lock import writer_lock
+from crime_assets.lakehouse.refusals import explained, refusal
+from crime_assets.lakehouse.warehouse import CACHE
+from crime_assets.streams import LandingStore
+from crime_assets.streams.directory import DirectoryStore
 
 if TYPE_CHECKING:
-    from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
 FORMAT = 1
@@ -28,6 +32,13 @@ _CHANGE_COUNTER = 24
 """Where a SQLite file has its change counter, 4 bytes (https://www.sqlite.org/fileformat.html)."""
 
 _PATIENCE_SECONDS = 600.0
+
+CATALOG = "lake"
+"""What engines call the catalog; a SQLite catalog keeps the name with each table."""
+
+_STATE = "lake.json"
+_REMEMBERED_SECONDS = 1.0
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -40,39 +51,93 @@ class CityState:
     sample_seed: int
 
 
-class Lake:
-    """A lake in a local directory. Opening it reads one small file; the catalog is opened when first asked for."""
+@dataclass(frozen=True)
+class Remote:
+    """Where a lake on object storage lies. `name` is what a person calls it, `documents` keeps its few small files.
 
-    def __init__(self, home: Path) -> None:
+    `catalog` are pyiceberg's properties of its catalog; what pyiceberg finds in its own configuration for a catalog
+    called `lake` is in force beside them.
+    """
+
+    name: str
+    documents: LandingStore
+    catalog: Mapping[str, str] = field(repr=False)
+
+
+class Lake:
+    """A lake in the directory `home`, or on object storage, of which `home` keeps copies of what was needed.
+
+    Opening it reads one small file; the catalog is opened when first asked for.
+    """
+
+    def __init__(self, home: Path, remote: Remote | None = None) -> None:
         self.home = home.absolute()
         self.landing = self.home / "landing"
         self.staging = self.home / "staging"
+        self.warehouse = self.home / "warehouse"
         self.loaded: dict[tuple[str, str], tuple[bytes, Table | None]] = {}
-        self._state = self.home / "lake.json"
+        self._remote = remote
+        self._asked = 0
+        self._asked_at = float("-inf")
         # Arrow takes what follows these for no part of a path.
         if {"?", "#"} & set(str(self.home)):
             raise UsageError(f"The lake cannot live in {self.home}: set CRIME_HOME to a path without ? and #.")
         self._cities()
 
-    @cached_property
-    def catalog(self) -> SqlCatalog:
-        """The Iceberg catalog, a SQLite file beside the warehouse."""
-        # Takes most of a second to import; commands that only show help or status should not wait for it.
-        from pyiceberg.catalog.sql import SqlCatalog
+    @property
+    def name(self) -> str:
+        """Where the lake lies, for a person."""
+        return self._remote.name if self._remote else str(self.home)
 
-        warehouse = self.home / "warehouse"
-        warehouse.mkdir(parents=True, exist_ok=True)
-        database = quote(str(self.home / "catalog.db"))
-        return SqlCatalog("lake", uri=f"sqlite:///{database}", warehouse=f"file://{warehouse}")
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The Iceberg catalog: a SQLite file beside the warehouse, or that of the object storage."""
+        self.warehouse.mkdir(parents=True, exist_ok=True)
+        # Catalogs take most of a second to import; commands that only show help or status should not wait for it.
+        if self._remote is None:
+            from pyiceberg.catalog.sql import SqlCatalog
+
+            database = quote(str(self.home / "catalog.db"))
+            return SqlCatalog(CATALOG, uri=f"sqlite:///{database}", warehouse=f"file://{self.warehouse}")
+        from pyiceberg.catalog import load_catalog
+
+        own = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO", CACHE: str(self.warehouse)}
+        with explained(self.name):
+            catalog = load_catalog(CATALOG, **self._remote.catalog, **own)
+        for name in ("commit_table", "create_table"):
+            setattr(catalog, name, self._refreshing(getattr(catalog, name)))
+        return catalog
+
+    def _refreshing(self, step: Callable[..., _Result]) -> Callable[..., _Result]:
+        def refreshing(*arguments: object, **named: object) -> _Result:
+            try:
+                return step(*arguments, **named)
+            finally:
+                self.refresh()
+
+        return refreshing
 
     def catalog_changes(self) -> bytes:
-        """SQLite's own count of changes to the catalog: while it stays, no table has changed. Empty without one."""
+        """Something that stays the same while no table has changed, as far as is known; empty without a catalog.
+
+        For a SQLite catalog it is the file's own count of changes. Other catalogs do not count: what they said stands
+        for a second, unless `refresh` is called, and a commit on what is outdated is refused by them.
+        """
+        if self._remote is not None:
+            if time.monotonic() - self._asked_at > _REMEMBERED_SECONDS:
+                self._asked_at = time.monotonic()
+                self._asked += 1
+            return str(self._asked).encode()
         try:
             with (self.home / "catalog.db").open("rb") as file:
                 file.seek(_CHANGE_COUNTER)
                 return file.read(4)
         except FileNotFoundError:
             return b""
+
+    def refresh(self) -> None:
+        """Forget what a catalog said: something else than `lakehouse.tables` has committed to it."""
+        self._asked_at = float("-inf")
 
     def city(self, name: str) -> CityState | None:
         """What was settled for a city; None if nothing of it is in the lake yet."""
@@ -91,8 +156,8 @@ class Lake:
                 return wanted
         if "sample" in (settled.feed, wanted.feed) and settled.feed != wanted.feed:
             raise UsageError(
-                f"The lake {self.home} was begun with CRIME_FEED={settled.feed}: simulated and real crimes are never "
-                f"mixed, so set another CRIME_HOME for CRIME_FEED={wanted.feed}."
+                f"The lake {self.name} was begun with CRIME_FEED={settled.feed}: simulated and real crimes are never "
+                f"mixed, so set another {self._variable} for CRIME_FEED={wanted.feed}."
             )
         return settled
 
@@ -102,6 +167,7 @@ class Lake:
         try:
             self.home.mkdir(parents=True, exist_ok=True)
             with writer_lock(self.home / ".lock", wait_seconds):
+                self.refresh()
                 yield
         except CrimeAssetsError:
             raise
@@ -111,38 +177,45 @@ class Lake:
                 raise DiskFull(
                     f"The disk of {self.home} is full: free some space and run again; nothing was half-written."
                 ) from error
+            told = refusal(error, self.name) if self._remote else None
+            if told is not None:
+                raise told from error
             raise
+
+    @property
+    def _variable(self) -> str:
+        return "CRIME_LAKE" if self._remote else "CRIME_HOME"
+
+    @property
+    def _documents(self) -> LandingStore:
+        return self._remote.documents if self._remote else DirectoryStore(self.home)
 
     def _cities(self) -> dict[str, CityState]:
         try:
-            document = json.loads(self._state.read_text())
+            content = self._documents.read(_STATE)
+            if content is None:
+                return {}
+            document = json.loads(content)
             version = int(document["format"])
             if version > FORMAT:
                 raise LakeError(
-                    f"The lake {self.home} was written by a newer crime-assets (lake format {version}, this one knows "
-                    f"{FORMAT}): upgrade crime-assets, or set another CRIME_HOME."
+                    f"The lake {self.name} was written by a newer crime-assets (lake format {version}, this one knows "
+                    f"{FORMAT}): upgrade crime-assets, or set another {self._variable}."
                 )
             cities = {str(name): CityState(**state) for name, state in document["cities"].items()}
             for state in cities.values():
                 date.fromisoformat(state.first_change_day)
             return cities
-        except FileNotFoundError:
-            return {}
         except OSError as error:
-            raise LakeError(f"The lake {self.home} cannot be opened ({error.strerror}): check CRIME_HOME.") from error
+            raise LakeError(f"The lake {self.name} cannot be opened ({error.strerror}): check CRIME_HOME.") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise LakeError(
-                f"{self._state} is damaged: restore it from a backup, or set another CRIME_HOME."
+                f"{self.name}/{_STATE} is damaged: restore it from a backup, or set another {self._variable}."
             ) from error
 
     def _write_cities(self, cities: Mapping[str, CityState]) -> None:
         document = {"format": FORMAT, "cities": {name: asdict(state) for name, state in cities.items()}}
-        partial = self._state.with_suffix(".partial")
-        with partial.open("w") as file:
-            json.dump(document, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._state)
+        self._documents.write(_STATE, json.dumps(document, indent=1).encode())
 
 
 def is_disk_full(error: BaseException) -> bool:

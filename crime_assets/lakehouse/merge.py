@@ -105,7 +105,7 @@ def quarantine(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> int:
     if not count(con, "SELECT count(*) FROM bad"):
         return 0
     table = tables.curated(lake, city.name, "crimes_quarantine")
-    known = [tables.local_path(file.file_path) for file in tables.data_files(table)]
+    known = tables.fetch(table, tables.data_files(table))
     if known:
         con.execute(
             "DELETE FROM bad WHERE record_md5 IN (SELECT record_md5 FROM read_parquet(?, hive_partitioning = false))",
@@ -140,7 +140,7 @@ def _merge(
 ) -> MergeResult:
     kept.quarantined += quarantine(lake, city, con)
     columns = column_names(table)
-    paths = {tables.local_path(file.file_path): file for file in tables.data_files(table)}
+    paths = tables.paths_of(table, tables.data_files(table))
     _rank_versions(con, table, paths, columns)
     inserted = count(con, "SELECT count(*) FROM winners WHERE id NOT IN (SELECT id FROM known)")
     replaced = count(con, "SELECT count(*) FROM winners") - inserted
@@ -173,7 +173,8 @@ def _rank_versions(
     """Make `known` (rows of the table with incoming ids), `versions` (all, ranked) and `winners` (rows that change)."""
     # Ids first: one narrow column says which files are worth reading whole.
     ids = [row[0] for row in con.execute("SELECT DISTINCT id FROM incoming ORDER BY id").fetchall()]
-    holding = [paths[path] for path in files_holding(con, may_hold(table, paths, ids), "SELECT id FROM incoming")]
+    near = tables.fetch(table, (paths[path] for path in may_hold(table, paths, ids)))
+    holding = [paths[path] for path in files_holding(con, near, "SELECT id FROM incoming")]
     rows = rows_of(table, holding, columns, filename=True)
     con.execute(f"CREATE OR REPLACE TEMP TABLE known AS FROM ({rows}) WHERE id IN (SELECT id FROM incoming)")
     both = f"FROM known UNION ALL SELECT {names_of(columns)}, NULL FROM incoming"
@@ -206,7 +207,7 @@ def _keep_superseded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, cri
         return 0
     columns = column_names(crimes)
     table = evolve(lake, city, "crimes_superseded", columns, like=crimes)
-    kept = [tables.local_path(file.file_path) for file in tables.data_files(table)]
+    kept = tables.fetch(table, tables.data_files(table))
     if kept:
         con.execute(
             """

@@ -16,7 +16,7 @@ from crime_assets.cities import City
 from crime_assets.core.errors import LakeError
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.upkeep import files_below
+from crime_assets.lakehouse.warehouse import files_below, is_local, path_of, remove, stored_files
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -55,7 +55,16 @@ def remove_orphans(lake: Lake, city: City, before: datetime) -> dict[str, Remove
 
 def _sweep(table: Table, before: datetime) -> Removed:
     needed = _needed(table)
-    return _remove(Path(tables.local_path(table.location())), before, lambda path: path.name not in needed)
+    orphans = [
+        file
+        for file in stored_files(table)
+        if file.changed < before.timestamp() and file.location.rpartition("/")[2] not in needed
+    ]
+    remove(table, (file.location for file in orphans))
+    if not is_local(table):
+        # Copies of files that another machine has removed.
+        _remove(path_of(table, table.location()), before, lambda path: path.name not in needed)
+    return Removed(len(orphans), sum(file.size for file in orphans))
 
 
 def _needed(table: Table) -> set[str]:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from crime_assets.core.errors import LakeError
 from crime_assets.lakehouse.duck import identifier, literal
-from crime_assets.lakehouse.tables import local_path
+from crime_assets.lakehouse.warehouse import fetch
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -46,9 +46,10 @@ def rows_of(
     fields = {field.name: field for field in table.schema().fields}
     wanted = list(columns or fields)
     same: dict[frozenset[str], list[str]] = defaultdict(list)
-    for file in files:
-        held = _held(file, fields)
-        same[frozenset(name for name in wanted if name not in held)].append(literal(local_path(file.file_path)))
+    files = list(files)
+    for file, path in zip(files, fetch(table, (file.file_path for file in files)), strict=True):
+        held = _held(file, path, fields)
+        same[frozenset(name for name in wanted if name not in held)].append(literal(path))
 
     def select(lacking: Collection[str]) -> str:
         return ", ".join(
@@ -80,12 +81,12 @@ def duckdb_type(table: Table, field: NestedField) -> str:
     )
 
 
-def _held(file: DataFile, fields: Mapping[str, NestedField]) -> Collection[str]:
+def _held(file: DataFile, path: str, fields: Mapping[str, NestedField]) -> Collection[str]:
     """The columns that a file was written with."""
     if file.column_sizes:
         return {name for name, field in fields.items() if field.field_id in file.column_sizes}
     # Its manifest says nothing. To open every file would take as long as to answer a question.
-    names: list[str] = pq.read_schema(local_path(file.file_path)).names
+    names: list[str] = pq.read_schema(path).names
     return names
 
 

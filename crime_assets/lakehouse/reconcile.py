@@ -168,8 +168,8 @@ def _read_lake(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, until: da
 def _view(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, name: str, columns: tuple[Column, ...]) -> None:
     table = tables.load(lake, city.name, name)
     files = tables.data_files(table) if table is not None else []
-    if files:
-        paths = ", ".join(literal(tables.local_path(file.file_path)) for file in files)
+    if table is not None and files:
+        paths = ", ".join(map(literal, tables.fetch(table, files)))
         con.execute(f"CREATE TEMP VIEW {name} AS FROM read_parquet([{paths}], hive_partitioning = false)")
     else:
         con.register(name, arrow_schema(columns).empty_table())

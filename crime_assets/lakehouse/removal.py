@@ -21,7 +21,7 @@ from crime_assets.lakehouse.duck import connection, literal
 from crime_assets.lakehouse.evolution import column_names, evolve, names_of
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.merge import count, files_holding, statement_of, without_empty, write_file
-from crime_assets.lakehouse.reading import rows_of
+from crime_assets.lakehouse.reading import may_hold, rows_of
 from crime_assets.lakehouse.removed import recorded
 from crime_assets.lakehouse.tables import Change, StalePlan
 
@@ -70,8 +70,11 @@ def _remove(
     lake: Lake, city: City, con: duckdb.DuckDBPyConnection, removal: Removal, properties: Mapping[str, str]
 ) -> int:
     table = tables.curated(lake, city.name, "crimes")
-    files = {tables.local_path(file.file_path): file for file in tables.data_files(table)}
-    holding = files_holding(con, list(files), "SELECT id FROM gone")
+    files = tables.paths_of(table, tables.data_files(table))
+    near = tables.fetch(
+        table, (files[path] for path in may_hold(table, files, sorted(gone.id for gone in removal.gone)))
+    )
+    holding = files_holding(con, near, "SELECT id FROM gone")
     if not holding:
         return 0
     held = rows_of(table, [files[path] for path in holding], filename=True)

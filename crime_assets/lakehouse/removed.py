@@ -15,7 +15,7 @@ _COLUMNS = "id, record_md5, updated_on, ingested_at, removed_on"
 def recorded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> bool:
     """Make `recorded` (id, record_md5, updated_on, ingested_at, removed_on) of what it holds; False if that is none."""
     table = tables.load(lake, city.name, "crimes_removed")
-    paths = [tables.local_path(file.file_path) for file in tables.data_files(table)] if table is not None else []
+    paths = tables.fetch(table, tables.data_files(table)) if table is not None else []
     con.execute(
         "CREATE OR REPLACE TEMP TABLE recorded "
         "(id BIGINT, record_md5 VARCHAR, updated_on TIMESTAMP, ingested_at TIMESTAMPTZ, removed_on DATE)"

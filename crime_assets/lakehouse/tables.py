@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crime_assets.core.errors import LakeError
+from crime_assets.lakehouse import warehouse
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.refusals import explained
 from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column, iceberg_schema
 
 if TYPE_CHECKING:
@@ -75,28 +76,33 @@ class StalePlan(Exception):
 
 def load(lake: Lake, city: str, name: str) -> Table | None:
     """A table of the city as it is now; None if it was never written."""
-    from pyiceberg.exceptions import NoSuchTableError
-
     # Reading a table's metadata takes milliseconds, and a run looks at its tables a hundred times.
     changes = lake.catalog_changes()
     if not changes:
         return None
     known = lake.loaded.get((city, name))
     if known is None or known[0] != changes:
-        try:
-            known = (changes, lake.catalog.load_table((city, name)))
-        except NoSuchTableError:
-            known = (changes, None)
-        lake.loaded[city, name] = known
+        known = lake.loaded[city, name] = (changes, _load(lake, city, name))
     # A commit moves the table object it is made with; a plan must stand still.
     return copy(known[1])
 
 
+def _load(lake: Lake, city: str, name: str) -> Table | None:
+    from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+
+    try:
+        with explained(lake.name):
+            return lake.catalog.load_table((city, name))
+    except (NoSuchTableError, NoSuchNamespaceError):
+        return None
+
+
 def names(lake: Lake, city: str) -> list[str]:
     """Every table of the city."""
-    if not lake.catalog.namespace_exists((city,)):
-        return []
-    return sorted(table for _, table in lake.catalog.list_tables((city,)))
+    with explained(lake.name):
+        if not lake.catalog.namespace_exists((city,)):
+            return []
+        return sorted(table for _, table in lake.catalog.list_tables((city,)))
 
 
 def every(lake: Lake, city: str) -> dict[str, Table]:
@@ -118,6 +124,7 @@ def create(
     lake: Lake, city: str, name: str, schema: Schema, *, month_of: str | None = None, partition_by: str | None = None
 ) -> Table:
     """Make a table, Iceberg format 2, partitioned by the month of one column, by a column as it is, or not at all."""
+    from pyiceberg.exceptions import TableAlreadyExistsError
     from pyiceberg.partitioning import PartitionField, PartitionSpec
     from pyiceberg.transforms import IdentityTransform, MonthTransform
 
@@ -132,7 +139,11 @@ def create(
         spec = PartitionSpec(PartitionField(field_id, 1000, IdentityTransform(), partition_by))
     # Not set afterwards: after a crash between the two no other engine could read the table.
     properties = {"format-version": "2", **_PROPERTIES, _NAME_MAPPING: schema.name_mapping.model_dump_json()}
-    return catalog.create_table((city, name), schema, partition_spec=spec, properties=properties)
+    try:
+        return catalog.create_table((city, name), schema, partition_spec=spec, properties=properties)
+    except TableAlreadyExistsError:
+        # Another machine was faster.
+        return catalog.load_table((city, name))
 
 
 def add_columns(table: Table, columns: Mapping[str, IcebergType]) -> None:
@@ -153,7 +164,8 @@ def data_files(table: Table, snapshot_id: int | None = None) -> list[DataFile]:
     """The live data files of a table, now or as of a snapshot."""
     if table.current_snapshot() is None:
         return []
-    tasks = list(table.scan(snapshot_id=snapshot_id).plan_files())
+    with explained(table.location()):
+        tasks = list(table.scan(snapshot_id=snapshot_id).plan_files())
     if any(task.delete_files for task in tasks):
         raise LakeError(
             f"{'.'.join(table.name())} has row-level deletes, which this engine cannot read: "
@@ -173,14 +185,20 @@ def month_of(file: DataFile) -> date:
     return date(1970 + months_since_1970 // 12, months_since_1970 % 12 + 1, 1)
 
 
-def local_path(location: str) -> str:
-    """The path of a file:// location."""
-    return location.removeprefix("file://")
+def paths_of(table: Table, files: Iterable[DataFile]) -> dict[str, DataFile]:
+    """Data files by where they are on this machine, or would be: `fetch` has them there."""
+    return {str(warehouse.path_of(table, file.file_path)): file for file in files}
+
+
+def fetch(table: Table, files: Iterable[DataFile]) -> list[str]:
+    """Have data files on this machine; their paths, in the same order."""
+    with explained(table.location()):
+        return warehouse.fetch(table, (file.file_path for file in files))
 
 
 def data_directory(table: Table) -> Path:
-    """Where the data files of a table lie."""
-    return Path(local_path(table.location())) / "data"
+    """Where this machine has data files of a table."""
+    return warehouse.path_of(table, table.location()) / "data"
 
 
 def new_data_path(table: Table, partition: str) -> Path:
@@ -196,22 +214,22 @@ def commit(table: Table, change: Change) -> int:
     from pyiceberg.io.pyarrow import parquet_file_to_data_file
 
     properties = {PROPERTY_PREFIX + name: value for name, value in change.properties.items()}
+    locations = [warehouse.location_of(table, path) for path in change.add]
     try:
-        sync(change.add)
+        warehouse.publish(table, change.add)
         with table.transaction() as transaction:
             with transaction.update_snapshot(snapshot_properties=properties).overwrite() as snapshot:
                 for file in change.remove:
                     snapshot.delete_data_file(file)
-                for path in change.add:
-                    added = parquet_file_to_data_file(table.io, table.metadata, f"file://{path}")
-                    snapshot.append_data_file(added)
+                for location in locations:
+                    snapshot.append_data_file(parquet_file_to_data_file(table.io, table.metadata, location))
             marks = {PROPERTY_PREFIX + name: value for name, value in change.properties.items() if name in TABLE_MARKS}
             if marks:
                 transaction.set_properties(marks)
         return snapshot.snapshot_id
     except (CommitFailedException, ValidationException) as error:
         # Only here is it certain that no snapshot names the new files; after any other error they are left alone.
-        discard(change.add)
+        warehouse.remove(table, locations)
         raise StalePlan from error
 
 
@@ -260,16 +278,6 @@ def drop_snapshots(table: Table, snapshot_ids: Sequence[int]) -> None:
 
 
 def discard(paths: Sequence[Path]) -> None:
-    """Remove data files that no snapshot knows."""
+    """Remove data files that were written here and never published."""
     for path in paths:
         path.unlink(missing_ok=True)
-
-
-def sync(paths: Sequence[Path]) -> None:
-    """Data must be on the disk before a snapshot names it."""
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -5,14 +5,12 @@ What upkeep does is in `compaction`, `expiry` and `orphans`.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.warehouse import stored_files
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -35,20 +33,9 @@ def table_sizes(lake: Lake, city: str) -> dict[str, TableSize]:
     return {name: _size(table) for name, table in tables.every(lake, city).items()}
 
 
-def files_below(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """All files in a directory and those in it, with what the disk says of each; none if it is not there."""
-    for parent, _, names in os.walk(directory):
-        for name in names:
-            try:
-                yield Path(parent, name), Path(parent, name).lstat()
-            except FileNotFoundError:
-                # A reader removes what it spilled when it ends.
-                continue
-
-
 def _size(table: Table) -> TableSize:
     live = tables.data_files(table)
-    held = [found.st_size for _, found in files_below(Path(tables.local_path(table.location())))]
+    held = [found.size for found in stored_files(table)]
     return TableSize(
         data_files=len(live),
         data_bytes=sum(file.file_size_in_bytes for file in live),

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 
 class Stream(Protocol):
-    """Takes batches and writes objects, at least once each."""
+    """Takes batches and writes objects, at least once each. Building one opens nothing."""
 
     name: str
+    patience_seconds: float
+    """How long after `close` objects may still be on their way; 0 where all are there by then."""
 
     def put(self, day: date, batch: Sequence[bytes]) -> None:
         """Hand over one batch of NDJSON lines of a change day."""
@@ -25,11 +27,12 @@ class Stream(Protocol):
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object as a listing shows it. The etag changes whenever the content does."""
+    """An object as a listing shows it: bytes, time of writing (UTC), and an etag that changes with the content."""
 
     key: str
     etag: str
     size: int
+    modified: datetime
 
 
 class LandingStore(Protocol):

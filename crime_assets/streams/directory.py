@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from crime_assets.core.errors import LandingError
@@ -32,7 +33,8 @@ class DirectoryStore:
                 found = (root / key).stat()
             except FileNotFoundError:
                 continue
-            yield StoredObject(key, f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}", found.st_size)
+            etag = f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
+            yield StoredObject(key, etag, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
     def read(self, key: str) -> bytes | None:
         """An object's content; None if there is none."""

@@ -20,6 +20,7 @@ class LocalStream:
     """Writes to a landing store, an object for every 5 MiB of lines of a day, the rest at `close`."""
 
     name = "local"
+    patience_seconds = 0.0
 
     def __init__(
         self, store: LandingStore, city: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -6,9 +6,12 @@ A deleted object leaves nothing to merge.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import islice
 
 from crime_assets.core import keys
 from crime_assets.core.digests import set_digest
@@ -19,6 +22,8 @@ RECENT_DAYS = 14
 """Change days looked at on every tick."""
 SWEPT_DAYS = 50
 """Older change days looked at on one tick, in turn, so that each comes round."""
+AT_ONCE = 8
+"""Change days looked at at the same time: a look at a distant store mostly waits."""
 
 
 @dataclass(frozen=True)
@@ -29,31 +34,68 @@ class Unmerged:
     state: str
 
 
-def days_to_watch(first: date, last: date, swept_to: date | None) -> tuple[list[date], date | None]:
-    """The days of one tick, newest first, and how far the sweep of older days has come.
+class Watch:
+    """The days of one tick, handed out newest first; older days only until time is up, but always some of them."""
 
-    `first` and `last` are the lake's change days; `swept_to` is what the tick before returned.
-    """
+    def __init__(self, first: date, last: date, swept_to: date | None, is_late: Callable[[], bool]) -> None:
+        """`first` and `last` are the lake's change days, `swept_to` is what the watch of the tick before returned."""
+        self._days = _days_of_tick(first, last, swept_to)
+        self._before = swept_to
+        self._is_late = is_late
+        self._handed_out = 0
+
+    def __iter__(self) -> Iterator[date]:
+        for number, day in enumerate(self._days):
+            if number >= RECENT_DAYS + AT_ONCE and self._is_late():
+                return
+            self._handed_out = number + 1
+            yield day
+
+    def swept_to(self, stopped_at: date | None = None) -> date | None:
+        """How far the sweep of older days has come; `stopped_at` is the day at which it was stopped from outside."""
+        used = self._days[: self._handed_out]
+        if stopped_at is not None:
+            used = used[: used.index(stopped_at) + 1]
+        if len(self._days) <= RECENT_DAYS:
+            return None
+        return used[-1] if len(used) > RECENT_DAYS else self._before
+
+
+def unmerged(store: LandingStore, city: str, days: Iterable[date]) -> Iterator[Unmerged]:
+    """Of these days, in their order, those with objects that are new or rewritten since the lake merged them."""
+    coming = iter(days)
+    lookers = ThreadPoolExecutor(AT_ONCE)
+    looks: deque[Future[Unmerged | None]] = deque()
+    try:
+        while True:
+            looks.extend(lookers.submit(_look, store, city, day) for day in islice(coming, AT_ONCE - len(looks)))
+            if not looks:
+                return
+            if found := looks.popleft().result():
+                yield found
+    finally:
+        lookers.shutdown(cancel_futures=True)
+
+
+def _look(store: LandingStore, city: str, day: date) -> Unmerged | None:
+    found = {(item.key, item.etag) for item in store.list(keys.deliveries_prefix(city, day))}
+    merged = merged_inventory(store, city, day) if found else None
+    if found <= (merged.state if merged is not None else frozenset()):
+        return None
+    # The manifest counts too: a day that failed for want of it is worth another try once it is there.
+    manifest = store.read(keys.manifest(city, day)) or b""
+    state = {f"{key} {etag}" for key, etag in found} | {manifest.decode("utf-8", "replace")}
+    return Unmerged(day, set_digest(state))
+
+
+def _days_of_tick(first: date, last: date, swept_to: date | None) -> list[date]:
     recent_from = max(first, last - timedelta(days=RECENT_DAYS - 1))
     recent = _down(last, recent_from)
     newest_old = recent_from - timedelta(days=1)
     if newest_old < first:
-        return recent, None
+        return recent
     start = newest_old if swept_to is None or not first < swept_to <= newest_old else swept_to - timedelta(days=1)
-    swept = _down(start, max(first, start - timedelta(days=SWEPT_DAYS - 1)))
-    return recent + swept, swept[-1]
-
-
-def unmerged(store: LandingStore, city: str, days: Iterable[date]) -> Iterator[Unmerged]:
-    """Of these days, those with objects that are new or rewritten since the lake merged them."""
-    for day in days:
-        found = {(item.key, item.etag) for item in store.list(keys.deliveries_prefix(city, day))}
-        merged = merged_inventory(store, city, day)
-        if found - (merged.state if merged is not None else frozenset()):
-            # The manifest counts too: a day that failed for want of it is worth another try once it is there.
-            manifest = store.read(keys.manifest(city, day)) or b""
-            state = {f"{key} {etag}" for key, etag in found} | {manifest.decode("utf-8", "replace")}
-            yield Unmerged(day, set_digest(state))
+    return recent + _down(start, max(first, start - timedelta(days=SWEPT_DAYS - 1)))
 
 
 def _down(last: date, first: date) -> list[date]:

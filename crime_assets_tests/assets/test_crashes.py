@@ -38,9 +38,9 @@ DEATHS = {
     "quarantine is written, superseded not": Death("crime_assets.lakehouse.merge:quarantine", after=True),
     "superseded is written, crimes not": Death("crime_assets.lakehouse.merge:_keep_superseded", after=True),
     "data files of crimes are written, no snapshot": Death("crime_assets.lakehouse.tables:commit", call=3),
-    "crimes is merged, not recorded": Death("crime_assets.assets.crimes:record_merged"),
+    "crimes is merged, not recorded": Death("crime_assets.work.steps:record_merged"),
     "crimes is done": Death("crime_assets.checks.crimes:days_checked"),
-    "three insights are done": Death("crime_assets.assets.insights:replace_days", call=4),
+    "three insights are done": Death("crime_assets.work.steps:replace_days", call=4),
 }
 
 

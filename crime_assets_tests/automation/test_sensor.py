@@ -198,6 +198,31 @@ def test_one_tick_asks_for_so_many_runs_and_the_next_for_the_rest(house: House) 
     assert sorted(asked) == [str(day) for day in days]
 
 
+def test_a_tick_that_is_full_is_gone_on_with_where_it_stopped(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crime_assets.automation.sensors.MOST_RUNS", 3)
+    house.at("2024-03-25T12:00:00")
+    days = [DAY + timedelta(days=n) for n in range(5)]
+    for number, day in enumerate(days):
+        house.land(day, number)
+    assert [[request.partition_key for request in house.tick()] for _ in range(3)] == [
+        ["2024-01-29", "2024-01-28", "2024-01-27"],
+        ["2024-01-26", "2024-01-25"],
+        ["2024-01-29", "2024-01-28", "2024-01-27"],
+    ]
+
+
+def test_a_tick_that_is_late_looks_at_few_old_days_and_the_next_goes_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crime_assets.automation.sensors.SWEEP_SECONDS", -1.0)
+    house.at("2024-03-25T12:00:00")
+    house.land(DAY)
+    house.land(date(2024, 3, 24), 2)
+    found = [[request.partition_key for request in house.tick()] for _ in range(6)]
+    # 46 old days, eight on a tick.
+    assert found == 5 * [["2024-03-24"]] + [["2024-03-24", "2024-01-25"]]
+
+
 def test_objects_outside_the_lakes_days_and_garbage_are_left_alone(house: House) -> None:
     house.land(DAY - timedelta(days=1))
     house.land(date(2024, 2, 1))

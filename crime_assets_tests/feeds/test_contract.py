@@ -19,6 +19,7 @@ from crime_assets.feeds.socrata import SocrataFeed
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.history import load_history
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.warehouse import local_path
 from crime_assets_tests.build import CHICAGO, write_export
 from crime_assets_tests.feeds.histories import read_history
 from crime_assets_tests.feeds.soda_server import SodaServer
@@ -144,7 +145,7 @@ def test_all_feeds_end_in_the_same_typed_rows(feeds: dict[str, Feed], tmp_path: 
         load_history(lake, CHICAGO, feed, TODAY, "run")
         table = tables.load(lake, "chicago", "crimes")
         assert table is not None
-        paths = [tables.local_path(file.file_path) for file in tables.data_files(table)]
+        paths = [local_path(file.file_path) for file in tables.data_files(table)]
         sql = "SELECT * EXCLUDE (record_md5, ingested_at) FROM read_parquet(?, hive_partitioning = false) ORDER BY id"
         found[name] = duckdb.execute(sql, [paths]).fetchall()
     assert len(found["sample"]) > 4_000

@@ -21,6 +21,7 @@ from crime_assets.lakehouse.insights import replace_days, stale_days
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.orphans import remove_orphans
 from crime_assets.lakehouse.upkeep import table_sizes
+from crime_assets.lakehouse.warehouse import local_path
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import merge, rows
 
@@ -134,7 +135,7 @@ def contents(lake: Lake) -> dict[tuple[str, int], list[Row]]:
         for snapshot in table.metadata.snapshots:
             held: list[Row] = []
             for file in tables.data_files(table, snapshot.snapshot_id):
-                path = tables.local_path(file.file_path)
+                path = local_path(file.file_path)
                 if path not in files:
                     files[path] = [tuple(map(str, row.values())) for row in pq.ParquetFile(path).read().to_pylist()]
                 held += files[path]
@@ -150,7 +151,7 @@ def referred(lake: Lake) -> set[str]:
         found |= {snapshot.manifest_list for snapshot in table.metadata.snapshots}
         found |= set(table.inspect.all_manifests()["path"].to_pylist())
         found |= set(table.inspect.all_files()["file_path"].to_pylist())
-    return {tables.local_path(location) for location in found}
+    return {local_path(location) for location in found}
 
 
 def on_disk(lake: Lake) -> set[str]:
@@ -172,7 +173,7 @@ def assert_bounded(lake: Lake, replaced: int, merged: int) -> None:
             assert size.data_files <= compaction.MOST_SMALL_FILES, name
         if name == "crimes":
             assert size.data_files == len({file.partition[0] for file in tables.data_files(own)})
-        metadata = Path(tables.local_path(own.location())) / "metadata"
+        metadata = Path(local_path(own.location())) / "metadata"
         assert len(list(metadata.glob("*.metadata.json"))) <= 21, name
         assert len(list(metadata.glob("snap-*.avro"))) == size.snapshots, name
         manifests = snapshots * compaction.MOST_MANIFESTS

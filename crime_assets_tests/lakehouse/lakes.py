@@ -19,6 +19,7 @@ from crime_assets.lakehouse.duck import connection
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.merge import MergeResult, merge_deliveries
 from crime_assets.lakehouse.reading import rows_of
+from crime_assets.lakehouse.warehouse import local_path
 from crime_assets.streams.deliveries import DamagedLine
 from crime_assets_tests.build import CHICAGO
 
@@ -111,7 +112,7 @@ def merge(lake: Lake, *lines: Envelope | DamagedLine) -> MergeResult:
 def files(lake: Lake, name: str = "crimes") -> list[str]:
     """Paths of all data files of a table."""
     table = tables.load(lake, "chicago", name)
-    return [tables.local_path(file.file_path) for file in tables.data_files(table)] if table is not None else []
+    return [local_path(file.file_path) for file in tables.data_files(table)] if table is not None else []
 
 
 def paths(lake: Lake) -> dict[str, str]:
@@ -168,7 +169,7 @@ def orphans(lake: Lake) -> list[str]:
         table = tables.load(lake, "chicago", name)
         assert table is not None
         for snapshot_id in snapshots(lake, name):
-            known |= {tables.local_path(file.file_path) for file in tables.data_files(table, snapshot_id)}
+            known |= {local_path(file.file_path) for file in tables.data_files(table, snapshot_id)}
     return sorted(str(path) for path in (lake.home / "warehouse").rglob("*.parquet") if str(path) not in known)
 
 

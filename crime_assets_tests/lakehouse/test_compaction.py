@@ -18,6 +18,7 @@ from crime_assets.lakehouse.insights import stale_days
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.merge import write_file
 from crime_assets.lakehouse.tables import Change, StalePlan
+from crime_assets.lakehouse.warehouse import local_path
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.growing import FIRST, SUMMARY, Growing, contents
 from crime_assets_tests.lakehouse.lakes import files, merge, paths, properties, rows, snapshots
@@ -243,7 +244,7 @@ def test_a_lake_with_nothing_in_it_is_compact(lake: Lake) -> None:
 def _split(lake: Lake, path: str, more: str = "") -> None:
     """Write a file of `crimes` as two, odd ids (with more columns) and even ones, as another engine might."""
     table = tables.every(lake, "chicago")["crimes"]
-    (old,) = [file for file in tables.data_files(table) if tables.local_path(file.file_path) == path]
+    (old,) = [file for file in tables.data_files(table) if local_path(file.file_path) == path]
     if more:
         from pyiceberg.types import StringType
 

@@ -18,6 +18,7 @@ from crime_assets.lakehouse import compaction, insights, merge, tables
 from crime_assets.lakehouse.history import load_history
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.orphans import Removed, remove_orphans
+from crime_assets.lakehouse.warehouse import local_path
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse import lakes
 from crime_assets_tests.lakehouse.growing import Growing, contents, on_disk, referred
@@ -72,7 +73,7 @@ def test_a_table_that_cannot_be_read_whole_keeps_everything(lake: Lake) -> None:
     _age(lake, OLD)
     stray = _write(lake.home / "warehouse" / "chicago" / "crimes" / "data" / "a.parquet", OLD)
     table = tables.every(lake, "chicago")["crimes"]
-    Path(tables.local_path(table.metadata.snapshots[0].manifest_list)).unlink()
+    Path(local_path(table.metadata.snapshots[0].manifest_list)).unlink()
     before = on_disk(lake)
     with pytest.raises(LakeError, match=r"A file that chicago.crimes needs cannot be read .*: restore it"):
         remove_orphans(Lake(lake.home), CHICAGO, NOW - GRACE)

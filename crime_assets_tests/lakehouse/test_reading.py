@@ -10,6 +10,7 @@ from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.duck import connection
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.reading import may_hold, rows_of
+from crime_assets.lakehouse.warehouse import local_path
 from crime_assets_tests.build import envelope, record
 from crime_assets_tests.lakehouse.lakes import merge
 
@@ -45,7 +46,7 @@ def lake(tmp_path: Path) -> Lake:
 def test_a_file_is_looked_into_where_its_range_of_ids_has_one(lake: Lake, ids: list[int], months: list[str]) -> None:
     table = tables.load(lake, "chicago", "crimes")
     assert table is not None
-    files = {tables.local_path(file.file_path): file for file in tables.data_files(table)}
+    files = {local_path(file.file_path): file for file in tables.data_files(table)}
 
     found = may_hold(table, files, ids)
 
@@ -63,7 +64,7 @@ def test_a_file_whose_manifest_says_nothing_is_looked_into_and_read_whole(lake: 
         rows = con.execute(
             f"SELECT id, weapon, filename FROM ({rows_of(table, [silent], ['id', 'weapon'], filename=True)})"
         )
-        path = tables.local_path(file.file_path)
+        path = local_path(file.file_path)
         assert sorted(rows.fetchall()) == [(10, None, path), (12, None, path)]
 
 

@@ -27,31 +27,6 @@ def files(root: Path) -> list[str]:
 
 
 class TestReadingAndWriting:
-    def test_what_was_written_is_read(self, store: DirectoryStore) -> None:
-        content = bytes(range(256)) * 8_192 + b"end"
-        store.write("raw/a.gz", content)
-        assert store.read("raw/a.gz") == content
-        assert b"".join(store.chunks("raw/a.gz")) == content
-        assert [len(chunk) for chunk in store.chunks("raw/a.gz")] == [1 << 20, 1 << 20, 3]
-
-    def test_writing_again_replaces(self, store: DirectoryStore) -> None:
-        store.write("raw/a", b"first, and longer")
-        store.write("raw/a", b"second")
-        assert store.read("raw/a") == b"second"
-        assert keys(store, "raw/") == ["raw/a"]
-
-    def test_an_empty_object_is_an_object(self, store: DirectoryStore) -> None:
-        store.write("raw/a", b"")
-        assert store.read("raw/a") == b""
-        assert list(store.chunks("raw/a")) == []
-        assert [found.size for found in store.list("raw/")] == [0]
-
-    def test_what_is_not_there(self, store: DirectoryStore) -> None:
-        assert store.read("raw/a") is None
-        with pytest.raises(LandingError, match=r"raw/a cannot be read \(No such file or directory\): restore it"):
-            next(store.chunks("raw/a"))
-        assert keys(store, "raw/") == []
-
     def test_an_object_taken_away_while_it_is_listed_is_left_out(self, store: DirectoryStore, tmp_path: Path) -> None:
         for name in "abc":
             store.write(f"raw/{name}", b"x")
@@ -59,21 +34,6 @@ class TestReadingAndWriting:
         first = next(listing)
         (tmp_path / "landing/raw/b").unlink()
         assert [first.key, *(found.key for found in listing)] == ["raw/a", "raw/c"]
-
-    @pytest.mark.parametrize("key", ["../a", "raw/../../a", "/etc/passwd", "raw/../../landing-2/a"])
-    def test_keys_that_lead_out_of_the_store(self, store: DirectoryStore, tmp_path: Path, key: str) -> None:
-        with pytest.raises(LandingError, match="leads out of the landing store"):
-            store.write(key, b"x")
-        with pytest.raises(LandingError, match="leads out of the landing store"):
-            store.read(key)
-        with pytest.raises(LandingError, match="leads out of the landing store"):
-            next(store.chunks(key))
-        assert files(tmp_path) == []
-
-    @pytest.mark.parametrize("prefix", ["../", "/etc/", "raw/../../"])
-    def test_prefixes_that_lead_out_of_the_store(self, store: DirectoryStore, prefix: str) -> None:
-        with pytest.raises(LandingError, match="leads out of the landing store"):
-            keys(store, prefix)
 
     def test_a_link_that_leads_out_is_not_followed(self, store: DirectoryStore, tmp_path: Path) -> None:
         (tmp_path / "secret").write_text("secret")
@@ -91,17 +51,6 @@ class TestListing:
         listed = list(store.list("raw/"))
         assert [found.key for found in listed] == sorted(written, key=str.encode)
         assert all(found.size == len(found.key.encode()) for found in listed)
-
-    def test_a_prefix_is_the_beginning_of_a_key(self, store: DirectoryStore) -> None:
-        written = ["raw/day=1/a", "raw/day=1/sub/b", "raw/day=10/a", "raw/day=2/a", "rawer/a", "a"]
-        for name in written:
-            store.write(name, b"x")
-        assert keys(store, "raw/day=1/") == ["raw/day=1/a", "raw/day=1/sub/b"]
-        assert keys(store, "raw/day=1") == ["raw/day=1/a", "raw/day=1/sub/b", "raw/day=10/a"]
-        assert keys(store, "raw/day=1/s") == ["raw/day=1/sub/b"]
-        assert keys(store, "raw") == ["raw/day=1/a", "raw/day=1/sub/b", "raw/day=10/a", "raw/day=2/a", "rawer/a"]
-        assert keys(store, "") == sorted(written)
-        assert keys(store, "nothing/") == []
 
     def test_what_others_leave_in_the_directory_is_no_object(self, store: DirectoryStore, tmp_path: Path) -> None:
         store.write("raw/a", b"x")
@@ -134,10 +83,6 @@ class TestListing:
 
 
 class TestEtags:
-    def test_the_same_object_keeps_its_etag(self, store: DirectoryStore) -> None:
-        store.write("raw/a", b"x")
-        assert list(store.list("raw/")) == list(store.list("raw/"))
-
     def test_a_rewrite_changes_it_even_at_the_same_size_and_time(self, store: DirectoryStore, tmp_path: Path) -> None:
         store.write("raw/a", b"one")
         path = tmp_path / "landing/raw/a"

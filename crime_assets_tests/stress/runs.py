@@ -22,6 +22,7 @@ from crime_assets.checks.verdicts import delivery_complete
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.duck import connection
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.warehouse import local_path
 from crime_assets.streams.deliveries import delivered_batches
 from crime_assets.streams.directory import DirectoryStore
 from crime_assets.streams.inventory import take_inventory
@@ -197,7 +198,7 @@ def copy_lake(source: Path, home: Path) -> None:
 def _rows(lake: Lake, name: str) -> pa.Table | None:
     table = tables.load(lake, "chicago", name)
     assert table is not None
-    files = [tables.local_path(file.file_path) for file in tables.data_files(table)]
+    files = [local_path(file.file_path) for file in tables.data_files(table)]
     if not files:
         return None
     with connection(lake.staging) as con:

@@ -1,17 +1,11 @@
-"""The one reader of the environment. A profile builds the parts that the rest works with, each when first asked for.
-
-Nothing here opens a network connection, and the app token never leaves the feed it is given to.
-"""
+"""The local profile: directories, a SQLite catalog, DuckDB or Spark in this process. Nothing to start, no account."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from crime_assets import cities
@@ -20,55 +14,29 @@ from crime_assets.core.errors import UsageError
 from crime_assets.engines import Engine
 from crime_assets.feeds import Feed
 from crime_assets.lakehouse.lake import CityState, Lake
+from crime_assets.profiles.settings import Settings
 from crime_assets.streams import LandingStore, Stream
+
+if TYPE_CHECKING:
+    from dagster_pyspark import LazyPySparkResource
+    from pyspark.sql import SparkSession
+
+    from crime_assets.lakehouse.writers import Writer
 
 FIRST_RUN_DAYS = 7
 """A lake that is begun without a first change day begins this many complete days ago."""
 
-_CHOICES = {
-    "CRIME_PROFILE": ("local",),
-    "CRIME_FEED": ("sample", "export", "socrata"),
-    "CRIME_ENGINE": ("duckdb",),
-}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a person can set; the README's table of variables says the same."""
-
-    home: Path = Path("lake")
-    city: str = "chicago"
-    feed: str = "sample"
-    export: str = ""
-    app_token: str = field(default="", repr=False)
-    sample_rows: int = 250_000
-    sample_seed: int = 7
-    dagster_home: Path | None = None
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Settings from environment variables; UsageError names the variable that is wrong."""
-        for name, choices in _CHOICES.items():
-            if (environment.get(name) or choices[0]) not in choices:
-                raise UsageError(f"{name}={environment[name]} is not known: set it to one of {', '.join(choices)}.")
-        return cls(
-            home=_directory(environment, "CRIME_HOME", cls.home),
-            city=environment.get("CRIME_CITY") or "chicago",
-            feed=environment.get("CRIME_FEED") or "sample",
-            export=environment.get("CRIME_EXPORT", ""),
-            app_token=_token(environment, "SOCRATA_APP_TOKEN"),
-            sample_rows=_whole_number(environment, "CRIME_SAMPLE_ROWS", cls.sample_rows),
-            sample_seed=_whole_number(environment, "CRIME_SAMPLE_SEED", cls.sample_seed),
-            dagster_home=Path(environment["DAGSTER_HOME"]) if environment.get("DAGSTER_HOME") else None,
-        )
-
 
 class Profile:
-    """The local profile: directories, a SQLite catalog, DuckDB. `clock` gives the present moment, UTC."""
+    """The parts, each built when first asked for. `clock` gives the present moment, UTC.
+
+    Nothing here opens a network connection, and the app token never leaves the feed it is given to.
+    """
 
     def __init__(self, settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.settings = settings
         self.clock = clock
+        self._spark: LazyPySparkResource | None = None
 
     @cached_property
     def city(self) -> City:
@@ -96,9 +64,35 @@ class Profile:
     @cached_property
     def engine(self) -> Engine:
         """What runs SQL."""
+        if self.settings.engine == "spark":
+            from crime_assets.engines.spark import SparkEngine
+
+            return SparkEngine(self.lake, self.city, self.spark)
         from crime_assets.engines.duckdb import DuckDBEngine
 
         return DuckDBEngine(self.lake, self.city)
+
+    @cached_property
+    def writer(self) -> Writer:
+        """What brings records into the curated tables."""
+        if self.settings.engine == "spark":
+            from crime_assets.lakehouse.spark.writer import SparkWriter
+
+            return SparkWriter(self.lake, self.city, self.landing, self.spark)
+        from crime_assets.lakehouse.writers import EmbeddedWriter
+
+        return EmbeddedWriter(self.lake, self.city, self.landing)
+
+    def spark(self) -> SparkSession:
+        """The one Spark session of this process, with the lake's catalog; it starts a Java machine."""
+        from dagster_pyspark import LazyPySparkResource
+
+        from crime_assets.lakehouse.spark.session import spark_settings
+
+        if self._spark is None:
+            self._spark = LazyPySparkResource(spark_config=spark_settings(self.lake))
+        session: SparkSession = self._spark.spark_session
+        return session
 
     @cached_property
     def feed(self) -> Feed:
@@ -159,26 +153,3 @@ class Profile:
         # The sample city's records reach back from the first change day, which is settled only now.
         self.__dict__.pop("feed", None)
         return state
-
-
-def _whole_number(environment: Mapping[str, str], name: str, default: int) -> int:
-    text = environment.get(name) or str(default)
-    if not re.fullmatch("[0-9]{1,18}", text):
-        raise UsageError(f"{name}={text[:40]} is no whole number: set it to one, such as {default}.")
-    return int(text)
-
-
-def _directory(environment: Mapping[str, str], name: str, default: Path) -> Path:
-    text = environment.get(name) or str(default)
-    try:
-        return Path(text).expanduser().absolute()
-    except RuntimeError as error:
-        raise UsageError(f"{name}={text} names a person who has no home here: write the whole path.") from error
-
-
-def _token(environment: Mapping[str, str], name: str) -> str:
-    token = environment.get(name, "").strip()
-    # It goes into a header; what refuses it there would show it.
-    if not (token.isascii() and token.isprintable()):
-        raise UsageError(f"{name} holds characters that no token has: copy it again from the portal.")
-    return token

@@ -1,0 +1,97 @@
+"""The engine of AWS: Athena over the tables of the Glue catalog, one statement a question.
+
+What stands in sql/ goes to it nearly as it is written there: `athena_statements` puts tables at snapshots in place of
+names, and what was known on a day in front where a later change needs that; `athena_rows` says which.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+
+from crime_assets.aws.clients import Clients
+from crime_assets.cities import City
+from crime_assets.core.errors import UsageError
+from crime_assets.core.sql import DIALECT, Insight, render, statement
+from crime_assets.engines import Answer
+from crime_assets.engines.athena_rows import Rows
+from crime_assets.engines.athena_service import Athena, StatementFailed
+from crime_assets.engines.athena_statements import persons_query, written
+from crime_assets.engines.known import READ, change_day, check_known, snapshot_id
+from crime_assets.lakehouse import tables
+from crime_assets.lakehouse.lake import Lake
+
+
+class AthenaEngine:
+    """One city's tables in one lake, whose catalog is Glue's; the city's name is the database."""
+
+    name = "athena"
+
+    def __init__(
+        self,
+        lake: Lake,
+        city: City,
+        clients: Clients,
+        workgroup: str,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`sleep` waits so many seconds between two looks at a statement."""
+        self._lake = lake
+        self._city = city
+        self._load = partial(tables.load, lake, city.name)
+        self._athena = Athena(clients, workgroup, sleep)
+        self._latest: dict[int, date] = {}
+
+    def check_workgroup(self) -> None:
+        """AwsError if the workgroup is not one to ask in; the first question looks as well."""
+        self._athena.check_workgroup()
+
+    def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
+        """The insight's rows, in its order, from what was known on the as-of day."""
+        return self._ask(insight.statement, as_of_day, {})
+
+    def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
+        """The rows of a statement of sql/checks, from what was known on the as-of day."""
+        return list(self._ask(statement("checks", measurement), as_of_day, parameters).to_pylist())
+
+    def query(self, sql: str, as_of: str | None = None) -> Answer:
+        """Answer a person's query, in the Athena dialect, over all tables of the city and nothing else.
+
+        `as_of` is a snapshot id of `crimes`, a time (UTC) or a change day; it applies to `crimes` alone.
+        """
+        query = persons_query(sql, {*READ, *tables.names(self._lake, self._city.name)})
+        day = change_day(as_of)
+        if day is not None:
+            check_known(self._lake, self._city, day)
+        snapshot = snapshot_id(as_of, self._load) if day is None else None
+        rows = Rows(self._city.name, self._load, day, crimes_snapshot=snapshot, latest=self._latest)
+        try:
+            found = self._athena.ask(written(query, rows.source), self._city.name)
+        except StatementFailed as error:
+            if not error.wrong:
+                raise
+            raise UsageError(f"The query cannot be answered: {error.reason}.") from error
+        columns = [column.to_pylist() for column in found.columns]
+        return Answer(found.column_names, list(zip(*columns, strict=True)))
+
+    def spent(self) -> Mapping[str, int | float]:
+        """Statements, bytes read, milliseconds and dollars of the questions since the last call."""
+        return self._athena.spent()
+
+    def close(self) -> None:
+        """Nothing is held between questions but what was found out of snapshots."""
+        self._latest.clear()
+
+    def _ask(self, sql: str, as_of_day: date, parameters: Mapping[str, date | float]) -> pa.Table:
+        text = render(sql, DIALECT, {"as_of_day": as_of_day, **parameters})
+        query = sqlglot.parse_one(text, read=DIALECT)
+        assert isinstance(query, exp.Query)  # noqa: S101 - `render` gives nothing else
+        rows = Rows(self._city.name, self._load, as_of_day, latest=self._latest)
+        return self._athena.ask(written(query, rows.source), self._city.name)

@@ -1,0 +1,86 @@
+"""Answers as Athena writes them, CSV, become Arrow tables of the types that other engines give.
+
+Everything but NULL is in double quotes, so an empty text and no text differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from crime_assets.core.errors import CrimeAssetsError
+
+_ARROW = {
+    "boolean": pa.bool_(),
+    "tinyint": pa.int8(),
+    "smallint": pa.int16(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "float": pa.float32(),
+    "real": pa.float32(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+}
+"""Type as ResultSetMetadata calls it; what is not here is a text, as it was written."""
+
+_INSTANT = "timestamp with time zone"
+_UTC = r" (UTC|\+00:00)$"
+
+
+def read_answer(file: Any, columns: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """The rows of a file, typed by the ColumnInfo of its columns. CrimeAssetsError where a value has no such type."""
+    keys = [str(number) for number in range(len(columns))]
+    types = {key: _arrow(column) for key, column in zip(keys, columns, strict=True)}
+    try:
+        found = pyarrow.csv.read_csv(
+            file,
+            pyarrow.csv.ReadOptions(column_names=keys, skip_rows_after_names=1, use_threads=False),
+            # A row of one NULL is an empty line.
+            pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+            pyarrow.csv.ConvertOptions(
+                column_types=types,
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                true_values=["true"],
+                false_values=["false"],
+            ),
+        )
+        values = [
+            _instants(found.column(key)) if column["Type"] == _INSTANT else found.column(key)
+            for key, column in zip(keys, columns, strict=True)
+        ]
+    except (pa.ArrowInvalid, ValueError, ZoneInfoNotFoundError) as error:
+        raise CrimeAssetsError(
+            f"Athena's answer cannot be read ({str(error).splitlines()[0][:200]}): CAST what is odd to VARCHAR."
+        ) from error
+    return pa.table(values, names=[str(column["Name"]) for column in columns])
+
+
+def _arrow(column: Mapping[str, Any]) -> pa.DataType:
+    if column["Type"] == "decimal":
+        return pa.decimal128(column["Precision"], column["Scale"])
+    return _ARROW.get(column["Type"], pa.string())
+
+
+def _instants(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Moments such as `2024-01-31 02:00:00.000000 UTC`, in UTC."""
+    instant = pa.timestamp("us", tz="UTC")
+    if pc.all(pc.match_substring_regex(texts, _UTC), min_count=0).as_py() is not False:
+        return pc.assume_timezone(pc.replace_substring_regex(texts, _UTC, "").cast(pa.timestamp("us")), "UTC")
+    moments = [_moment(text.as_py()) if text.is_valid else None for text in texts]
+    return pa.chunked_array([pa.array(moments, instant)])
+
+
+def _moment(text: str) -> datetime:
+    clock, _, zone = text.rpartition(" ")
+    if zone[:1] in "+-":
+        return datetime.fromisoformat(clock + zone)
+    return datetime.fromisoformat(clock).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)

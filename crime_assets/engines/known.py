@@ -1,0 +1,95 @@
+"""What every engine knows of the tables before it asks: their names and columns, and what a person means by --as-of.
+
+Nothing here runs SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from crime_assets.cities import City
+from crime_assets.core.errors import CrimeAssetsError, UsageError
+from crime_assets.lakehouse import tables
+from crime_assets.lakehouse.evolution import column_names
+from crime_assets.lakehouse.history import history_before
+from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+Load: TypeAlias = Callable[[str], "Table | None"]
+"""Gives a table of the city by its name, as it is now; None if it was never written."""
+
+READ: Mapping[str, tuple[str, tuple[Column, ...]]] = {
+    "crimes": ("crimes_now", CRIMES),
+    "crimes_superseded": ("crimes_superseded", CRIMES),
+    "crimes_quarantine": ("crimes_quarantine", QUARANTINE),
+    "crimes_removed": ("crimes_removed", REMOVED),
+}
+"""Table → the name statements of ours know it by, and its columns."""
+
+VERSIONS = {"crimes_superseded": (), "crimes_removed": ("removed_on", "noticed_at")}
+"""Tables with versions of rows of crimes → what they say of these beside."""
+
+
+def columns_of(name: str, load: Load) -> list[str]:
+    """The columns that an engine shows of a table: tables that keep versions of crimes have those of crimes."""
+    like = "crimes" if name in VERSIONS else name
+    table = load(like)
+    held = column_names(table) if table is not None else [column.name for column in READ[like][1]]
+    return [*held, *VERSIONS.get(name, ())]
+
+
+def crimes_of(load: Load) -> Table:
+    """The table of crimes; CrimeAssetsError where there are none yet."""
+    table = load("crimes")
+    if table is None or table.current_snapshot() is None:
+        raise CrimeAssetsError("There are no crimes in the lake yet: run `crime-assets run` first.")
+    return table
+
+
+def check_known(lake: Lake, city: City, day: date) -> None:
+    """CrimeAssetsError where the lake cannot tell what was known on a change day."""
+    crimes_of(partial(tables.load, lake, city.name))
+    before = history_before(lake, city)
+    if before is not None and day < (first := before - timedelta(days=1)):
+        raise CrimeAssetsError(
+            f"The lake cannot tell what was known on {day}, its history goes up to {first}: ask for that day or a "
+            "later one."
+        )
+
+
+def change_day(as_of: str | None) -> date | None:
+    """The change day that a person asks for; None where it is something else."""
+    try:
+        return date.fromisoformat(as_of or "")
+    except ValueError:
+        return None
+
+
+def snapshot_id(as_of: str | None, load: Load) -> int | None:
+    """The snapshot of crimes that a person means by its id or a time (UTC); None where nothing is said."""
+    if as_of is None:
+        return None
+    table = crimes_of(load)
+    if as_of.isdecimal() and table.snapshot_by_id(int(as_of)) is not None:
+        return int(as_of)
+    snapshot = table.snapshot_as_of_timestamp(int(_moment(as_of).timestamp() * 1000))
+    if snapshot is None:
+        raise CrimeAssetsError(f"The lake has no snapshot of crimes as old as {as_of}: ask for a later time.")
+    return snapshot.snapshot_id
+
+
+def _moment(text: str) -> datetime:
+    """A time as a person writes it; without an offset it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--as-of {text!r} is neither a snapshot id of crimes nor a time: write it like 2026-01-31T02:00:00."
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

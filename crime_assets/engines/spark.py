@@ -1,0 +1,249 @@
+"""Spark: the same statements over the same tables, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from crime_assets.cities import City
+from crime_assets.core.errors import CrimeAssetsError, LakeError, UsageError
+from crime_assets.core.sql import Insight, render, statement
+from crime_assets.engines import Answer
+from crime_assets.engines.known import READ, change_day, check_known, columns_of, snapshot_id
+from crime_assets.lakehouse import tables
+from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.schema import arrow_schema
+from crime_assets.lakehouse.spark.attached import AttachedLake, said
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+    from pyspark.sql import DataFrame, SparkSession
+
+_OVERTAKEN = "crimes_overtaken"
+_TYPES: Mapping[str, pa.DataType] = {
+    "bigint": pa.int64(),
+    "int": pa.int32(),
+    "smallint": pa.int16(),
+    "tinyint": pa.int8(),
+    "double": pa.float64(),
+    "float": pa.float32(),
+    "string": pa.string(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp_ntz": pa.timestamp("us"),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "binary": pa.binary(),
+    "void": pa.null(),
+}
+_SPARK_NAMES = {str(arrow): spark for spark, arrow in _TYPES.items()}
+
+_CHANGING = (
+    exp.Insert,
+    exp.Update,
+    exp.Delete,
+    exp.Merge,
+    exp.Create,
+    exp.Drop,
+    exp.Into,
+    exp.Command,
+    exp.QueryTransform,
+)
+_CALLING_JAVA = frozenset({"java_method", "reflect", "try_reflect"})
+
+
+class SparkEngine:
+    """One city's tables in one lake; `session` starts Spark when it is first needed."""
+
+    name = "spark"
+
+    def __init__(self, lake: Lake, city: City, session: Callable[[], SparkSession]) -> None:
+        self._lake = lake
+        self._city = city
+        self._spark = AttachedLake(lake, session)
+        self._open: tuple[int | None, ...] | None = None
+        self._day: date | None = None
+        self._overtaken: DataFrame | None = None
+
+    def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
+        """The insight's rows, in its order, from what was known on the as-of day."""
+        return self._ask(insight.statement, as_of_day, {})
+
+    def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
+        """The rows of a statement of sql/checks, from what was known on the as-of day."""
+        return list(self._ask(statement("checks", measurement), as_of_day, parameters).to_pylist())
+
+    def query(self, sql: str, as_of: str | None = None) -> Answer:
+        """Answer a person's query, written for Spark, over all tables of the city and nothing else.
+
+        `as_of` is a snapshot id of `crimes`, a time (UTC) or a change day; it applies to `crimes` alone.
+        """
+        names = {*READ, *tables.names(self._lake, self._city.name)}
+        checked = _only_reading(sql, names)
+        day = change_day(as_of)
+        asked = snapshot_id(as_of, self._load) if day is None else None
+        self._forget()
+        try:
+            for name in sorted(names):
+                table = self._load(name)
+                if name == "crimes" and day is not None:
+                    self._view(READ[name][0], name, table)
+                else:
+                    self._view(name, name, table, asked if name == "crimes" else None)
+            if day is not None:
+                check_known(self._lake, self._city, day)
+                self._know(day)
+            found = collected(self._spark.session.sql(checked))
+            return Answer(found.column_names, [tuple(row.values()) for row in _rows(found)])
+        except CrimeAssetsError:
+            raise
+        except Exception as error:
+            raise UsageError(f"The query cannot be answered: {said(error)}") from error
+        finally:
+            self._forget()
+
+    def spent(self) -> Mapping[str, int | float]:
+        """Nothing that is paid for by the question."""
+        return {}
+
+    def close(self) -> None:
+        """Let go of the views; the next question makes them again."""
+        self._forget()
+        self._spark.close()
+
+    def _load(self, name: str) -> Table | None:
+        return tables.load(self._lake, self._city.name, name)
+
+    def _ask(self, sql: str, as_of_day: date, parameters: Mapping[str, date | float]) -> pa.Table:
+        try:
+            self._see()
+            if self._day != as_of_day:
+                self._know(as_of_day)
+                self._day = as_of_day
+            text = render(sql, self.name, {"as_of_day": as_of_day, **parameters})
+            return collected(self._spark.session.sql(text))
+        except CrimeAssetsError:
+            raise
+        except Exception as error:
+            raise LakeError(
+                f"Spark could not read the tables of {self._city.name} ({said(error)}): run again."
+            ) from error
+
+    def _see(self) -> None:
+        """Views of the present snapshots, kept until one of the tables changes."""
+        found = {name: self._load(name) for name in READ}
+        state = tuple(table.metadata.current_snapshot_id if table is not None else None for table in found.values())
+        if self._open != state:
+            self._forget()
+            for name, table in found.items():
+                self._view(READ[name][0], name, table)
+            self._open = state
+
+    def _know(self, day: date) -> None:
+        """Make `crimes` what was known on a change day."""
+        session = self._spark.session
+        self._forget_overtaken()
+        ((is_changed_later,),) = session.sql(
+            render(statement("crimes", "changed_later"), self.name, {"as_of_day": day})
+        ).collect()
+        if not is_changed_later:
+            # As a rule: then every row was known, and no statement need look at its change day.
+            session.table("crimes_now").createOrReplaceTempView("crimes")
+            return
+        columns = columns_of("crimes", self._load)
+        for name, text in ((_OVERTAKEN, "overtaken"), ("crimes", "as_of")):
+            rows = session.sql(render(statement("crimes", text), self.name, {"as_of_day": day})).select(*columns)
+            if name == _OVERTAKEN:
+                # All statements of a day ask for the same few overtaken versions, which take a ranking to find.
+                self._overtaken = rows.persist()
+            rows.createOrReplaceTempView(name)
+
+    def _view(self, view: str, name: str, table: Table | None, snapshot: int | None = None) -> None:
+        """A view of a table's rows; an empty one where there is no table yet."""
+        from pyspark.sql import functions
+        from pyspark.sql.types import StringType
+
+        columns = columns_of(name, self._load)
+        if table is None:
+            types = {field.name: _SPARK_NAMES[str(field.type)] for field in arrow_schema(READ[name][1])}
+            schema = ", ".join(f"`{column}` {types.get(column, 'string')}" for column in columns)
+            self._spark.session.createDataFrame([], schema).createOrReplaceTempView(view)
+            return
+        rows = self._spark.read((self._city.name, name), snapshot)
+        # What a snapshot, or a table beside crimes, does not have yet is NULL in its rows.
+        present = self._spark.read((self._city.name, name)).schema if snapshot is not None else rows.schema
+        kinds = {field.name: field.dataType for field in present.fields}
+        rows.select(
+            *(
+                functions.col(column)
+                if column in rows.columns
+                else functions.lit(None).cast(kinds.get(column, StringType())).alias(column)
+                for column in columns
+            )
+        ).createOrReplaceTempView(view)
+
+    def _forget(self) -> None:
+        self._open = self._day = None
+        self._forget_overtaken()
+
+    def _forget_overtaken(self) -> None:
+        if self._overtaken is not None:
+            self._overtaken.unpersist()
+        self._overtaken = None
+
+
+def _only_reading(sql: str, names: set[str]) -> str:
+    """The one statement of `sql` as Spark is to run it; UsageError unless it is a SELECT from tables called `names`.
+
+    What is run is written anew from what was looked at, lest Spark read in the text what was not seen there.
+    """
+    try:
+        statements = sqlglot.parse(sql, read="spark")
+    except SqlglotError as error:
+        raise UsageError(f"The query cannot be read: {str(error).splitlines()[0]}") from error
+    query = statements[0] if len(statements) == 1 else None
+    if not isinstance(query, exp.Query) or any(query.find_all(*_CHANGING)):
+        raise UsageError("The query must be one SELECT statement that changes nothing: write no other around or in it.")
+    if any(function.name.lower() in _CALLING_JAVA for function in query.find_all(exp.Anonymous)):
+        raise UsageError(f"The query may not call {' or '.join(sorted(_CALLING_JAVA))}: leave it out.")
+    own = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
+    for table in query.find_all(exp.Table):
+        if not isinstance(table.this, exp.Identifier) or table.db or table.catalog:
+            raise UsageError(f"{table.sql('spark')} is no table of the city: ask for {', '.join(sorted(names))}.")
+        if table.name.lower() not in own | names:
+            raise UsageError(f"There is no table {table.name}: ask for {', '.join(sorted(names))}.")
+    return query.sql("spark")
+
+
+def collected(frame: DataFrame) -> pa.Table:
+    """The rows with the types that DuckDB gives them, in their order."""
+    from pyspark.sql import functions
+
+    fields = frame.schema.fields
+    names = [f"_{number}" for number in range(len(fields))]
+    # A moment comes as a number: Python would have it on the clock of this machine.
+    plain = frame.toDF(*names).select(
+        *(
+            functions.unix_micros(name).alias(name) if field.dataType.typeName() == "timestamp" else functions.col(name)
+            for name, field in zip(names, fields, strict=True)
+        )
+    )
+    rows = plain.collect()
+    arrays = []
+    for number, field in enumerate(fields):
+        values = [row[number] for row in rows]
+        kind = _TYPES.get(field.dataType.simpleString())
+        is_moment = field.dataType.typeName() == "timestamp"
+        arrays.append(pa.array(values, pa.int64()).cast(kind) if is_moment else pa.array(values, kind))
+    return pa.Table.from_arrays(arrays, names=[field.name for field in fields])
+
+
+def _rows(table: pa.Table) -> list[dict[str, object]]:
+    # Two columns may have one name.
+    names = [str(number) for number in range(table.num_columns)]
+    return list(table.rename_columns(names).to_pylist())

@@ -1,0 +1,53 @@
+"""Raw records on their way to Spark: Iceberg tables of a namespace of their own, which every machine of it can read."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from crime_assets.cities import City
+from crime_assets.lakehouse import tables
+from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.schema import iceberg_schema_of
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+_LEFT_BEHIND = timedelta(days=1)
+"""What is older was left by a run that was killed."""
+
+
+@contextmanager
+def staged(lake: Lake, city: City, schema: pa.Schema) -> Iterator[Table]:
+    """A new, empty table of this schema, to be filled with `append`; it is gone afterwards."""
+    _sweep(lake, city)
+    table = tables.create(lake, namespace(city), f"raw_{secrets.token_hex(8)}", iceberg_schema_of(schema, {}))
+    try:
+        yield table
+    finally:
+        lake.catalog.purge_table(table.name())
+
+
+def fill(table: Table, groups: Iterable[pa.Table]) -> None:
+    """Put all rows into a staged table, a group at a time."""
+    for group in groups:
+        if len(group):
+            table.append(group)
+
+
+def namespace(city: City) -> str:
+    """Where staged tables of a city are."""
+    return f"{city.name}_staging"
+
+
+def _sweep(lake: Lake, city: City) -> None:
+    """Remove what runs that were killed have left."""
+    before = (datetime.now(UTC) - _LEFT_BEHIND).timestamp() * 1000
+    for table in tables.every(lake, namespace(city)).values():
+        if table.metadata.last_updated_ms < before:
+            lake.catalog.purge_table(table.name())

@@ -1,0 +1,79 @@
+"""What merging and loading a history have in common in Spark: views, and rows put into a table in one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from crime_assets.cities import City
+from crime_assets.core.sql import render, statement
+from crime_assets.lakehouse import tables
+from crime_assets.lakehouse.evolution import column_names
+from crime_assets.lakehouse.schema import CRIMES
+from crime_assets.lakehouse.spark.attached import AttachedLake, place
+from crime_assets.lakehouse.spark.typing import crimes_column
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+    from pyspark.sql import DataFrame
+
+_KNOWN = frozenset(column.name for column in CRIMES)
+
+
+def asked(spark: AttachedLake, name: str) -> DataFrame:
+    """The rows of a statement of sql/crimes over the views that it reads."""
+    return spark.session.sql(render(statement("crimes", name), "spark", {}))
+
+
+def computed(rows: DataFrame) -> DataFrame:
+    """The same rows, computed now and kept by Spark: what is asked of them is planned without what led to them."""
+    return rows.localCheckpoint()
+
+
+def one(frame: DataFrame, *expressions: str) -> tuple[Any, ...]:
+    """The one row of an aggregation."""
+    (row,) = frame.selectExpr(*expressions).collect()
+    return tuple(row)
+
+
+def as_crimes(spark: AttachedLake, table: Table, rows: DataFrame) -> DataFrame:
+    """Typed rows with the columns of `crimes`, those that are new at the source too."""
+    fields = spark.read(table.name()).schema.fields
+    return rows.select(*(crimes_column(field, _KNOWN) for field in fields))
+
+
+def quarantine(spark: AttachedLake, city: City) -> int:
+    """Put the rows of the view `typed` that have a reason into quarantine, each once; returns how many were new."""
+    table = tables.curated(spark.lake, city.name, "crimes_quarantine")
+    asked(spark, "quarantined").createOrReplaceTempView("rejected")
+    spark.read(table.name()).createOrReplaceTempView("kept")
+    rows = computed(asked(spark, "newly_quarantined"))
+    new = rows.count()
+    if new:
+        append(spark, table, rows.coalesce(1).sortWithinPartitions("record_md5"), _marks("quarantine", new))
+    return new
+
+
+def keep_superseded(spark: AttachedLake, city: City, crimes: Table) -> int:
+    """Put the rows of the view `losers` into `crimes_superseded`, those that are new there; how many that are."""
+    from crime_assets.lakehouse.evolution import evolve
+
+    columns = column_names(crimes)
+    table = evolve(spark.lake, city, "crimes_superseded", columns, like=crimes)
+    spark.read(table.name()).createOrReplaceTempView("kept")
+    rows = computed(asked(spark, "newly_superseded"))
+    new, first = one(rows, "count(*)", "min(changes_from)")
+    if new:
+        sorted_rows = rows.select(*columns).coalesce(1).sortWithinPartitions("id", "updated_on")
+        append(spark, table, sorted_rows, {**_marks("superseded", new), tables.FIRST_CHANGED: str(first)})
+    return int(new)
+
+
+def append(spark: AttachedLake, table: Table, rows: DataFrame, properties: Mapping[str, str]) -> int:
+    """Add rows to a table in one snapshot, in the order and the files that they come in; its id."""
+    writer = rows.writeTo(place(table.name())).option("use-table-distribution-and-ordering", "false")
+    return spark.commit(table, properties, writer.append)
+
+
+def _marks(kind: str, rows: int) -> dict[str, str]:
+    return {"kind": kind, "rows": str(rows)}

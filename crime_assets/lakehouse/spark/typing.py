@@ -1,0 +1,109 @@
+"""From raw records to typed rows in Spark: sql/crimes/typed.sql, with what it asks of an engine."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import sqlglot
+from sqlglot import exp
+
+from crime_assets.cities import City
+from crime_assets.core.spark_sql import BLANKS
+from crime_assets.core.sql import render, statement
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql.types import StructField
+
+_BLANKS = r"[ \t\n\x0B\f\r]"
+# strptime's directive → what DuckDB takes for it, and what Java calls it.
+_DIRECTIVES = {
+    "%Y": ("[0-9]{1,4}", "y"),
+    "%m": ("[0-9]{1,2}", "M"),
+    "%d": ("[0-9]{1,2}", "d"),
+    "%H": ("[0-9]{1,2}", "H"),
+    "%I": ("[0-9]{1,2}", "h"),
+    "%M": ("[0-9]{1,2}", "m"),
+    "%S": ("[0-9]{1,2}", "s"),
+    "%f": ("[0-9]{1,6}", "SSSSSS"),
+    "%p": ("[aApP][mM]", "a"),
+}
+_PIECES = re.compile("%[A-Za-z]|[ ]|[^% ]+")
+
+
+def prepare(session: SparkSession, city: City) -> None:
+    """Make the city's facts known to the session: its codes, names and unknown markers."""
+    from pyspark.sql import functions
+
+    codes = [(code, "violent") for code in city.violent_codes] + [(code, "property") for code in city.property_codes]
+    unknown = [(column, marker) for column, markers in city.unknown_markers.items() for marker in markers]
+    for name, columns, rows in (
+        ("city_offense_codes", "code string, offense_class string", codes),
+        ("city_renames", "published string, present string", list(city.renamed_categories.items())),
+        ("city_unknown", "column_name string, marker string", unknown),
+    ):
+        # Spark cannot tell that they are small.
+        functions.broadcast(session.createDataFrame(sorted(rows), columns)).createOrReplaceTempView(name)
+
+
+def typed(session: SparkSession, city: City, raw_records: DataFrame) -> DataFrame:
+    """Raw records, typed; also yields reason, raw, id_text, updated_on_text and extra. Asks for `prepare`."""
+    raw_records.createOrReplaceTempView("raw_records")
+    session.sql(render(statement("crimes", "trimmed"), "spark", {})).createOrReplaceTempView("trimmed_records")
+    query = sqlglot.parse_one(_typed_query(city), read="spark")
+    return session.sql(query.transform(_parses, city.timestamp_formats).sql("spark"))
+
+
+def crimes_column(field: StructField, known: frozenset[str]) -> Column:
+    """What to select from typed rows for a column of `crimes`: one that is new at the source is a text of `extra`.
+
+    NULL where another writer fills it. `known` are the columns that typed rows have.
+    """
+    from pyspark.sql import functions
+
+    if field.name in known:
+        return functions.col(field.name)
+    if field.dataType.typeName() == "string":
+        text = functions.regexp_replace(functions.get_json_object("extra", f"$.{field.name}"), BLANKS, "")
+        return functions.when(text != "", text).alias(field.name)
+    return functions.lit(None).cast(field.dataType).alias(field.name)
+
+
+def _typed_query(city: City) -> str:
+    latitude, longitude = city.unknown_point or (0.0, 0.0)
+    widths = {f"{code}_width": city.code_widths.get(code, 0) for code in ("iucr", "beat", "district")}
+    parameters = {"unknown_latitude": latitude, "unknown_longitude": longitude, **widths}
+    return render(statement("crimes", "typed"), "spark", parameters)
+
+
+def _parses(node: exp.Expr, formats: tuple[str, ...]) -> exp.Expr:
+    """`parse_timestamp(text)` as the first format that the text has, blanks counted as DuckDB counts them."""
+    if not (isinstance(node, exp.Anonymous) and node.name.lower() == "parse_timestamp"):
+        return node
+    text = node.expressions[0]
+    found = exp.Case()
+    for form in formats:
+        looks, java = _format(form)
+        parsed = exp.func("try_to_timestamp", _replaced(text, f"{_BLANKS}+", " "), exp.Literal.string(java))
+        found = found.when(exp.RegexpLike(this=text.copy(), expression=exp.Literal.string(looks)), parsed)
+    return exp.cast(found, "TIMESTAMP_NTZ")
+
+
+def _replaced(text: exp.Expr, pattern: str, by: str) -> exp.Expr:
+    without_end = exp.func("regexp_replace", text.copy(), exp.Literal.string(f"{_BLANKS}+\\z"), exp.Literal.string(""))
+    return exp.func("regexp_replace", without_end, exp.Literal.string(pattern), exp.Literal.string(by))
+
+
+def _format(form: str) -> tuple[str, str]:
+    """What texts of a strptime format look like, and the format for Java."""
+    looks, java = "", ""
+    for piece in _PIECES.findall(form):
+        if piece in _DIRECTIVES:
+            look, letter = _DIRECTIVES[piece]
+        elif piece == " ":
+            look, letter = f"{_BLANKS}+", " "
+        else:
+            look, letter = re.escape(piece), f"'{piece}'"
+        looks, java = looks + look, java + letter
+    return f"^{looks}{_BLANKS}*\\z", java

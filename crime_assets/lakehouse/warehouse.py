@@ -1,0 +1,172 @@
+"""Where the files of tables lie, and how they come to this machine: DuckDB reads and writes local files.
+
+A warehouse in a directory is used as it is. Of one on object storage this machine keeps a copy of every file it has
+needed, at a path that mirrors the file's location: data files are never changed once they are written, so a copy is
+right for good. Whoever has a table can get at its files, by the table's own file system and the property CACHE.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from crime_assets.core.errors import LakeError
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+    from pyiceberg.io.pyarrow import PyArrowFileIO
+    from pyiceberg.table import Table
+
+CACHE = "crime-assets.cache"
+"""Property of a catalog on object storage: the directory of copies."""
+
+_AT_ONCE = 8
+_CHUNK = 4 << 20
+
+_One = TypeVar("_One")
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of a warehouse: its location, bytes, and when it was last changed, in seconds since 1970."""
+
+    location: str
+    size: int
+    changed: float
+
+
+def path_of(table: Table, location: str) -> Path:
+    """Where a file of the table is on this machine, or would be."""
+    if is_local(table):
+        return Path(local_path(location))
+    parts = urlsplit(location)
+    relative = Path(parts.netloc, parts.path.lstrip("/"))
+    if ".." in relative.parts:
+        raise LakeError(f"{'.'.join(table.name())} names a file outside its warehouse ({location}): restore the table.")
+    return _cache(table) / relative
+
+
+def location_of(table: Table, path: Path) -> str:
+    """The location of the file that `path_of` puts at `path`."""
+    if is_local(table):
+        return f"file://{path}"
+    return f"{urlsplit(table.location()).scheme}://{path.relative_to(_cache(table)).as_posix()}"
+
+
+def local_path(location: str) -> str:
+    """The path of a location in a directory: file:///lake, file:/lake or /lake."""
+    return "/" + location.removeprefix("file:").lstrip("/")
+
+
+def is_local(table: Table) -> bool:
+    """Whether the table lies in a directory of this machine."""
+    return CACHE not in table.catalog.properties
+
+
+def fetch(table: Table, locations: Iterable[str]) -> list[str]:
+    """Have these files on this machine; their paths, in the same order. LakeError where one cannot be had."""
+    wanted = [(location, path_of(table, location)) for location in locations]
+    if not is_local(table):
+        missing = [(location, path) for location, path in wanted if not path.exists()]
+        _all(lambda one: _download(table, *one), missing)
+    return [str(path) for _, path in wanted]
+
+
+def publish(table: Table, paths: Iterable[Path]) -> None:
+    """Make new files last: on the disk, or on the object storage, before a snapshot names them."""
+    _all(sync if is_local(table) else lambda path: _upload(table, path), paths)
+
+
+def sync(path: Path) -> None:
+    """Have a file on the disk, not only in memory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(table: Table, locations: Iterable[str]) -> None:
+    """Remove files of the table, here and where they lie."""
+    for location in locations:
+        path_of(table, location).unlink(missing_ok=True)
+        if not is_local(table):
+            try:
+                _io(table).delete(location)
+            except FileNotFoundError:
+                continue
+
+
+def stored_files(table: Table) -> Iterator[StoredFile]:
+    """All files below the table's location."""
+    if is_local(table):
+        for path, found in files_below(path_of(table, table.location())):
+            yield StoredFile(str(path), found.st_size, found.st_mtime)
+        return
+    from pyarrow.fs import FileSelector, FileType
+
+    root = urlsplit(table.location())
+    system = _system(table)
+    selector = FileSelector(f"{root.netloc}{root.path.rstrip('/')}", allow_not_found=True, recursive=True)
+    for found in system.get_file_info(selector):
+        if found.type == FileType.File:
+            yield StoredFile(f"{root.scheme}://{found.path}", found.size, found.mtime.timestamp())
+
+
+def files_below(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """All files in a directory and those in it, with what the disk says of each; none if it is not there."""
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            try:
+                yield Path(parent, name), Path(parent, name).lstat()
+            except FileNotFoundError:
+                # A reader removes what it spilled when it ends.
+                continue
+
+
+def _cache(table: Table) -> Path:
+    # Not by the properties of `table.io`: those that a table brings along go before the catalog's there.
+    return Path(table.catalog.properties[CACHE])
+
+
+def _io(table: Table) -> PyArrowFileIO:
+    from pyiceberg.io.pyarrow import PyArrowFileIO
+
+    assert isinstance(table.io, PyArrowFileIO)  # noqa: S101 - the catalog's properties ask for it
+    return table.io
+
+
+def _system(table: Table) -> FileSystem:
+    parts = urlsplit(table.location())
+    return _io(table).fs_by_scheme(parts.scheme, parts.netloc)
+
+
+def _all(step: Callable[[_One], None], things: Iterable[_One]) -> None:
+    """Do the step with each, several at a time: it mostly waits for the disk or the network."""
+    with ThreadPoolExecutor(_AT_ONCE) as workers:
+        for _ in workers.map(step, things):
+            pass
+
+
+def _download(table: Table, location: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial-{secrets.token_hex(4)}")
+    try:
+        with table.io.new_input(location).open() as source, partial.open("wb") as target:
+            shutil.copyfileobj(source, target, _CHUNK)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _upload(table: Table, path: Path) -> None:
+    with path.open("rb") as source, table.io.new_output(location_of(table, path)).create(overwrite=True) as target:
+        shutil.copyfileobj(source, target, _CHUNK)

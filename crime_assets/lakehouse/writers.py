@@ -1,0 +1,50 @@
+"""Who brings records into the curated tables. The embedded engine is here, Spark in `lakehouse.spark`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Protocol
+
+from crime_assets.cities import City
+from crime_assets.feeds import Feed
+from crime_assets.lakehouse.history import HistoryResult, load_history
+from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.merge import MergeResult, merge_deliveries
+from crime_assets.streams import LandingStore
+from crime_assets.streams.inventory import Inventory, contents_of
+
+
+class Writer(Protocol):
+    """Brings one city's records into its tables: the same rows, whoever does it."""
+
+    name: str
+
+    def load_history(self, feed: Feed, before: date, run_id: str) -> HistoryResult:
+        """Load all that the source holds with a change stamp before `before`, unless that was done already."""
+
+    def merge(self, inventories: Mapping[date, Inventory], properties: Mapping[str, str]) -> MergeResult:
+        """Merge what has landed of these days as one set; `properties` are kept with the snapshot.
+
+        LakeBusy where other writers keep changing the tables.
+        """
+
+
+class EmbeddedWriter:
+    """DuckDB in this process."""
+
+    name = "duckdb"
+
+    def __init__(self, lake: Lake, city: City, landing: LandingStore) -> None:
+        self._lake = lake
+        self._city = city
+        self._landing = landing
+
+    def load_history(self, feed: Feed, before: date, run_id: str) -> HistoryResult:
+        """Load all that the source holds with a change stamp before `before`, unless that was done already."""
+        return load_history(self._lake, self._city, feed, before, run_id)
+
+    def merge(self, inventories: Mapping[date, Inventory], properties: Mapping[str, str]) -> MergeResult:
+        """Merge what has landed of these days as one set; `properties` are kept with the snapshot."""
+        contents = contents_of(self._landing, self._city.name, inventories)
+        return merge_deliveries(self._lake, self._city, contents, properties)

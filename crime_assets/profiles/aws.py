@@ -1,0 +1,97 @@
+"""The aws profile: S3, Firehose, a Glue or REST catalog, Athena or Spark. The same graph, only these parts differ.
+
+Nothing is asked of AWS before a part is used: definitions load without a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from functools import cached_property
+
+from crime_assets.aws.clients import Clients
+from crime_assets.aws.region import check_bucket
+from crime_assets.core.errors import UsageError
+from crime_assets.engines import Engine
+from crime_assets.lakehouse.lake import CityState, Lake, Remote
+from crime_assets.profiles.local import Profile
+from crime_assets.profiles.settings import AwsSettings, Settings
+from crime_assets.streams import LandingStore, Stream
+
+
+class AwsProfile(Profile):
+    """The parts on AWS; `CRIME_HOME` is where this machine keeps copies and spills."""
+
+    def __init__(
+        self, settings: Settings, aws: AwsSettings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        super().__init__(settings, clock)
+        self.aws = aws
+        self.clients = Clients(aws.region)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake, opened; its buckets are looked at first."""
+        places = {"CRIME_LANDING": self.aws.landing, "CRIME_LAKE": self.aws.lake}
+        for variable, place in places.items():
+            check_bucket(self.clients, place.bucket, variable)
+        lake = Lake(self.settings.home, Remote(str(self.aws.lake), self.landing, self._catalog))
+        state = lake.city(self.city.name)
+        if state is not None and state.first_change_day != str(self.aws.first_day):
+            raise UsageError(
+                f"The lake begins with change day {state.first_change_day} and CRIME_FIRST_DAY is "
+                f"{self.aws.first_day}: set it to {state.first_change_day}."
+            )
+        return lake
+
+    @cached_property
+    def landing(self) -> LandingStore:
+        """Where deliveries lie."""
+        from crime_assets.streams.s3 import S3Store
+
+        return S3Store(self.clients.client("s3"), self.aws.landing.bucket, self.aws.landing.prefix)
+
+    def stream(self) -> Stream:
+        """A new stream that Firehose writes into the landing store."""
+        from crime_assets.streams.firehose import FirehoseStream
+
+        return FirehoseStream(self.clients.client("firehose"), self.aws.firehose)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What runs SQL. Where a job elsewhere is Spark, questions go to Athena if there is a workgroup."""
+        is_remote_spark = self.settings.engine == "spark" and self.aws.spark_job
+        if self.settings.engine == "athena" or (is_remote_spark and self.aws.athena_workgroup):
+            from crime_assets.engines.athena import AthenaEngine
+
+            return AthenaEngine(self.lake, self.city, self.clients, self.aws.athena_workgroup)
+        if is_remote_spark:
+            from crime_assets.engines.duckdb import DuckDBEngine
+
+            return DuckDBEngine(self.lake, self.city)
+        return super().engine
+
+    @property
+    def first_change_day(self) -> date:
+        """The lake's first change day, without asking the lake: definitions load without a network."""
+        return self.aws.first_day
+
+    def begin(self, first_change_day: date, *, anew: bool = False) -> CityState:
+        """Begin the city's part of the lake, with the day that is set, whichever day is run first."""
+        return super().begin(self.aws.first_day, anew=anew)
+
+    @property
+    def _catalog(self) -> dict[str, str]:
+        """pyiceberg's properties of the catalog."""
+        region = self.clients.region
+        properties = {"warehouse": str(self.aws.lake), "s3.region": region, "client.region": region}
+        endpoint: str = self.clients.client("s3").meta.endpoint_url
+        if ".amazonaws.com" not in endpoint:
+            properties["s3.endpoint"] = endpoint
+        if self.aws.catalog == "glue":
+            return {"type": "glue", **properties}
+        if self.aws.catalog_credential:
+            properties["credential"] = self.aws.catalog_credential
+            # Where the REST specification has it; pyiceberg is about to stop supposing so.
+            properties["oauth2-server-uri"] = f"{self.aws.catalog.rstrip('/')}/v1/oauth/tokens"
+        return {"type": "rest", "uri": self.aws.catalog, **properties}

@@ -1,0 +1,190 @@
+"""The one reader of the environment. What the settings are for is decided by those who ask for them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from crime_assets.core.errors import UsageError
+
+_CHOICES = {
+    "CRIME_PROFILE": ("local", "aws"),
+    "CRIME_FEED": ("sample", "export", "socrata"),
+    "CRIME_ENGINE": ("duckdb", "spark", "athena"),
+}
+_NEEDED_ON_AWS = {
+    "CRIME_LAKE": "s3://your-bucket/lake",
+    "CRIME_LANDING": "s3://your-bucket/landing",
+    "CRIME_FIREHOSE": "the name of the delivery stream",
+    "CRIME_FIRST_DAY": "the day the lake is to begin with, such as 2026-01-01",
+}
+_PLACE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[A-Za-z0-9._=-]+)*)/?")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_ARN = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}")
+_JOB = re.compile(r"(?P<service>glue|emr-serverless):(?P<name>[A-Za-z0-9._-]{1,255})")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A prefix of a bucket; the prefix has no slash around it and may be empty."""
+
+    bucket: str
+    prefix: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+
+@dataclass(frozen=True)
+class AwsSettings:
+    """What a person can set of the aws profile."""
+
+    lake: Place
+    landing: Place
+    firehose: str
+    first_day: date
+    region: str | None = None
+    catalog: str = "glue"
+    catalog_credential: str = field(default="", repr=False)
+    athena_workgroup: str = ""
+    spark_job: str = ""
+    notices_topic: str = ""
+    metrics_namespace: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a person can set; the README's tables of variables say the same. `aws` is None on the local profile."""
+
+    home: Path = Path("lake")
+    city: str = "chicago"
+    feed: str = "sample"
+    export: str = ""
+    app_token: str = field(default="", repr=False)
+    engine: str = "duckdb"
+    sample_rows: int = 250_000
+    sample_seed: int = 7
+    dagster_home: Path | None = None
+    aws: AwsSettings | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Settings from environment variables; UsageError names the variable that is wrong."""
+        for name, choices in _CHOICES.items():
+            if (environment.get(name) or choices[0]) not in choices:
+                raise UsageError(f"{name}={environment[name]} is not known: set it to one of {', '.join(choices)}.")
+        is_aws = environment.get("CRIME_PROFILE") == "aws"
+        engine = environment.get("CRIME_ENGINE") or "duckdb"
+        if engine == "athena" and not is_aws:
+            raise UsageError("CRIME_ENGINE=athena is of AWS: set CRIME_PROFILE=aws too, or CRIME_ENGINE=duckdb.")
+        return cls(
+            home=_directory(environment, "CRIME_HOME", cls.home),
+            city=environment.get("CRIME_CITY") or "chicago",
+            feed=environment.get("CRIME_FEED") or "sample",
+            export=environment.get("CRIME_EXPORT", ""),
+            app_token=_token(environment, "SOCRATA_APP_TOKEN"),
+            engine=engine,
+            sample_rows=_whole_number(environment, "CRIME_SAMPLE_ROWS", cls.sample_rows),
+            sample_seed=_whole_number(environment, "CRIME_SAMPLE_SEED", cls.sample_seed),
+            dagster_home=Path(environment["DAGSTER_HOME"]) if environment.get("DAGSTER_HOME") else None,
+            aws=_aws(environment, engine) if is_aws else None,
+        )
+
+
+def _aws(environment: Mapping[str, str], engine: str) -> AwsSettings:
+    needed = dict(_NEEDED_ON_AWS)
+    if engine == "athena":
+        needed["CRIME_ATHENA_WORKGROUP"] = "the name of the workgroup"
+    for name, example in needed.items():
+        if not environment.get(name):
+            raise UsageError(f"CRIME_PROFILE=aws needs {name}: set it to {example}.")
+    region = _region(environment)
+    topic = environment.get("CRIME_NOTICES_TOPIC", "")
+    if topic:
+        found = _ARN.fullmatch(topic)
+        if found is None:
+            raise UsageError(f"CRIME_NOTICES_TOPIC={topic} is no ARN of an SNS topic: copy it from SNS.")
+        if region and found["region"] != region:
+            raise UsageError(
+                f"CRIME_NOTICES_TOPIC is in {found['region']} and AWS_REGION is {region}: everything must be in one "
+                "region, so set both to the same."
+            )
+    return AwsSettings(
+        lake=_place(environment, "CRIME_LAKE"),
+        landing=_place(environment, "CRIME_LANDING"),
+        firehose=_matching(environment, "CRIME_FIREHOSE", _NAME, "the name of a delivery stream"),
+        first_day=_day(environment, "CRIME_FIRST_DAY"),
+        region=region,
+        catalog=_catalog(environment),
+        catalog_credential=_token(environment, "CRIME_CATALOG_CREDENTIAL"),
+        athena_workgroup=_matching(environment, "CRIME_ATHENA_WORKGROUP", _NAME, "the name of a workgroup"),
+        spark_job=_matching(environment, "CRIME_SPARK_JOB", _JOB, "glue:JOB or emr-serverless:APPLICATION"),
+        notices_topic=topic,
+        metrics_namespace=environment.get("CRIME_METRICS_NAMESPACE", ""),
+    )
+
+
+def _region(environment: Mapping[str, str]) -> str | None:
+    """The region; None where only boto3's own configuration knows it."""
+    one, other = environment.get("AWS_REGION"), environment.get("AWS_DEFAULT_REGION")
+    if one and other and one != other:
+        raise UsageError(f"AWS_REGION is {one} and AWS_DEFAULT_REGION is {other}: set both to the same, or only one.")
+    return one or other or None
+
+
+def _place(environment: Mapping[str, str], name: str) -> Place:
+    found = _PLACE.fullmatch(environment[name])
+    if found is None or {".", ".."} & set(found["prefix"].split("/")):
+        raise UsageError(f"{name}={environment[name]} is no place on S3: write it like {_NEEDED_ON_AWS[name]}.")
+    return Place(found["bucket"], found["prefix"].strip("/"))
+
+
+def _matching(environment: Mapping[str, str], name: str, pattern: re.Pattern[str], what: str) -> str:
+    text = environment.get(name, "")
+    if text and not pattern.fullmatch(text):
+        raise UsageError(f"{name}={text} is not right: set it to {what}.")
+    return text
+
+
+def _catalog(environment: Mapping[str, str]) -> str:
+    text = environment.get("CRIME_CATALOG") or "glue"
+    if text != "glue" and not re.fullmatch(r"https?://[^\s@?#]+", text):
+        raise UsageError(
+            f"CRIME_CATALOG={text} is neither glue nor the address of an Iceberg REST catalog: write it like "
+            "https://catalog.example.org, without a password in it."
+        )
+    return text
+
+
+def _day(environment: Mapping[str, str], name: str) -> date:
+    try:
+        return date.fromisoformat(environment[name])
+    except ValueError as error:
+        raise UsageError(f"{name}={environment[name]} is no day: write it like 2026-01-01.") from error
+
+
+def _whole_number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise UsageError(f"{name}={text[:40]} is no whole number: set it to one, such as {default}.")
+    return int(text)
+
+
+def _directory(environment: Mapping[str, str], name: str, default: Path) -> Path:
+    text = environment.get(name) or str(default)
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise UsageError(f"{name}={text} names a person who has no home here: write the whole path.") from error
+
+
+def _token(environment: Mapping[str, str], name: str) -> str:
+    token = environment.get(name, "").strip()
+    # It goes into a header; what refuses it there would show it.
+    if not (token.isascii() and token.isprintable()):
+        raise UsageError(f"{name} holds characters that no token has: copy it again from the portal.")
+    return token

@@ -1,0 +1,82 @@
+"""What each step does, in the process that does it. Knows nothing of Dagster: a job has none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.core.sql import Insight
+from crime_assets.engines import Engine
+from crime_assets.feeds import Feed
+from crime_assets.lakehouse.history import HistoryResult, history_before
+from crime_assets.lakehouse.insights import replace_days, stale_days
+from crime_assets.lakehouse.merge import MergeResult
+from crime_assets.profiles import Profile
+from crime_assets.streams.inventory import Inventory, read_inventory, record_merged
+
+_PREVIEW_ROWS = 10
+
+
+@dataclass(frozen=True)
+class InsightDay:
+    """One as-of day of an insight; `preview` are its first rows, ten at most."""
+
+    day: date
+    rows: int
+    changed: bool
+    preview: Sequence[Mapping[str, object]]
+
+
+@dataclass(frozen=True)
+class InsightResult:
+    """The days that were computed, in order, more than were asked for where late changes had made some stale.
+
+    `types` are the columns' types in the words of Arrow.
+    """
+
+    days: Sequence[InsightDay]
+    types: Mapping[str, str]
+
+
+def load_history(profile: Profile, feed: Feed, before: date, run_id: str) -> HistoryResult:
+    """Load all that the source holds with a change stamp before `before`, once."""
+    return profile.writer.load_history(feed, before, run_id)
+
+
+def inventories_of(profile: Profile, days: Sequence[date]) -> dict[date, Inventory]:
+    """What there is to merge of these days. CrimeAssetsError where the lake or one of the days is not so far."""
+    if history_before(profile.lake, profile.city) is None:
+        raise CrimeAssetsError("The lake has no history yet: materialize crime_history once, then run this day again.")
+    inventories = {day: read_inventory(profile.landing, profile.city.name, day) for day in days}
+    found = {day: inventory for day, inventory in inventories.items() if inventory is not None}
+    if missing := sorted(inventories.keys() - found.keys()):
+        raise CrimeAssetsError(f"Nobody looked what landed on {missing[0]}: materialize crime_deliveries first.")
+    return found
+
+
+def merge(profile: Profile, days: Sequence[date], run_id: str) -> MergeResult:
+    """Merge what has landed of these days as one set, and record that the lake has it."""
+    found = inventories_of(profile, days)
+    marks = {"run-id": run_id, "change-days": f"{min(found)}/{max(found)}"}
+    result = profile.writer.merge(found, marks)
+    record_merged(profile.landing, profile.city.name, found)
+    return result
+
+
+def compute(profile: Profile, engine: Engine, insight: Insight, days: Sequence[date]) -> InsightResult:
+    """Compute an insight for these as-of days and those that have become stale, and put it in its table."""
+    lake, city = profile.lake, profile.city
+    # As one: a merge in between would be marked as known to results that were computed before it.
+    with lake.writing():
+        computed = sorted({*days, *stale_days(lake, city, insight)})
+        results = {day: engine.insight(insight, day) for day in computed}
+        changed = replace_days(lake, city, insight, results)
+    return InsightResult(
+        [
+            InsightDay(day, rows.num_rows, day in changed, rows.slice(0, _PREVIEW_ROWS).to_pylist())
+            for day, rows in results.items()
+        ],
+        {field.name: str(field.type) for field in results[days[0]].schema},
+    )

@@ -1,0 +1,256 @@
+"""One contract for every catalog that can run here: SQLite in a directory, an Iceberg REST catalog, Glue.
+
+Lakes on object storage are opened from two machines at a time, each with a directory of its own.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from crime_assets.core.errors import CrimeAssetsError, LakeBusy
+from crime_assets.core.sql import load_insights
+from crime_assets.engines.duckdb import DuckDBEngine
+from crime_assets.lakehouse import compaction, tables, warehouse
+from crime_assets.lakehouse.expiry import expire
+from crime_assets.lakehouse.history import load_history
+from crime_assets.lakehouse.insights import replace_days
+from crime_assets.lakehouse.lake import CityState, Lake, Remote
+from crime_assets.lakehouse.merge import merge_deliveries
+from crime_assets.lakehouse.orphans import remove_orphans
+from crime_assets.lakehouse.upkeep import table_sizes
+from crime_assets.streams.directory import DirectoryStore
+from crime_assets_tests.aws.servers import ACCESS_KEY, REGION, SECRET_KEY, Seaweed
+from crime_assets_tests.build import CHICAGO, envelope, record
+from crime_assets_tests.lakehouse.lakes import ListFeed, merge, properties, snapshots, versions
+from crime_assets_tests.lakehouse.test_merge import model
+from crime_assets_tests.stress.test_writers import delivery
+
+WRITERS, DELIVERIES = 3, 3
+DAY = date(2024, 1, 20)
+
+
+@dataclass(frozen=True)
+class LakeOn:
+    """How a machine opens the lake; other processes can be given it. A machine is a directory's name."""
+
+    directory: Path
+    properties: Mapping[str, str] | None = None
+    """pyiceberg's, of a catalog on object storage."""
+
+    def __call__(self, machine: str) -> Lake:
+        if self.properties is None:
+            return Lake(self.directory / "lake")
+        documents = DirectoryStore(self.directory / "documents")
+        return Lake(self.directory / machine, Remote("s3://a-bucket", documents, self.properties))
+
+
+def storage(aws: Seaweed) -> dict[str, str]:
+    """Processes that are forked do not have the test's environment."""
+    keys = {"s3.access-key-id": ACCESS_KEY, "s3.secret-access-key": SECRET_KEY}
+    return {"s3.region": REGION, "s3.endpoint": aws.s3, **keys}
+
+
+def on_glue(aws: Seaweed, directory: Path) -> LakeOn:
+    return LakeOn(
+        directory, {"type": "glue", "client.region": REGION, "warehouse": f"s3://{aws.bucket()}/lake", **storage(aws)}
+    )
+
+
+def on_rest(aws: Seaweed, directory: Path) -> LakeOn:
+    server = {"uri": aws.catalog, "oauth2-server-uri": f"{aws.catalog}/v1/oauth/tokens"}
+    own = {"credential": f"{ACCESS_KEY}:{SECRET_KEY}", "warehouse": f"s3://{aws.table_bucket()}/"}
+    return LakeOn(directory, {"type": "rest", **server, **own, **storage(aws)})
+
+
+@pytest.fixture(params=["sqlite", "rest", "glue"])
+def open_lake(request: pytest.FixtureRequest, tmp_path: Path) -> LakeOn:
+    if request.param == "sqlite":
+        return LakeOn(tmp_path)
+    aws: Seaweed = request.getfixturevalue("aws")
+    request.getfixturevalue("moto")
+    return on_rest(aws, tmp_path) if request.param == "rest" else on_glue(aws, tmp_path)
+
+
+HISTORY = [record(n, "2024-01-10", f"2023-{1 + n % 12:02}-05") for n in range(1, 25)]
+CHANGES = [
+    envelope(record(1, "2024-01-20", "2023-02-05", arrest=True)),
+    envelope(record(30, "2024-01-20", "2024-01-11")),
+    envelope(record(31, "2024-01-20", ward="none")),
+]
+
+
+def load(lake: Lake) -> None:
+    load_history(lake, CHICAGO, ListFeed(HISTORY), DAY, "run")
+
+
+def test_a_lake_on_any_catalog_holds_the_same_rows(open_lake: LakeOn, tmp_path: Path) -> None:
+    lakes = [open_lake("one"), Lake(tmp_path / "other")]
+    for lake in lakes:
+        load(lake)
+        result = merge(lake, *CHANGES)
+        assert (result.rows, result.inserted, result.replaced, result.quarantined) == (25, 1, 1, 1)
+
+    found, expected = ([versions(lake, name) for name in ("crimes", "crimes_superseded")] for lake in lakes)
+    assert found == expected
+    assert len(found[0]) == 25
+    assert tables.names(lakes[0], "chicago") == ["crimes", "crimes_quarantine", "crimes_superseded"]
+
+
+def test_another_machine_sees_what_was_committed_and_nothing_is_committed_twice(open_lake: LakeOn) -> None:
+    load(open_lake("one"))
+    merge(open_lake("one"), *CHANGES)
+    other = open_lake("two")
+    before = snapshots(other), snapshots(other, "crimes_superseded")
+
+    load(other)
+    assert merge(other, *CHANGES).snapshot_id is None
+
+    assert (snapshots(other), snapshots(other, "crimes_superseded")) == before
+    assert properties(other)["inserted"] == "1"
+    assert versions(other) == versions(open_lake("one"))
+    assert DuckDBEngine(other, CHICAGO).query("SELECT count(*), count(DISTINCT id) FROM crimes").rows == [(25, 25)]
+
+
+def test_what_was_settled_is_the_same_on_every_machine(open_lake: LakeOn) -> None:
+    state = CityState("sample", "2024-01-10", 100, 7)
+    open_lake("one").begin_city("chicago", state)
+
+    assert open_lake("two").city("chicago") == state
+
+
+def test_insights_are_replaced_by_day(open_lake: LakeOn) -> None:
+    lake = open_lake("one")
+    load(lake)
+    insight = load_insights()[0]
+    rows = {DAY: DuckDBEngine(lake, CHICAGO).insight(insight, DAY)}
+
+    assert replace_days(lake, CHICAGO, insight, rows) == [DAY]
+    assert replace_days(open_lake("two"), CHICAGO, insight, rows) == []
+    assert len(snapshots(lake, insight.table)) == 1
+
+
+# Not moto's Glue, which takes every commit, whatever was committed in between: see test_glue_conflict.
+@pytest.mark.parametrize("open_lake", ["sqlite", "rest"], indirect=True)
+def test_a_late_commit_is_refused_and_takes_its_files_along(open_lake: LakeOn) -> None:
+    lake = open_lake("one")
+    load(lake)
+    outdated = tables.load(lake, "chicago", "crimes")
+    assert outdated is not None
+    merge(open_lake("two"), *CHANGES)
+    path = tables.new_data_path(outdated, "occurred_month=2024-01")
+    path.write_bytes(Path(tables.fetch(outdated, tables.data_files(outdated))[0]).read_bytes())
+    location = warehouse.location_of(outdated, path)
+
+    with pytest.raises(tables.StalePlan):
+        tables.commit(outdated, tables.Change((), (path,), {}))
+
+    assert not path.exists()
+    assert location not in {file.location for file in warehouse.stored_files(outdated)}
+    assert len(versions(lake)) == 25
+
+
+def write(open_lake: LakeOn, number: int) -> None:
+    lake = open_lake(str(number))
+    for one in range(DELIVERIES):
+        for attempt in range(10):
+            try:
+                merge_deliveries(lake, CHICAGO, delivery(one * WRITERS + number), {})
+                break
+            except LakeBusy:
+                # Overtaken five times: what a person or Dagster does is to run it again.
+                assert attempt < 9
+
+
+@pytest.mark.parametrize("open_lake", ["sqlite", "rest"], indirect=True)
+def test_writers_on_several_machines_lose_nothing(open_lake: LakeOn) -> None:
+    context = multiprocessing.get_context("forkserver")
+    processes = [context.Process(target=write, args=(open_lake, number)) for number in range(WRITERS)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(300)
+
+    assert [process.exitcode for process in processes] == [0] * WRITERS
+    everything = [line for number in range(WRITERS * DELIVERIES) for line in delivery(number)]
+    assert versions(open_lake("reader")) == sorted(model(everything).items())
+
+
+def test_glue_conflict(aws: Seaweed, moto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Glue says when another writer was faster: the merge plans again, and gives up with a sentence."""
+    lake = on_glue(aws, tmp_path)("one")
+    load(lake)
+    conflicts = [2]
+    client = lake.catalog.glue  # type: ignore[attr-defined]
+    update = client.update_table
+
+    def busy(**arguments: object) -> object:
+        if conflicts[0]:
+            conflicts[0] -= 1
+            raise client.exceptions.ConcurrentModificationException(
+                {"Error": {"Code": "ConcurrentModificationException", "Message": "Update table failed"}}, "UpdateTable"
+            )
+        return update(**arguments)
+
+    monkeypatch.setattr(client, "update_table", busy)
+    merge(lake, *CHANGES)
+    assert len(versions(lake)) == 25
+
+    conflicts[0] = 99
+    with pytest.raises(LakeBusy, match="run again later"):
+        merge(lake, envelope(record(40, "2024-01-20", "2024-01-11")))
+    conflicts[0] = 0
+    assert merge(lake, envelope(record(40, "2024-01-20", "2024-01-11"))).inserted == 1
+
+
+def test_upkeep(open_lake: LakeOn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "MOST_SMALL_FILES", 2)
+    lake = open_lake("one")
+    load(lake)
+    for number in range(4):
+        merge(lake, envelope(record(1, f"2024-01-{number + 11:02}", "2023-02-05", ward=str(number + 1))))
+    before = versions(lake), versions(lake, "crimes_superseded")
+
+    done = compaction.compact(lake, CHICAGO)
+    assert done["crimes_superseded"].files_removed == 4
+    later = datetime.now(UTC) + timedelta(hours=1)
+    expire(lake, CHICAGO, load_insights(), later)
+    removed = remove_orphans(lake, CHICAGO, later)
+
+    assert removed["crimes"].files_removed > 3
+    other = open_lake("two")
+    assert (versions(other), versions(other, "crimes_superseded")) == before
+    table = tables.load(other, "chicago", "crimes_superseded")
+    assert table is not None
+    stored = {file.location.rpartition("/")[2] for file in warehouse.stored_files(table) if ".parquet" in file.location}
+    assert len(stored) == table_sizes(other, "chicago")["crimes_superseded"].data_files == 1
+
+
+@pytest.mark.parametrize(
+    ("properties", "sentence"),
+    [
+        ({"uri": "http://127.0.0.1:9"}, "cannot be reached: see CRIME_CATALOG"),
+        ({"credential": "test-key:wrong"}, "refused the credentials: correct CRIME_CATALOG_CREDENTIAL"),
+        ({"s3.secret-access-key": "wrong"}, "see that the credentials are valid"),
+        ({"s3.endpoint": "http://127.0.0.1:9"}, "run again"),
+    ],
+)
+def test_a_catalog_or_storage_that_refuses_says_so_in_one_sentence(
+    properties: dict[str, str], sentence: str, aws: Seaweed, tmp_path: Path
+) -> None:
+    sound = on_rest(aws, tmp_path)
+    load(sound("one"))
+    assert sound.properties is not None
+    broken = LakeOn(tmp_path, {**sound.properties, **properties, "s3.connect-timeout": "1", "s3.request-timeout": "2"})
+
+    with pytest.raises(CrimeAssetsError, match=sentence):
+        DuckDBEngine(broken("two"), CHICAGO).query("SELECT count(*) FROM crimes")
+    with pytest.raises(CrimeAssetsError, match=sentence):
+        merge(broken("two"), *CHANGES)
+
+    assert merge(sound("one"), *CHANGES).inserted == 1

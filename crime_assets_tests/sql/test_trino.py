@@ -1,0 +1,139 @@
+"""Our statements on a real Trino server, whose dialect Athena's is: the same rows as on DuckDB.
+
+TRINO_URL names the server; `make test-trino` says how to start one. It reads the same tables through the same REST
+catalog and S3 server as DuckDB does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import partial
+from urllib.parse import urlsplit
+
+import pytest
+import sqlglot
+
+from crime_assets.aws.clients import Clients
+from crime_assets.core.sql import DIALECT, Insight, load_insights, render, statement
+from crime_assets.engines.athena import AthenaEngine
+from crime_assets.engines.athena_rows import Rows
+from crime_assets.engines.athena_statements import written
+from crime_assets.engines.duckdb import DuckDBEngine
+from crime_assets.lakehouse import tables
+from crime_assets.lakehouse.lake import Lake, Remote
+from crime_assets.streams.directory import DirectoryStore
+from crime_assets_tests.aws.athena_server import AthenaServer, on_trino
+from crime_assets_tests.aws.servers import ACCESS_KEY, REGION, SECRET_KEY, Seaweed
+from crime_assets_tests.build import CHICAGO
+from crime_assets_tests.engines.changing import DAYS, LAST, MEASURES, fill
+
+TRINO_URL = os.environ.get("TRINO_URL", "")
+pytestmark = pytest.mark.skipif(not TRINO_URL, reason="TRINO_URL names no Trino server: see `make test-trino`")
+
+CATALOG = "crime_assets_test"
+INSIGHTS = load_insights()
+
+
+@pytest.fixture(scope="module")
+def lake(seaweed: Seaweed, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """The changing city on the REST catalog."""
+    directory = tmp_path_factory.mktemp("trino")
+    lake = Lake(directory / "home", Remote("s3://lake", DirectoryStore(directory / "documents"), catalog(seaweed)))
+    fill(lake)
+    return lake
+
+
+def catalog(seaweed: Seaweed) -> dict[str, str]:
+    return {
+        "type": "rest",
+        "uri": seaweed.catalog,
+        "oauth2-server-uri": f"{seaweed.catalog}/v1/oauth/tokens",
+        "credential": f"{ACCESS_KEY}:{SECRET_KEY}",
+        "warehouse": f"s3://{seaweed.table_bucket()}/",
+        "s3.endpoint": seaweed.s3,
+        "s3.region": REGION,
+        "s3.access-key-id": ACCESS_KEY,
+        "s3.secret-access-key": SECRET_KEY,
+    }
+
+
+@pytest.fixture(scope="module")
+def trino_catalog(lake: Lake) -> Iterator[str]:
+    """The lake's catalog, made known to the server; it has to allow that (catalog.management=dynamic)."""
+    from trino.dbapi import connect
+
+    found = lake.catalog.properties
+    settings = {
+        "iceberg.catalog.type": "rest",
+        "iceberg.rest-catalog.uri": found["uri"],
+        "iceberg.rest-catalog.warehouse": found["warehouse"],
+        "iceberg.rest-catalog.security": "OAUTH2",
+        "iceberg.rest-catalog.oauth2.credential": found["credential"],
+        "iceberg.rest-catalog.oauth2.server-uri": found["oauth2-server-uri"],
+        "fs.native-s3.enabled": "true",
+        "s3.endpoint": found["s3.endpoint"],
+        "s3.region": REGION,
+        "s3.path-style-access": "true",
+        "s3.aws-access-key": ACCESS_KEY,
+        "s3.aws-secret-key": SECRET_KEY,
+    }
+    place = urlsplit(TRINO_URL)
+    cursor = connect(host=place.hostname, port=place.port, http_scheme=place.scheme, user="test").cursor()
+    cursor.execute(f"DROP CATALOG IF EXISTS {CATALOG}")
+    values = ", ".join(f"\"{name}\" = '{value}'" for name, value in settings.items())
+    cursor.execute(f"CREATE CATALOG {CATALOG} USING iceberg WITH ({values})")
+    yield CATALOG
+    cursor.execute(f"DROP CATALOG {CATALOG}")
+
+
+@pytest.fixture
+def engine(lake: Lake, trino_catalog: str, athena: AthenaServer) -> AthenaEngine:
+    athena.runs = on_trino(TRINO_URL, trino_catalog)
+    return AthenaEngine(lake, CHICAGO, Clients(), "crimes", lambda seconds: None)
+
+
+@pytest.fixture
+def duck(lake: Lake) -> Iterator[DuckDBEngine]:
+    engine = DuckDBEngine(lake, CHICAGO)
+    yield engine
+    engine.close()
+
+
+@pytest.mark.parametrize("insight", INSIGHTS, ids=lambda insight: insight.name)
+def test_an_insight(engine: AthenaEngine, duck: DuckDBEngine, insight: Insight) -> None:
+    for day in DAYS:
+        found, expected = engine.insight(insight, day), duck.insight(insight, day)
+        assert found.schema == expected.schema
+        assert found.to_pylist() == expected.to_pylist()
+
+
+@pytest.mark.parametrize("measurement", MEASURES)
+def test_a_measurement(engine: AthenaEngine, duck: DuckDBEngine, measurement: str) -> None:
+    for day in DAYS:
+        parameters = MEASURES[measurement]
+        assert engine.measure(measurement, day, **parameters) == duck.measure(measurement, day, **parameters)
+
+
+@pytest.mark.parametrize("name", ["crimes", "crimes_superseded", "crimes_removed", "crimes_quarantine"])
+@pytest.mark.parametrize("as_of", [None, *map(str, DAYS[1:])])
+def test_all_rows_of_a_table(engine: AthenaEngine, duck: DuckDBEngine, name: str, as_of: str | None) -> None:
+    asked = f"SELECT * FROM {name}"
+    found, expected = engine.query(asked, as_of), duck.query(asked, as_of)
+    assert found.columns == expected.columns
+    assert sorted(map(comparable, found.rows)) == sorted(map(comparable, expected.rows))
+
+
+def comparable(row: Sequence[object]) -> tuple[tuple[bool, str], ...]:
+    return tuple((value is None, str(value)) for value in row)
+
+
+def test_whether_anything_changed_later(lake: Lake, engine: AthenaEngine, trino_catalog: str) -> None:
+    """The engine finds this out of manifests; the statement says the same."""
+    for day in DAYS:
+        rows = Rows("chicago", partial(tables.load, lake, "chicago"))
+        query = sqlglot.parse_one(
+            render(statement("crimes", "changed_later"), DIALECT, {"as_of_day": day}), read=DIALECT
+        )
+        ran = on_trino(TRINO_URL, trino_catalog)(written(query, rows.source), "chicago")
+        assert ran.rows == [["true" if day < LAST else "false"]]

@@ -1,0 +1,158 @@
+"""The whole graph on the aws profile: the same tables as on the local one, and what happens when AWS refuses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.core.sql import load_insights
+from crime_assets_tests.aws.firehose_server import DeliveryStream
+from crime_assets_tests.aws.profiles import aws_profile, aws_variables
+from crime_assets_tests.aws.servers import Seaweed
+from crime_assets_tests.build import sample_profile
+from crime_assets_tests.graph import Graph, verdicts
+
+PROGRAM = Path(sys.executable).with_name("crime-assets")
+BEGUN = "2024-02-01T12:00:00"
+FIRST, LAST = "2024-01-25", "2024-01-27"
+DAYS = [date(2024, 1, 25), date(2024, 1, 26), date(2024, 1, 27)]
+ROWS = 2_000
+COUNTED = """
+SELECT
+  'crimes' AS what,
+  count(*) AS rows,
+  count(DISTINCT id) AS ids,
+  (SELECT bit_xor(hash(c)) FROM (SELECT * EXCLUDE (ingested_at) FROM crimes) AS c) AS contents
+FROM crimes
+"""
+"""Rows, ids, and one number for all that the rows hold, whatever their order."""
+INSIGHT = "SELECT '{0}', count(*), 0, bit_xor(hash(i)) FROM {0} AS i"
+
+
+@pytest.fixture
+def variables(aws: Seaweed, firehose: DeliveryStream, tmp_path: Path) -> dict[str, str]:
+    chosen = {"CRIME_FEED": "sample", "CRIME_SAMPLE_ROWS": str(ROWS)}
+    return aws_variables(aws, firehose, tmp_path / "machine", FIRST) | chosen
+
+
+def test_the_same_tables_as_on_the_local_profile(variables: dict[str, str], tmp_path: Path) -> None:
+    local = Graph(sample_profile(tmp_path / "local", rows=ROWS, now=BEGUN))
+    remote = Graph(aws_profile(variables, BEGUN))
+    for graph in (local, remote):
+        graph.load()
+    ran = [graph.run(FIRST, LAST) for graph in (local, remote)]
+
+    assert {check: found.passed for check, found in verdicts(ran[0]).items()} == {
+        check: found.passed for check, found in verdicts(ran[1]).items()
+    }
+    assert remote.contents(*DAYS) == local.contents(*DAYS)
+    assert len(remote.rows()) > ROWS
+    # A machine that has never seen the lake does the same days again: nothing is new.
+    again = Graph(aws_profile({**variables, "CRIME_HOME": str(tmp_path / "other")}, BEGUN))
+    before = remote.snapshots()
+    again.run(FIRST, LAST)
+    assert again.snapshots() == before
+    assert again.contents(*DAYS) == local.contents(*DAYS)
+
+
+def test_what_firehose_holds_back_is_waited_for(variables: dict[str, str], firehose: DeliveryStream) -> None:
+    firehose.server.buffer_seconds = 1.5
+    graph = Graph(aws_profile(variables, BEGUN))
+    graph.load()
+
+    ran = graph.run(FIRST)
+
+    put = graph.materialized("raw_crime_batches")[FIRST]["dagster/partition_row_count"].value
+    assert graph.materialized("crime_deliveries")[FIRST]["dagster/partition_row_count"].value == put
+    assert verdicts(ran)["delivery_complete"].passed
+
+
+def test_the_command_on_aws(variables: dict[str, str], aws: Seaweed) -> None:
+    environment = {**os.environ, **variables, "CRIME_SAMPLE_ROWS": "500"}
+
+    def command(*arguments: str, **other: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PROGRAM, *arguments],
+            env={**environment, **other},
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+
+    begun = command("run", "--from", FIRST, "--to", FIRST)
+    assert begun.returncode == 0, begun.stderr
+    assert "rows in crimes" in begun.stdout
+    asked = command("query", "--format", "csv", "SELECT count(*) = count(DISTINCT id) AS one FROM crimes")
+    assert (asked.stdout.split(), asked.returncode) == (["one", "true"], 0)
+
+    refused = command("run", "--from", FIRST, "--to", FIRST, AWS_SECRET_ACCESS_KEY="wrong")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1), refused.stderr
+    assert "see that the credentials are valid" in refused.stderr
+    assert "wrong" not in refused.stderr
+    missing = command("status", CRIME_LANDING="s3://no-such-bucket/landing")
+    assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1), missing.stderr
+    assert "no-such-bucket, it does not exist" in missing.stderr
+    later = command("status", CRIME_FIRST_DAY="2024-01-26")
+    assert (later.returncode, later.stderr.count("\n")) == (2, 1)
+    assert "CRIME_FIRST_DAY is 2024-01-26: set it to 2024-01-25" in later.stderr
+
+    assert command("run", "--from", FIRST, "--to", FIRST).returncode == 0
+
+
+def test_the_real_export(aws: Seaweed, firehose: DeliveryStream, tmp_path: Path, shared_data: Path) -> None:
+    """767,264 rows, row for row the same as on the local profile, and the ten insights too."""
+    days = ("2018-11-18", "2018-11-19")
+    export = {"CRIME_FEED": "export", "CRIME_EXPORT": str(shared_data / "chicago" / "Crimes_-_201[678].csv.gz")}
+    local = {"CRIME_HOME": str(tmp_path / "local")}
+    remote = aws_variables(aws, firehose, tmp_path / "machine", days[0])
+
+    def command(profile: dict[str, str], *arguments: str) -> str:
+        done = subprocess.run(
+            [PROGRAM, *arguments],
+            env={**os.environ, **export, **profile},
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    for profile in (local, remote):
+        command(profile, "run", "--from", days[0], "--to", days[1])
+    asked = " UNION ALL ".join([COUNTED, *(INSIGHT.format(insight.table) for insight in load_insights())])
+    found = [command(profile, "query", "--format", "csv", f"{asked} ORDER BY ALL") for profile in (local, remote)]
+    assert "crimes,767264,767264," in found[0]
+    assert len(found[0].splitlines()) == 12
+    assert found[1] == found[0]
+
+
+def test_a_firehose_that_is_too_busy_fails_the_day_and_the_next_run_goes_on(
+    variables: dict[str, str], firehose: DeliveryStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crime_assets.streams.firehose._GIVE_UP_SECONDS", 0.2)
+    graph = Graph(aws_profile(variables, BEGUN))
+    graph.load()
+    firehose.server.fail_every = 1
+
+    failed = graph.run(FIRST, fails=True)
+
+    sentences = [event.step_failure_data.error for event in failed.get_step_failure_events()]
+    assert any("Firehose took no record" in str(error) for error in sentences)
+    firehose.server.fail_every = 0
+    rows = len(graph.rows())
+    graph.run(FIRST)
+    assert len(graph.rows()) > rows
+
+
+def test_a_server_that_is_away_is_one_sentence(variables: dict[str, str]) -> None:
+    away = {**variables, "CRIME_CATALOG": "http://127.0.0.1:9"}
+    with pytest.raises(CrimeAssetsError, match="cannot be reached: see CRIME_CATALOG"):
+        aws_profile(away, BEGUN).engine.query("SELECT 1")
