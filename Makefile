@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check format bench stress clean
+.PHONY: help run dev test test-trino check format bench stress clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/.local  ## set up what the local profile needs and run the main job on the sample city
 	@$(BIN)/crime-assets run
@@ -17,6 +17,20 @@ dev: $(VENV)/.local  ## Dagster's UI and daemon on http://127.0.0.1:3000, on the
 
 test: $(VENV)/.dev  ## set up for tests and run them
 	$(BIN)/python -m pytest
+
+test-trino: $(VENV)/.dev  ## our statements on a real Trino server, which TRINO_URL names
+ifndef TRINO_URL
+	@echo "Start a Trino server (476 or later) that may be given catalogs, then say where it is:"
+	@echo "  docker run --rm --network host -e CATALOG_MANAGEMENT=dynamic trinodb/trino"
+	@echo "  make test-trino TRINO_URL=http://127.0.0.1:8080"
+	@echo "Without Docker: io.trino:trino-server from Maven Central and Java 24 or later; in etc/, config.properties with"
+	@echo "coordinator=true, node-scheduler.include-coordinator=true, http-server.http.port=8080,"
+	@echo "discovery.uri=http://127.0.0.1:8080, catalog.management=dynamic; node.properties with node.environment=test,"
+	@echo "node.bind-ip=127.0.0.1, node.internal-address=127.0.0.1; then bin/launcher run."
+	@exit 2
+else
+	TRINO_URL=$(TRINO_URL) $(BIN)/python -m pytest --numprocesses=0 crime_assets_tests/sql/test_trino.py
+endif
 
 check: $(VENV)/.dev  ## format, lint, types, imports, definitions
 	$(BIN)/ruff format --check .

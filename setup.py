@@ -1,8 +1,24 @@
 """Packaging: what the local profile needs; everything heavier is an extra."""
 
+import shutil
+from pathlib import Path
+
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+
+class BuildWithSql(build_py):
+    """A wheel has the statements inside the package; a checkout, also an editable one, has them beside it."""
+
+    def run(self) -> None:
+        """Copy sql/ into the package that is being built."""
+        super().run()
+        if not self.editable_mode:
+            shutil.copytree("sql", Path(self.build_lib, "crime_assets", "sql"), dirs_exist_ok=True)
+
 
 setup(
+    cmdclass={"build_py": BuildWithSql},
     name="crime-assets",
     version="0.1.0",
     description="City crime records as a trustworthy lakehouse: Dagster, Iceberg, DuckDB",
@@ -21,7 +37,7 @@ setup(
         "orjson",
     ],
     extras_require={
-        "aws": ["dagster-aws", "boto3", "pyiceberg[glue]", "dagster-postgres"],
+        "aws": ["dagster-aws", "dagster-pipes", "boto3", "pyiceberg[glue]", "dagster-postgres"],
         # The third holds Iceberg's jars for Spark 3.5, the release that AWS Glue 5 runs; 1.0.3 lacks classes.
         "spark": ["dagster-pyspark", "pyspark>=3.5,<3.6", "snowpark-connect-deps-iceberg==1.0.2"],
         "dev": [

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import backfill, day_run, exports, history, insights, merging
+from benchmarks import backfill, day_run, exports, firehose, history, insights, merging
 from benchmarks.measuring import Figure, table
 from benchmarks.results import SPEED, write_part
 
@@ -30,6 +30,7 @@ def main(rows: int = ROWS) -> None:
         place = Path(directory)
         add(day_run.figures(place))
         add(backfill.figures(place))
+        add(firehose.figures(place))
         loaded, few, many = history.figures(rows, rows // 10, place)
         add(loaded)
         add(exports.figures(rows, place))

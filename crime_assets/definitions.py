@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from crime_assets import assets, checks
-from crime_assets.automation import jobs, schedules, sensors
+from crime_assets.automation import jobs, notices, schedules, sensors
 from crime_assets.core.sql import load_insights
 from crime_assets.partitions import change_days
 from crime_assets.profiles import Profile, Settings, open_profile
@@ -22,7 +22,7 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
         assets=assets.build(days, profile.city, load_insights()),
         asset_checks=checks.build(),
         schedules=schedules.build(days, profile.city.timezone),
-        sensors=sensors.build(),
+        sensors=[*sensors.build(), *notices.build(profile.notices)],
         resources={**resources(profile), **(overrides or {})},
         loggers={"console": dg.colored_console_logger, "progress": progress},
         # A step is a second of work at most: a process for each would cost many times that.

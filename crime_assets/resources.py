@@ -7,6 +7,7 @@ from collections.abc import Callable
 import dagster as dg
 
 from crime_assets.profiles import Profile
+from crime_assets.work.choice import work_for
 
 
 def resources(profile: Profile) -> dict[str, dg.ResourceDefinition]:
@@ -19,6 +20,7 @@ def resources(profile: Profile) -> dict[str, dg.ResourceDefinition]:
         "stream": (profile.stream, "How batches become deliveries."),
         "lake": (lambda: profile.lake, "The Iceberg tables and their one writer."),
         "engine": (lambda: profile.engine, "What runs SQL over the lake."),
+        "work": (lambda: work_for(profile), "Where the steps that write tables are done."),
     }
     return {
         name: dg.ResourceDefinition(lambda _, build=build: build(), description=description)

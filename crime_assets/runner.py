@@ -15,6 +15,7 @@ from uuid import uuid4
 import dagster as dg
 
 from crime_assets.automation.jobs import BACKFILL, LOAD_HISTORY, RUN
+from crime_assets.automation.notices import announce_run
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.definitions import build_defs
 from crime_assets.lakehouse.history import history_before
@@ -45,10 +46,10 @@ def run(profile: Profile, first: date | None, last: date | None, *, insights: bo
         with dg.DagsterInstance.get() as instance:
             if not loaded:
                 say(f"Loading the history of {profile.city.title} before {first} ({profile.feed.name} feed)")
-                _execute(definitions, LOAD_HISTORY, instance, {})
+                _execute(profile, definitions, LOAD_HISTORY, instance, {})
             say(f"Running change days {first} to {last} ({profile.feed.name} feed)")
             days = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
-            evaluations = _execute(definitions, RUN if insights else BACKFILL, instance, days)
+            evaluations = _execute(profile, definitions, RUN if insights else BACKFILL, instance, days)
     return _report(profile, last, evaluations)
 
 
@@ -106,18 +107,31 @@ def prepare_home(profile: Profile) -> None:
 
 
 def _execute(
-    definitions: dg.Definitions, job: str, instance: dg.DagsterInstance, tags: Mapping[str, str]
+    profile: Profile, definitions: dg.Definitions, job: str, instance: dg.DagsterInstance, tags: Mapping[str, str]
 ) -> list[dg.AssetCheckEvaluation]:
     run_id = str(uuid4())
-    with _held_open(instance, run_id):
-        result = definitions.resolve_job_def(job).execute_in_process(
-            run_id=run_id,
-            instance=instance,
-            tags=dict(tags),
-            run_config={"loggers": {"progress": {}}},
-            raise_on_error=True,
-        )
+    is_of_days = bool(tags)
+    try:
+        with _held_open(instance, run_id):
+            result = definitions.resolve_job_def(job).execute_in_process(
+                run_id=run_id,
+                instance=instance,
+                tags=dict(tags),
+                run_config={"loggers": {"progress": {}}},
+                raise_on_error=True,
+            )
+    except Exception:
+        _announce(profile, instance, run_id)
+        raise
+    if is_of_days:
+        _announce(profile, instance, run_id)
     return list(result.get_asset_check_evaluations())
+
+
+def _announce(profile: Profile, instance: dg.DagsterInstance, run_id: str) -> None:
+    """Tell what came of a run. The daemon's sensors do not see runs of this process."""
+    if profile.notices is not None:
+        announce_run(instance, run_id, profile, profile.notices, say)
 
 
 @contextmanager

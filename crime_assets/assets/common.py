@@ -7,6 +7,8 @@ from datetime import date
 import dagster as dg
 
 OWNERS = ["team:data-engineering"]
+POOL = "lake"
+"""What writes tables shares a pool, in which a deployment gives out one slot."""
 PREVIEW_ROWS = 10
 
 # The policy is called beta in this release, and every use of it would be warned of.

@@ -4,21 +4,20 @@ from datetime import timedelta
 
 import dagster as dg
 
-from crime_assets.assets.common import OWNERS, preview_of, table_schema
+from crime_assets.assets.common import OWNERS, POOL, preview_of, table_schema
 from crime_assets.engines import Engine
 from crime_assets.feeds import Feed
 from crime_assets.lakehouse.schema import CRIMES
 from crime_assets.profiles import Profile
 from crime_assets.work import Work
-from crime_assets.work.resource import WORK
 
 
 @dg.asset(
     group_name="lake",
     kinds={"python", "iceberg"},
     owners=OWNERS,
+    pool=POOL,
     metadata={"dagster/column_schema": table_schema((c.name, c.type, c.doc) for c in CRIMES)},
-    resource_defs=WORK,
 )
 def crime_history(
     context: dg.AssetExecutionContext,

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from crime_assets.assets.common import OWNERS, preview
+from crime_assets.assets.common import OWNERS, POOL, preview
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.feeds import Feed
 from crime_assets.lakehouse.history import history_before
@@ -27,6 +27,7 @@ class ReconciliationConfig(dg.Config):
     group_name="lake",
     kinds={"python", "iceberg", "duckdb"},
     owners=OWNERS,
+    pool=POOL,
 )
 def crime_reconciliation(
     context: dg.AssetExecutionContext,

@@ -2,12 +2,11 @@
 
 import dagster as dg
 
-from crime_assets.assets.common import OWNERS, TOGETHER, column_lineage, days_of, preview_of, table_schema
+from crime_assets.assets.common import OWNERS, POOL, TOGETHER, column_lineage, days_of, preview_of, table_schema
 from crime_assets.cities import City
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.schema import COMPUTED_FROM, CRIMES
 from crime_assets.work import Work
-from crime_assets.work.resource import WORK
 
 _DAYS_SHOWN = 7
 """Days of a range that get a preview, the newest: to show a year's days would take longer than to merge them."""
@@ -24,11 +23,11 @@ def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition
         group_name="lake",
         kinds={"python", "iceberg", "duckdb"},
         owners=OWNERS,
+        pool=POOL,
         metadata={
             "dagster/column_schema": table_schema((c.name, c.type, c.doc) for c in CRIMES),
             "dagster/table_name": f"{city.name}.crimes",
         },
-        resource_defs=WORK,
     )
     def crimes(
         context: dg.AssetExecutionContext,

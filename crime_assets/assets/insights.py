@@ -2,12 +2,11 @@
 
 import dagster as dg
 
-from crime_assets.assets.common import OWNERS, TOGETHER, column_lineage, days_of, preview_of, table_schema
+from crime_assets.assets.common import OWNERS, POOL, TOGETHER, column_lineage, days_of, preview_of, table_schema
 from crime_assets.cities import City
 from crime_assets.core.sql import Insight
 from crime_assets.engines import Engine
 from crime_assets.work import Work
-from crime_assets.work.resource import WORK
 from crime_assets.work.steps import InsightDay
 
 FOLLOWS_CRIMES = (
@@ -31,12 +30,12 @@ def build(insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> d
         group_name="insights",
         kinds={"sql", "iceberg"},
         owners=OWNERS,
+        pool=POOL,
         metadata={
             "dagster/column_schema": table_schema((column.name, "", column.doc) for column in insight.columns),
             "dagster/table_name": f"{city.name}.{insight.table}",
             "sql": dg.MetadataValue.md(f"```sql\n{insight.statement}\n```"),
         },
-        resource_defs=WORK,
     )
     def insight_asset(
         context: dg.AssetExecutionContext,

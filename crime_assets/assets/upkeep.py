@@ -7,7 +7,7 @@ from datetime import timedelta
 import dagster as dg
 from pydantic import Field
 
-from crime_assets.assets.common import OWNERS
+from crime_assets.assets.common import OWNERS, POOL
 from crime_assets.core.sql import Insight
 from crime_assets.lakehouse.compaction import Compacted, compact
 from crime_assets.lakehouse.expiry import Expired, expire
@@ -34,7 +34,7 @@ class OrphansConfig(dg.Config):
 def build(insights: Sequence[Insight]) -> list[dg.AssetsDefinition]:
     """The three assets, one after another."""
 
-    @dg.asset(group_name=GROUP, kinds={"iceberg", "duckdb"}, owners=OWNERS)
+    @dg.asset(group_name=GROUP, kinds={"iceberg", "duckdb"}, owners=OWNERS, pool=POOL)
     def lake_compaction(profile: dg.ResourceParam[Profile], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
         """Many small files of a table are made one, and so are its manifests, where there are too many. No row changes.
 
@@ -42,7 +42,7 @@ def build(insights: Sequence[Insight]) -> list[dg.AssetsDefinition]:
         """
         return _kept_up(lake, profile.city.name, lambda: compact(lake, profile.city))
 
-    @dg.asset(deps=[lake_compaction], group_name=GROUP, kinds={"iceberg"}, owners=OWNERS)
+    @dg.asset(deps=[lake_compaction], group_name=GROUP, kinds={"iceberg"}, owners=OWNERS, pool=POOL)
     def lake_expiry(
         config: ExpiryConfig, profile: dg.ResourceParam[Profile], lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult[None]:
@@ -53,7 +53,7 @@ def build(insights: Sequence[Insight]) -> list[dg.AssetsDefinition]:
         before = profile.clock() - timedelta(days=config.retention_days)
         return _kept_up(lake, profile.city.name, lambda: expire(lake, profile.city, insights, before))
 
-    @dg.asset(deps=[lake_expiry], group_name=GROUP, kinds={"iceberg", "file"}, owners=OWNERS)
+    @dg.asset(deps=[lake_expiry], group_name=GROUP, kinds={"iceberg", "file"}, owners=OWNERS, pool=POOL)
     def lake_orphans(
         config: OrphansConfig, profile: dg.ResourceParam[Profile], lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult[None]:

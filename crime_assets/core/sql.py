@@ -20,11 +20,13 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from crime_assets.core.errors import UsageError
 from crime_assets.core.spark_sql import for_spark
 
-SQL_DIRECTORY = Path(__file__).parents[2] / "sql"
+# A wheel has the files inside the package, see setup.py; a checkout has them beside it.
+SQL_DIRECTORY = next(place / "sql" for place in Path(__file__).parents[1:3] if (place / "sql").is_dir())
 DIALECT = "athena"
 PARAMETERS = frozenset({"as_of_day"})
 """Parameters an insight may use."""
 
+_LOCATION = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=-]+)*/?")
 _FILE_NAME = re.compile(r"(?P<number>\d\d)_(?P<name>[a-z][a-z0-9_]*)\.sql")
 _COLUMN = re.compile(r"(?P<name>[a-z][a-z0-9_]*): (?P<doc>.+?)(?: \[(?P<sources>[a-z0-9_]+(?:, [a-z0-9_]+)*)\])?")
 
@@ -81,6 +83,31 @@ def render(statement: str, dialect: str, parameters: Mapping[str, date | float])
     Raises UsageError if it is not one query, asks for a parameter that is not given, or cannot be translated.
     """
     return _rendered(statement, dialect, tuple(sorted(parameters.items())))
+
+
+def render_table(statement: str, locations: Mapping[str, str]) -> str:
+    """A CREATE statement in the Athena dialect, its parameters replaced by locations in S3, such as s3://crimes/landing.
+
+    Raises UsageError if it is something else, asks for a location that is not given, or one is no location.
+    """
+    try:
+        (create,) = sqlglot.parse(statement, read=DIALECT)
+    except (SqlglotError, ValueError) as error:
+        raise UsageError("The SQL is not one statement in the Athena dialect: write one CREATE statement.") from error
+    if not isinstance(create, exp.Create):
+        raise UsageError("The SQL creates nothing: write one CREATE statement.")
+    if missing := {found.name for found in create.find_all(exp.Placeholder)} - locations.keys():
+        raise UsageError(f"The SQL asks for {_listed(missing)}: give a location for each parameter.")
+    for location in locations.values():
+        if not _LOCATION.fullmatch(location):
+            raise UsageError(f"{location[:200]!r} is no place in S3: write it like s3://bucket/prefix.")
+
+    def fill(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Placeholder):
+            return exp.Literal.string(f"{locations[node.name].rstrip('/')}/")
+        return node
+
+    return create.transform(fill).sql(DIALECT, pretty=True, comments=False)
 
 
 @lru_cache(maxsize=512)

@@ -46,13 +46,20 @@ def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
     return [day for day in sorted(_days(table)) if days and day >= min(days)]
 
 
-def replace_days(lake: Lake, city: City, insight: Insight, results: Mapping[date, pa.Table]) -> list[date]:
+def replace_days(
+    lake: Lake,
+    city: City,
+    insight: Insight,
+    results: Mapping[date, pa.Table],
+    known: Mapping[str, str] | None = None,
+) -> list[date]:
     """Put the results in place of what the table holds for their days; returns the days whose rows changed.
 
-    Nothing is committed where nothing changed.
+    `known` is what `present_snapshots` gave before they were computed; needed where another machine may have merged
+    since, which the lake's lock does not keep out. Nothing is committed where nothing changed.
     """
     with lake.writing():
-        marks = _present_snapshots(lake, city)
+        marks = known or present_snapshots(lake, city)
         for _ in range(_PLANS):
             try:
                 return _replace(lake, city, insight, results, marks)
@@ -113,7 +120,8 @@ def _same(table: Table, files: list[DataFile], rows: pa.Table) -> bool:
     return bool(held.schema.names == rows.schema.names and held.cast(rows.schema).equals(rows))
 
 
-def _present_snapshots(lake: Lake, city: City) -> dict[str, str]:
+def present_snapshots(lake: Lake, city: City) -> dict[str, str]:
+    """What an insight that is computed now knows, as its snapshot will say."""
     found = {}
     for mark, name in SEEN.items():
         table = tables.load(lake, city.name, name)

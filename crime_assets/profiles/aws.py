@@ -14,6 +14,7 @@ from crime_assets.aws.region import check_bucket
 from crime_assets.core.errors import UsageError
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.lake import CityState, Lake, Remote
+from crime_assets.notices import Notices
 from crime_assets.profiles.local import Profile
 from crime_assets.profiles.settings import AwsSettings, Settings
 from crime_assets.streams import LandingStore, Stream
@@ -70,6 +71,13 @@ class AwsProfile(Profile):
 
             return DuckDBEngine(self.lake, self.city)
         return super().engine
+
+    @cached_property
+    def notices(self) -> Notices | None:
+        """Whom days are announced to; None where neither a topic nor a namespace is set."""
+        if not (self.aws.notices_topic or self.aws.metrics_namespace):
+            return None
+        return Notices(self.clients, self.aws.notices_topic, self.aws.metrics_namespace)
 
     @property
     def first_change_day(self) -> date:

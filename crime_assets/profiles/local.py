@@ -18,10 +18,10 @@ from crime_assets.profiles.settings import Settings
 from crime_assets.streams import LandingStore, Stream
 
 if TYPE_CHECKING:
-    from dagster_pyspark import LazyPySparkResource
     from pyspark.sql import SparkSession
 
     from crime_assets.lakehouse.writers import Writer
+    from crime_assets.notices import Notices
 
 FIRST_RUN_DAYS = 7
 """A lake that is begun without a first change day begins this many complete days ago."""
@@ -36,7 +36,7 @@ class Profile:
     def __init__(self, settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.settings = settings
         self.clock = clock
-        self._spark: LazyPySparkResource | None = None
+        self._spark: SparkSession | None = None
 
     @cached_property
     def city(self) -> City:
@@ -85,14 +85,11 @@ class Profile:
 
     def spark(self) -> SparkSession:
         """The one Spark session of this process, with the lake's catalog; it starts a Java machine."""
-        from dagster_pyspark import LazyPySparkResource
-
         from crime_assets.lakehouse.spark.session import spark_settings
 
         if self._spark is None:
-            self._spark = LazyPySparkResource(spark_config=spark_settings(self.lake))
-        session: SparkSession = self._spark.spark_session
-        return session
+            self._spark = _session(spark_settings(self.lake))
+        return self._spark
 
     @cached_property
     def feed(self) -> Feed:
@@ -120,6 +117,11 @@ class Profile:
                     rows=state.sample_rows,
                     seed=state.sample_seed,
                 )
+
+    @property
+    def notices(self) -> Notices | None:
+        """Whom days are announced to: nobody, on this profile."""
+        return None
 
     @property
     def today(self) -> date:
@@ -153,3 +155,18 @@ class Profile:
         # The sample city's records reach back from the first change day, which is settled only now.
         self.__dict__.pop("feed", None)
         return state
+
+
+def _session(settings: dict[str, str]) -> SparkSession:
+    try:
+        from dagster_pyspark import LazyPySparkResource
+    except ImportError:
+        # A job elsewhere has Spark without Dagster.
+        from pyspark.sql import SparkSession
+
+        builder = SparkSession.builder.appName("crime-assets")
+        for name, value in settings.items():
+            builder = builder.config(name, value)
+        return builder.getOrCreate()
+    session: SparkSession = LazyPySparkResource(spark_config=settings).spark_session
+    return session

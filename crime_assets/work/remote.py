@@ -71,6 +71,7 @@ class Remote:
         except RuntimeError as error:
             # What both clients raise for a job that did not end well.
             reason = " ".join(str(error).split()).rstrip(": ")
+        self._profile.lake.refresh()
         if reader.answer is None:
             raise AwsError(
                 f"The {self._launcher.name} gave no answer ({reason}): look at its log for more, then run again."

@@ -11,7 +11,7 @@ from crime_assets.core.sql import Insight
 from crime_assets.engines import Engine
 from crime_assets.feeds import Feed
 from crime_assets.lakehouse.history import HistoryResult, history_before
-from crime_assets.lakehouse.insights import replace_days, stale_days
+from crime_assets.lakehouse.insights import present_snapshots, replace_days, stale_days
 from crime_assets.lakehouse.merge import MergeResult
 from crime_assets.profiles import Profile
 from crime_assets.streams.inventory import Inventory, read_inventory, record_merged
@@ -70,9 +70,10 @@ def compute(profile: Profile, engine: Engine, insight: Insight, days: Sequence[d
     lake, city = profile.lake, profile.city
     # As one: a merge in between would be marked as known to results that were computed before it.
     with lake.writing():
+        known = present_snapshots(lake, city)
         computed = sorted({*days, *stale_days(lake, city, insight)})
         results = {day: engine.insight(insight, day) for day in computed}
-        changed = replace_days(lake, city, insight, results)
+        changed = replace_days(lake, city, insight, results, known)
     return InsightResult(
         [
             InsightDay(day, rows.num_rows, day in changed, rows.slice(0, _PREVIEW_ROWS).to_pylist())

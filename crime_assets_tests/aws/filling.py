@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import subprocess
+from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -39,12 +40,13 @@ def fill(server: Seaweed, bucket: str, names: Sequence[str]) -> None:
 
 def pour(server: Seaweed, bucket: str, names: Iterable[str], file: Path) -> None:
     """The same for a million: written to `file` as the server dumps what it holds, and loaded from there."""
-    at = 1_700_000_000
+    at, last_names = 1_700_000_000, deque[str](maxlen=100)
     attributes = (
         _field(1, 1) + _field(2, at) + _field(3, 0o660) + _field(6, at) + _field(14, hashlib.md5(b"x").digest())
     )
     with file.open("wb") as dump:
         for name in names:
+            last_names.append(name)
             folder, _, last = f"/buckets/{bucket}/{name}".rpartition("/")
             entry = _field(1, last.encode()) + _field(4, attributes) + _field(9, b"x")
             content = _field(1, folder.encode()) + _field(2, entry)
@@ -58,6 +60,8 @@ def pour(server: Seaweed, bucket: str, names: Iterable[str], file: Path) -> None
     ]
     load = f"fs.meta.load -concurrency={_AT_ONCE} {file}\nexit\n"
     subprocess.run(shell, input=load.encode(), stdout=subprocess.DEVNULL, check=True)
+    # The shell ends without waiting for what it loads last.
+    fill(server, bucket, list(last_names))
 
 
 def _field(number: int, value: int | bytes) -> bytes:

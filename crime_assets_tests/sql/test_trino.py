@@ -102,7 +102,7 @@ def duck(lake: Lake) -> Iterator[DuckDBEngine]:
 
 @pytest.mark.parametrize("insight", INSIGHTS, ids=lambda insight: insight.name)
 def test_an_insight(engine: AthenaEngine, duck: DuckDBEngine, insight: Insight) -> None:
-    for day in DAYS:
+    for day in DAYS[::2]:
         found, expected = engine.insight(insight, day), duck.insight(insight, day)
         assert found.schema == expected.schema
         assert found.to_pylist() == expected.to_pylist()
@@ -110,13 +110,13 @@ def test_an_insight(engine: AthenaEngine, duck: DuckDBEngine, insight: Insight) 
 
 @pytest.mark.parametrize("measurement", MEASURES)
 def test_a_measurement(engine: AthenaEngine, duck: DuckDBEngine, measurement: str) -> None:
-    for day in DAYS:
+    for day in DAYS[::2]:
         parameters = MEASURES[measurement]
         assert engine.measure(measurement, day, **parameters) == duck.measure(measurement, day, **parameters)
 
 
 @pytest.mark.parametrize("name", ["crimes", "crimes_superseded", "crimes_removed", "crimes_quarantine"])
-@pytest.mark.parametrize("as_of", [None, *map(str, DAYS[1:])])
+@pytest.mark.parametrize("as_of", [None, *map(str, DAYS[1::2])])
 def test_all_rows_of_a_table(engine: AthenaEngine, duck: DuckDBEngine, name: str, as_of: str | None) -> None:
     asked = f"SELECT * FROM {name}"
     found, expected = engine.query(asked, as_of), duck.query(asked, as_of)
@@ -130,7 +130,7 @@ def comparable(row: Sequence[object]) -> tuple[tuple[bool, str], ...]:
 
 def test_whether_anything_changed_later(lake: Lake, engine: AthenaEngine, trino_catalog: str) -> None:
     """The engine finds this out of manifests; the statement says the same."""
-    for day in DAYS:
+    for day in DAYS[::2]:
         rows = Rows("chicago", partial(tables.load, lake, "chicago"))
         query = sqlglot.parse_one(
             render(statement("crimes", "changed_later"), DIALECT, {"as_of_day": day}), read=DIALECT

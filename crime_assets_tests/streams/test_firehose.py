@@ -292,8 +292,13 @@ class TestRefusals:
         monkeypatch.setattr(under_test, "_GIVE_UP_SECONDS", 15.0)
         firehose.server.fail_every = 2
         lines = batch(1, 500)
-        # Half of the records are taken, then half of the rest, …: nine calls, with pauses of ten seconds in the end.
-        stream = FirehoseStream(client, firehose.name, sleep=time_of.sleep, clock=time_of.clock, chance=lambda: 1.0)
+
+        def sleep(seconds: float) -> None:
+            # Half of the records are taken, then half of the rest, …; once that took long, a call is refused whole.
+            firehose.server.throttled_calls = int(time_of.now < 15 <= time_of.now + seconds)
+            time_of.sleep(seconds)
+
+        stream = FirehoseStream(client, firehose.name, sleep=sleep, clock=time_of.clock, chance=lambda: 1.0)
         stream.put(DAY, lines)
         stream.close()
         assert time_of.now > 15

@@ -7,7 +7,6 @@ The lake is a local one that both ends see.
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,7 +26,7 @@ from crime_assets.core.errors import CrimeAssetsError, LakeError, UsageError
 from crime_assets.lakehouse.spark import session
 from crime_assets.profiles import Profile, Settings
 from crime_assets.profiles.settings import Place
-from crime_assets.work import Work, resource
+from crime_assets.work import Work
 from crime_assets.work.choice import work_for
 from crime_assets.work.in_process import InProcess
 from crime_assets.work.launchers import EmrServerlessApplication, GlueJob, Launcher, launcher_named
@@ -91,8 +90,7 @@ def _remote(profile: Profile, launcher: Launcher, bucket: str) -> Remote:
 
 
 def _graph(profile: Profile, work: Work, monkeypatch: pytest.MonkeyPatch) -> Graph:
-    monkeypatch.setattr(resource, "work_for", lambda _: work)
-    return Graph(profile)
+    return Graph(profile, overrides={"work": dg.ResourceDefinition.hardcoded_resource(work)})
 
 
 def _crimes() -> list[dict[str, object]]:
@@ -186,6 +184,7 @@ def test_a_glue_job_leaves_the_same_as_this_process(
     assert TOKEN not in log
 
 
+@pytest.mark.stress
 @pytest.mark.skipif(session.missing() is not None, reason=str(session.missing()))
 def test_a_job_with_spark_leaves_the_same_rows(
     bucket: str, jobs: JobServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -199,8 +198,6 @@ def test_a_job_with_spark_leaves_the_same_rows(
     _graph(there, InProcess(there), monkeypatch).load()
     launcher = _define("crimes", bucket, crime_home=str(there.settings.home))
     with_spark = Profile(replace(there.settings, engine="spark"), there.clock)
-    # Profile.spark is by dagster-pyspark.
-    shutil.rmtree(jobs.directory / "without")
     found = _graph(there, _remote(with_spark, launcher, bucket), monkeypatch)
 
     found.run(FIRST, SECOND, job="backfill_change_days")

@@ -32,6 +32,7 @@ class One:
     """A lake and its writer."""
 
     def __init__(self, home: Path, session: SparkSession | None) -> None:
+        self.session = session
         self.lake = Lake(home)
         self.landing = DirectoryStore(self.lake.landing)
         self.writer: Writer = (
@@ -39,6 +40,13 @@ class One:
             if session is not None
             else EmbeddedWriter(self.lake, CHICAGO, self.landing)
         )
+
+    def deliver(self, day: date, name: str, lines: Iterable[bytes]) -> None:
+        self.landing.write(f"{keys.deliveries_prefix('chicago', day)}{name}", b"".join(lines))
+
+    def close(self) -> None:
+        if isinstance(self.writer, SparkWriter):
+            self.writer.close()
 
     def inventories(self, *days: date) -> Mapping[date, Inventory]:
         return take_inventories(self.landing, "chicago", days)
@@ -63,9 +71,9 @@ class Pair:
         return found
 
     def deliver(self, day: date, name: str, lines: Iterable[bytes]) -> None:
-        content = b"".join(lines)
+        whole = list(lines)
         for one in self.both:
-            one.landing.write(f"{keys.deliveries_prefix('chicago', day)}{name}", content)
+            one.deliver(day, name, whole)
 
     def merge(self, *days: date) -> MergeResult:
         """Merge these days; what Spark says of it."""
@@ -79,6 +87,10 @@ class Pair:
         for one in self.both:
             removal = Removal(gone, on, datetime(2024, 2, 1, tzinfo=UTC))
             assert remove(one.lake, CHICAGO, removal, {}) == len(gone)
+
+    def close(self) -> None:
+        for one in self.both:
+            one.close()
 
     def differing(self) -> str:
         """What differs, for a person; empty where nothing does."""
@@ -116,6 +128,6 @@ def _without(result: object, *names: str) -> dict[str, object]:
 def _without_moments(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A history is pulled when it is loaded, and a damaged line found when it is read: twice, here."""
     return [
-        {**row, "ingested_at": None if "reason" in row or row["change_day"] < date(2024, 1, 8) else row["ingested_at"]}
+        {**row, "ingested_at": None if "reason" in row or row["ingested_at"].year > 2024 else row["ingested_at"]}
         for row in found
     ]

@@ -1,0 +1,37 @@
+"""What an installed release brings along."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from crime_assets.core.sql import SQL_DIRECTORY, load_insights
+
+PROJECT = Path(__file__).parents[1]
+
+
+def test_a_release_has_the_statements_inside(tmp_path: Path) -> None:
+    build = [
+        sys.executable,
+        "setup.py",
+        "--quiet",
+        "build",
+        f"--build-base={tmp_path}/build",
+        f"--build-lib={tmp_path}",
+    ]
+    subprocess.run(build, cwd=PROJECT, check=True, capture_output=True, timeout=120)
+
+    asked = "from crime_assets.core import sql; print(sql.SQL_DIRECTORY, len(sql.load_insights()))"
+    answer = subprocess.run(
+        [sys.executable, "-c", asked],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert answer.stdout.split() == [str(tmp_path / "crime_assets" / "sql"), str(len(load_insights()))]
+    files = {path.relative_to(SQL_DIRECTORY) for path in SQL_DIRECTORY.rglob("*.sql")}
+    inside = tmp_path / "crime_assets" / "sql"
+    assert {path.relative_to(inside) for path in inside.rglob("*.sql")} == files

@@ -1,0 +1,30 @@
+-- Exports of the portal (CSV, with its headings in the first line), every value a text as the SerDe gives them: an empty
+-- one is an empty text. The headings of a file have to be in this order. Files may be gzip, with names that end in .gz.
+CREATE EXTERNAL TABLE IF NOT EXISTS crime_landing.exports (
+  `id` STRING,
+  `case_number` STRING,
+  `date` STRING,
+  `block` STRING,
+  `iucr` STRING,
+  `primary_type` STRING,
+  `description` STRING,
+  `location_description` STRING,
+  `arrest` STRING,
+  `domestic` STRING,
+  `beat` STRING,
+  `district` STRING,
+  `ward` STRING,
+  `community_area` STRING,
+  `fbi_code` STRING,
+  `x_coordinate` STRING,
+  `y_coordinate` STRING,
+  `year` STRING,
+  `updated_on` STRING,
+  `latitude` STRING,
+  `longitude` STRING,
+  `location` STRING
+)
+ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde'
+WITH SERDEPROPERTIES ('separatorChar' = ',', 'quoteChar' = '"', 'escapeChar' = '\\')
+LOCATION :exports
+TBLPROPERTIES ('skip.header.line.count' = '1')
