@@ -43,7 +43,7 @@ format: $(VENV)/.dev  ## put the code into the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev  ## speed as ratios against peers of the same run (Spark too, after pip install -e .[bench-spark])
+bench: $(VENV)/.dev  ## speed as ratios against peers of the same run (Spark too, where there is Java 17)
 	$(BIN)/python -m benchmarks
 
 stress: $(VENV)/.dev  ## the longer trials: kills, growth over a year, writers at once

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from datetime import date
 from pathlib import Path
 
+import boto3
 import pytest
 
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.sql import load_insights
+from crime_assets_tests.aws.athena_server import AthenaServer, Plan, on_duckdb
 from crime_assets_tests.aws.firehose_server import DeliveryStream
 from crime_assets_tests.aws.profiles import aws_profile, aws_variables
 from crime_assets_tests.aws.servers import Seaweed
 from crime_assets_tests.build import sample_profile
-from crime_assets_tests.graph import Graph, verdicts
+from crime_assets_tests.graph import Graph, Result, verdicts
 
 PROGRAM = Path(sys.executable).with_name("crime-assets")
 BEGUN = "2024-02-01T12:00:00"
@@ -61,6 +64,31 @@ def test_the_same_tables_as_on_the_local_profile(variables: dict[str, str], tmp_
     assert again.contents(*DAYS) == local.contents(*DAYS)
 
 
+def errors(failed: Result) -> list[str]:
+    """What the steps of a run ended with."""
+    return [str(event.step_failure_data.error) for event in failed.get_step_failure_events()]
+
+
+def test_athena_computes_the_same_insights_and_says_what_they_cost(
+    variables: dict[str, str], athena: AthenaServer, tmp_path: Path
+) -> None:
+    local = Graph(sample_profile(tmp_path / "local", rows=ROWS, now=BEGUN))
+    remote = Graph(aws_profile({**variables, "CRIME_ENGINE": "athena", "CRIME_ATHENA_WORKGROUP": "crimes"}, BEGUN))
+    athena.runs = on_duckdb(remote.profile.lake, tmp_path / "spill")
+    for graph in (local, remote):
+        graph.load()
+        graph.run(FIRST, LAST)
+
+    assert remote.contents(*DAYS) == local.contents(*DAYS)
+    cost = remote.materialized("insight_crime_summary")[LAST]
+    assert (cost["statements"].value, cost["dollars"].value > 0) == (3, True)
+
+    athena.plans.append(Plan(fails="GENERIC_INTERNAL_ERROR: out of luck"))
+    assert any("Athena could not answer (GENERIC" in error for error in errors(remote.run(FIRST, fails=True)))
+    remote.run(FIRST)
+    assert remote.contents(*DAYS) == local.contents(*DAYS)
+
+
 def test_what_firehose_holds_back_is_waited_for(variables: dict[str, str], firehose: DeliveryStream) -> None:
     firehose.server.buffer_seconds = 1.5
     graph = Graph(aws_profile(variables, BEGUN))
@@ -73,8 +101,14 @@ def test_what_firehose_holds_back_is_waited_for(variables: dict[str, str], fireh
     assert verdicts(ran)["delivery_complete"].passed
 
 
-def test_the_command_on_aws(variables: dict[str, str], aws: Seaweed) -> None:
-    environment = {**os.environ, **variables, "CRIME_SAMPLE_ROWS": "500"}
+def test_the_command_on_aws(variables: dict[str, str], moto: str) -> None:
+    topic = boto3.client("sns").create_topic(Name="days")["TopicArn"]
+    queue = boto3.client("sqs").create_queue(QueueName="days")["QueueUrl"]
+    arn = boto3.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    environment = {**os.environ, **variables, "CRIME_SAMPLE_ROWS": "500", "CRIME_NOTICES_TOPIC": topic}
 
     def command(*arguments: str, **other: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -91,6 +125,9 @@ def test_the_command_on_aws(variables: dict[str, str], aws: Seaweed) -> None:
     assert "rows in crimes" in begun.stdout
     asked = command("query", "--format", "csv", "SELECT count(*) = count(DISTINCT id) AS one FROM crimes")
     assert (asked.stdout.split(), asked.returncode) == (["one", "true"], 0)
+
+    (told,) = boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    assert json.loads(told["Body"])["Subject"] == f"crime-assets chicago {FIRST} succeeded"
 
     refused = command("run", "--from", FIRST, "--to", FIRST, AWS_SECRET_ACCESS_KEY="wrong")
     assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1), refused.stderr
@@ -144,8 +181,7 @@ def test_a_firehose_that_is_too_busy_fails_the_day_and_the_next_run_goes_on(
 
     failed = graph.run(FIRST, fails=True)
 
-    sentences = [event.step_failure_data.error for event in failed.get_step_failure_events()]
-    assert any("Firehose took no record" in str(error) for error in sentences)
+    assert any("Firehose took no record" in error for error in errors(failed))
     firehose.server.fail_every = 0
     rows = len(graph.rows())
     graph.run(FIRST)

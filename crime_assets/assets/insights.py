@@ -54,6 +54,7 @@ def build(insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> d
                 context.log_event(stale)
         return dg.MaterializeResult(
             metadata={
+                **result.spent,
                 "dagster/column_lineage": lineage,
                 "dagster/column_schema": table_schema(
                     (column.name, result.types[column.name], column.doc) for column in insight.columns

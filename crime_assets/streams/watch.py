@@ -64,17 +64,14 @@ class Watch:
 def unmerged(store: LandingStore, city: str, days: Iterable[date]) -> Iterator[Unmerged]:
     """Of these days, in their order, those with objects that are new or rewritten since the lake merged them."""
     coming = iter(days)
-    lookers = ThreadPoolExecutor(AT_ONCE)
     looks: deque[Future[Unmerged | None]] = deque()
-    try:
+    with ThreadPoolExecutor(AT_ONCE) as lookers:
         while True:
             looks.extend(lookers.submit(_look, store, city, day) for day in islice(coming, AT_ONCE - len(looks)))
             if not looks:
                 return
             if found := looks.popleft().result():
                 yield found
-    finally:
-        lookers.shutdown(cancel_futures=True)
 
 
 def _look(store: LandingStore, city: str, day: date) -> Unmerged | None:

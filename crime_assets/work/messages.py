@@ -99,7 +99,7 @@ def load_insight(answer: Mapping[str, Any]) -> InsightResult:
     try:
         found = _result(answer)
         days = [InsightDay(**{**day, "day": date.fromisoformat(day["day"])}) for day in found["days"]]
-        return InsightResult(days, found["types"])
+        return InsightResult(days, found["types"], found["spent"])
     except (TypeError, KeyError, ValueError) as error:
         raise other_release() from error
 

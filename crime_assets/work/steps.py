@@ -33,11 +33,12 @@ class InsightDay:
 class InsightResult:
     """The days that were computed, in order, more than were asked for where late changes had made some stale.
 
-    `types` are the columns' types in the words of Arrow.
+    `types` are the columns' types in the words of Arrow, `spent` is what the engine says that the questions cost.
     """
 
     days: Sequence[InsightDay]
     types: Mapping[str, str]
+    spent: Mapping[str, int | float]
 
 
 def load_history(profile: Profile, feed: Feed, before: date, run_id: str) -> HistoryResult:
@@ -72,7 +73,9 @@ def compute(profile: Profile, engine: Engine, insight: Insight, days: Sequence[d
     with lake.writing():
         known = present_snapshots(lake, city)
         computed = sorted({*days, *stale_days(lake, city, insight)})
+        engine.spent()  # What was asked before is of others.
         results = {day: engine.insight(insight, day) for day in computed}
+        spent = dict(engine.spent())
         changed = replace_days(lake, city, insight, results, known)
     return InsightResult(
         [
@@ -80,4 +83,5 @@ def compute(profile: Profile, engine: Engine, insight: Insight, days: Sequence[d
             for day, rows in results.items()
         ],
         {field.name: str(field.type) for field in results[days[0]].schema},
+        spent,
     )

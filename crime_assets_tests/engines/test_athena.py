@@ -281,6 +281,8 @@ def test_names_of_a_person_s_own_never_meet_ours(engine: AthenaEngine) -> None:
         "CREATE TABLE mine AS SELECT * FROM crimes",
         "CREATE OR REPLACE VIEW crimes AS SELECT 1",
         "SELECT * INTO mine FROM crimes",
+        "SELECT * INTO crimes_removed FROM crimes",
+        "SELECT * FROM crimes FOR UPDATE",
         "WITH x AS (SELECT * INTO mine FROM crimes) SELECT * FROM x",
         "UNLOAD (SELECT * FROM crimes) TO 's3://elsewhere/' WITH (format = 'PARQUET')",
         "EXPLAIN ANALYZE SELECT * FROM crimes",

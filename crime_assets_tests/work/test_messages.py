@@ -84,10 +84,10 @@ def test_results_come_as_they_were() -> None:
         assert messages.load_result(answer, type(result)) == result
 
     rows = [{"day": date(2024, 1, 1), "at": datetime(2024, 1, 1, 2), "share": 0.5, "n": 3, "name": None}]
-    insight = InsightResult([InsightDay(date(2024, 1, 25), 1, True, rows)], {"day": "date32[day]"})
+    insight = InsightResult([InsightDay(date(2024, 1, 25), 1, True, rows)], {"day": "date32[day]"}, {"dollars": 0.5})
     found = messages.load_insight(json.loads(json.dumps(messages.dump_result(insight))))
     plain = [{"day": "2024-01-01", "at": "2024-01-01 02:00:00", "share": 0.5, "n": 3, "name": None}]
-    assert found == InsightResult([InsightDay(date(2024, 1, 25), 1, True, plain)], {"day": "date32[day]"})
+    assert found == InsightResult([InsightDay(date(2024, 1, 25), 1, True, plain)], {"day": "date32[day]"}, {"dollars": 0.5})
 
 
 @pytest.mark.parametrize(

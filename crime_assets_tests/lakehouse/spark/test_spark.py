@@ -131,13 +131,12 @@ def _typed(attached: AttachedLake, city: City, name: tuple[str, ...]) -> list[di
 
 @pytest.fixture(scope="module")
 def pair(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    """A history and three days, with all that can befall a record; the last two days come in the wrong order."""
+    """A history and three days, with all that can befall a record; the one in the middle comes last."""
     both = Pair(tmp_path_factory.mktemp("pair"), spark)
     both.load(ListFeed(HISTORY), date(2024, 1, 8))
     for day, lines in DELIVERED.items():
         both.deliver(day, "one", lines)
-    both.merge(DAYS[0])
-    both.merge(DAYS[2])
+    both.merge(DAYS[0], DAYS[2])
     both.merge(DAYS[1])
     held = {row["id"]: row["updated_on"] for row in rows(both.duckdb.lake)}
     both.remove([Gone(id, held[id]) for id in (5, 6)], DAYS[3])
@@ -210,8 +209,7 @@ def test_what_was_merged_before_makes_no_snapshot(pair: Pair) -> None:
     assert pair.load(ListFeed(HISTORY), date(2024, 1, 8)).loaded is False
 
 
-def test_insights_and_measurements_are_the_same(pair: Pair) -> None:
-    assert not (told := "\n".join(differing_insights(pair, DAYS[3]))), told
+def test_measurements_and_what_was_known_are_the_same(pair: Pair) -> None:
     engines = [DuckDBEngine(pair.duckdb.lake, CHICAGO), _spark_engine(pair)]
     past = load_insights()[0]
     assert engines[1].insight(past, DAYS[0]) == engines[0].insight(past, DAYS[0])
@@ -229,7 +227,7 @@ def test_insights_and_measurements_are_the_same(pair: Pair) -> None:
 def test_questions_of_a_person_are_answered_alike(pair: Pair) -> None:
     duckdb, engine = DuckDBEngine(pair.duckdb.lake, CHICAGO), _spark_engine(pair)
     counts = "SELECT count(*) AS n, max(change_day) AS d, max(occurred_at) AS t FROM crimes"
-    for as_of in (None, "2024-01-07", "2024-01-11", "2024-01-13"):
+    for as_of in (None, "2024-01-11"):
         assert engine.query(counts, as_of) == duckdb.query(counts, as_of)
     first, *_, last = snapshots(pair.spark.lake)
     assert engine.query("SELECT count(*), count(colour) FROM crimes", str(first)).rows == [(31, 0)]
@@ -343,7 +341,7 @@ def of_export(spark: SparkSession, directory: Path, pattern: Path, days: list[da
     pair.load(feed, days[0])
     for day in days:
         pair.deliver(day, "one", (line(found, day) for found in feed.changes(day, day)))
-        pair.merge(day)
+    pair.merge(*days)
     return pair
 
 
