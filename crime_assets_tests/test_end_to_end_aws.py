@@ -70,10 +70,13 @@ def errors(failed: Result) -> list[str]:
 
 
 def test_athena_computes_the_same_insights_and_says_what_they_cost(
-    variables: dict[str, str], athena: AthenaServer, tmp_path: Path
+    variables: dict[str, str], aws: Seaweed, moto: str, athena: AthenaServer, tmp_path: Path
 ) -> None:
+    """And Glue is the catalog."""
+    glue = {"CRIME_CATALOG": "glue", "CRIME_LAKE": f"s3://{aws.bucket()}/lake"}
+    chosen = {"CRIME_ENGINE": "athena", "CRIME_ATHENA_WORKGROUP": "crimes"}
     local = Graph(sample_profile(tmp_path / "local", rows=ROWS, now=BEGUN))
-    remote = Graph(aws_profile({**variables, "CRIME_ENGINE": "athena", "CRIME_ATHENA_WORKGROUP": "crimes"}, BEGUN))
+    remote = Graph(aws_profile({**variables, **glue, **chosen}, BEGUN))
     athena.runs = on_duckdb(remote.profile.lake, tmp_path / "spill")
     for graph in (local, remote):
         graph.load()

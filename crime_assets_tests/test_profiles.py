@@ -310,6 +310,7 @@ AWS = {
     "CRIME_FIRST_DAY": "2026-01-01",
     "AWS_REGION": "us-east-2",
 }
+ATHENA = {"https://catalog.example.org": {"CRIME_ENGINE": "athena", "CRIME_ATHENA_WORKGROUP": "crimes"}}
 TOPIC = "arn:aws:sns:us-east-2:000000000000:days"
 
 
@@ -329,7 +330,7 @@ class TestAws:
         more = {
             "CRIME_CATALOG": "https://catalog.example.org/api",
             "CRIME_CATALOG_CREDENTIAL": f"me:{TOKEN}",
-            "CRIME_ENGINE": "athena",
+            "CRIME_ENGINE": "spark",
             "CRIME_ATHENA_WORKGROUP": "crimes",
             "CRIME_SPARK_JOB": "glue:crimes-spark",
             "CRIME_NOTICES_TOPIC": TOPIC,
@@ -364,6 +365,7 @@ class TestAws:
             ("CRIME_FIRST_DAY", "yesterday", "write it like 2026-01-01"),
             ("CRIME_FIREHOSE", "a stream", "the name of a delivery stream"),
             ("CRIME_ENGINE", "athena", "needs CRIME_ATHENA_WORKGROUP"),
+            ("CRIME_CATALOG", "https://catalog.example.org", "CRIME_ENGINE=athena asks the Glue catalog"),
             ("CRIME_CATALOG", "hive", "neither glue nor the address"),
             ("CRIME_CATALOG", "https://me:secret@catalog.example.org", "without a password in it"),
             ("CRIME_SPARK_JOB", "crimes", "glue:JOB or emr-serverless:APPLICATION"),
@@ -374,7 +376,7 @@ class TestAws:
     )
     def test_a_wrong_value_is_one_sentence(self, name: str, value: str, advice: str) -> None:
         with pytest.raises(UsageError, match=re.escape(advice)) as caught:
-            Settings.from_environment({**AWS, name: value})
+            Settings.from_environment({**AWS, **ATHENA.get(value, {}), name: value})
         assert "\n" not in str(caught.value)
 
     def test_definitions_load_without_a_network(self, monkeypatch: pytest.MonkeyPatch) -> None:

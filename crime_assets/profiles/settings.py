@@ -113,13 +113,18 @@ def _aws(environment: Mapping[str, str], engine: str) -> AwsSettings:
                 f"CRIME_NOTICES_TOPIC is in {found['region']} and AWS_REGION is {region}: everything must be in one "
                 "region, so set both to the same."
             )
+    catalog = _catalog(environment)
+    if engine == "athena" and catalog != "glue":
+        raise UsageError(
+            f"CRIME_ENGINE=athena asks the Glue catalog, and CRIME_CATALOG={catalog} is another: unset it."
+        )
     return AwsSettings(
         lake=_place(environment, "CRIME_LAKE"),
         landing=_place(environment, "CRIME_LANDING"),
         firehose=_matching(environment, "CRIME_FIREHOSE", _NAME, "the name of a delivery stream"),
         first_day=_day(environment, "CRIME_FIRST_DAY"),
         region=region,
-        catalog=_catalog(environment),
+        catalog=catalog,
         catalog_credential=_token(environment, "CRIME_CATALOG_CREDENTIAL"),
         athena_workgroup=_matching(environment, "CRIME_ATHENA_WORKGROUP", _NAME, "the name of a workgroup"),
         spark_job=_matching(environment, "CRIME_SPARK_JOB", _JOB, "glue:JOB or emr-serverless:APPLICATION"),
