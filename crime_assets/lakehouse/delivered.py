@@ -32,7 +32,7 @@ _ARROW_TYPES: Mapping[tuple[str, ...], pa.DataType] = {("flag",): pa.bool_(), ("
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """Raw records, and the contents in which those have their text that do not bring it along."""
 
     records: pa.Table
@@ -46,14 +46,15 @@ def type_deliveries(
     typing.raw_from_deliveries(con, RAW_RECORDS.empty_table())
     con.execute(f"CREATE OR REPLACE TEMP TABLE typed AS {typing.typed_query(city)}")
     # A day on which the city stamps a million records anew is no reason to hold them all at once.
-    for group in _groups(delivered, city, found_at):
+    for group in groups(delivered, city, found_at):
         typing.raw_from_deliveries(con, group.records)
         con.execute(f"INSERT INTO typed {typing.typed_query(city)}")
         if group.contents:
             _fill_in_texts(con, city, group.contents)
 
 
-def _groups(delivered: Iterable[Delivered], city: City, found_at: datetime) -> Iterator[_Group]:
+def groups(delivered: Iterable[Delivered], city: City, found_at: datetime) -> Iterator[Group]:
+    """Raw records of what was delivered, a bounded part at a time; damaged lines carry the time they were found at."""
     lines: list[Envelope | DamagedLine] = []
     objects: list[PlainObject] = []
     size = 0
@@ -61,7 +62,7 @@ def _groups(delivered: Iterable[Delivered], city: City, found_at: datetime) -> I
         if not isinstance(one, PlainObject):
             lines.append(one)
             if len(lines) >= _GROUP_LINES:
-                yield _Group(_from_lines(lines, city, found_at), [])
+                yield Group(_from_lines(lines, city, found_at), [])
                 lines = []
             continue
         if objects and (size >= _GROUP_BYTES or one.kinds != objects[0].kinds):
@@ -72,19 +73,19 @@ def _groups(delivered: Iterable[Delivered], city: City, found_at: datetime) -> I
     if objects:
         yield _from_objects(objects, city, found_at)
     if lines:
-        yield _Group(_from_lines(lines, city, found_at), [])
+        yield Group(_from_lines(lines, city, found_at), [])
 
 
-def _from_objects(objects: list[PlainObject], city: City, found_at: datetime) -> _Group:
+def _from_objects(objects: list[PlainObject], city: City, found_at: datetime) -> Group:
     contents = [one.content for one in objects]
     try:
         table = _read_columns(b"".join(contents), objects[0].kinds, city)
     except pa.ArrowInvalid:
         table = None
     if table is not None and table.num_rows == sum(one.records for one in objects):
-        return _Group(table, contents)
+        return Group(table, contents)
     lines = [open_line(line, city.name) for content in contents for line in content.split(b"\n") if line.strip()]
-    return _Group(_from_lines(lines, city, found_at), [])
+    return Group(_from_lines(lines, city, found_at), [])
 
 
 def _read_columns(content: bytes, kinds: Mapping[str, Iterable[str]], city: City) -> pa.Table:
@@ -192,12 +193,12 @@ def _fill_in_texts(con: duckdb.DuckDBPyConnection, city: City, contents: list[by
     """Give the records that cannot be typed their text, which few of those that are read by columns need."""
     wanted = con.execute("SELECT DISTINCT record_md5 FROM typed WHERE reason IS NOT NULL AND raw IS NULL").fetchall()
     for (digest,) in wanted:
-        texts = (_text_with(content, digest.encode(), city) for content in contents)
+        texts = (text_with(content, digest.encode(), city) for content in contents)
         text = next(text for text in texts if text is not None)
         con.execute("UPDATE typed SET raw = ? WHERE record_md5 = ?", [text, digest])
 
 
-def _text_with(content: bytes, digest: bytes, city: City) -> str | None:
+def text_with(content: bytes, digest: bytes, city: City) -> str | None:
     """The canonical JSON of the record with that digest, if the content has it."""
     at = content.find(digest)
     while at >= 0:

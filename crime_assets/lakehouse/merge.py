@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
 
-_PLANS = 5
+PLANS = 5
+"""How often a merge is planned before it leaves the table to other writers."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class MergeResult:
 
 
 @dataclass
-class _Kept:
+class Kept:
     """New rows of the other two tables so far, over all plans of one merge."""
 
     quarantined: int = 0
@@ -80,8 +81,8 @@ def merge_deliveries(
         typing.prepare(con, city)
         type_deliveries(con, delivered, city, datetime.now(UTC))
         new = arrived(con)
-        kept = _Kept()
-        for _ in range(_PLANS):
+        kept = Kept()
+        for _ in range(PLANS):
             try:
                 # All of a plan is about one state of the table, its columns too: another writer may have added some.
                 table = evolve(lake, city, "crimes", new)
@@ -91,7 +92,7 @@ def merge_deliveries(
                 return _merge(lake, city, con, table, properties, kept)
             except StalePlan:
                 continue
-    raise LakeBusy(f"Other writers changed {city.name}.crimes {_PLANS} times during one merge: run again later.")
+    raise LakeBusy(f"Other writers changed {city.name}.crimes {PLANS} times during one merge: run again later.")
 
 
 def statement_of(name: str) -> str:
@@ -136,7 +137,7 @@ def _merge(
     con: duckdb.DuckDBPyConnection,
     table: Table,
     properties: Mapping[str, str],
-    kept: _Kept,
+    kept: Kept,
 ) -> MergeResult:
     kept.quarantined += quarantine(lake, city, con)
     columns = column_names(table)

@@ -42,12 +42,20 @@ RAW_RECORDS = pa.schema(
 
 def prepare(con: duckdb.DuckDBPyConnection, city: City) -> None:
     """Make the city's facts known to the connection: its codes, names, unknown markers and time formats."""
+    for name, (columns, rows) in facts(city).items():
+        _lookup(con, name, columns, rows)
+    _prepare_timestamps(con, city.timestamp_formats)
+
+
+def facts(city: City) -> dict[str, tuple[tuple[str, str], list[tuple[str, str]]]]:
+    """The tables that typed.sql knows a city by: their names, their two columns, all texts, and their rows."""
     codes = [(code, "violent") for code in city.violent_codes] + [(code, "property") for code in city.property_codes]
     unknown = [(column, marker) for column, markers in city.unknown_markers.items() for marker in markers]
-    _lookup(con, "city_offense_codes", ("code", "offense_class"), codes)
-    _lookup(con, "city_renames", ("published", "present"), list(city.renamed_categories.items()))
-    _lookup(con, "city_unknown", ("column_name", "marker"), unknown)
-    _prepare_timestamps(con, city.timestamp_formats)
+    return {
+        "city_offense_codes": (("code", "offense_class"), codes),
+        "city_renames": (("published", "present"), list(city.renamed_categories.items())),
+        "city_unknown": (("column_name", "marker"), unknown),
+    }
 
 
 def _prepare_timestamps(con: duckdb.DuckDBPyConnection, formats: Iterable[str]) -> None:
@@ -58,12 +66,12 @@ def _prepare_timestamps(con: duckdb.DuckDBPyConnection, formats: Iterable[str]) 
     )
 
 
-def typed_query(city: City) -> str:
-    """The statement that types `raw_records`; also yields reason, raw, id_text and updated_on_text."""
+def typed_query(city: City, dialect: str = "duckdb") -> str:
+    """The statement that types `raw_records`; also yields reason, raw, id_text, updated_on_text and extra."""
     latitude, longitude = city.unknown_point or (0.0, 0.0)
     return render(
         statement("crimes", "typed"),
-        "duckdb",
+        dialect,
         {
             "unknown_latitude": latitude,
             "unknown_longitude": longitude,

@@ -7,16 +7,15 @@ until the nightly upkeep.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from crime_assets.cities import City
 from crime_assets.core.errors import LakeBusy
 from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.delivered import _groups, _text_with
+from crime_assets.lakehouse.delivered import groups, text_with
 from crime_assets.lakehouse.evolution import column_names, evolve
-from crime_assets.lakehouse.merge import MergeResult
+from crime_assets.lakehouse.merge import PLANS, Kept, MergeResult
 from crime_assets.lakehouse.spark import typing
 from crime_assets.lakehouse.spark.attached import AttachedLake, place
 from crime_assets.lakehouse.spark.staging import fill, staged
@@ -29,16 +28,6 @@ from crime_assets.streams.inventory import Inventory, PlainObject, contents_of
 if TYPE_CHECKING:
     from pyiceberg.table import Table
     from pyspark.sql import DataFrame
-
-_PLANS = 5
-
-
-@dataclass
-class _Kept:
-    """New rows of the other two tables so far, over all plans of one merge."""
-
-    quarantined: int = 0
-    superseded: int = 0
 
 
 def merge(
@@ -54,30 +43,30 @@ def merge(
     """
     lake = spark.lake
     with lake.writing(), staged(lake, city, RAW_RECORDS) as raw:
-        groups = _groups(contents_of(landing, city.name, inventories), city, datetime.now(UTC))
-        fill(raw, (group.records for group in groups))
+        delivered = contents_of(landing, city.name, inventories)
+        fill(raw, (group.records for group in groups(delivered, city, datetime.now(UTC))))
         typing.prepare(spark.session, city)
         rows = computed(typing.typed(spark.session, city, spark.read(raw.name())))
         counts = ("count(*)", "count(reason)", "count_if(reason IS NULL AND extra IS NOT NULL)")
-        delivered, rejected, with_new = one(rows, *counts)
+        records, rejected, with_new = one(rows, *counts)
         if rejected:
             rows = _with_texts(spark, city, rows, landing, inventories)
         rows.createOrReplaceTempView("typed")
         new = _arrived(rows) if with_new else []
-        kept = _Kept()
-        for _ in range(_PLANS):
+        kept = Kept()
+        for _ in range(PLANS):
             try:
                 if rejected:
                     kept.quarantined += quarantine(spark, city)
                 table = evolve(lake, city, "crimes", new)
-                return _merge(spark, city, table, delivered, properties, kept)
+                return _merge(spark, city, table, records, properties, kept)
             except StalePlan:
                 continue
-    raise LakeBusy(f"Other writers changed {city.name}.crimes {_PLANS} times during one merge: run again later.")
+    raise LakeBusy(f"Other writers changed {city.name}.crimes {PLANS} times during one merge: run again later.")
 
 
 def _merge(
-    spark: AttachedLake, city: City, table: Table, delivered: int, properties: Mapping[str, str], kept: _Kept
+    spark: AttachedLake, city: City, table: Table, delivered: int, properties: Mapping[str, str], kept: Kept
 ) -> MergeResult:
     incoming = as_crimes(spark, table, asked(spark, "incoming"))
     incoming.createOrReplaceTempView("incoming")
@@ -182,7 +171,7 @@ def _with_texts(
     for delivered in contents_of(landing, city.name, inventories):
         if isinstance(delivered, PlainObject):
             for digest in wanted - texts.keys():
-                if (text := _text_with(delivered.content, digest.encode(), city)) is not None:
+                if (text := text_with(delivered.content, digest.encode(), city)) is not None:
                     texts[digest] = text
     found = functions.broadcast(spark.session.createDataFrame(sorted(texts.items()), "record_md5 string, text string"))
     whole = rows.join(found, "record_md5", "left").withColumn(

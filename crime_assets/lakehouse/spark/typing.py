@@ -11,6 +11,7 @@ from sqlglot import exp
 from crime_assets.cities import City
 from crime_assets.core.spark_sql import BLANKS
 from crime_assets.core.sql import render, statement
+from crime_assets.lakehouse.typing import facts, typed_query
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -36,22 +37,18 @@ def prepare(session: SparkSession, city: City) -> None:
     """Make the city's facts known to the session: its codes, names and unknown markers."""
     from pyspark.sql import functions
 
-    codes = [(code, "violent") for code in city.violent_codes] + [(code, "property") for code in city.property_codes]
-    unknown = [(column, marker) for column, markers in city.unknown_markers.items() for marker in markers]
-    for name, columns, rows in (
-        ("city_offense_codes", "code string, offense_class string", codes),
-        ("city_renames", "published string, present string", list(city.renamed_categories.items())),
-        ("city_unknown", "column_name string, marker string", unknown),
-    ):
+    for name, (columns, rows) in facts(city).items():
         # Spark cannot tell that they are small.
-        functions.broadcast(session.createDataFrame(sorted(rows), columns)).createOrReplaceTempView(name)
+        functions.broadcast(
+            session.createDataFrame(sorted(rows), f"{columns[0]} string, {columns[1]} string")
+        ).createOrReplaceTempView(name)
 
 
 def typed(session: SparkSession, city: City, raw_records: DataFrame) -> DataFrame:
     """Raw records, typed; also yields reason, raw, id_text, updated_on_text and extra. Asks for `prepare`."""
     raw_records.createOrReplaceTempView("raw_records")
     session.sql(render(statement("crimes", "trimmed"), "spark", {})).createOrReplaceTempView("trimmed_records")
-    query = sqlglot.parse_one(_typed_query(city), read="spark")
+    query = sqlglot.parse_one(typed_query(city, "spark"), read="spark")
     return session.sql(query.transform(_parses, city.timestamp_formats).sql("spark"))
 
 
@@ -68,13 +65,6 @@ def crimes_column(field: StructField, known: frozenset[str]) -> Column:
         text = functions.regexp_replace(functions.get_json_object("extra", f"$.{field.name}"), BLANKS, "")
         return functions.when(text != "", text).alias(field.name)
     return functions.lit(None).cast(field.dataType).alias(field.name)
-
-
-def _typed_query(city: City) -> str:
-    latitude, longitude = city.unknown_point or (0.0, 0.0)
-    widths = {f"{code}_width": city.code_widths.get(code, 0) for code in ("iucr", "beat", "district")}
-    parameters = {"unknown_latitude": latitude, "unknown_longitude": longitude, **widths}
-    return render(statement("crimes", "typed"), "spark", parameters)
 
 
 def _parses(node: exp.Expr, formats: tuple[str, ...]) -> exp.Expr:

@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
 
 from crime_assets.core import keys
 from crime_assets.core.envelopes import seal
 from crime_assets.feeds import Feed
+from crime_assets.lakehouse import tables
+from crime_assets.lakehouse.duck import connection
+from crime_assets.lakehouse.evolution import column_names
 from crime_assets.lakehouse.history import HistoryResult
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.merge import MergeResult
+from crime_assets.lakehouse.reading import rows_of
 from crime_assets.lakehouse.removal import Gone, Removal, remove
 from crime_assets.lakehouse.spark.writer import SparkWriter
 from crime_assets.lakehouse.writers import EmbeddedWriter, Writer
 from crime_assets.streams.directory import DirectoryStore
 from crime_assets.streams.inventory import Inventory, take_inventories
 from crime_assets_tests.build import CHICAGO
-from crime_assets_tests.lakehouse.lakes import properties, rows
+from crime_assets_tests.lakehouse.lakes import properties
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -96,23 +103,30 @@ class Pair:
         """What differs, for a person; empty where nothing does."""
         told: list[str] = []
         for name in TABLES:
-            expected, found = (_without_moments(rows(one.lake, name)) for one in self.both)
+            expected, found = (contents(one.lake, name) for one in self.both)
             told += difference(name, expected, found)
-            if expected:
+            if len(expected):
                 expected_marks, found_marks = (properties(one.lake, name) for one in self.both)
                 if expected_marks != found_marks:
                     told.append(f"{name}: the snapshot says {found_marks} by Spark, {expected_marks} by DuckDB")
         return "\n".join(told)
 
 
-def difference(what: str, expected: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[str]:
-    """Rows that only one has, a few of each."""
-    ours, theirs = ([repr(sorted(row.items())) for row in some] for some in (found, expected))
-    only_ours, only_theirs = sorted(set(ours) - set(theirs)), sorted(set(theirs) - set(ours))
-    told = [f"{what}: only by Spark {row}" for row in only_ours[:_MOST_TOLD]]
-    told += [f"{what}: only by DuckDB {row}" for row in only_theirs[:_MOST_TOLD]]
-    if len(ours) != len(theirs):
-        told.append(f"{what}: {len(ours)} rows by Spark, {len(theirs)} by DuckDB")
+def difference(what: str, expected: pa.Table, found: pa.Table) -> list[str]:
+    """Columns that differ, or rows that only one has, a few of each."""
+    schemas = [table.schema.remove_metadata() for table in (found, expected)]
+    if schemas[0] != schemas[1]:
+        return [f"{what}: columns {schemas[0]} by Spark, {schemas[1]} by DuckDB"]
+    told: list[str] = []
+    with duckdb.connect() as con:
+        con.register("expected", expected)
+        con.register("found", found)
+        for by, rows in (
+            ("Spark", "FROM found EXCEPT ALL FROM expected"),
+            ("DuckDB", "FROM expected EXCEPT ALL FROM found"),
+        ):
+            only = con.sql(f"FROM ({rows}) ORDER BY ALL LIMIT {_MOST_TOLD}").to_arrow_table().to_pylist()
+            told += [f"{what}: only by {by} {row}" for row in only]
     return told
 
 
@@ -125,9 +139,15 @@ def _without(result: object, *names: str) -> dict[str, object]:
     return {name: value for name, value in vars(result).items() if name not in names}
 
 
-def _without_moments(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A history is pulled when it is loaded, and a damaged line found when it is read: twice, here."""
-    return [
-        {**row, "ingested_at": None if "reason" in row or row["ingested_at"].year > 2024 else row["ingested_at"]}
-        for row in found
-    ]
+def contents(lake: Lake, name: str) -> pa.Table:
+    """A table's rows without moments that are never the same twice.
+
+    A history is pulled when it is loaded, and a damaged line found when it is read: each lake at its own time.
+    """
+    table = tables.load(lake, CHICAGO.name, name)
+    if table is None:
+        return pa.table({"there is no table": pa.nulls(0)})
+    now = "true" if "reason" in column_names(table) else "year(ingested_at) > 2024"
+    held = rows_of(table, tables.data_files(table))
+    with connection(lake.staging) as con:
+        return con.sql(f"SELECT * REPLACE (if({now}, NULL, ingested_at) AS ingested_at) FROM ({held})").to_arrow_table()

@@ -14,7 +14,7 @@ import pytest
 
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.spark.session import missing, spark_settings
-from crime_assets_tests.lakehouse.lakes import rows
+from crime_assets_tests.lakehouse.spark.pairs import contents
 from crime_assets_tests.lakehouse.spark.test_spark import differing_insights, of_export
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def test_three_years_end_alike(tmp_path: Path, shared_data: Path, thrown: Callab
     pair = of_export(_session(tmp_path), tmp_path, shared_data / "chicago" / "Crimes_-_201[678].csv.gz", days)
 
     assert not (told := pair.differing()), told
-    assert len(rows(pair.spark.lake)) == 767_264
+    assert len(contents(pair.spark.lake, "crimes")) == 767_264
     for day in (days[0], days[-1]):
         assert not (told := "\n".join(differing_insights(pair, day))), told
     pair.close()
