@@ -47,7 +47,7 @@ def rows_of(
     wanted = list(columns or fields)
     same: dict[frozenset[str], list[str]] = defaultdict(list)
     files = list(files)
-    for file, path in zip(files, fetch(table, (file.file_path for file in files)), strict=True):
+    for file, path in zip(files, fetch(table, files), strict=True):
         held = _held(file, path, fields)
         same[frozenset(name for name in wanted if name not in held)].append(literal(path))
 

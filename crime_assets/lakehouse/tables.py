@@ -193,7 +193,7 @@ def paths_of(table: Table, files: Iterable[DataFile]) -> dict[str, DataFile]:
 def fetch(table: Table, files: Iterable[DataFile]) -> list[str]:
     """Have data files on this machine; their paths, in the same order."""
     with explained(table.location()):
-        return warehouse.fetch(table, (file.file_path for file in files))
+        return warehouse.fetch(table, files)
 
 
 def data_directory(table: Table) -> Path:

@@ -22,6 +22,7 @@ from crime_assets.core.errors import LakeError
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
     from pyiceberg.io.pyarrow import PyArrowFileIO
+    from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
 
 CACHE = "crime-assets.cache"
@@ -70,11 +71,15 @@ def is_local(table: Table) -> bool:
     return CACHE not in table.catalog.properties
 
 
-def fetch(table: Table, locations: Iterable[str]) -> list[str]:
-    """Have these files on this machine; their paths, in the same order. LakeError where one cannot be had."""
-    wanted = [(location, path_of(table, location)) for location in locations]
+def fetch(table: Table, files: Iterable[DataFile]) -> list[str]:
+    """Have data files of the table on this machine; their paths, in the same order.
+
+    LakeError where one is not as long as its manifest says.
+    """
+    wanted = [(file, path_of(table, file.file_path)) for file in files]
     if not is_local(table):
-        missing = [(location, path) for location, path in wanted if not path.exists()]
+        # A machine that lost its power may have left a copy that is cut off.
+        missing = [(file, path) for file, path in wanted if _size(path) != file.file_size_in_bytes]
         _all(lambda one: _download(table, *one), missing)
     return [str(path) for _, path in wanted]
 
@@ -155,12 +160,21 @@ def _all(step: Callable[[_One], None], things: Iterable[_One]) -> None:
             pass
 
 
-def _download(table: Table, location: str, path: Path) -> None:
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def _download(table: Table, file: DataFile, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial-{secrets.token_hex(4)}")
     try:
-        with table.io.new_input(location).open() as source, partial.open("wb") as target:
+        with table.io.new_input(file.file_path).open() as source, partial.open("wb") as target:
             shutil.copyfileobj(source, target, _CHUNK)
+        if _size(partial) != file.file_size_in_bytes:
+            raise LakeError(f"The data file {file.file_path} is not as long as it was: restore it, then run again.")
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)

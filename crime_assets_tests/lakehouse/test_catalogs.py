@@ -117,6 +117,18 @@ def test_another_machine_sees_what_was_committed_and_nothing_is_committed_twice(
     assert DuckDBEngine(other, CHICAGO).query("SELECT count(*), count(DISTINCT id) FROM crimes").rows == [(25, 25)]
 
 
+def test_a_copy_that_was_cut_off_is_fetched_again(aws: Seaweed, tmp_path: Path) -> None:
+    open_lake = on_rest(aws, tmp_path)
+    load(open_lake("one"))
+    lake = open_lake("two")
+    table = tables.load(lake, "chicago", "crimes")
+    assert table is not None
+    for path in tables.fetch(table, tables.data_files(table)):
+        Path(path).write_bytes(Path(path).read_bytes()[:100])
+
+    assert DuckDBEngine(lake, CHICAGO).query("SELECT count(*), count(DISTINCT id) FROM crimes").rows == [(24, 24)]
+
+
 def test_what_was_settled_is_the_same_on_every_machine(open_lake: LakeOn) -> None:
     state = CityState("sample", "2024-01-10", 100, 7)
     open_lake("one").begin_city("chicago", state)
