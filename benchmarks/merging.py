@@ -69,7 +69,7 @@ def _by_spark(rows: int, home: Path, directory: Path) -> float | None:
     if reason := spark.missing():
         print(f"Left out: Spark's MERGE INTO of the same changes, because {reason}", flush=True)
         return None
-    return float(spend(module("spark", home, rows, directory)).printed)
+    return float(spend(module("spark", "plain", rows, home, directory)).printed)
 
 
 if __name__ == "__main__":

@@ -1,37 +1,46 @@
-"""Spark's `MERGE INTO` of a day's changes, on a table of the same files as a loaded lake.
+"""Spark beside DuckDB: a history loaded and a day merged by the writers of both, on the same rows; and a plain peer.
 
-    python -m benchmarks.spark HOME ROWS DIRECTORY
+    python -m benchmarks.spark duckdb ROWS HOME           loads HOME and merges two days into it
+    python -m benchmarks.spark spark ROWS HOME            the same with Spark
+    python -m benchmarks.spark plain ROWS HOME DIRECTORY  Spark's `MERGE INTO` alone, into a table of HOME's files
 
-Reads the lake in HOME, writes to DIRECTORY only, and prints the seconds of the MERGE alone, with the session up and
-warmed by another day's. Needs Java 17 and the extra `bench-spark`; `missing` says what is not there.
+The first two print the seconds of the history and of the second day's merge; the last, which reads the lake in HOME and
+writes to DIRECTORY only, those of the second day's MERGE. Spark's session is up before; `missing` says what it needs.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from datetime import date, timedelta
-from importlib.util import find_spec
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
 from benchmarks.changes import EDITED, NEW, changes, table_of_same_files, typed_rows
-from benchmarks.history import FIRST_DAY
+from benchmarks.history import CITY, FIRST_DAY, feed
+from benchmarks.measuring import Figure, module, spend
+from crime_assets.core import keys
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.spark.session import missing, spark_settings
+from crime_assets.lakehouse.spark.writer import SparkWriter
 from crime_assets.lakehouse.warehouse import local_path
+from crime_assets.lakehouse.writers import EmbeddedWriter, Writer
+from crime_assets.streams.directory import DirectoryStore
+from crime_assets.streams.inventory import take_inventories
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
     from pyspark.sql import SparkSession
 
-_JAVA = "17"
+_DAYS = [FIRST_DAY, FIRST_DAY + timedelta(days=1)]
+"""The first one's merge warms what the second one's is measured with."""
+
 _MERGE = """
     MERGE INTO lake.benchmark.crimes AS t USING changes AS s ON t.id = s.id
     WHEN MATCHED AND s.updated_on > t.updated_on THEN UPDATE SET *
@@ -39,33 +48,55 @@ _MERGE = """
 """
 
 
-def missing() -> str | None:
-    """What must be there before Spark can be measured, as the end of a sentence; None if all is."""
-    if found := [name for name in ("pyspark", "snowpark_connect_deps_iceberg") if find_spec(name) is None]:
-        return (
-            f"{' and '.join(found)} cannot be imported: .venv/bin/pip install -c constraints.txt -e '.[bench-spark]'."
+def load_and_merge(writer: Writer, lake: Lake, rows: int) -> tuple[float, float]:
+    """Seconds of the history, and of the merge of the second day."""
+    start = time.perf_counter()
+    loaded = writer.load_history(feed(rows), FIRST_DAY, "benchmark")
+    history = time.perf_counter() - start
+    landing, merge = DirectoryStore(lake.landing), 0.0
+    for number, day in enumerate(_DAYS, start=1):
+        (delivered,) = changes(rows, day)
+        landing.write(f"{keys.deliveries_prefix(CITY.name, day)}one", delivered.content)
+        inventories = take_inventories(landing, CITY.name, [day])
+        start = time.perf_counter()
+        result = writer.merge(inventories, {})
+        merge = time.perf_counter() - start
+        assert (result.inserted, result.rows) == (NEW, loaded.rows + number * NEW), result
+    return history, merge
+
+
+def figures(rows: int, place: Path) -> list[Figure]:
+    """History and merge by both writers, on lakes of their own; says so where Spark is left out."""
+    if reason := missing():
+        print(f"Left out: history and merge by Spark, because {reason}", flush=True)
+        return []
+    ours, peer = (
+        list(map(float, spend(module("spark", engine, rows, place / f"by-{engine}")).printed.split()))
+        for engine in ("duckdb", "spark")
+    )
+    return [
+        Figure(f"{work} by DuckDB", f"{a:.2f} s", f"CRIME_ENGINE=spark, {version('pyspark')}: {b:.1f} s", a / b, 1)
+        for work, a, b in zip(
+            (f"load the history, {rows:,} rows,", f"merge {NEW + EDITED:,} changes into them"), ours, peer, strict=True
         )
-    home = os.environ.get("JAVA_HOME")
-    java = shutil.which("java", path=f"{home}/bin" if home else None)
-    if java is None:
-        return f"there is no java: install Java {_JAVA} and set JAVA_HOME to it."
-    said = subprocess.run([java, "-version"], check=True, capture_output=True, text=True).stderr
-    version = re.search(r'version "(\d+)', said)
-    if version is None or version[1] != _JAVA:
-        return f"{java} is not Java {_JAVA}: install it and set JAVA_HOME to it."
-    return None
+    ]
 
 
-def merge(home: Path, rows: int, directory: Path) -> float:
+def plain_merge(rows: int, home: Path, directory: Path) -> float:
     """Seconds of the second of two days' MERGE INTO."""
     table = _hadoop_table(Lake(home), Lake(directory))
     before = sum(file.record_count for file in tables.data_files(table))
-    days = [FIRST_DAY + timedelta(days=number) for number in range(2)]
-    files = [_changes_file(Lake(home), rows, day, directory) for day in days]
-    spark = _session(directory.absolute() / "warehouse")
+    files = [_changes_file(Lake(home), rows, day, directory) for day in _DAYS]
+    catalog = "spark.sql.catalog.lake"
+    settings = {
+        catalog: "org.apache.iceberg.spark.SparkCatalog",
+        f"{catalog}.type": "hadoop",
+        f"{catalog}.warehouse": str(directory.absolute() / "warehouse"),
+    }
+    spark = session(Lake(directory), settings)
     try:
         seconds = 0.0
-        for number, (day, file) in enumerate(zip(days, files, strict=True), start=1):
+        for number, (day, file) in enumerate(zip(_DAYS, files, strict=True), start=1):
             spark.read.parquet(str(file)).createOrReplaceTempView("changes")
             start = time.perf_counter()
             spark.sql(_MERGE)
@@ -78,6 +109,16 @@ def merge(home: Path, rows: int, directory: Path) -> float:
         return seconds
     finally:
         spark.stop()
+
+
+def session(lake: Lake, more: Mapping[str, str]) -> SparkSession:
+    """Spark, started as the profile starts it."""
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder
+    for name, value in {**spark_settings(lake), **more}.items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
 
 
 def _changes_file(lake: Lake, rows: int, day: date, directory: Path) -> Path:
@@ -96,30 +137,18 @@ def _hadoop_table(lake: Lake, own: Lake) -> Table:
     return table
 
 
-def _session(warehouse: Path) -> SparkSession:
-    from pyspark.sql import SparkSession
-    from snowpark_connect_deps_iceberg import get_jar_path
-
-    jar = get_jar_path("iceberg-spark-runtime-3.5_2.12-1.10.2.jar")
-    settings = {
-        "spark.driver.memory": "4g",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.jars": str(jar),
-        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-        "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
-        "spark.sql.catalog.lake.type": "hadoop",
-        "spark.sql.catalog.lake.warehouse": str(warehouse),
-        "spark.sql.session.timeZone": "UTC",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "ERROR",
-    }
-    builder = SparkSession.builder.master(f"local[{os.cpu_count()}]").appName("benchmark")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()
+def main(work: str, rows: int, home: Path, *directory: Path) -> None:
+    """Print what one of the three took."""
+    lake = Lake(home)
+    if work == "plain":
+        print(plain_merge(rows, home, *directory))
+    elif work == "spark":
+        spark = session(lake, {})
+        print(*load_and_merge(SparkWriter(lake, CITY, DirectoryStore(lake.landing), lambda: spark), lake, rows))
+        spark.stop()
+    else:
+        print(*load_and_merge(EmbeddedWriter(lake, CITY, DirectoryStore(lake.landing)), lake, rows))
 
 
 if __name__ == "__main__":
-    print(merge(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])))
+    main(sys.argv[1], int(sys.argv[2]), *map(Path, sys.argv[3:]))

@@ -369,8 +369,6 @@ class TestAws:
             ("CRIME_CATALOG", "hive", "neither glue nor the address"),
             ("CRIME_CATALOG", "https://me:secret@catalog.example.org", "without a password in it"),
             ("CRIME_SPARK_JOB", "crimes", "glue:JOB or emr-serverless:APPLICATION"),
-            ("CRIME_NOTICES_TOPIC", "days", "no ARN of an SNS topic"),
-            ("CRIME_NOTICES_TOPIC", TOPIC.replace("east-2", "west-1"), "set both to the same"),
             ("AWS_DEFAULT_REGION", "eu-west-1", "set both to the same, or only one"),
         ],
     )

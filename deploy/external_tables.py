@@ -1,15 +1,21 @@
-"""Makes external tables over the deliveries and over portal exports in CSV, for questions beside the lake.
+"""Prints statements that make external tables over the deliveries and over portal exports in CSV, one a line.
 
-.venv/bin/python deploy/external_tables.py LANDING EXPORTS
-
-LANDING is what CRIME_LANDING says, EXPORTS an s3:// prefix with CSV files. Prints one statement a line, for Athena, Hive
-or Spark on EMR; see sql/athena for what to ask then.
+For Athena, Hive or Spark on EMR; sql/athena has examples of what to ask then.
 """
 
+import argparse
 import sys
 
+from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.engines.athena_external import external_tables
 
 if __name__ == "__main__":
-    for statement in external_tables(*sys.argv[1:]):
-        print(" ".join(statement.split()))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("landing", help="what CRIME_LANDING says")
+    parser.add_argument("exports", help="an s3:// prefix with CSV files")
+    options = parser.parse_args()
+    try:
+        for statement in external_tables(options.landing, options.exports):
+            print(" ".join(statement.split()))
+    except CrimeAssetsError as error:
+        sys.exit(str(error))

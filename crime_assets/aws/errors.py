@@ -55,7 +55,8 @@ def explain(error: Exception, action: str, thing: str) -> AwsError | None:
     except ImportError:
         return None
     if isinstance(error, ClientError):
-        return _refusal(str(error.response.get("Error", {}).get("Code", "")), action, thing)
+        told = error.response.get("Error", {})
+        return _refusal(str(told.get("Code", "")), str(told.get("Message", "")), action, thing)
     if isinstance(error, NoCredentialsError):
         return AwsError(
             f"There are no AWS credentials to {action}: sign in with `aws sso login`, or set AWS_PROFILE or "
@@ -68,7 +69,7 @@ def explain(error: Exception, action: str, thing: str) -> AwsError | None:
     return None
 
 
-def _refusal(code: str, action: str, thing: str) -> AwsError:
+def _refusal(code: str, message: str, action: str, thing: str) -> AwsError:
     if code in _REFUSED:
         return AwsError(
             f"AWS refused to {action} ({code}): see that the credentials are valid and may do so, and that {thing} "
@@ -78,4 +79,5 @@ def _refusal(code: str, action: str, thing: str) -> AwsError:
         return AwsThrottled(f"AWS was too busy to {action} ({code}): run again later, nothing was lost.")
     if code in _MISSING:
         return AwsError(f"It was not possible to {action}, it does not exist ({code}): create it, or correct {thing}.")
-    return AwsError(f"AWS could not {action} ({code}): run again, and if it goes on, look at {thing}.")
+    reason = f"{code}: {' '.join(message.split())[:200]}" if message else code
+    return AwsError(f"AWS could not {action} ({reason}); look at {thing}, then run again.")

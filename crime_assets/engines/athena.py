@@ -49,10 +49,6 @@ class AthenaEngine:
         self._athena = Athena(clients, workgroup, sleep)
         self._latest: dict[int, date] = {}
 
-    def check_workgroup(self) -> None:
-        """AwsError if the workgroup is not one to ask in; the first question looks as well."""
-        self._athena.check_workgroup()
-
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
         """The insight's rows, in its order, from what was known on the as-of day."""
         return self._ask(insight.statement, as_of_day, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,25 @@ NONE_SEEN = "none"
 """The value of such a property where the table had no snapshot yet."""
 
 
+@dataclass(frozen=True)
+class Known:
+    """What an insight that is computed now knows, as its snapshot will say, and its own table's present snapshot."""
+
+    marks: Mapping[str, str]
+    own: int | None
+
+
+def look_at(lake: Lake, city: City, insight: Insight) -> Known:
+    """What is there now."""
+    table = tables.load(lake, city.name, insight.table)
+    return Known(_present_snapshots(lake, city), _snapshot_id(table) if table is not None else None)
+
+
+def _snapshot_id(table: Table) -> int | None:
+    snapshot = table.current_snapshot()
+    return snapshot.snapshot_id if snapshot is not None else None
+
+
 def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
     """As-of days in the insight's table that knew less than the lake does now, in order.
 
@@ -51,27 +71,34 @@ def replace_days(
     city: City,
     insight: Insight,
     results: Mapping[date, pa.Table],
-    known: Mapping[str, str] | None = None,
+    known: Known | None = None,
 ) -> list[date]:
     """Put the results in place of what the table holds for their days; returns the days whose rows changed.
 
-    `known` is what `present_snapshots` gave before they were computed; needed where another machine may have merged
-    since, which the lake's lock does not keep out. Nothing is committed where nothing changed.
+    `known` is what was looked at before they were computed, where that was not under the lake's lock or machines share
+    none: StalePlan if the insight's table has changed since, for what is there may know more than the results do.
+    Nothing is committed where nothing changed.
     """
     with lake.writing():
-        marks = known or present_snapshots(lake, city)
+        if known is not None:
+            return _replace(lake, city, insight, results, known)
         for _ in range(_PLANS):
             try:
-                return _replace(lake, city, insight, results, marks)
+                return _replace(lake, city, insight, results, look_at(lake, city, insight))
             except StalePlan:
                 continue
-    raise LakeBusy(f"Other writers changed {city.name}.{insight.table} {_PLANS} times meanwhile: run again later.")
+    raise busy(city, insight)
 
 
-def _replace(
-    lake: Lake, city: City, insight: Insight, results: Mapping[date, pa.Table], marks: Mapping[str, str]
-) -> list[date]:
+def busy(city: City, insight: Insight) -> LakeBusy:
+    """What there is to say where others keep changing an insight's table."""
+    return LakeBusy(f"Other writers keep changing {city.name}.{insight.table}: run again later.")
+
+
+def _replace(lake: Lake, city: City, insight: Insight, results: Mapping[date, pa.Table], known: Known) -> list[date]:
     table = _table(lake, city, insight, next(iter(results.values())).schema)
+    if _snapshot_id(table) != known.own:
+        raise StalePlan
     old = _days(table)
     changed = [day for day, rows in results.items() if not _same(table, old.get(day, []), rows)]
     if not changed:
@@ -82,7 +109,9 @@ def _replace(
             added.append(tables.new_data_path(table, f"as_of_day={day}"))
             pq.write_table(results[day], added[-1], compression="zstd")
     removed = [file for day in changed for file in old.get(day, [])]
-    tables.commit(table, Change(removed, added, {"kind": "insight", "days": ",".join(map(str, changed)), **marks}))
+    tables.commit(
+        table, Change(removed, added, {"kind": "insight", "days": ",".join(map(str, changed)), **known.marks})
+    )
     return changed
 
 
@@ -120,8 +149,7 @@ def _same(table: Table, files: list[DataFile], rows: pa.Table) -> bool:
     return bool(held.schema.names == rows.schema.names and held.cast(rows.schema).equals(rows))
 
 
-def present_snapshots(lake: Lake, city: City) -> dict[str, str]:
-    """What an insight that is computed now knows, as its snapshot will say."""
+def _present_snapshots(lake: Lake, city: City) -> dict[str, str]:
     found = {}
     for mark, name in SEEN.items():
         table = tables.load(lake, city.name, name)

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from crime_assets.core.errors import CrimeAssetsError, DiskFull, LakeError, UsageError, chain
+from crime_assets.lakehouse.commits import committed
 from crime_assets.lakehouse.lock import writer_lock
 from crime_assets.lakehouse.refusals import explained, refusal
 from crime_assets.lakehouse.warehouse import CACHE
@@ -36,7 +37,7 @@ _PATIENCE_SECONDS = 600.0
 CATALOG = "lake"
 """What engines call the catalog; a SQLite catalog keeps the name with each table."""
 
-_STATE = "lake.json"
+_STATE, _STATES = "lake.json", "lake/"
 _REMEMBERED_SECONDS = 1.0
 _Result = TypeVar("_Result")
 
@@ -85,6 +86,11 @@ class Lake:
         self._cities()
 
     @property
+    def cities(self) -> set[str]:
+        """The cities whose part was begun."""
+        return set(self._cities())
+
+    @property
     def name(self) -> str:
         """Where the lake lies, for a person."""
         return self._remote.name if self._remote else str(self.home)
@@ -104,8 +110,11 @@ class Lake:
         own = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO", CACHE: str(self.warehouse)}
         with explained(self.name):
             catalog = load_catalog(CATALOG, **self._remote.catalog, **own)
-        for name in ("commit_table", "create_table"):
-            setattr(catalog, name, self._refreshing(getattr(catalog, name)))
+        # What a catalog's server says of itself goes before what it is asked for: not in what is this machine's own.
+        catalog.properties.update(own)
+        commits = partial(committed, catalog, catalog.commit_table)
+        for name, step in (("commit_table", commits), ("create_table", catalog.create_table)):
+            setattr(catalog, name, self._refreshing(step))
         return catalog
 
     def _refreshing(self, step: Callable[..., _Result]) -> Callable[..., _Result]:
@@ -152,7 +161,7 @@ class Lake:
             cities = self._cities()
             settled = cities.get(name)
             if settled is None or anew:
-                self._write_cities({**cities, name: wanted})
+                self._write_cities(name, {**cities, name: wanted})
                 return wanted
         if "sample" in (settled.feed, wanted.feed) and settled.feed != wanted.feed:
             raise UsageError(
@@ -191,8 +200,12 @@ class Lake:
         return self._remote.documents if self._remote else DirectoryStore(self.home)
 
     def _cities(self) -> dict[str, CityState]:
+        keys = [found.key for found in self._documents.list(_STATES)] if self._remote else [_STATE]
+        return {name: state for key in keys for name, state in self._read_cities(key).items()}
+
+    def _read_cities(self, key: str) -> dict[str, CityState]:
         try:
-            content = self._documents.read(_STATE)
+            content = self._documents.read(key)
             if content is None:
                 return {}
             document = json.loads(content)
@@ -210,12 +223,14 @@ class Lake:
             raise LakeError(f"The lake {self.name} cannot be opened ({error.strerror}): check CRIME_HOME.") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise LakeError(
-                f"{self.name}/{_STATE} is damaged: restore it from a backup, or set another {self._variable}."
+                f"{key} of the lake {self.name} is damaged: restore it from a backup, or set another {self._variable}."
             ) from error
 
-    def _write_cities(self, cities: Mapping[str, CityState]) -> None:
-        document = {"format": FORMAT, "cities": {name: asdict(state) for name, state in cities.items()}}
-        self._documents.write(_STATE, json.dumps(document, indent=1).encode())
+    def _write_cities(self, begun: str, cities: Mapping[str, CityState]) -> None:
+        # Machines that share no lock write each city's document apart: none takes another's city away.
+        key, kept = (f"{_STATES}city={begun}.json", [begun]) if self._remote else (_STATE, list(cities))
+        document = {"format": FORMAT, "cities": {name: asdict(cities[name]) for name in kept}}
+        self._documents.write(key, json.dumps(document, indent=1).encode())
 
 
 def is_disk_full(error: BaseException) -> bool:

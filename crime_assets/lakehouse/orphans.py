@@ -45,7 +45,8 @@ def remove_orphans(lake: Lake, city: City, before: datetime) -> dict[str, Remove
     with lake.writing():
         begun = {name: table for name, table in tables.every(lake, city.name).items() if table.current_snapshot()}
         removed = {name: _sweep(table, before) for name, table in begun.items()}
-        loading = _loading(lake)
+        # Not by the namespaces of the catalog: others have some there too.
+        loading = _loading(lake, lake.cities | {city.name})
         removed["staging"] = _remove(lake.staging, before, lambda path: not _continues(lake, path, loading))
         removed["landing"] = _remove(lake.landing, before, lambda path: path.name.startswith(_UNFINISHED))
         if not loading:
@@ -94,9 +95,8 @@ def _locations(table: Table) -> Iterator[str]:
                 yield from (entry.data_file.file_path for entry in manifest.fetch_manifest_entry(table.io))
 
 
-def _loading(lake: Lake) -> set[str]:
-    """Cities whose history is not loaded, though it was begun."""
-    cities = {name for (name, *_) in lake.catalog.list_namespaces()}
+def _loading(lake: Lake, cities: set[str]) -> set[str]:
+    """Those of the cities whose history is not loaded, though it was begun."""
     found = {name: tables.load(lake, name, "crimes") for name in cities}
     return {name for name, table in found.items() if table is not None and table.current_snapshot() is None}
 

@@ -35,6 +35,8 @@ def refusal(error: Exception, place: str) -> CrimeAssetsError | None:
     """
     if isinstance(error, OSError) and (found := _ARROW.search(str(error))):
         return _storage(found["code"], found["operation"], place)
+    if isinstance(error, FileNotFoundError):
+        return LakeError(f"A file of {place} is not there ({error}): restore it, then run again.")
     return explain(error, f"use the lake {place}", "CRIME_LAKE and CRIME_CATALOG") or _catalog(error, place)
 
 

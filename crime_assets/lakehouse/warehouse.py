@@ -15,12 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
 
 from crime_assets.core.errors import LakeError
 
 if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
     from pyiceberg.io.pyarrow import PyArrowFileIO
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
@@ -47,9 +45,9 @@ def path_of(table: Table, location: str) -> Path:
     """Where a file of the table is on this machine, or would be."""
     if is_local(table):
         return Path(local_path(location))
-    parts = urlsplit(location)
-    relative = Path(parts.netloc, parts.path.lstrip("/"))
-    if ".." in relative.parts:
+    scheme, _, rest = location.partition("://")
+    relative = Path(*filter(None, rest.split("/")))
+    if scheme != _scheme(table) or ".." in relative.parts:
         raise LakeError(f"{'.'.join(table.name())} names a file outside its warehouse ({location}): restore the table.")
     return _cache(table) / relative
 
@@ -58,7 +56,7 @@ def location_of(table: Table, path: Path) -> str:
     """The location of the file that `path_of` puts at `path`."""
     if is_local(table):
         return f"file://{path}"
-    return f"{urlsplit(table.location()).scheme}://{path.relative_to(_cache(table)).as_posix()}"
+    return f"{_scheme(table)}://{path.relative_to(_cache(table)).as_posix()}"
 
 
 def local_path(location: str) -> str:
@@ -117,12 +115,11 @@ def stored_files(table: Table) -> Iterator[StoredFile]:
         return
     from pyarrow.fs import FileSelector, FileType
 
-    root = urlsplit(table.location())
-    system = _system(table)
-    selector = FileSelector(f"{root.netloc}{root.path.rstrip('/')}", allow_not_found=True, recursive=True)
-    for found in system.get_file_info(selector):
+    scheme, root = table.location().rstrip("/").split("://", 1)
+    system = _io(table).fs_by_scheme(scheme, root.partition("/")[0])
+    for found in system.get_file_info(FileSelector(root, allow_not_found=True, recursive=True)):
         if found.type == FileType.File:
-            yield StoredFile(f"{root.scheme}://{found.path}", found.size, found.mtime.timestamp())
+            yield StoredFile(f"{scheme}://{found.path}", found.size, found.mtime.timestamp())
 
 
 def files_below(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
@@ -148,9 +145,8 @@ def _io(table: Table) -> PyArrowFileIO:
     return table.io
 
 
-def _system(table: Table) -> FileSystem:
-    parts = urlsplit(table.location())
-    return _io(table).fs_by_scheme(parts.scheme, parts.netloc)
+def _scheme(table: Table) -> str:
+    return table.location().partition("://")[0]
 
 
 def _all(step: Callable[[_One], None], things: Iterable[_One]) -> None:

@@ -60,9 +60,10 @@ class AwsProfile(Profile):
 
     @cached_property
     def engine(self) -> Engine:
-        """What runs SQL. Where a job elsewhere is Spark, questions go to Athena if there is a workgroup."""
+        """What runs SQL. Where a job elsewhere is Spark, questions go to Athena if it can be asked."""
         is_remote_spark = self.settings.engine == "spark" and self.aws.spark_job
-        if self.settings.engine == "athena" or (is_remote_spark and self.aws.athena_workgroup):
+        can_ask_athena = self.aws.athena_workgroup and self.aws.catalog == "glue"
+        if self.settings.engine == "athena" or (is_remote_spark and can_ask_athena):
             from crime_assets.engines.athena import AthenaEngine
 
             return AthenaEngine(self.lake, self.city, self.clients, self.aws.athena_workgroup)
@@ -94,12 +95,15 @@ class AwsProfile(Profile):
         region = self.clients.region
         properties = {"warehouse": str(self.aws.lake), "s3.region": region, "client.region": region}
         endpoint: str = self.clients.client("s3").meta.endpoint_url
-        if ".amazonaws.com" not in endpoint:
+        if endpoint not in (f"https://s3.{region}.amazonaws.com", "https://s3.amazonaws.com"):
             properties["s3.endpoint"] = endpoint
         if self.aws.catalog == "glue":
             return {"type": "glue", **properties}
-        if self.aws.catalog_credential:
-            properties["credential"] = self.aws.catalog_credential
+        credential = self.aws.catalog_credential
+        if credential and ":" not in credential:
+            properties["token"] = credential
+        elif credential:
+            properties["credential"] = credential
             # Where the REST specification has it; pyiceberg is about to stop supposing so.
             properties["oauth2-server-uri"] = f"{self.aws.catalog.rstrip('/')}/v1/oauth/tokens"
         return {"type": "rest", "uri": self.aws.catalog, **properties}

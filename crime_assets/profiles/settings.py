@@ -24,7 +24,6 @@ _NEEDED_ON_AWS = {
 }
 _PLACE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[A-Za-z0-9._=-]+)*)/?")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_ARN = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}")
 _JOB = re.compile(r"(?P<service>glue|emr-serverless):(?P<name>[A-Za-z0-9._-]{1,255})")
 
 
@@ -102,17 +101,6 @@ def _aws(environment: Mapping[str, str], engine: str) -> AwsSettings:
     for name, example in needed.items():
         if not environment.get(name):
             raise UsageError(f"CRIME_PROFILE=aws needs {name}: set it to {example}.")
-    region = _region(environment)
-    topic = environment.get("CRIME_NOTICES_TOPIC", "")
-    if topic:
-        found = _ARN.fullmatch(topic)
-        if found is None:
-            raise UsageError(f"CRIME_NOTICES_TOPIC={topic} is no ARN of an SNS topic: copy it from SNS.")
-        if region and found["region"] != region:
-            raise UsageError(
-                f"CRIME_NOTICES_TOPIC is in {found['region']} and AWS_REGION is {region}: everything must be in one "
-                "region, so set both to the same."
-            )
     catalog = _catalog(environment)
     if engine == "athena" and catalog != "glue":
         raise UsageError(
@@ -123,12 +111,12 @@ def _aws(environment: Mapping[str, str], engine: str) -> AwsSettings:
         landing=_place(environment, "CRIME_LANDING"),
         firehose=_matching(environment, "CRIME_FIREHOSE", _NAME, "the name of a delivery stream"),
         first_day=_day(environment, "CRIME_FIRST_DAY"),
-        region=region,
+        region=_region(environment),
         catalog=catalog,
         catalog_credential=_token(environment, "CRIME_CATALOG_CREDENTIAL"),
         athena_workgroup=_matching(environment, "CRIME_ATHENA_WORKGROUP", _NAME, "the name of a workgroup"),
         spark_job=_matching(environment, "CRIME_SPARK_JOB", _JOB, "glue:JOB or emr-serverless:APPLICATION"),
-        notices_topic=topic,
+        notices_topic=environment.get("CRIME_NOTICES_TOPIC", ""),
         metrics_namespace=environment.get("CRIME_METRICS_NAMESPACE", ""),
     )
 

@@ -98,6 +98,8 @@ class FirehoseStream:
 
     def put(self, day: date, batch: Sequence[bytes]) -> None:
         """Hand over one batch of NDJSON lines of a change day. FeedError where a line is longer than Firehose takes."""
+        if self._failure is not None:
+            raise self._failure
         self._make_room_for(day)
         for line in batch:
             if len(line) > MOST_RECORD_BYTES:

@@ -15,8 +15,9 @@ from itertools import islice
 
 from crime_assets.core import keys
 from crime_assets.core.digests import set_digest
+from crime_assets.core.errors import LandingError
 from crime_assets.streams import LandingStore
-from crime_assets.streams.inventory import merged_inventory
+from crime_assets.streams.inventory import Inventory, merged_inventory
 
 RECENT_DAYS = 14
 """Change days looked at on every tick."""
@@ -76,13 +77,21 @@ def unmerged(store: LandingStore, city: str, days: Iterable[date]) -> Iterator[U
 
 def _look(store: LandingStore, city: str, day: date) -> Unmerged | None:
     found = {(item.key, item.etag) for item in store.list(keys.deliveries_prefix(city, day))}
-    merged = merged_inventory(store, city, day) if found else None
+    merged = _merged(store, city, day) if found else None
     if found <= (merged.state if merged is not None else frozenset()):
         return None
     # The manifest counts too: a day that failed for want of it is worth another try once it is there.
     manifest = store.read(keys.manifest(city, day)) or b""
     state = {f"{key} {etag}" for key, etag in found} | {manifest.decode("utf-8", "replace")}
     return Unmerged(day, set_digest(state))
+
+
+def _merged(store: LandingStore, city: str, day: date) -> Inventory | None:
+    try:
+        return merged_inventory(store, city, day)
+    except LandingError:
+        # It cannot be read: merging the day again changes nothing and writes it anew.
+        return None
 
 
 def _days_of_tick(first: date, last: date, swept_to: date | None) -> list[date]:

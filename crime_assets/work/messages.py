@@ -56,7 +56,6 @@ def settings_of(settings: Settings) -> tuple[dict[str, str], list[str]]:
             "CRIME_FIREHOSE": aws.firehose,
             "CRIME_FIRST_DAY": aws.first_day.isoformat(),
             "CRIME_CATALOG": aws.catalog,
-            "CRIME_ATHENA_WORKGROUP": aws.athena_workgroup,
             "AWS_REGION": aws.region or "",
         }
         secret["CRIME_CATALOG_CREDENTIAL"] = aws.catalog_credential

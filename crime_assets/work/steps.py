@@ -11,12 +11,14 @@ from crime_assets.core.sql import Insight
 from crime_assets.engines import Engine
 from crime_assets.feeds import Feed
 from crime_assets.lakehouse.history import HistoryResult, history_before
-from crime_assets.lakehouse.insights import present_snapshots, replace_days, stale_days
+from crime_assets.lakehouse.insights import busy, look_at, replace_days, stale_days
 from crime_assets.lakehouse.merge import MergeResult
+from crime_assets.lakehouse.tables import StalePlan
 from crime_assets.profiles import Profile
 from crime_assets.streams.inventory import Inventory, read_inventory, record_merged
 
 _PREVIEW_ROWS = 10
+_PLANS = 5
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,24 @@ def merge(profile: Profile, days: Sequence[date], run_id: str) -> MergeResult:
 
 
 def compute(profile: Profile, engine: Engine, insight: Insight, days: Sequence[date]) -> InsightResult:
-    """Compute an insight for these as-of days and those that have become stale, and put it in its table."""
+    """Compute an insight for these as-of days and those that have become stale, and put it in its table.
+
+    LakeBusy where others keep changing that table.
+    """
+    for _ in range(_PLANS):
+        try:
+            return _compute(profile, engine, insight, days)
+        except StalePlan:
+            # Another machine computed days meanwhile, perhaps from a newer state of the lake than this one saw.
+            continue
+    raise busy(profile.city, insight)
+
+
+def _compute(profile: Profile, engine: Engine, insight: Insight, days: Sequence[date]) -> InsightResult:
     lake, city = profile.lake, profile.city
     # As one: a merge in between would be marked as known to results that were computed before it.
     with lake.writing():
-        known = present_snapshots(lake, city)
+        known = look_at(lake, city, insight)
         computed = sorted({*days, *stale_days(lake, city, insight)})
         engine.spent()  # What was asked before is of others.
         results = {day: engine.insight(insight, day) for day in computed}

@@ -123,7 +123,6 @@ def test_a_statement_costs_by_the_megabyte_and_ten_at_least(scanned: int, cost: 
 
 def test_a_workgroup_that_is_missing(engine: AthenaEngine, athena: AthenaServer, aws: Seaweed) -> None:
     athena.workgroups.clear()
-    assert refused(engine.check_workgroup).startswith("There is no Athena workgroup crimes: create it")
     assert refused(lambda: engine.query(COUNT)).startswith("There is no Athena workgroup crimes: create it")
     athena.workgroup("crimes", aws.bucket())
     assert engine.query(COUNT).rows == [(3,)]

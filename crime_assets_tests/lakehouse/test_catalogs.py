@@ -6,15 +6,18 @@ Lakes on object storage are opened from two machines at a time, each with a dire
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
+import pyarrow as pa
 import pytest
 
-from crime_assets.core.errors import CrimeAssetsError, LakeBusy
-from crime_assets.core.sql import load_insights
+from crime_assets.core.errors import CrimeAssetsError, LakeBusy, LakeError
+from crime_assets.core.sql import Insight, load_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse import compaction, tables, warehouse
 from crime_assets.lakehouse.expiry import expire
@@ -25,6 +28,8 @@ from crime_assets.lakehouse.merge import merge_deliveries
 from crime_assets.lakehouse.orphans import remove_orphans
 from crime_assets.lakehouse.upkeep import table_sizes
 from crime_assets.streams.directory import DirectoryStore
+from crime_assets.work import steps
+from crime_assets_tests.aws.glue_catalog import GlueCatalog
 from crime_assets_tests.aws.servers import ACCESS_KEY, REGION, SECRET_KEY, Seaweed
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import ListFeed, merge, properties, snapshots, versions
@@ -56,10 +61,10 @@ def storage(aws: Seaweed) -> dict[str, str]:
     return {"s3.region": REGION, "s3.endpoint": aws.s3, **keys}
 
 
-def on_glue(aws: Seaweed, directory: Path) -> LakeOn:
-    return LakeOn(
-        directory, {"type": "glue", "client.region": REGION, "warehouse": f"s3://{aws.bucket()}/lake", **storage(aws)}
-    )
+def on_glue(aws: Seaweed, glue: GlueCatalog, directory: Path) -> LakeOn:
+    place = {"warehouse": f"s3://{aws.bucket()}/lake", "glue.endpoint": glue.url, "client.region": REGION}
+    keys = {"client.access-key-id": ACCESS_KEY, "client.secret-access-key": SECRET_KEY}
+    return LakeOn(directory, {"type": "glue", **place, **keys, **storage(aws)})
 
 
 def on_rest(aws: Seaweed, directory: Path) -> LakeOn:
@@ -68,13 +73,21 @@ def on_rest(aws: Seaweed, directory: Path) -> LakeOn:
     return LakeOn(directory, {"type": "rest", **server, **own, **storage(aws)})
 
 
+@pytest.fixture
+def glue(moto: str) -> Iterator[GlueCatalog]:
+    server = GlueCatalog(moto)
+    yield server
+    server.stop()
+
+
 @pytest.fixture(params=["sqlite", "rest", "glue"])
 def open_lake(request: pytest.FixtureRequest, tmp_path: Path) -> LakeOn:
     if request.param == "sqlite":
         return LakeOn(tmp_path)
     aws: Seaweed = request.getfixturevalue("aws")
-    request.getfixturevalue("moto")
-    return on_rest(aws, tmp_path) if request.param == "rest" else on_glue(aws, tmp_path)
+    if request.param == "rest":
+        return on_rest(aws, tmp_path)
+    return on_glue(aws, request.getfixturevalue("glue"), tmp_path)
 
 
 HISTORY = [record(n, "2024-01-10", f"2023-{1 + n % 12:02}-05") for n in range(1, 25)]
@@ -147,8 +160,6 @@ def test_insights_are_replaced_by_day(open_lake: LakeOn) -> None:
     assert len(snapshots(lake, insight.table)) == 1
 
 
-# Not moto's Glue, which takes every commit, whatever was committed in between: see test_glue_conflict.
-@pytest.mark.parametrize("open_lake", ["sqlite", "rest"], indirect=True)
 def test_a_late_commit_is_refused_and_takes_its_files_along(open_lake: LakeOn) -> None:
     lake = open_lake("one")
     load(lake)
@@ -179,7 +190,6 @@ def write(open_lake: LakeOn, number: int) -> None:
                 assert attempt < 9
 
 
-@pytest.mark.parametrize("open_lake", ["sqlite", "rest"], indirect=True)
 def test_writers_on_several_machines_lose_nothing(open_lake: LakeOn) -> None:
     context = multiprocessing.get_context("forkserver")
     processes = [context.Process(target=write, args=(open_lake, number)) for number in range(WRITERS)]
@@ -193,31 +203,91 @@ def test_writers_on_several_machines_lose_nothing(open_lake: LakeOn) -> None:
     assert versions(open_lake("reader")) == sorted(model(everything).items())
 
 
-def test_glue_conflict(aws: Seaweed, moto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Glue says when another writer was faster: the merge plans again, and gives up with a sentence."""
-    lake = on_glue(aws, tmp_path)("one")
+def test_a_commit_whose_answer_was_lost_is_not_taken_for_a_refused_one(
+    aws: Seaweed, glue: GlueCatalog, tmp_path: Path
+) -> None:
+    """Glue's client asks again and is refused, by what it has itself committed."""
+    open_lake = on_glue(aws, glue, tmp_path)
+    load(open_lake("one"))
+    glue.loses_an_answer_about = "crimes"
+
+    assert merge(open_lake("one"), *CHANGES).inserted == 1
+
+    assert glue.loses_an_answer_about is None
+    assert DuckDBEngine(open_lake("two"), CHICAGO).query("SELECT count(*) FROM crimes").rows == [(25,)]
+    assert merge(open_lake("three"), *CHANGES).snapshot_id is None
+
+
+def test_a_glue_that_is_always_overtaken_is_one_sentence(
+    aws: Seaweed, glue: GlueCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = on_glue(aws, glue, tmp_path)("one")
     load(lake)
-    conflicts = [2]
-    client = lake.catalog.glue  # type: ignore[attr-defined]
-    update = client.update_table
+    with monkeypatch.context() as patched:
+        client = lake.catalog.glue  # type: ignore[attr-defined]
+        told = {"Error": {"Code": "ConcurrentModificationException", "Message": "Update table failed."}}
+        error = client.exceptions.ConcurrentModificationException(told, "UpdateTable")
+        patched.setattr(client, "update_table", Mock(side_effect=error))
+        with pytest.raises(LakeBusy, match="run again later"):
+            merge(lake, *CHANGES)
 
-    def busy(**arguments: object) -> object:
-        if conflicts[0]:
-            conflicts[0] -= 1
-            raise client.exceptions.ConcurrentModificationException(
-                {"Error": {"Code": "ConcurrentModificationException", "Message": "Update table failed"}}, "UpdateTable"
-            )
-        return update(**arguments)
-
-    monkeypatch.setattr(client, "update_table", busy)
-    merge(lake, *CHANGES)
+    assert merge(lake, *CHANGES).inserted == 1
     assert len(versions(lake)) == 25
 
-    conflicts[0] = 99
-    with pytest.raises(LakeBusy, match="run again later"):
-        merge(lake, envelope(record(40, "2024-01-20", "2024-01-11")))
-    conflicts[0] = 0
-    assert merge(lake, envelope(record(40, "2024-01-20", "2024-01-11"))).inserted == 1
+
+def test_what_another_machine_computed_meanwhile_is_computed_again(aws: Seaweed, tmp_path: Path) -> None:
+    """It may have known more: a late change makes days stale that were not there when they were looked for."""
+    open_lake = on_rest(aws, tmp_path)
+    mine, theirs = open_lake("one"), open_lake("two")
+    load(mine)
+    merge(mine, envelope(record(30, "2024-01-20", "2024-01-11")))
+    insight = load_insights()[0]
+    late = [date(2024, 1, 21), date(2024, 1, 22)]
+    other = SimpleNamespace(lake=theirs, city=CHICAGO)
+    interruptions = [1]
+
+    class Overtaken(DuckDBEngine):
+        def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
+            found = super().insight(insight, as_of_day)
+            if interruptions:
+                interruptions.pop()
+                merge(theirs, envelope(record(40, "2024-01-20", "2024-01-11")))
+                steps.compute(other, DuckDBEngine(theirs, CHICAGO), insight, late[:1])
+            return found
+
+    steps.compute(SimpleNamespace(lake=mine, city=CHICAGO), Overtaken(mine, CHICAGO), insight, late[1:])
+
+    reader = DuckDBEngine(open_lake("three"), CHICAGO)
+    asked = f"SELECT as_of_day, crimes FROM {insight.table} WHERE period = 'all' ORDER BY as_of_day"
+    assert reader.query(asked).rows == [(day, 26) for day in late]
+
+
+def test_orphans_are_looked_for_where_others_have_databases_too(aws: Seaweed, tmp_path: Path) -> None:
+    lake = on_rest(aws, tmp_path)("one")
+    load(lake)
+    lake.catalog.create_namespace(("warehouse_of_others",))
+    asked = []
+    load_table = lake.catalog.load_table
+    lake.catalog.load_table = lambda name: asked.append(name[0]) or load_table(name)  # type: ignore[func-returns-value]
+
+    remove_orphans(lake, CHICAGO, datetime.now(UTC))
+
+    assert set(asked) == {"chicago"}
+
+
+def test_files_of_one_machine_lie_below_its_cache_whatever_a_catalog_says(aws: Seaweed, tmp_path: Path) -> None:
+    lake = on_rest(aws, tmp_path)("one")
+    load(lake)
+    table = tables.load(lake, "chicago", "crimes")
+    assert table is not None
+    bucket = table.location().split("/")[2]
+    for location in (f"s3://{bucket}/x/../../../../etc/passwd", "file:///etc/passwd", "s3a://bucket/x"):
+        with pytest.raises(LakeError, match="outside its warehouse"):
+            warehouse.path_of(table, location)
+    one, other = (warehouse.path_of(table, f"s3://{bucket}/x=a#{number}?/f") for number in (1, 2))
+    assert one != other
+    assert lake.warehouse in one.parents
+    assert warehouse.location_of(table, one) == f"s3://{bucket}/x=a#1?/f"
 
 
 def test_upkeep(open_lake: LakeOn, monkeypatch: pytest.MonkeyPatch) -> None:

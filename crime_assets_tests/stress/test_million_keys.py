@@ -18,7 +18,7 @@ from crime_assets_tests.automation.test_sensor_s3 import PREFIX, keys_of, profil
 from crime_assets_tests.aws.filling import fill, pour, seem_merged
 from crime_assets_tests.aws.servers import start_seaweed
 
-KEYS, LARGE, OF_A_DAY = 1_000_000, 10_000, 330
+KEYS, LARGE, OF_A_DAY = 1_000_000, 10_000, 1_320
 FIRST = date(2024, 1, 25)
 DAYS = [FIRST + timedelta(days=n) for n in range((KEYS - LARGE) // OF_A_DAY + 1)]
 LARGE_DAY = DAYS[300]
@@ -36,7 +36,6 @@ class Timed(House):
             start = time.perf_counter()
             asked |= {str(request.partition_key) for request in self.tick()}
             self.seconds.append(time.perf_counter() - start)
-            print(f"{self.cursor}: {self.seconds[-1]:.1f} s", flush=True)
             if self.cursor == str(FIRST):
                 return sorted(asked)
 

@@ -42,7 +42,10 @@ AWS = LOCAL | {
     "CRIME_METRICS_NAMESPACE": "Crimes",
     "AWS_REGION": "us-east-2",
 }
-OF_THE_RUN = {"CRIME_HOME", "DAGSTER_HOME", "CRIME_SPARK_JOB", "CRIME_NOTICES_TOPIC", "CRIME_METRICS_NAMESPACE"}
+OF_THE_RUN = {"CRIME_HOME", "DAGSTER_HOME", "CRIME_SPARK_JOB", "CRIME_ATHENA_WORKGROUP"} | {
+    "CRIME_NOTICES_TOPIC",
+    "CRIME_METRICS_NAMESPACE",
+}
 
 
 @pytest.mark.parametrize("environment", [{}, LOCAL, AWS], ids=["defaults", "local", "aws"])
@@ -87,7 +90,9 @@ def test_results_come_as_they_were() -> None:
     insight = InsightResult([InsightDay(date(2024, 1, 25), 1, True, rows)], {"day": "date32[day]"}, {"dollars": 0.5})
     found = messages.load_insight(json.loads(json.dumps(messages.dump_result(insight))))
     plain = [{"day": "2024-01-01", "at": "2024-01-01 02:00:00", "share": 0.5, "n": 3, "name": None}]
-    assert found == InsightResult([InsightDay(date(2024, 1, 25), 1, True, plain)], {"day": "date32[day]"}, {"dollars": 0.5})
+    assert found == InsightResult(
+        [InsightDay(date(2024, 1, 25), 1, True, plain)], {"day": "date32[day]"}, {"dollars": 0.5}
+    )
 
 
 @pytest.mark.parametrize(

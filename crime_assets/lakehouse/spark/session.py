@@ -24,6 +24,8 @@ STATEMENTS = {
     # What DuckDB and Athena refuse, such as a number that does not fit, is no silent NULL.
     "spark.sql.ansi.enabled": "true",
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+    # Spark would put settings and variables in place of ${…} in a text after it was looked through.
+    "spark.sql.variable.substitute": "false",
 }
 """What statements of sql/ rely on; in force for every session of ours, whoever started Spark."""
 

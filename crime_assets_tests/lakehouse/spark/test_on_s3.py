@@ -19,6 +19,7 @@ from crime_assets.profiles import Settings, open_profile
 from crime_assets_tests.aws.firehose_server import DeliveryStream
 from crime_assets_tests.aws.profiles import aws_variables
 from crime_assets_tests.aws.servers import Seaweed
+from crime_assets_tests.build import record, write_export
 from crime_assets_tests.graph import Graph
 
 PROGRAM = Path(sys.executable).with_name("crime-assets")
@@ -30,9 +31,9 @@ BUNDLE = os.environ.get("ICEBERG_AWS_BUNDLE")
 def test_the_same_tables_as_on_the_local_profile(aws: Seaweed, firehose: DeliveryStream, tmp_path: Path) -> None:
     if reason := missing():
         pytest.skip(reason)
-    sample = {"CRIME_FEED": "sample", "CRIME_SAMPLE_ROWS": "2000"}
-    local = {"CRIME_HOME": str(tmp_path / "local")} | sample
-    remote = aws_variables(aws, firehose, tmp_path / "machine", str(DAYS[0])) | sample
+    export = {"CRIME_FEED": "export", "CRIME_EXPORT": str(write_export(tmp_path / "crimes.csv", _crimes()))}
+    local = {"CRIME_HOME": str(tmp_path / "local")} | export
+    remote = aws_variables(aws, firehose, tmp_path / "machine", str(DAYS[0])) | export
     spark = {"CRIME_ENGINE": "spark", "PYSPARK_SUBMIT_ARGS": f"--driver-class-path {BUNDLE} pyspark-shell"}
 
     _run(local)
@@ -40,7 +41,20 @@ def test_the_same_tables_as_on_the_local_profile(aws: Seaweed, firehose: Deliver
 
     expected, found = (Graph(open_profile(Settings.from_environment(variables))) for variables in (local, remote))
     assert found.contents(*DAYS) == expected.contents(*DAYS)
-    assert len(found.rows()) > 2000
+    assert [len(found.rows(name)) for name in ("crimes", "crimes_superseded", "crimes_quarantine")] == [320, 1, 2]
+
+
+def _crimes() -> list[dict[str, object]]:
+    """A history of a year and two days, with edits of the history and of the day before, and what cannot be typed."""
+    crimes = [
+        record(n, "2024-01-10", f"2023-{1 + n % 12:02}-{1 + n % 28:02}T{n % 24:02}:30:00", district=f"{1 + n % 7:03}")
+        for n in range(300)
+    ]
+    crimes += [
+        record(300 + n, str(DAYS[n % 2]), "2024-01-15", primary_type="BATTERY", fbi_code="08B") for n in range(20)
+    ]
+    edited = [record(5, str(DAYS[0]), "2023-06-06", arrest=True), record(6, str(DAYS[1]), "2023-07-07", domestic=True)]
+    return [*crimes, *edited, record(998, "2024-01-10", ward="x"), record(999, str(DAYS[1]), ward="x")]
 
 
 def _run(variables: dict[str, str]) -> None:
