@@ -177,6 +177,7 @@ def test_an_insight_is_computed_while_nobody_else_may_write(tmp_path: Path) -> N
             return profile.engine.insight(insight, day)
 
         measure = staticmethod(profile.engine.measure)
+        spent = staticmethod(profile.engine.spent)
 
     graph = Graph(profile, overrides={"engine": Watched()})
     graph.load()
