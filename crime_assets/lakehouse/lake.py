@@ -192,6 +192,11 @@ class Lake:
             raise
 
     @property
+    def is_remote(self) -> bool:
+        """Whether the lake lies on object storage."""
+        return self._remote is not None
+
+    @property
     def _variable(self) -> str:
         return "CRIME_LAKE" if self._remote else "CRIME_HOME"
 

@@ -71,6 +71,12 @@ def spark_settings(lake: Lake) -> dict[str, str]:
         return settings
     if reason := missing():
         raise UsageError(reason)
+    if lake.is_remote and "iceberg-aws-bundle" not in os.environ.get("PYSPARK_SUBMIT_ARGS", ""):
+        raise UsageError(
+            "Spark in this process cannot reach S3 without Iceberg's AWS bundle: let a job do the work "
+            "(CRIME_SPARK_JOB), or set PYSPARK_SUBMIT_ARGS="
+            "'--driver-class-path /path/to/iceberg-aws-bundle-1.10.1.jar pyspark-shell'."
+        )
     from snowpark_connect_deps_iceberg import get_jar_path  # type: ignore[import-untyped]
 
     lake.staging.mkdir(parents=True, exist_ok=True)

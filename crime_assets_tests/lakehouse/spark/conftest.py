@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SMALL = {
-    # For rows by the dozen: a plan is run once, and compiling it well takes longer than running it.
+    # For rows by the dozen: a plan is run once, and compiling it takes longer than running it.
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     "spark.driver.memory": "1g",
     "spark.sql.shuffle.partitions": "1",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 
 

@@ -1,6 +1,6 @@
 """Spark in the process of a run on the aws profile: tables on S3, written by Iceberg's own file system.
 
-It needs the AWS SDK for Java as Iceberg has it bundled, iceberg-aws-bundle of Maven Central, 60 MB: the variable
+It needs the AWS SDK for Java as Iceberg has it bundled, iceberg-aws-bundle 1.10.1 of Maven Central, 60 MB: the variable
 ICEBERG_AWS_BUNDLE names the file. Skipped where it is not set.
 """
 
@@ -34,18 +34,22 @@ def test_the_same_tables_as_on_the_local_profile(aws: Seaweed, firehose: Deliver
     export = {"CRIME_FEED": "export", "CRIME_EXPORT": str(write_export(tmp_path / "crimes.csv", _crimes()))}
     local = {"CRIME_HOME": str(tmp_path / "local")} | export
     remote = aws_variables(aws, firehose, tmp_path / "machine", str(DAYS[0])) | export
-    spark = {"CRIME_ENGINE": "spark", "PYSPARK_SUBMIT_ARGS": f"--driver-class-path {BUNDLE} pyspark-shell"}
+    spark = remote | {"CRIME_ENGINE": "spark"}
 
-    _run(local)
-    _run(remote | spark)
+    without = _run(spark)
+    assert (without.returncode, without.stderr.count("\n")) == (2, 1), without.stderr
+    assert "cannot reach S3 without Iceberg's AWS bundle" in without.stderr
+    for variables in (local, spark | {"PYSPARK_SUBMIT_ARGS": f"--driver-class-path {BUNDLE} pyspark-shell"}):
+        done = _run(variables)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     expected, found = (Graph(open_profile(Settings.from_environment(variables))) for variables in (local, remote))
     assert found.contents(*DAYS) == expected.contents(*DAYS)
-    assert [len(found.rows(name)) for name in ("crimes", "crimes_superseded", "crimes_quarantine")] == [320, 1, 2]
+    assert [len(found.rows(name)) for name in ("crimes", "crimes_superseded", "crimes_quarantine")] == [320, 2, 2]
 
 
 def _crimes() -> list[dict[str, object]]:
-    """A history of a year and two days, with edits of the history and of the day before, and what cannot be typed."""
+    """A history of a year and two days that edit it, and what cannot be typed."""
     crimes = [
         record(n, "2024-01-10", f"2023-{1 + n % 12:02}-{1 + n % 28:02}T{n % 24:02}:30:00", district=f"{1 + n % 7:03}")
         for n in range(300)
@@ -57,8 +61,7 @@ def _crimes() -> list[dict[str, object]]:
     return [*crimes, *edited, record(998, "2024-01-10", ward="x"), record(999, str(DAYS[1]), ward="x")]
 
 
-def _run(variables: dict[str, str]) -> None:
+def _run(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [PROGRAM, "run", "--from", str(DAYS[0]), "--to", str(DAYS[1])]
     environment = {**os.environ, **variables}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500, check=False)
