@@ -36,7 +36,9 @@ def test_every_make_target_is_there() -> None:
     }
     assert named == {"run", "dev", "test", "test-trino", "check", "bench", "stress"}
     for target in sorted(named):
-        subprocess.run(["make", "-n", target, "TRINO_URL=http://127.0.0.1:9"], cwd=PROJECT, check=True, capture_output=True)
+        subprocess.run(
+            ["make", "-n", target, "TRINO_URL=http://127.0.0.1:9"], cwd=PROJECT, check=True, capture_output=True
+        )
 
 
 def test_commands_on_an_export_and_queries_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,8 @@ def start_seaweed(directory: Path, ports: dict[str, int] | None = None) -> Seawe
         "-webdav=false",
         "-admin.ui=false",
         "-s3.port.lance=0",
+        # Every bucket takes some, and by default there are as many as the disk could hold full ones.
+        "-volume.max=5000",
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
     keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}

@@ -202,7 +202,9 @@ def test_a_damaged_lake_is_refused_with_a_sentence(lake: Lake, content: bytes) -
     lake.home.mkdir()
     (lake.home / "lake.json").write_bytes(content)
 
-    with pytest.raises(LakeError, match=r"lake\.json is damaged: restore it from a backup, or set another CRIME_HOME"):
+    with pytest.raises(
+        LakeError, match=r"lake\.json of the lake .* is damaged: restore it from a backup, or set another CRIME_HOME"
+    ):
         Lake(lake.home)
 
 

@@ -17,7 +17,7 @@ def program(moment: datetime) -> None:
     """The console script, begun at that moment; the time goes on as usual."""
     # The command makes its profile itself, and its clock is the one part that no variable sets.
     ahead = moment - datetime.now(UTC)
-    cli.Profile = partial(Profile, clock=lambda: datetime.now(UTC) + ahead)  # type: ignore[attr-defined, misc]
+    cli.open_profile = partial(Profile, clock=lambda: datetime.now(UTC) + ahead)  # type: ignore[assignment]
     del sys.argv[1]
     cli.program()
 
