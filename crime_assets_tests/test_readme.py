@@ -72,7 +72,7 @@ def test_the_table_of_variables_is_what_is_read(monkeypatch: pytest.MonkeyPatch)
             return super().get(key, default)
 
     settings = Settings.from_environment(Environment())
-    places = {name: "s3://bucket/prefix" for name in ("CRIME_LAKE", "CRIME_LANDING")}
+    places = dict.fromkeys(("CRIME_LAKE", "CRIME_LANDING"), "s3://bucket/prefix")
     more = {"CRIME_PROFILE": "aws", "CRIME_FIREHOSE": "crimes", "CRIME_FIRST_DAY": "2026-01-01"}
     Settings.from_environment(Environment(places | more))
     assert listed == read - {"AWS_REGION", "AWS_DEFAULT_REGION"}
