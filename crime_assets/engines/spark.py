@@ -12,14 +12,14 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from crime_assets.cities import City
-from crime_assets.core.errors import CrimeAssetsError, LakeError, UsageError
+from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.core.sql import Insight, render, statement
 from crime_assets.engines import Answer
 from crime_assets.engines.known import READ, change_day, check_known, columns_of, snapshot_id
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.schema import arrow_schema
-from crime_assets.lakehouse.spark.attached import AttachedLake, said
+from crime_assets.lakehouse.spark.attached import AttachedLake, errors_of_spark, said
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -100,9 +100,7 @@ class SparkEngine:
                 self._know(day)
             found = collected(self._spark.session.sql(checked))
             return Answer(found.column_names, [tuple(row.values()) for row in _rows(found)])
-        except CrimeAssetsError:
-            raise
-        except Exception as error:
+        except errors_of_spark() as error:
             raise UsageError(f"The query cannot be answered: {said(error)}") from error
         finally:
             self._forget()
@@ -127,9 +125,7 @@ class SparkEngine:
                 self._day = as_of_day
             text = render(sql, self.name, {"as_of_day": as_of_day, **parameters})
             return collected(self._spark.session.sql(text))
-        except CrimeAssetsError:
-            raise
-        except Exception as error:
+        except errors_of_spark() as error:
             raise LakeError(
                 f"Spark could not read the tables of {self._city.name} ({said(error)}): run again."
             ) from error

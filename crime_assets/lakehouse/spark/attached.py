@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from crime_assets.core.errors import CrimeAssetsError, LakeError, chain
+from crime_assets.core.errors import LakeError, chain
 from crime_assets.lakehouse.lake import CATALOG, Lake, is_disk_full
 from crime_assets.lakehouse.spark.catalog import CatalogServer
 from crime_assets.lakehouse.spark.session import STATEMENTS, catalog_settings
-from crime_assets.lakehouse.tables import StalePlan
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -54,9 +53,7 @@ class AttachedLake:
         try:
             with self._catalog.committing(table, properties) as expected:
                 write()
-        except (StalePlan, CrimeAssetsError):
-            raise
-        except Exception as error:
+        except errors_of_spark() as error:
             if is_disk_full(error):
                 raise
             raise LakeError(f"Spark could not write {name} ({said(error)}): run again.") from error
@@ -75,6 +72,14 @@ class AttachedLake:
 def place(name: tuple[str, ...]) -> str:
     """A table's name in SQL. All are names of ours: letters, digits and underscores."""
     return ".".join(f"`{part}`" for part in (CATALOG, *name))
+
+
+def errors_of_spark() -> tuple[type[Exception], ...]:
+    """What Spark raises, and what is raised where its Java machine is gone; anything else is a fault of ours."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    return PySparkException, Py4JError, ConnectionError
 
 
 def said(error: BaseException) -> str:
