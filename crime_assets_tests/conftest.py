@@ -21,6 +21,19 @@ from crime_assets_tests.aws.fixtures import (
 __all__ = ["athena", "athena_server", "aws", "firehose", "landing_bucket", "moto", "moto_server", "seaweed"]
 
 _PROJECT = Path(__file__).parents[1]
+_LONGEST_FIRST = (
+    "test_real_export",
+    "test_spark",
+    "test_catalogs",
+    "test_contract",
+    "test_end_to_end_aws",
+    "test_cli",
+    "test_end_to_end",
+    "test_killed",
+    "test_remote",
+    "test_crashes",
+)
+"""Files that take half a minute or more: begun last, one of them would leave all workers but its own idle."""
 _thrown: dict[str, str] = {}
 
 
@@ -51,6 +64,17 @@ def thrown(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
         request.node.user_properties.append(("thrown", (what, str(often))))
 
     return say
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: tests wait for servers and for processes that they start."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Workers take files in this order."""
+    places = {name: place for place, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

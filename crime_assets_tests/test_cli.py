@@ -106,30 +106,30 @@ class TestRun:
     def test_without_days_it_runs_the_last_seven_of_the_source_and_then_goes_on(
         self, run: Callable[..., Result], export: Path
     ) -> None:
-        assert "Running change days 2024-01-16 to 2024-01-22" in run("run").out
+        assert "Running change days 2024-01-16 to 2024-01-22" in run("run", "--no-insights").out
         later = [record(500, "2024-01-30", occurred="2024-01-22")]
         write_export(export.with_name("more.csv"), later)
         os.environ["CRIME_EXPORT"] = str(export.with_name("*.csv"))
-        assert "Running change days 2024-01-23 to 2024-01-30" in run("run").out
+        assert "Running change days 2024-01-23 to 2024-01-30" in run("run", "--no-insights").out
         assert run("query", "--format", "csv", "SELECT count(*) FROM crimes").out.splitlines()[1] == "20"
 
     def test_days_left_out_are_made_up_for(self, run: Callable[..., Result], export: Path) -> None:
-        run("run", "--from", "2024-01-19", "--to", "2024-01-19")
-        run("run", "--from", "2024-01-22", "--to", "2024-01-22")
+        run("run", "--no-insights", "--from", "2024-01-19", "--to", "2024-01-19")
+        run("run", "--no-insights", "--from", "2024-01-22", "--to", "2024-01-22")
         assert figures(run("status"))["change days missing before it"] == "2"
-        assert "Running change days 2024-01-19 to 2024-01-22" in run("run").out
+        assert "Running change days 2024-01-19 to 2024-01-22" in run("run", "--no-insights").out
         assert figures(run("status"))["change days missing before it"] == "0"
         assert run("query", "--format", "csv", "SELECT count(*) FROM crimes").out.splitlines()[1] == "19"
 
     def test_damage_that_comes_after_the_history_is_noticed(self, run: Callable[..., Result], export: Path) -> None:
         export.write_bytes(export.read_bytes() + b"77,cut off\r\n")
-        done = run("run", "--from", "2024-01-20", "--to", "2024-01-20")
+        done = run("run", "--no-insights", "--from", "2024-01-20", "--to", "2024-01-20")
         assert "gained" not in done.out
         assert run("query", "--format", "csv", "SELECT raw FROM crimes_quarantine").out == 'raw\n"77,cut off"\n'
         late = record(78, "2024-01-21", occurred="2024-01-12")
         small = write_export(export.with_name("late.csv"), [late, {**late, "id": "79", "updated_on": "2999-01-01"}])
         export.write_bytes(export.read_bytes() + small.read_bytes().split(b"\r\n", 1)[1] + b"80,also cut off\r\n")
-        done = run("run", "--from", "2024-01-21", "--to", "2024-01-22")
+        done = run("run", "--no-insights", "--from", "2024-01-21", "--to", "2024-01-22")
         assert done.code == 0
         assert "The source has gained 2 damaged lines or records without a change day" in done.out
         assert run("query", "--format", "csv", "SELECT id FROM crimes WHERE id IN (78, 79)").out == "id\n78\n"

@@ -1,4 +1,4 @@
-"""The main job at full size, on the real export of 2016 to 2018, and again with damage mixed in."""
+"""The main job at full size, on the real export of 2016 to 2018: on both profiles, and again with damage mixed in."""
 
 import csv
 import gzip
@@ -13,6 +13,13 @@ import pandas as pd
 import pytest
 
 from crime_assets.core.sql import load_insights
+from crime_assets.engines import Answer
+from crime_assets.engines.duckdb import DuckDBEngine
+from crime_assets.lakehouse.lake import Lake
+from crime_assets_tests.aws.firehose_server import DeliveryStream
+from crime_assets_tests.aws.profiles import aws_variables
+from crime_assets_tests.aws.servers import Seaweed
+from crime_assets_tests.build import CHICAGO
 from crime_assets_tests.sql.plain import expected
 
 PROGRAM = Path(sys.executable).with_name("crime-assets")
@@ -22,17 +29,29 @@ VIOLENT = ("01A", "02", "03", "04A", "04B")
 PROPERTY = ("05", "06", "07", "09")
 
 
-def command(home: Path, pattern: str, *arguments: str) -> str:
-    environment = {**os.environ, "CRIME_HOME": str(home), "CRIME_FEED": "export", "CRIME_EXPORT": pattern}
+COUNTED = """
+SELECT
+  'crimes' AS what,
+  count(*) AS rows,
+  count(DISTINCT id) AS ids,
+  (SELECT bit_xor(hash(c)) FROM (SELECT * EXCLUDE (ingested_at) FROM crimes) AS c) AS contents
+FROM crimes
+"""
+"""Rows, ids, and one number for all that the rows hold, whatever their order."""
+INSIGHT = "SELECT '{0}', count(*), 0, bit_xor(hash(i)) FROM {0} AS i"
+
+
+def command(pattern: str, home: Path, *arguments: str, **variables: str) -> str:
+    chosen = {"CRIME_HOME": str(home), "CRIME_FEED": "export", "CRIME_EXPORT": pattern, **variables}
     done = subprocess.run(
-        [PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=300, check=False
+        [PROGRAM, *arguments], env={**os.environ, **chosen}, capture_output=True, text=True, timeout=400, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def ask(home: Path, pattern: str, sql: str) -> list[list[str]]:
-    return list(csv.reader(command(home, pattern, "query", "--format", "csv", sql).splitlines()))[1:]
+def ask(home: Path, sql: str) -> Answer:
+    return DuckDBEngine(Lake(home), CHICAGO).query(sql)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +62,7 @@ def pattern(shared_data: Path) -> str:
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, pattern: str) -> Path:
     place = tmp_path_factory.mktemp("real") / "lake"
-    command(place, pattern, "run", *DAYS)
+    command(pattern, place, "run", *DAYS)
     return place
 
 
@@ -85,27 +104,36 @@ def plain_rows(pattern: str) -> pd.DataFrame:
     ).astype({"block": object, "primary_type": object, "location_description": object, "district": object})
 
 
-def test_rows_ids_and_quarantine(home: Path, pattern: str) -> None:
+def test_rows_ids_and_quarantine(home: Path) -> None:
     counts = (
         "SELECT count(*), count(DISTINCT id), max(change_day), (SELECT count(*) FROM crimes_quarantine) FROM crimes"
     )
-    assert ask(home, pattern, counts) == [["767264", "767264", "2018-11-19", "0"]]
+    assert ask(home, counts).rows == [(767_264, 767_264, AS_OF, 0)]
     by_year = "SELECT year(occurred_at) AS y, count(*) FROM crimes GROUP BY y ORDER BY y"
-    assert ask(home, pattern, by_year) == [["2016", "268813"], ["2017", "267792"], ["2018", "230659"]]
+    assert ask(home, by_year).rows == [(2016, 268_813), (2017, 267_792), (2018, 230_659)]
 
 
 def test_every_insight_equals_a_plain_computation(home: Path, pattern: str) -> None:
     rows = plain_rows(pattern)
     for insight in load_insights():
-        sql = f"SELECT * FROM {insight.table} WHERE as_of_day = DATE '{AS_OF}'"
-        environment = {**os.environ, "CRIME_HOME": str(home), "CRIME_FEED": "export", "CRIME_EXPORT": pattern}
-        answer = subprocess.run(
-            [PROGRAM, "query", "--format", "csv", sql], env=environment, capture_output=True, timeout=120, check=True
-        )
-        found = [tuple(row) for row in csv.reader(answer.stdout.decode().splitlines())]
+        found = ask(home, f"SELECT * FROM {insight.table} WHERE as_of_day = DATE '{AS_OF}'")
         plain = expected(insight.name, rows, AS_OF)
-        assert list(found[0]) == list(plain.columns)
-        assert sorted(map(normal, found[1:])) == sorted(map(normal, plain.itertuples(index=False))), insight.name
+        assert found.columns == list(plain.columns)
+        assert sorted(map(normal, found.rows)) == sorted(map(normal, plain.itertuples(index=False))), insight.name
+
+
+def test_the_same_on_aws(home: Path, pattern: str, aws: Seaweed, firehose: DeliveryStream, tmp_path: Path) -> None:
+    """Row for row the same as on the local profile, and the ten insights of ten days too."""
+    variables = aws_variables(aws, firehose, tmp_path / "machine", DAYS[1])
+    asked = " UNION ALL ".join([COUNTED, *(INSIGHT.format(insight.table) for insight in load_insights())])
+    ordered = f"{asked} ORDER BY ALL"
+
+    command(pattern, tmp_path / "machine", "run", *DAYS, **variables)
+
+    found = command(pattern, tmp_path / "machine", "query", "--format", "csv", ordered, **variables)
+    assert "crimes,767264,767264," in found
+    assert len(found.splitlines()) == 12
+    assert found == command(pattern, home, "query", "--format", "csv", ordered)
 
 
 def normal(row: tuple[object, ...]) -> tuple[str, ...]:
@@ -131,8 +159,8 @@ def test_a_day_is_delivered_once_and_running_again_changes_nothing(home: Path, p
 
     before = state()
     assert before[2] == 729
-    command(home, pattern, "run", *DAYS)
-    command(home, pattern, "run", "--from", "2018-11-19", "--to", "2018-11-19")
+    command(pattern, home, "run", *DAYS)
+    command(pattern, home, "run", "--no-insights", "--from", "2018-11-19", "--to", "2018-11-19")
     assert state() == before
 
 
@@ -158,17 +186,16 @@ def test_damage_duplicates_edits_and_disorder(tmp_path: Path, shared_data: Path)
     path.write_bytes(gzip.compress("\n".join([header, *mixed]).encode()))
 
     home = tmp_path / "lake"
-    command(home, str(path), "run", "--from", "2018-11-17", "--to", "2018-11-20")
-    ids = {line.split(",")[0] for line in kept}
-    found = ask(home, str(path), "SELECT id, record_md5 IS NOT NULL, change_day FROM crimes")
+    command(str(path), home, "run", "--from", "2018-11-17", "--to", "2018-11-20")
+    ids = {int(line.split(",")[0]) for line in kept}
+    found = ask(home, "SELECT id, record_md5 IS NOT NULL, change_day FROM crimes").rows
     assert len(found) == len(ids)
     assert {row[0] for row in found} == ids
-    assert {row[0] for row in found if row[2] == "2018-11-20"} == {line.split(",")[0] for line in edited}
-    raws = {row[0] for row in ask(home, str(path), "SELECT raw FROM crimes_quarantine WHERE reason LIKE '%field%'")}
-    raws |= {row[0] for row in ask(home, str(path), "SELECT raw FROM crimes_quarantine WHERE reason LIKE '%quote%'")}
-    assert raws == set(damaged)
-    (untyped,) = ask(home, str(path), "SELECT count(*) FROM crimes_quarantine WHERE reason LIKE 'id is no%'")
-    assert untyped == ["40"]
+    assert all(row[1] for row in found)
+    assert {row[0] for row in found if row[2] == date(2018, 11, 20)} == {int(line.split(",")[0]) for line in edited}
+    reasons = "reason LIKE '%field%' OR reason LIKE '%quote%'"
+    assert {row[0] for row in ask(home, f"SELECT raw FROM crimes_quarantine WHERE {reasons}").rows} == set(damaged)
+    assert ask(home, "SELECT count(*) FROM crimes_quarantine WHERE reason LIKE 'id is no%'").rows == [(40,)]
 
 
 def stamped(line: str) -> list[str]:

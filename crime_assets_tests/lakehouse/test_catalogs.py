@@ -36,7 +36,7 @@ from crime_assets_tests.lakehouse.lakes import ListFeed, merge, properties, snap
 from crime_assets_tests.lakehouse.test_merge import model
 from crime_assets_tests.stress.test_writers import delivery
 
-WRITERS, DELIVERIES = 3, 3
+WRITERS, DELIVERIES = 3, 2
 DAY = date(2024, 1, 20)
 
 
