@@ -22,6 +22,8 @@ _LONGEST_SUBJECT = 100
 _LONGEST_TEXT = 2_000
 """Characters of the error; what more of it says is in Dagster."""
 _MOST_CHECKS = 20
+_OF_THE_ACCOUNT = re.compile(r"arn:aws[^\s,;'\"()]*|(?<![0-9])[0-9]{12}(?![0-9])|A(KIA|SIA|ROA|IDA)[A-Z0-9]{16}")
+"""ARNs, the account's number, ids of keys and roles: AWS's own sentences, which ours may quote, have them."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class DayReport:
     """What a run of change days came to. Counts are of the whole run, None where it did not come that far.
 
     `lag_days` counts the days from the last merged change day to yesterday, on the city's clock. `error` is one
-    sentence and holds nothing that a stranger may not read; `run_id` leads to the rest.
+    sentence, told without what it says of the AWS account, for strangers may read it; `run_id` leads to the rest.
     """
 
     city: str
@@ -70,7 +72,7 @@ class DayReport:
         """What a person reads."""
         lines = [self.subject, ""]
         if self.error:
-            lines += [_short(self.error), ""]
+            lines += [_told(self.error), ""]
         lines += [f"{title}: {value:,}{unit}" for title, value, unit in self._figures() if value is not None]
         if self.failed_checks:
             more = len(self.failed_checks) - _MOST_CHECKS
@@ -81,7 +83,7 @@ class DayReport:
     def document(self) -> str:
         """The same for programs: JSON, absent where unknown."""
         fields = {name: value for name, value in asdict(self).items() if value not in (None, "", ())}
-        fields["error"] = _short(self.error)
+        fields["error"] = _told(self.error)
         fields["failed_checks"] = self.failed_checks[:_MOST_CHECKS]
         return json.dumps(fields, default=lambda value: value.isoformat())
 
@@ -196,5 +198,6 @@ def _attribute(value: str) -> Mapping[str, str]:
     return {"DataType": "String", "StringValue": value}
 
 
-def _short(text: str) -> str:
+def _told(error: str) -> str:
+    text = _OF_THE_ACCOUNT.sub("…", error)
     return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"

@@ -209,6 +209,21 @@ def test_a_long_error_and_many_checks_still_fit_a_message(listener: Listener) ->
     assert listener.measured(ENDED)["ChecksFailed"] == (100_000, "Count")
 
 
+def test_a_notice_says_nothing_of_the_account(listener: Listener) -> None:
+    said = (
+        "AWS could not read the table (X: User: arn:aws:sts::123456789012:assumed-role/boss/me is not allowed, key "
+        "AKIAIOSFODNN7EXAMPLE of account 123456789012); look at CRIME_LAKE, 1234567890123 bytes, then run again."
+    )
+    Notices(listener.clients, listener.topic, "").announce(replace(FAILED, error=said), unwanted)
+    (heard,) = listener.heard()
+    told = (
+        "AWS could not read the table (X: User: … is not allowed, key … of account …); look at CRIME_LAKE, "
+        "1234567890123 bytes, then run again."
+    )
+    assert heard["Message"].splitlines()[2] == told
+    assert json.loads(heard["MessageAttributes"]["report"]["Value"])["error"] == told
+
+
 def test_what_is_tried_again_says_so() -> None:
     assert replace(FAILED, will_retry=True).subject == "crime-assets chicago 2024-01-31 failed, is tried again"
 

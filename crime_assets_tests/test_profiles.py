@@ -362,6 +362,9 @@ class TestAws:
             ("CRIME_LAKE", "s3://city-lake/a b", "write it like s3://your-bucket/lake"),
             ("CRIME_LANDING", "s3://C", "write it like s3://your-bucket/landing"),
             ("CRIME_LANDING", "s3://city-landing/'; DROP", "write it like s3://your-bucket/landing"),
+            ("CRIME_LANDING", "s3://city-lake/tables", "CRIME_LANDING=s3://city-lake/tables are one place"),
+            ("CRIME_LANDING", "s3://city-lake", "set them to places apart"),
+            ("CRIME_LANDING", "s3://city-lake/tables/landing/", "set them to places apart"),
             ("CRIME_FIRST_DAY", "yesterday", "write it like 2026-01-01"),
             ("CRIME_FIREHOSE", "a stream", "the name of a delivery stream"),
             ("CRIME_ENGINE", "athena", "needs CRIME_ATHENA_WORKGROUP"),
@@ -376,6 +379,12 @@ class TestAws:
         with pytest.raises(UsageError, match=re.escape(advice)) as caught:
             Settings.from_environment({**AWS, **ATHENA.get(value, {}), name: value})
         assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("landing", ["s3://city-lake/landing", "s3://city-lake/tables-2", "s3://city-lake-2"])
+    def test_lake_and_landing_may_share_a_bucket(self, landing: str) -> None:
+        settings = Settings.from_environment({**AWS, "CRIME_LANDING": landing})
+        assert settings.aws is not None
+        assert str(settings.aws.landing) == landing
 
     def test_definitions_load_without_a_network(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in {**AWS, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}.items():

@@ -12,6 +12,7 @@ import pytest
 
 from crime_assets.core.sql import load_insights, render
 from crime_assets.lakehouse.schema import CRIMES, arrow_schema
+from crime_assets.lakehouse.spark.session import missing
 from crime_assets.profiles import Settings
 from crime_assets_tests.build import record, write_export
 
@@ -53,13 +54,40 @@ def test_commands_on_an_export_and_queries_run(tmp_path: Path, monkeypatch: pyte
             for setting in words[1:]:
                 monkeypatch.setenv(*setting.split("=", 1))
             monkeypatch.setenv("CRIME_HOME", str(tmp_path / "lake"))
-        elif words[0].endswith("crime-assets") and words[1:] != ["run"]:
+        elif words[0].endswith("bin/crime-assets") and words[1:] != ["run"]:
             done = subprocess.run(
                 [BIN / "crime-assets", *words[1:]], capture_output=True, text=True, timeout=200, check=False
             )
             assert done.returncode == 0, done.stderr
             ran += 1
     assert ran == 5
+
+
+def test_the_command_for_spark_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As written, on a lake that has begun with the last day of a small export."""
+    if reason := missing():
+        pytest.skip(reason)
+    (line,) = (line for line in commands() if line.startswith("CRIME_ENGINE=spark"))
+    setting, program, *arguments = shlex.split(line)
+    assert program.endswith("bin/crime-assets")
+    records = [record(1, "2018-11-18", "2018-11-01"), record(2, "2018-11-19", "2018-11-02")]
+    monkeypatch.setenv("CRIME_FEED", "export")
+    monkeypatch.setenv("CRIME_EXPORT", str(write_export(tmp_path / "crimes.csv", records)))
+
+    def run(*words: str) -> str:
+        done = subprocess.run([BIN / "crime-assets", *words], capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    # A plan is run once here, and compiling it well takes longer than running it.
+    monkeypatch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+    run("run", "--no-insights", "--from", "2018-11-19")
+    write_export(tmp_path / "crimes.csv", [*records, record(3, "2018-11-19T20:00:00", "2018-11-03")])
+    monkeypatch.setenv(*setting.split("=", 1))
+    assert "insight_crime_summary" in run(*arguments)
+    monkeypatch.delenv("CRIME_ENGINE")
+    asked = "SELECT (SELECT count(*) FROM crimes), crimes FROM insight_crime_summary WHERE period = '28d'"
+    assert run("query", "--format", "csv", asked).splitlines()[1:] == ["3,3"]
 
 
 def test_the_table_of_variables_is_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +100,7 @@ def test_the_table_of_variables_is_what_is_read(monkeypatch: pytest.MonkeyPatch)
             return super().get(key, default)
 
     settings = Settings.from_environment(Environment())
-    places = dict.fromkeys(("CRIME_LAKE", "CRIME_LANDING"), "s3://bucket/prefix")
+    places = {"CRIME_LAKE": "s3://bucket/lake", "CRIME_LANDING": "s3://bucket/landing"}
     more = {"CRIME_PROFILE": "aws", "CRIME_FIREHOSE": "crimes", "CRIME_FIRST_DAY": "2026-01-01"}
     Settings.from_environment(Environment(places | more))
     assert listed == read - {"AWS_REGION", "AWS_DEFAULT_REGION"}

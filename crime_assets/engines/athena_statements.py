@@ -8,38 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import TypeAlias
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from crime_assets.core.errors import UsageError
 from crime_assets.core.sql import DIALECT
+from crime_assets.engines.questions import one_select
 
 Source: TypeAlias = exp.Table | exp.Query
 """The rows that a name stands for: a table of the catalog, or a query whose unqualified names have sources too."""
 
-_ONE_SELECT = "The query must be one SELECT statement that changes nothing: write no other around or in it."
-_NOT_READING = (exp.Into, exp.DDL, exp.DML, exp.Command, exp.Lock)
 _ROWS = (exp.Table, exp.Subquery, exp.Unnest, exp.Values, exp.Lateral)
 
 
 def persons_query(sql: str, names: Collection[str]) -> exp.Query:
     """A person's statement; UsageError unless it is one SELECT that reads nothing but tables of these names."""
-    try:
-        sql.encode()
-        statements = sqlglot.parse(sql, read=DIALECT)
-    except SqlglotError as error:
-        raise UsageError(f"The query cannot be answered: {_first(error)}") from error
-    except RecursionError as error:
-        raise UsageError("The query is nested too deeply: write it with fewer brackets in one another.") from error
-    except UnicodeEncodeError as error:
-        raise UsageError("The query holds characters that are no text: write it again without them.") from error
-    query = statements[0] if len(statements) == 1 else None
-    # SELECT … INTO is a query to the parser, and would be written as CREATE TABLE.
-    if not isinstance(query, exp.Query) or query.find(*_NOT_READING):
-        raise UsageError(_ONE_SELECT)
-    if query.find(exp.Placeholder, exp.Parameter):
-        raise UsageError("The query has a placeholder, for which there is no value: write the value in its place.")
+    query = one_select(sql, DIALECT)
     _only_tables(query, names)
     return query
 

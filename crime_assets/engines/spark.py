@@ -7,15 +7,14 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from crime_assets.cities import City
 from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.core.sql import Insight, render, statement
 from crime_assets.engines import Answer
 from crime_assets.engines.known import READ, change_day, check_known, columns_of, snapshot_id
+from crime_assets.engines.questions import one_select
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.schema import arrow_schema
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
     from pyspark.sql import DataFrame, SparkSession
 
-_OVERTAKEN = "crimes_overtaken"
 _TYPES: Mapping[str, pa.DataType] = {
     "bigint": pa.int64(),
     "int": pa.int32(),
@@ -43,17 +41,6 @@ _TYPES: Mapping[str, pa.DataType] = {
 }
 _SPARK_NAMES = {str(arrow): spark for spark, arrow in _TYPES.items()}
 
-_CHANGING = (
-    exp.Insert,
-    exp.Update,
-    exp.Delete,
-    exp.Merge,
-    exp.Create,
-    exp.Drop,
-    exp.Into,
-    exp.Command,
-    exp.QueryTransform,
-)
 _CALLING_JAVA = frozenset({"java_method", "reflect", "try_reflect"})
 
 
@@ -67,8 +54,7 @@ class SparkEngine:
         self._city = city
         self._spark = AttachedLake(lake, session)
         self._open: tuple[int | None, ...] | None = None
-        self._day: date | None = None
-        self._overtaken: DataFrame | None = None
+        self._known: dict[date, DataFrame] = {}
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
         """The insight's rows, in its order, from what was known on the as-of day."""
@@ -98,8 +84,7 @@ class SparkEngine:
             if day is not None:
                 check_known(self._lake, self._city, day)
                 self._know(day)
-            found = collected(self._spark.session.sql(checked))
-            return Answer(found.column_names, [tuple(row.values()) for row in _rows(found)])
+            return _answer(self._spark.session.sql(checked))
         except errors_of_spark() as error:
             raise UsageError(f"The query cannot be answered: {said(error)}") from error
         finally:
@@ -120,9 +105,7 @@ class SparkEngine:
     def _ask(self, sql: str, as_of_day: date, parameters: Mapping[str, date | float]) -> pa.Table:
         try:
             self._see()
-            if self._day != as_of_day:
-                self._know(as_of_day)
-                self._day = as_of_day
+            self._know(as_of_day)
             text = render(sql, self.name, {"as_of_day": as_of_day, **parameters})
             return collected(self._spark.session.sql(text))
         except errors_of_spark() as error:
@@ -141,23 +124,25 @@ class SparkEngine:
             self._open = state
 
     def _know(self, day: date) -> None:
-        """Make `crimes` what was known on a change day."""
+        """Make `crimes` what was known on a change day; what that is stands until one of the tables changes."""
+        if day not in self._known:
+            self._known[day] = self._known_on(day)
+        self._known[day].createOrReplaceTempView("crimes")
+
+    def _known_on(self, day: date) -> DataFrame:
         session = self._spark.session
-        self._forget_overtaken()
-        ((is_changed_later,),) = session.sql(
-            render(statement("crimes", "changed_later"), self.name, {"as_of_day": day})
-        ).collect()
+        later, overtaken, as_of = (
+            render(statement("crimes", name), self.name, {"as_of_day": day})
+            for name in ("changed_later", "overtaken", "as_of")
+        )
+        ((is_changed_later,),) = session.sql(later).collect()
         if not is_changed_later:
             # As a rule: then every row was known, and no statement need look at its change day.
-            session.table("crimes_now").createOrReplaceTempView("crimes")
-            return
+            return session.table("crimes_now")
         columns = columns_of("crimes", self._load)
-        for name, text in ((_OVERTAKEN, "overtaken"), ("crimes", "as_of")):
-            rows = session.sql(render(statement("crimes", text), self.name, {"as_of_day": day})).select(*columns)
-            if name == _OVERTAKEN:
-                # All statements of a day ask for the same few overtaken versions, which take a ranking to find.
-                self._overtaken = rows.persist()
-            rows.createOrReplaceTempView(name)
+        # All statements of a day ask for the same few overtaken versions, which take a ranking to find.
+        self._spark.computed(session.sql(overtaken).select(*columns)).createOrReplaceTempView("crimes_overtaken")
+        return session.sql(as_of).select(*columns)
 
     def _view(self, view: str, name: str, table: Table | None, snapshot: int | None = None) -> None:
         """A view of a table's rows; an empty one where there is no table yet."""
@@ -184,13 +169,9 @@ class SparkEngine:
         ).createOrReplaceTempView(view)
 
     def _forget(self) -> None:
-        self._open = self._day = None
-        self._forget_overtaken()
-
-    def _forget_overtaken(self) -> None:
-        if self._overtaken is not None:
-            self._overtaken.unpersist()
-        self._overtaken = None
+        self._open = None
+        self._known.clear()
+        self._spark.forget()
 
 
 def _only_reading(sql: str, names: set[str]) -> str:
@@ -198,13 +179,7 @@ def _only_reading(sql: str, names: set[str]) -> str:
 
     What is run is written anew from what was looked at, lest Spark read in the text what was not seen there.
     """
-    try:
-        statements = sqlglot.parse(sql, read="spark")
-    except SqlglotError as error:
-        raise UsageError(f"The query cannot be read: {str(error).splitlines()[0]}") from error
-    query = statements[0] if len(statements) == 1 else None
-    if not isinstance(query, exp.Query) or any(query.find_all(*_CHANGING)):
-        raise UsageError("The query must be one SELECT statement that changes nothing: write no other around or in it.")
+    query = one_select(sql, "spark")
     if any(function.name.lower() in _CALLING_JAVA for function in query.find_all(exp.Anonymous)):
         raise UsageError(f"The query may not call {' or '.join(sorted(_CALLING_JAVA))}: leave it out.")
     own = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
@@ -239,7 +214,14 @@ def collected(frame: DataFrame) -> pa.Table:
     return pa.Table.from_arrays(arrays, names=[field.name for field in fields])
 
 
-def _rows(table: pa.Table) -> list[dict[str, object]]:
-    # Two columns may have one name.
-    names = [str(number) for number in range(table.num_columns)]
-    return list(table.rename_columns(names).to_pylist())
+def _answer(frame: DataFrame) -> Answer:
+    """The rows for a person; UsageError where one holds a value that neither Python nor Arrow has."""
+    try:
+        found = collected(frame)
+        columns = [column.to_pylist() for column in found.columns]
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        if isinstance(error, errors_of_spark()):
+            raise
+        what = str(error).partition("\n")[0]
+        raise UsageError(f"The query's answer cannot be read ({what}): CAST what is odd to STRING.") from error
+    return Answer(found.column_names, list(zip(*columns, strict=True)))

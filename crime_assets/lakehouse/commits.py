@@ -22,6 +22,9 @@ def committed(
 
     A client that got no answer asks again, and is then refused by its own first request. Whoever believed the refusal
     would remove the files of the present snapshot.
+
+    Only a refusal is looked into. Where the answer is lost as a 5xx the error goes on, nothing is removed, and the next
+    run finds what was committed.
     """
     from pyiceberg.exceptions import CommitFailedException
     from pyiceberg.table import CommitTableResponse

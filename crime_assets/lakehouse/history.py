@@ -74,7 +74,7 @@ def load_history(lake: Lake, city: City, feed: Feed, before: date, run_id: str) 
             return HistoryResult(loaded=False)
         table = evolve(lake, city, "crimes", new_columns(city, feed.columns()).values())
         if table.current_snapshot() is not None:
-            raise LakeError(f"{city.name}.crimes has rows but no history: set another CRIME_HOME and load it there.")
+            raise LakeError(f"{city.name}.crimes has rows but no history: set {lake.another_place} and load it there.")
         with feed.history(before) as history, connection(lake.staging) as con:
             # Files of one load all have the same columns.
             source = f"{history.source} as {', '.join(column_names(table))}"

@@ -124,7 +124,7 @@ def _table(lake: Lake, city: City, insight: Insight, wanted: pa.Schema) -> Table
         return tables.create(lake, city.name, insight.table, schema, partition_by="as_of_day")
     if table.schema().as_struct() != schema.as_struct():
         try:
-            with table.update_schema() as update:
+            with tables.unless_overtaken(), table.update_schema() as update:
                 update.union_by_name(schema)
         except ValidationError as error:
             raise LakeError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -37,7 +38,8 @@ _PATIENCE_SECONDS = 600.0
 CATALOG = "lake"
 """What engines call the catalog; a SQLite catalog keeps the name with each table."""
 
-_STATE, _STATES = "lake.json", "lake/"
+_STATE, _STATES = "lake.json", "lake/city="
+_CITY = re.compile(rf"{_STATES}(?P<name>[A-Za-z0-9_-]+)[.]json")
 _REMEMBERED_SECONDS = 1.0
 _Result = TypeVar("_Result")
 
@@ -158,15 +160,15 @@ class Lake:
         `anew` settles them again, for a lake that nothing has been loaded into.
         """
         with self.writing():
-            cities = self._cities()
-            settled = cities.get(name)
-            if settled is None or anew:
-                self._write_cities(name, {**cities, name: wanted})
-                return wanted
+            settled = None if anew else self.city(name)
+            if settled is None and self._remote:
+                settled = self._begin_apart(name, wanted, anew)
+            elif settled is None:
+                settled = self._begin_beside_others(name, wanted)
         if "sample" in (settled.feed, wanted.feed) and settled.feed != wanted.feed:
             raise UsageError(
                 f"The lake {self.name} was begun with CRIME_FEED={settled.feed}: simulated and real crimes are never "
-                f"mixed, so set another {self._variable} for CRIME_FEED={wanted.feed}."
+                f"mixed, so set {self.another_place} for CRIME_FEED={wanted.feed}."
             )
         return settled
 
@@ -197,16 +199,21 @@ class Lake:
         return self._remote is not None
 
     @property
-    def _variable(self) -> str:
-        return "CRIME_LAKE" if self._remote else "CRIME_HOME"
+    def another_place(self) -> str:
+        """What a person sets to begin another lake."""
+        return "another CRIME_LAKE and another CRIME_LANDING" if self._remote else "another CRIME_HOME"
 
     @property
     def _documents(self) -> LandingStore:
         return self._remote.documents if self._remote else DirectoryStore(self.home)
 
     def _cities(self) -> dict[str, CityState]:
-        keys = [found.key for found in self._documents.list(_STATES)] if self._remote else [_STATE]
-        return {name: state for key in keys for name, state in self._read_cities(key).items()}
+        if self._remote is None:
+            return self._read_cities(_STATE)
+        # Others may keep things of theirs beside the documents.
+        documents = filter(None, (_CITY.fullmatch(found.key) for found in self._documents.list(_STATES)))
+        read = {document["name"]: self._read_cities(document[0]) for document in documents}
+        return {name: cities[name] for name, cities in read.items() if name in cities}
 
     def _read_cities(self, key: str) -> dict[str, CityState]:
         try:
@@ -218,7 +225,7 @@ class Lake:
             if version > FORMAT:
                 raise LakeError(
                     f"The lake {self.name} was written by a newer crime-assets (lake format {version}, this one knows "
-                    f"{FORMAT}): upgrade crime-assets, or set another {self._variable}."
+                    f"{FORMAT}): upgrade crime-assets, or set {self.another_place}."
                 )
             cities = {str(name): CityState(**state) for name, state in document["cities"].items()}
             for state in cities.values():
@@ -227,15 +234,36 @@ class Lake:
         except OSError as error:
             raise LakeError(f"The lake {self.name} cannot be opened ({error.strerror}): check CRIME_HOME.") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise LakeError(
-                f"{key} of the lake {self.name} is damaged: restore it from a backup, or set another {self._variable}."
-            ) from error
+            raise self._damaged(key) from error
 
-    def _write_cities(self, begun: str, cities: Mapping[str, CityState]) -> None:
-        # Machines that share no lock write each city's document apart: none takes another's city away.
-        key, kept = (f"{_STATES}city={begun}.json", [begun]) if self._remote else (_STATE, list(cities))
-        document = {"format": FORMAT, "cities": {name: asdict(cities[name]) for name in kept}}
-        self._documents.write(key, json.dumps(document, indent=1).encode())
+    def _begin_beside_others(self, name: str, wanted: CityState) -> CityState:
+        """One document has all cities, for one machine writes it under its lock."""
+        self._documents.write(_STATE, _document({**self._cities(), name: wanted}))
+        return wanted
+
+    def _begin_apart(self, name: str, wanted: CityState, anew: bool) -> CityState:
+        """Machines share no lock: each city has a document of its own, and the first that writes it settles it."""
+        key = f"{_STATES}{name}.json"
+        if anew:
+            self._documents.write(key, _document({name: wanted}))
+            return wanted
+        if self._documents.write_new(key, _document({name: wanted})):
+            return wanted
+        settled = self.city(name)
+        if settled is None:
+            raise self._damaged(key)
+        return settled
+
+    def _damaged(self, key: str) -> LakeError:
+        return LakeError(
+            f"{self._documents.location(key)} of the lake {self.name} is damaged: restore it from a backup, or set "
+            f"{self.another_place}."
+        )
+
+
+def _document(cities: Mapping[str, CityState]) -> bytes:
+    document = {"format": FORMAT, "cities": {name: asdict(state) for name, state in cities.items()}}
+    return json.dumps(document, indent=1).encode()
 
 
 def is_disk_full(error: BaseException) -> bool:

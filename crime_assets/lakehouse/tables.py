@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from datetime import date
@@ -74,6 +75,17 @@ class StalePlan(Exception):
     """Another writer changed the table since it was planned: plan again."""
 
 
+@contextmanager
+def unless_overtaken() -> Iterator[None]:
+    """Commit in here: StalePlan if another writer was faster."""
+    from pyiceberg.exceptions import CommitFailedException
+
+    try:
+        yield
+    except CommitFailedException as error:
+        raise StalePlan from error
+
+
 def load(lake: Lake, city: str, name: str) -> Table | None:
     """A table of the city as it is now; None if it was never written."""
     # Reading a table's metadata takes milliseconds, and a run looks at its tables a hundred times.
@@ -92,9 +104,17 @@ def _load(lake: Lake, city: str, name: str) -> Table | None:
 
     try:
         with explained(lake.name):
-            return lake.catalog.load_table((city, name))
+            table = lake.catalog.load_table((city, name))
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
+    warehouse_of_lake = lake.catalog.properties.get("warehouse", "").rstrip("/")
+    # Glue has one database of a name in an account and region, whichever lake asks.
+    if warehouse_of_lake.startswith("s3://") and not table.location().startswith(f"{warehouse_of_lake}/"):
+        raise LakeError(
+            f"The catalog has {city}.{name} of another lake ({table.location()}): set CRIME_LAKE to that one, or use "
+            f"another catalog, account or region for {warehouse_of_lake}."
+        )
+    return table
 
 
 def names(lake: Lake, city: str) -> list[str]:
@@ -148,16 +168,11 @@ def create(
 
 def add_columns(table: Table, columns: Mapping[str, IcebergType]) -> None:
     """Add optional columns; no data file changes. StalePlan if another writer was faster."""
-    from pyiceberg.exceptions import CommitFailedException
-
     if not columns:
         return
-    try:
-        with table.update_schema() as update:
-            for name, kind in columns.items():
-                update.add_column(name, kind, doc="New at the source; as it was published.")
-    except CommitFailedException as error:
-        raise StalePlan from error
+    with unless_overtaken(), table.update_schema() as update:
+        for name, kind in columns.items():
+            update.add_column(name, kind, doc="New at the source; as it was published.")
 
 
 def data_files(table: Table, snapshot_id: int | None = None) -> list[DataFile]:
@@ -238,17 +253,12 @@ def merge_manifests(table: Table, properties: Mapping[str, str]) -> int:
 
     StalePlan if another writer was faster.
     """
-    from pyiceberg.exceptions import CommitFailedException
-
     marks = {PROPERTY_PREFIX + name: value for name, value in properties.items()}
-    try:
-        with table.transaction() as transaction:
-            # An append merges manifests on its way; this one appends nothing.
-            snapshot = transaction.update_snapshot(snapshot_properties=marks).merge_append()
-            snapshot.commit()
-        return snapshot.snapshot_id
-    except CommitFailedException as error:
-        raise StalePlan from error
+    with unless_overtaken(), table.transaction() as transaction:
+        # An append merges manifests on its way; this one appends nothing.
+        snapshot = transaction.update_snapshot(snapshot_properties=marks).merge_append()
+        snapshot.commit()
+    return snapshot.snapshot_id
 
 
 def manifests(table: Table) -> int:
@@ -258,23 +268,19 @@ def manifests(table: Table) -> int:
 
 
 def settle_properties(table: Table) -> None:
-    """Give a table the properties that `create` gives now."""
+    """Give a table the properties that `create` gives now. StalePlan if another writer was faster."""
     wanted = dict(_PROPERTIES)
     if _NAME_MAPPING not in table.properties:
         wanted[_NAME_MAPPING] = table.schema().name_mapping.model_dump_json()
     if not wanted.items() <= table.properties.items():
-        with table.transaction() as transaction:
+        with unless_overtaken(), table.transaction() as transaction:
             transaction.set_properties(wanted)
 
 
 def drop_snapshots(table: Table, snapshot_ids: Sequence[int]) -> None:
     """Forget snapshots; their files stay until someone removes them. StalePlan if another writer was faster."""
-    from pyiceberg.exceptions import CommitFailedException
-
-    try:
+    with unless_overtaken():
         table.maintenance.expire_snapshots().by_ids(list(snapshot_ids)).commit()
-    except CommitFailedException as error:
-        raise StalePlan from error
 
 
 def discard(paths: Sequence[Path]) -> None:

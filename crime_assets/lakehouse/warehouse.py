@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 CACHE = "crime-assets.cache"
 """Property of a catalog on object storage: the directory of copies."""
 
+_NO_NAMES = frozenset(("", ".", ".."))
+"""Parts of a key that Arrow and file systems do not take for names, though S3 does: they would reach another file."""
 _AT_ONCE = 8
 _CHUNK = 4 << 20
 
@@ -46,10 +48,13 @@ def path_of(table: Table, location: str) -> Path:
     if is_local(table):
         return Path(local_path(location))
     scheme, _, rest = location.partition("://")
-    relative = Path(*filter(None, rest.split("/")))
-    if scheme != _scheme(table) or ".." in relative.parts:
-        raise LakeError(f"{'.'.join(table.name())} names a file outside its warehouse ({location}): restore the table.")
-    return _cache(table) / relative
+    parts = rest.removesuffix("/").split("/")
+    if scheme != _scheme(table) or not _NO_NAMES.isdisjoint(parts):
+        raise LakeError(
+            f"{'.'.join(table.name())} names a file outside its warehouse, or by no plain path ({location}): restore "
+            "the table."
+        )
+    return _cache(table).joinpath(*parts)
 
 
 def location_of(table: Table, path: Path) -> str:
@@ -108,7 +113,7 @@ def remove(table: Table, locations: Iterable[str]) -> None:
 
 
 def stored_files(table: Table) -> Iterator[StoredFile]:
-    """All files below the table's location."""
+    """All files below the table's location that a table can have."""
     if is_local(table):
         for path, found in files_below(path_of(table, table.location())):
             yield StoredFile(str(path), found.st_size, found.st_mtime)
@@ -118,7 +123,7 @@ def stored_files(table: Table) -> Iterator[StoredFile]:
     scheme, root = table.location().rstrip("/").split("://", 1)
     system = _io(table).fs_by_scheme(scheme, root.partition("/")[0])
     for found in system.get_file_info(FileSelector(root, allow_not_found=True, recursive=True)):
-        if found.type == FileType.File:
+        if found.type == FileType.File and _NO_NAMES.isdisjoint(found.path.split("/")):
             yield StoredFile(f"{scheme}://{found.path}", found.size, found.mtime.timestamp())
 
 

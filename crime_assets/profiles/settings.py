@@ -37,6 +37,10 @@ class Place:
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
+    def holds(self, other: Place) -> bool:
+        """Whether the other is the same place or lies in it."""
+        return f"{other}/".startswith(f"{self}/")
+
 
 @dataclass(frozen=True)
 class AwsSettings:
@@ -106,9 +110,15 @@ def _aws(environment: Mapping[str, str], engine: str) -> AwsSettings:
         raise UsageError(
             f"CRIME_ENGINE=athena asks the Glue catalog, and CRIME_CATALOG={catalog} is another: unset it."
         )
+    lake, landing = _place(environment, "CRIME_LAKE"), _place(environment, "CRIME_LANDING")
+    if lake.holds(landing) or landing.holds(lake):
+        raise UsageError(
+            f"CRIME_LAKE={lake} and CRIME_LANDING={landing} are one place or one lies in the other: set them to places "
+            "apart, such as s3://your-bucket/lake and s3://your-bucket/landing."
+        )
     return AwsSettings(
-        lake=_place(environment, "CRIME_LAKE"),
-        landing=_place(environment, "CRIME_LANDING"),
+        lake=lake,
+        landing=landing,
         firehose=_matching(environment, "CRIME_FIREHOSE", _NAME, "the name of a delivery stream"),
         first_day=_day(environment, "CRIME_FIRST_DAY"),
         region=_region(environment),

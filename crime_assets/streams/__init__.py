@@ -49,3 +49,9 @@ class LandingStore(Protocol):
 
     def write(self, key: str, content: bytes) -> None:
         """Write an object whole, replacing what was there."""
+
+    def write_new(self, key: str, content: bytes) -> bool:
+        """Write an object whole unless there is one; whether it was written. Of several at once, one is."""
+
+    def location(self, key: str) -> str:
+        """Where an object lies, for a person."""

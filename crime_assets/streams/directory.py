@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -55,23 +56,43 @@ class DirectoryStore:
     def write(self, key: str, content: bytes) -> None:
         """Write an object whole, replacing what was there."""
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, partial = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+        with _written_beside(path, content) as partial:
             os.replace(partial, path)
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
+
+    def write_new(self, key: str, content: bytes) -> bool:
+        """Write an object whole unless there is one; whether it was written."""
+        path = self._path(key)
+        with _written_beside(path, content) as partial:
+            try:
+                os.link(partial, path)
+            except FileExistsError:
+                return False
+        return True
+
+    def location(self, key: str) -> str:
+        """The object's path."""
+        return str(self._path(key))
 
     def _path(self, key: str) -> Path:
         path = (self._root / key).resolve()
         if not path.is_relative_to(self._root.resolve()):
             raise LandingError(f"The key {key!r} leads out of the landing store.")
         return path
+
+
+@contextmanager
+def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
+    """The content in an unfinished file that is gone afterwards."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def _files(directory: Path) -> Iterator[Path]:

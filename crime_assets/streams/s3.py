@@ -59,6 +59,25 @@ class S3Store:
         with self._explained("write to"):
             self._client.put_object(**place, Body=content)
 
+    def write_new(self, key: str, content: bytes) -> bool:
+        """Write an object whole unless there is one; whether it was written.
+
+        False also where boto3 wrote it, got no answer and asked again: what is there is then this content.
+        """
+        place = self._place(key)
+        with self._explained("write to"):
+            try:
+                self._client.put_object(**place, Body=content, IfNoneMatch="*")
+            except self._client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] != "PreconditionFailed":
+                    raise
+                return False
+        return True
+
+    def location(self, key: str) -> str:
+        """The object's URI."""
+        return "s3://{Bucket}/{Key}".format(**self._place(key))
+
     def _open(self, key: str, **conditions: str) -> Any:
         """S3's answer, with the beginning of the content; None if there is no such object."""
         place = self._place(key)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import pyarrow as pa
+
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.sql import Insight
 from crime_assets.engines import Engine
@@ -73,30 +75,32 @@ def compute(profile: Profile, engine: Engine, insight: Insight, days: Sequence[d
 
     LakeBusy where others keep changing that table.
     """
+    engine.spent()  # What was asked before is of others.
     for _ in range(_PLANS):
         try:
-            return _compute(profile, engine, insight, days)
+            results, changed = _replace(profile, engine, insight, days)
         except StalePlan:
             # Another machine computed days meanwhile, perhaps from a newer state of the lake than this one saw.
             continue
+        return InsightResult(
+            [
+                InsightDay(day, rows.num_rows, day in changed, rows.slice(0, _PREVIEW_ROWS).to_pylist())
+                for day, rows in results.items()
+            ],
+            {field.name: str(field.type) for field in results[days[0]].schema},
+            dict(engine.spent()),
+        )
     raise busy(profile.city, insight)
 
 
-def _compute(profile: Profile, engine: Engine, insight: Insight, days: Sequence[date]) -> InsightResult:
+def _replace(
+    profile: Profile, engine: Engine, insight: Insight, days: Sequence[date]
+) -> tuple[dict[date, pa.Table], list[date]]:
+    """The rows of all days that had to be computed, in order, and the days whose rows changed."""
     lake, city = profile.lake, profile.city
     # As one: a merge in between would be marked as known to results that were computed before it.
     with lake.writing():
         known = look_at(lake, city, insight)
         computed = sorted({*days, *stale_days(lake, city, insight)})
-        engine.spent()  # What was asked before is of others.
         results = {day: engine.insight(insight, day) for day in computed}
-        spent = dict(engine.spent())
-        changed = replace_days(lake, city, insight, results, known)
-    return InsightResult(
-        [
-            InsightDay(day, rows.num_rows, day in changed, rows.slice(0, _PREVIEW_ROWS).to_pylist())
-            for day, rows in results.items()
-        ],
-        {field.name: str(field.type) for field in results[days[0]].schema},
-        spent,
-    )
+        return results, replace_days(lake, city, insight, results, known)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from botocore import endpoint
@@ -16,6 +18,8 @@ from crime_assets.core.sql import load_insights
 from crime_assets.engines.athena import AthenaEngine
 from crime_assets.engines.athena_service import LEAST_BYTES, dollars
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.tables import StalePlan
+from crime_assets.work import steps
 from crime_assets_tests.aws.athena_server import AthenaServer, Plan, on_duckdb
 from crime_assets_tests.aws.servers import Seaweed
 from crime_assets_tests.build import CHICAGO
@@ -102,6 +106,19 @@ def test_what_questions_cost_is_told_once(engine: AthenaEngine) -> None:
     assert spent["engine_milliseconds"] == 500
     assert spent["queue_milliseconds"] == 80
     assert spent["dollars"] == 2 * dollars(0)
+    assert engine.spent() == {}
+
+
+def test_what_a_computation_costs_that_had_to_be_begun_again_is_told_too(
+    engine: AthenaEngine, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.query(COUNT)
+    monkeypatch.setattr(steps, "replace_days", Mock(side_effect=[StalePlan, [DAY]]))
+
+    result = steps.compute(SimpleNamespace(lake=lake, city=CHICAGO), engine, SUMMARY, [DAY])  # type: ignore[arg-type]
+
+    assert result.spent["statements"] == 2
+    assert ([day.day for day in result.days], result.days[0].changed) == ([DAY], True)
     assert engine.spent() == {}
 
 

@@ -15,6 +15,9 @@ from unittest.mock import Mock
 
 import pyarrow as pa
 import pytest
+from pyarrow.fs import FileInfo, FileType
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.types import StringType
 
 from crime_assets.core.errors import CrimeAssetsError, LakeBusy, LakeError
 from crime_assets.core.sql import Insight, load_insights
@@ -178,6 +181,25 @@ def test_a_late_commit_is_refused_and_takes_its_files_along(open_lake: LakeOn) -
     assert len(versions(lake)) == 25
 
 
+def test_late_columns_and_properties_are_refused_too(aws: Seaweed, tmp_path: Path) -> None:
+    open_lake = on_rest(aws, tmp_path)
+    lake = open_lake("one")
+    outdated = tables.curated(lake, "chicago", "crimes")
+    tables.add_columns(tables.curated(open_lake("two"), "chicago", "crimes"), {"theirs": StringType()})
+
+    with pytest.raises(tables.StalePlan):
+        tables.add_columns(outdated, {"mine": StringType()})
+    table = tables.curated(lake, "chicago", "crimes")
+    with table.transaction() as transaction:
+        transaction.set_properties({"write.metadata.previous-versions-max": "99"})
+    table.catalog.commit_table = Mock(side_effect=CommitFailedException)  # type: ignore[method-assign]
+    with pytest.raises(tables.StalePlan):
+        tables.settle_properties(table)
+
+    names = tables.curated(open_lake("three"), "chicago", "crimes").schema().column_names
+    assert ("theirs" in names, "mine" in names) == (True, False)
+
+
 def write(open_lake: LakeOn, number: int) -> None:
     lake = open_lake(str(number))
     for one in range(DELIVERIES):
@@ -235,6 +257,13 @@ def test_a_glue_that_is_always_overtaken_is_one_sentence(
     assert len(versions(lake)) == 25
 
 
+def test_two_lakes_of_one_account_are_told_apart(aws: Seaweed, glue: GlueCatalog, tmp_path: Path) -> None:
+    load(on_glue(aws, glue, tmp_path)("one"))
+
+    with pytest.raises(LakeError, match=r"has chicago.crimes of another lake \(s3://bucket-"):
+        merge(on_glue(aws, glue, tmp_path)("two"), *CHANGES)
+
+
 def test_what_another_machine_computed_meanwhile_is_computed_again(aws: Seaweed, tmp_path: Path) -> None:
     """It may have known more: a late change makes days stale that were not there when they were looked for."""
     open_lake = on_rest(aws, tmp_path)
@@ -281,13 +310,30 @@ def test_files_of_one_machine_lie_below_its_cache_whatever_a_catalog_says(aws: S
     table = tables.load(lake, "chicago", "crimes")
     assert table is not None
     bucket = table.location().split("/")[2]
-    for location in (f"s3://{bucket}/x/../../../../etc/passwd", "file:///etc/passwd", "s3a://bucket/x"):
+    inside = f"s3://{bucket}"
+    for location in (f"{inside}/x/../../../../etc/passwd", "file:///etc/passwd", "s3a://bucket/x", inside[:5]):
         with pytest.raises(LakeError, match="outside its warehouse"):
+            warehouse.path_of(table, location)
+    # They are keys of their own, which Arrow would not reach: a copy of them would be one of x/f.
+    for location in (f"{inside}/x//f", f"{inside}/x/./f", f"{inside}//x/f"):
+        with pytest.raises(LakeError, match="or by no plain path"):
             warehouse.path_of(table, location)
     one, other = (warehouse.path_of(table, f"s3://{bucket}/x=a#{number}?/f") for number in (1, 2))
     assert one != other
     assert lake.warehouse in one.parents
     assert warehouse.location_of(table, one) == f"s3://{bucket}/x=a#1?/f"
+
+
+def test_files_that_no_table_can_have_are_not_among_its_files(
+    aws: Seaweed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tables.curated(on_rest(aws, tmp_path)("one"), "chicago", "crimes")
+    root = table.location().removeprefix("s3://")
+    found = [FileInfo(f"{root}/data/{name}", FileType.File, mtime_ns=0, size=1) for name in ("f", "./f", "/f", "../f")]
+    listed = SimpleNamespace(get_file_info=lambda selector: found)
+    monkeypatch.setattr(table.io, "fs_by_scheme", lambda *place: listed)
+
+    assert [file.location for file in warehouse.stored_files(table)] == [f"{table.location()}/data/f"]
 
 
 def test_upkeep(open_lake: LakeOn, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -276,6 +276,30 @@ def test_days_that_another_writer_overtook_are_planned_anew(lake: Lake, monkeypa
     assert orphans(lake) == []
 
 
+def test_a_column_that_another_machine_brings_at_the_same_time_is_planned_anew(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = DAYS[:2]
+    replace_days(lake, CHICAGO, NARROW, {first: narrow(first, crimes=longs(3))})
+    load = tables.load
+    # Looked at first, then loaded to be changed.
+    others = [first, None]
+
+    def overtaken(asked: Lake, city: str, name: str) -> tables.Table | None:
+        found = load(asked, city, name)
+        if asked is lake and name == NARROW.table and others:
+            day = others.pop()
+            if day is not None:
+                theirs = narrow(day, crimes=longs(3), arrests=longs(1))
+                replace_days(Lake(lake.home), CHICAGO, NARROW, {day: theirs})
+        return found
+
+    monkeypatch.setattr(tables, "load", overtaken)
+    replace_days(lake, CHICAGO, NARROW, {second: narrow(second, crimes=longs(4), arrests=longs(2))})
+
+    assert [(row["crimes"], row["arrests"]) for row in held(lake, NARROW)] == [(3, 1), (4, 2)]
+
+
 def test_days_that_are_always_overtaken_end_in_a_sentence(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     def late(table: tables.Table, change: tables.Change) -> int:
         raise tables.StalePlan

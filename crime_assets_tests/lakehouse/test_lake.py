@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -20,8 +20,9 @@ import pytest
 
 from crime_assets.core.errors import CrimeAssetsError, DiskFull, FeedUnavailable, LakeBusy, LakeError, UsageError
 from crime_assets.lakehouse.history import history_before, load_history
-from crime_assets.lakehouse.lake import CityState, Lake, is_disk_full
+from crime_assets.lakehouse.lake import CityState, Lake, Remote, is_disk_full
 from crime_assets.lakehouse.lock import writer_lock
+from crime_assets.streams.directory import DirectoryStore
 from crime_assets_tests.build import CHICAGO, record
 from crime_assets_tests.lakehouse.lakes import ListFeed, merge, orphans, rows, snapshots
 from crime_assets_tests.lakehouse.test_merge import version
@@ -226,6 +227,90 @@ def test_a_home_that_iceberg_could_not_name_is_refused(tmp_path: Path, name: str
 def test_opening_a_lake_writes_nothing(lake: Lake) -> None:
     assert Lake(lake.home).city("chicago") is None
     assert not lake.home.exists()
+
+
+# --- the state of a lake on object storage, which machines without a common lock begin ------------------------------
+
+
+class Overtaken(DirectoryStore):
+    """A store where another machine does something just before something is written."""
+
+    def __init__(self, root: Path, meanwhile: Callable[[], object]) -> None:
+        super().__init__(root)
+        self._meanwhile = meanwhile
+
+    def write(self, key: str, content: bytes) -> None:
+        self._meanwhile()
+        super().write(key, content)
+
+    def write_new(self, key: str, content: bytes) -> bool:
+        self._meanwhile()
+        return super().write_new(key, content)
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore(tmp_path / "documents")
+
+
+def remote(tmp_path: Path, machine: str, documents: DirectoryStore) -> Lake:
+    return Lake(tmp_path / machine, Remote("s3://tables/lake", documents, {}))
+
+
+def test_what_another_machine_settled_meanwhile_stays(tmp_path: Path, documents: DirectoryStore) -> None:
+    other = remote(tmp_path, "two", documents)
+    overtaken = Overtaken(tmp_path / "documents", lambda: other.begin_city("chicago", EXPORT))
+    lake = remote(tmp_path, "one", overtaken)
+
+    with pytest.raises(UsageError) as raised:
+        lake.begin_city("chicago", SAMPLE)
+
+    assert str(raised.value) == (
+        "The lake s3://tables/lake was begun with CRIME_FEED=export: simulated and real crimes are never mixed, so set "
+        "another CRIME_LAKE and another CRIME_LANDING for CRIME_FEED=sample."
+    )
+    assert lake.city("chicago") == EXPORT
+    assert lake.begin_city("chicago", CityState("socrata", "2020-01-01", 5, 5)) == EXPORT
+
+
+def test_machines_that_begin_cities_at_once_take_none_away(tmp_path: Path, documents: DirectoryStore) -> None:
+    other = remote(tmp_path, "two", documents)
+    lake = remote(tmp_path, "one", Overtaken(tmp_path / "documents", lambda: other.begin_city("chicago", EXPORT)))
+
+    assert lake.begin_city("elsewhere", SAMPLE) == SAMPLE
+
+    third = remote(tmp_path, "three", documents)
+    assert (third.city("chicago"), third.city("elsewhere")) == (EXPORT, SAMPLE)
+    assert third.begin_city("chicago", SAMPLE, anew=True) == SAMPLE
+    assert (lake.city("chicago"), lake.city("elsewhere")) == (SAMPLE, SAMPLE)
+
+
+def test_what_others_keep_beside_the_documents_is_no_city(tmp_path: Path, documents: DirectoryStore) -> None:
+    lake = remote(tmp_path, "one", documents)
+    lake.begin_city("chicago", EXPORT)
+    copy = documents.read("lake/city=chicago.json")
+    assert copy is not None
+    documents.write("lake/city=copy.json", copy.replace(b"chicago", b"gotham"))
+    for key in ("chicago.db/crimes/metadata/1.json", "city=chicago.json.bak", "city=a/b.json", "city=a b.json", "x"):
+        documents.write(f"lake/{key}", b"{")
+
+    assert remote(tmp_path, "two", documents).cities == {"chicago"}
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"format": 1, "cities": {}}', b'{"format": 2}'])
+def test_a_document_that_cannot_be_used_is_named_with_its_place(
+    tmp_path: Path, documents: DirectoryStore, content: bytes
+) -> None:
+    lake = remote(tmp_path, "one", documents)
+    documents.write("lake/city=chicago.json", content)
+
+    with pytest.raises(LakeError) as raised:
+        lake.begin_city("chicago", EXPORT)
+
+    told = str(raised.value)
+    place = f"{tmp_path}/documents/lake/city=chicago.json of the lake s3://tables/lake is damaged: restore it"
+    assert told.startswith(place) or "by a newer crime-assets (lake format 2" in told
+    assert told.endswith("or set another CRIME_LAKE and another CRIME_LANDING.")
 
 
 # --- the disk ----------------------------------------------------------------------------------------------------

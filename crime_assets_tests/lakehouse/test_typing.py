@@ -232,6 +232,9 @@ def test_a_record_with_nothing_but_what_is_needed_is_typed() -> None:
                 "820.0": "0820",
                 "820.": "820.",
                 "31a": "031A",
+                "ß": "000ß",
+                "ŉa": "00ŉa",
+                "ﬁ1": "00ﬁ1",
                 " 0820 ": "0820",
                 "12345": "12345",
                 "": None,
@@ -239,7 +242,7 @@ def test_a_record_with_nothing_but_what_is_needed_is_typed() -> None:
         ),
         ("beat", {"111": "0111", "111.0": "0111", "2533": "2533", " ": None}),
         ("district", {"16": "016", "16.0": "016", "1.00": "001", "061": "061", "": None}),
-        ("fbi_code", {"04a": "04A", "6": "6"}),
+        ("fbi_code", {"04a": "04A", "6": "6", "04ß": "04ß"}),
     ],
 )
 def test_codes_get_back_their_zeros(name: str, codes: dict[str, str | None]) -> None:

@@ -251,7 +251,7 @@ def _repeat_offense_locations(period: Period) -> Iterator[Row]:
     blocks = defaultdict(list)
     for crime in period.crimes[columns].itertuples(index=False):
         if isinstance(crime.block, str):
-            blocks[crime.block.upper()].append(crime)
+            blocks[crime.block.upper() if crime.block.isascii() else crime.block].append(crime)
     repeated = {block: crimes for block, crimes in blocks.items() if len(crimes) >= REPEATED}
     for rank, block in enumerate(_by_size(repeated), start=1):
         crimes = repeated[block]

@@ -25,7 +25,7 @@ TYPES = (*CLASSES, "ASSAULT", "NARCOTICS", "Theft", None)
 DISTRICTS = ("001", "002", "011", "031", None)
 PLACES = ("STREET", "APARTMENT", "SIDEWALK", "street", None)
 FLAGS = (True, False, None)
-STREETS = ("W HUBBARD ST", "W Hubbard St", "N STATE ST", "S MAY ST")
+STREETS = ("W HUBBARD ST", "W Hubbard St", "N STATE ST", "S MAY ST", "E Straße", "E STRASSE", "E ﬁnal")
 
 
 def crime(number: int, occurred_at: datetime, **columns: object) -> dict[str, object]:
@@ -339,6 +339,16 @@ def test_a_block_needs_ten_crimes_whatever_its_letter_case():
     assert (row["block"], row["block_rank"], row["crimes"], row["share"]) == ("0000X W HUBBARD ST", 1, 10, 10 / 39)
     assert (row["crime_types"], row["most_common_type"]) == (2, "BATTERY")
     assert (row["first_day"], row["last_day"]) == (date(2024, 2, 10), date(2024, 2, 19))
+
+
+def test_letters_beyond_ascii_are_the_same_in_upper_case_for_every_engine():
+    blocks = ["E Straße"] * 10 + ["E STRASSE"] * 11 + ["E straße"] * 9
+    crimes = [crime(n, datetime(2024, 2, 10), block=block) for n, block in enumerate(blocks)]
+    rows = answer("repeat_offense_locations", crimes, date(2024, 2, 29))
+    assert [(row["block"], row["crimes"]) for row in rows if row["period"] == "28d"] == [
+        ("E STRASSE", 11),
+        ("E Straße", 10),
+    ]
 
 
 def test_a_named_category_comes_before_an_unknown_one():

@@ -35,6 +35,11 @@ class TestReadingAndWriting:
         (tmp_path / "landing/raw/b").unlink()
         assert [first.key, *(found.key for found in listing)] == ["raw/a", "raw/c"]
 
+    def test_what_was_not_written_leaves_nothing(self, store: DirectoryStore, tmp_path: Path) -> None:
+        assert [store.write_new("raw/a", content) for content in (b"one", b"two")] == [True, False]
+        assert files(tmp_path) == ["a"]
+        assert store.location("raw/a") == str(tmp_path / "landing/raw/a")
+
     def test_a_link_that_leads_out_is_not_followed(self, store: DirectoryStore, tmp_path: Path) -> None:
         (tmp_path / "secret").write_text("secret")
         store.write("raw/a", b"x")

@@ -161,6 +161,8 @@ class TestLimits:
         with pytest.raises(FeedError, match=told):
             stream.put(DAY, [b"x" * 1_024_000 + b"\n"])
         with pytest.raises(FeedError, match=told):
+            stream.put(DAY, batch(1000, 1))
+        with pytest.raises(FeedError, match=told):
             stream.close()
 
     def test_the_server_has_the_limits_of_firehose(self, firehose: DeliveryStream, client: Any) -> None:

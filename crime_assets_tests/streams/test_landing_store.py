@@ -1,5 +1,6 @@
 """Every landing store: objects whole or not at all, listed by prefix, told apart by etag; keys stay inside."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +30,20 @@ class TestReadingAndWriting:
         assert landing.store.read("raw/a") == b"second"
         assert landing.keys("raw/") == ["raw/a"]
 
+    def test_what_is_there_is_not_replaced_by_something_new(self, landing: Landing) -> None:
+        assert landing.store.write_new("raw/a", b"first")
+        assert not landing.store.write_new("raw/a", b"second")
+        assert landing.store.read("raw/a") == b"first"
+        assert landing.keys("") == ["raw/a"]
+        landing.delete("raw/a")
+        assert landing.store.write_new("raw/a", b"third")
+
+    def test_of_several_that_write_something_new_at_once_one_does(self, store: LandingStore) -> None:
+        contents = [bytes([number]) * 100_000 for number in range(8)]
+        with ThreadPoolExecutor(len(contents)) as writers:
+            written = list(writers.map(lambda content: store.write_new("raw/a", content), contents))
+        assert [content for content, was in zip(contents, written, strict=True) if was] == [store.read("raw/a")]
+
     def test_an_empty_object_is_an_object(self, store: LandingStore) -> None:
         store.write("raw/a", b"")
         assert store.read("raw/a") == b""
@@ -54,6 +69,8 @@ class TestReadingAndWriting:
     def test_keys_that_lead_out_of_the_store(self, landing: Landing, tmp_path: Path, key: str) -> None:
         with pytest.raises(LandingError, match="leads out of the landing store"):
             landing.store.write(key, b"x")
+        with pytest.raises(LandingError, match="leads out of the landing store"):
+            landing.store.write_new(key, b"x")
         with pytest.raises(LandingError, match="leads out of the landing store"):
             landing.store.read(key)
         with pytest.raises(LandingError, match="leads out of the landing store"):

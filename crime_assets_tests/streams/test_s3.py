@@ -61,6 +61,7 @@ def test_prefixes_are_written_as_one_likes(client: Any, bucket: str, prefix: str
     (found,) = client.list_objects_v2(Bucket=bucket)["Contents"]
     assert found["Key"] == "/".join([*(part for part in prefix.split("/") if part), "raw/a"])
     assert [found.key for found in store.list("raw/")] == ["raw/a"]
+    assert store.location("raw/a") == f"s3://{bucket}/{found['Key']}"
 
 
 def test_a_bucket_that_is_not_there(aws: Seaweed, client: Any) -> None:
@@ -87,6 +88,7 @@ def test_keys_that_are_refused(client: Any, bucket: str, monkeypatch: pytest.Mon
         lambda: store.read("raw/a"),
         lambda: next(store.chunks("raw/a")),
         lambda: store.write("raw/a", b"y"),
+        lambda: store.write_new("raw/a", b"y"),
     ):
         with pytest.raises(AwsError, match=f"^AWS refused to .* the bucket {bucket} "):
             action()

@@ -199,6 +199,14 @@ class TestUnmerged:
         merge(store)
         assert waiting(store) == []
 
+    def test_a_record_of_a_merge_that_cannot_be_read_is_none(self, store: LandingStore) -> None:
+        put(store, "1", 1)
+        merge(store)
+        store.write(keys.merged("chicago", DAY), b"{")
+        assert waiting(store, DAY, DAY + ONE) == [DAY]
+        merge(store)
+        assert waiting(store) == []
+
     def test_days_that_wait_come_in_the_order_they_were_asked_for(self, store: LandingStore) -> None:
         days = [DAY - n * ONE for n in range(40)]
         for day in days[::3]:

@@ -2,7 +2,8 @@
 --
 -- Reads `trimmed_records` (trimmed.sql), `city_offense_codes` (code, offense_class), `city_renames` (published, present) and
 -- `city_unknown` (column_name, marker). `parse_timestamp` is the city's own, made by the engine.
--- Whole numbers may carry a ".0" that a spreadsheet gave them.
+-- Whole numbers may carry a ".0" that a spreadsheet gave them. Engines put letters beyond ASCII into upper case each in
+-- its own way: a code that has one stays as it was published.
 WITH parsed AS (
   SELECT
     *,
@@ -18,10 +19,10 @@ WITH parsed AS (
     TRY_CAST(CASE WHEN REGEXP_LIKE(y_coordinate, '^-?[0-9]{1,12}([.][0-9]*)?$') THEN y_coordinate END AS DOUBLE) AS v_y_coordinate,
     TRY_CAST(CASE WHEN REGEXP_LIKE(latitude, '^-?[0-9]{1,3}([.][0-9]*)?$') THEN latitude END AS DOUBLE) AS v_latitude,
     TRY_CAST(CASE WHEN REGEXP_LIKE(longitude, '^-?[0-9]{1,3}([.][0-9]*)?$') THEN longitude END AS DOUBLE) AS v_longitude,
-    UPPER(CASE WHEN REGEXP_LIKE(iucr, '^[0-9]+[.]0+$') THEN SPLIT_PART(iucr, '.', 1) ELSE iucr END) AS v_iucr,
-    UPPER(CASE WHEN REGEXP_LIKE(beat, '^[0-9]+[.]0+$') THEN SPLIT_PART(beat, '.', 1) ELSE beat END) AS v_beat,
-    UPPER(CASE WHEN REGEXP_LIKE(district, '^[0-9]+[.]0+$') THEN SPLIT_PART(district, '.', 1) ELSE district END) AS v_district,
-    UPPER(fbi_code) AS v_fbi_code
+    CASE WHEN NOT REGEXP_LIKE(iucr, '[^0-9A-Z]') THEN iucr WHEN REGEXP_LIKE(iucr, '^[0-9]+[.]0+$') THEN SPLIT_PART(iucr, '.', 1) WHEN REGEXP_LIKE(iucr, '[^ -~]') THEN iucr ELSE UPPER(iucr) END AS v_iucr,
+    CASE WHEN NOT REGEXP_LIKE(beat, '[^0-9A-Z]') THEN beat WHEN REGEXP_LIKE(beat, '^[0-9]+[.]0+$') THEN SPLIT_PART(beat, '.', 1) WHEN REGEXP_LIKE(beat, '[^ -~]') THEN beat ELSE UPPER(beat) END AS v_beat,
+    CASE WHEN NOT REGEXP_LIKE(district, '[^0-9A-Z]') THEN district WHEN REGEXP_LIKE(district, '^[0-9]+[.]0+$') THEN SPLIT_PART(district, '.', 1) WHEN REGEXP_LIKE(district, '[^ -~]') THEN district ELSE UPPER(district) END AS v_district,
+    CASE WHEN REGEXP_LIKE(fbi_code, '[^ -~]') THEN fbi_code ELSE UPPER(fbi_code) END AS v_fbi_code
   FROM trimmed_records
 ),
 

@@ -1,13 +1,13 @@
 -- On which blocks crime is recorded again and again: those with at least ten crimes in the period.
 -- A block is not an address: the city hides the last two digits of the number and shifts the coordinates, and deriving
 -- the exact address is against its terms of use. Long streets of shops and large buildings lead because many people
--- pass there. Blocks that differ only in upper and lower case are one. An arrest share is the part of the records with
--- an arrest so far, not clearance.
+-- pass there. Blocks that differ only in upper and lower case are one, unless they have letters beyond ASCII. An arrest
+-- share is the part of the records with an arrest so far, not clearance.
 --
 -- @column as_of_day: Change day up to which the figures know.
 -- @column period: 28d, 365d or all; each ends on the as-of day.
 -- @column block_rank: 1 for the most crimes; ties in alphabetical order. [block]
--- @column block: Block in upper case. [block]
+-- @column block: Block in upper case; as it was published where it has letters beyond ASCII. [block]
 -- @column crimes: Records of the block in the period, at least 10.
 -- @column share: Crimes divided by all crimes of the period, those on other blocks included.
 -- @column crime_types: How many different offense categories occur. [primary_type]
@@ -28,20 +28,32 @@ WITH periods AS (
     SELECT 'all' AS period, min(occurred_on) AS first_day FROM crimes WHERE occurred_on <= :as_of_day
 ),
 
+-- Engines put letters beyond ASCII into upper case each in its own way.
+named AS (
+    SELECT
+        CASE WHEN regexp_like(block, '[^ -~]') THEN block ELSE upper(block) END AS block,
+        primary_type,
+        occurred_on,
+        is_violent,
+        domestic,
+        arrest
+    FROM crimes
+),
+
 counted AS (
     SELECT
         periods.period,
-        upper(crimes.block) AS block,
-        crimes.primary_type,
+        named.block,
+        named.primary_type,
         count(*) AS crimes,
-        min(crimes.occurred_on) AS first_day,
-        max(crimes.occurred_on) AS last_day,
-        count(*) FILTER (WHERE crimes.is_violent) AS violent_crimes,
-        count(*) FILTER (WHERE crimes.domestic) AS domestic_crimes,
-        count(*) FILTER (WHERE crimes.arrest) AS arrests
+        min(named.occurred_on) AS first_day,
+        max(named.occurred_on) AS last_day,
+        count(*) FILTER (WHERE named.is_violent) AS violent_crimes,
+        count(*) FILTER (WHERE named.domestic) AS domestic_crimes,
+        count(*) FILTER (WHERE named.arrest) AS arrests
     FROM periods
-    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
-    GROUP BY periods.period, upper(crimes.block), crimes.primary_type
+    JOIN named ON named.occurred_on BETWEEN periods.first_day AND :as_of_day
+    GROUP BY periods.period, named.block, named.primary_type
 ),
 
 -- A category that is not recorded comes last, so that it is never the most common one beside a named one.

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from crime_assets.core.errors import LakeError, chain
-from crime_assets.lakehouse.lake import CATALOG, Lake, is_disk_full
+from crime_assets.lakehouse.lake import CATALOG, Lake
 from crime_assets.lakehouse.spark.catalog import CatalogServer
 from crime_assets.lakehouse.spark.session import STATEMENTS, catalog_settings
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
     from pyspark.sql import DataFrame, SparkSession
+
+_TASK = re.compile(r"^.*most recent failure: Lost task .*? executor [^)]*\): ")
+"""What Spark puts before the reason: which part of which stage failed how often, and on what machine."""
 
 
 class AttachedLake:
@@ -22,6 +28,7 @@ class AttachedLake:
     def __init__(self, lake: Lake, start: Callable[[], SparkSession]) -> None:
         self.lake = lake
         self._start = start
+        self._computed: list[DataFrame] = []
 
     @cached_property
     def session(self) -> SparkSession:
@@ -47,22 +54,54 @@ class AttachedLake:
     def commit(self, table: Table, properties: Mapping[str, str], write: Callable[[], object]) -> int:
         """Let `write` change the table by one snapshot with these properties; its id.
 
-        StalePlan where the table is no longer as it is in `table`; LakeError where Spark cannot write.
+        StalePlan where the table is no longer as it is in `table`; LakeError where Spark makes no snapshot.
         """
-        name = ".".join(table.name())
-        try:
-            with self._catalog.committing(table, properties) as expected:
-                write()
-        except errors_of_spark() as error:
-            if is_disk_full(error):
-                raise
-            raise LakeError(f"Spark could not write {name} ({said(error)}): run again.") from error
+        with self._catalog.committing(table, properties) as expected:
+            write()
         if expected.snapshot_id is None:
+            name = ".".join(table.name())
             raise LakeError(f"Spark wrote nothing to {name}, though there is something to write: run again.")
         return expected.snapshot_id
 
+    def computed(self, rows: DataFrame) -> DataFrame:
+        """The same rows, computed now and kept by Spark: what is asked of them is planned without what led to them."""
+        kept = rows.localCheckpoint()
+        self._computed.append(kept)
+        return kept
+
+    @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """One piece of work, such as "merge into chicago": nothing that Spark kept or was shown for it outlives it.
+
+        Spark's errors become LakeError.
+        """
+        try:
+            yield
+        except errors_of_spark() as error:
+            raise LakeError(
+                f"Spark could not {what} ({said(error)}): run again, and restore a file first that is said to be gone."
+            ) from error
+        finally:
+            self.forget()
+
+    def forget(self) -> None:
+        """Drop the session's views and what Spark keeps of rows that were `computed`."""
+        computed, self._computed = self._computed, []
+        if "session" not in self.__dict__:
+            return
+        # Where Spark is gone, so is what it kept.
+        with suppress(*errors_of_spark()):
+            for view in self.session.sql("SHOW VIEWS").collect():
+                self.session.catalog.dropTempView(view.viewName)
+            for rows in computed:
+                # `DataFrame.unpersist` knows nothing of checkpoints, which otherwise stay until Java collects garbage.
+                rows._jdf.queryExecution().logical().rdd().unpersist(False)
+
     def close(self) -> None:
-        """Let go of the session's catalog; Spark itself goes on."""
+        """Let go of the session's catalog; Spark itself goes on.
+
+        No run calls it for its writer: session and catalog are its profile's, and end with the process.
+        """
         if "_catalog" in self.__dict__:
             self._catalog.close()
         self.__dict__.pop("_catalog", None)
@@ -76,6 +115,9 @@ def place(name: tuple[str, ...]) -> str:
 
 def errors_of_spark() -> tuple[type[Exception], ...]:
     """What Spark raises, and what is raised where its Java machine is gone; anything else is a fault of ours."""
+    # It need not be installed: then that is what the error says.
+    if sys.modules.get("pyspark") is None:
+        return ()
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
@@ -86,4 +128,4 @@ def said(error: BaseException) -> str:
     """What Spark says of an error, without Java's stack."""
     lines = [line.strip() for one in chain(error) for line in str(one).splitlines() if line.strip()]
     found = next((line for line in lines if line.startswith(("Caused by:", ": "))), lines[0] if lines else "no reason")
-    return found.removeprefix("Caused by:").removeprefix(": ").strip().rstrip(".:")
+    return _TASK.sub("", found.removeprefix("Caused by:").removeprefix(": ")).strip().rstrip(".:")

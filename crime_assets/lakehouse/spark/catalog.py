@@ -8,6 +8,7 @@ can be changed through it.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 _Identifier = tuple[str, str]
+
+_LENGTH = re.compile("[0-9]{1,15}")
+_MOST_BYTES = 64 << 20
+"""Of a request; a commit says what files come and go by the names of manifests, in kilobytes."""
 
 
 @dataclass
@@ -147,17 +152,28 @@ def _handler(catalog: CatalogServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             try:
-                given = self.headers.get("Authorization", "")
-                if not secrets.compare_digest(given.encode(), f"Bearer {catalog.token}".encode()):
-                    raise _Refused(HTTPStatus.UNAUTHORIZED, "NotAuthorizedException", "The token is missing or wrong")
-                self._send(HTTPStatus.OK, catalog.answer(self.command, self.path, body))
+                self._send(HTTPStatus.OK, catalog.answer(self.command, self.path, self._body()))
             except _Refused as refused:
                 self._send(refused.status, _error(refused.status, refused.kind, str(refused)))
             except Exception as error:
                 status = HTTPStatus.INTERNAL_SERVER_ERROR
                 self._send(status, _error(status, type(error).__name__, str(error)))
+
+        def _body(self) -> bytes:
+            """The body. Where _Refused says why not, nothing of it is read, and the connection ends."""
+            given, length = self.headers.get("Authorization", ""), self.headers.get("Content-Length", "0")
+            if not secrets.compare_digest(given.encode(), f"Bearer {catalog.token}".encode()):
+                refused = _Refused(HTTPStatus.UNAUTHORIZED, "NotAuthorizedException", "The token is missing or wrong")
+            elif not _LENGTH.fullmatch(length):
+                refused = _Refused(HTTPStatus.BAD_REQUEST, "BadRequestException", "Content-Length is no number")
+            elif int(length) > _MOST_BYTES:
+                message = f"The request has more than {_MOST_BYTES:,} bytes"
+                refused = _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "BadRequestException", message)
+            else:
+                return self.rfile.read(int(length))
+            self.close_connection = True
+            raise refused
 
         do_GET = do_POST = do_HEAD = do_DELETE = _answer  # noqa: N815 - the names are http.server's
 
@@ -166,6 +182,8 @@ def _handler(catalog: CatalogServer) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
+            if self.close_connection:
+                self.send_header("Connection", "close")
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(content)

@@ -22,7 +22,7 @@ from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.spark import typing
 from crime_assets.lakehouse.spark.attached import AttachedLake
 from crime_assets.lakehouse.spark.staging import fill, staged
-from crime_assets.lakehouse.spark.steps import append, as_crimes, asked, computed, one, quarantine
+from crime_assets.lakehouse.spark.steps import append, as_crimes, asked, one, quarantine
 from crime_assets.lakehouse.tables import HISTORY_MARK, UNDATED_MARK, StalePlan
 from crime_assets.lakehouse.typing import RAW_RECORDS
 
@@ -41,11 +41,11 @@ def load_history(spark: AttachedLake, city: City, feed: Feed, before: date, run_
             return HistoryResult(loaded=False)
         table = evolve(lake, city, "crimes", new_columns(city, feed.columns()).values())
         if table.current_snapshot() is not None:
-            raise LakeError(f"{city.name}.crimes has rows but no history: set another CRIME_HOME and load it there.")
+            raise LakeError(f"{city.name}.crimes has rows but no history: set {lake.another_place} and load it there.")
         with feed.history(before) as history, staged(lake, city, RAW_RECORDS) as raw:
             fill(raw, _raw_records(lake, city, history))
             typing.prepare(spark.session, city)
-            rows = computed(typing.typed(spark.session, city, spark.read(raw.name())))
+            rows = spark.computed(typing.typed(spark.session, city, spark.read(raw.name())))
             rows.createOrReplaceTempView("typed")
             try:
                 return _publish(spark, city, table, rows, {HISTORY_MARK: before.isoformat(), "run-id": run_id})
@@ -58,7 +58,7 @@ def _publish(spark: AttachedLake, city: City, table: Table, rows: DataFrame, mar
     records, rejected, undated, typable = one(rows, *counts)
     quarantined = quarantine(spark, city) if rejected else 0
     good = rows.where("reason IS NULL")
-    repeated = computed(good.groupBy("id").count().where("count > 1"))
+    repeated = spark.computed(good.groupBy("id").count().where("count > 1"))
     surplus, ids = one(repeated, "coalesce(sum(count) - count(*), 0)", "count(*)")
     if ids:
         repeated.createOrReplaceTempView("repeated")

@@ -19,7 +19,7 @@ from crime_assets.lakehouse.merge import PLANS, Kept, MergeResult
 from crime_assets.lakehouse.spark import typing
 from crime_assets.lakehouse.spark.attached import AttachedLake, place
 from crime_assets.lakehouse.spark.staging import fill, staged
-from crime_assets.lakehouse.spark.steps import as_crimes, asked, computed, keep_superseded, one, quarantine
+from crime_assets.lakehouse.spark.steps import as_crimes, asked, keep_superseded, one, quarantine
 from crime_assets.lakehouse.tables import StalePlan
 from crime_assets.lakehouse.typing import RAW_RECORDS
 from crime_assets.streams import LandingStore
@@ -46,7 +46,7 @@ def merge(
         delivered = contents_of(landing, city.name, inventories)
         fill(raw, (group.records for group in groups(delivered, city, datetime.now(UTC))))
         typing.prepare(spark.session, city)
-        rows = computed(typing.typed(spark.session, city, spark.read(raw.name())))
+        rows = spark.computed(typing.typed(spark.session, city, spark.read(raw.name())))
         counts = ("count(*)", "count(reason)", "count_if(reason IS NULL AND extra IS NOT NULL)")
         records, rejected, with_new = one(rows, *counts)
         if rejected:
@@ -128,7 +128,7 @@ def _versions(spark: AttachedLake, table: Table, incoming: DataFrame) -> DataFra
     known = held.join(ids, "id", "left_semi").select(*columns, "filename")
     new = incoming.select(*columns, functions.lit(None).cast("string").alias("filename"))
     known.unionByName(new).createOrReplaceTempView("candidates")
-    return computed(asked(spark, "versions"))
+    return spark.computed(asked(spark, "versions"))
 
 
 def _statement(table: Table) -> str:

@@ -71,6 +71,7 @@ def spark_settings(lake: Lake) -> dict[str, str]:
         return settings
     if reason := missing():
         raise UsageError(reason)
+    # Maven Central has no bundle of 1.10.2; that of 1.10.1 goes with it (test_on_s3.py).
     if lake.is_remote and "iceberg-aws-bundle" not in os.environ.get("PYSPARK_SUBMIT_ARGS", ""):
         raise UsageError(
             "Spark in this process cannot reach S3 without Iceberg's AWS bundle: let a job do the work "

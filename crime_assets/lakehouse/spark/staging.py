@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from crime_assets.lakehouse.schema import iceberg_schema_of
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
+_log = logging.getLogger(__name__)
 _LEFT_BEHIND = timedelta(days=1)
 """What is older was left by a run that was killed."""
 
@@ -30,7 +32,7 @@ def staged(lake: Lake, city: City, schema: pa.Schema) -> Iterator[Table]:
     try:
         yield table
     finally:
-        lake.catalog.purge_table(table.name())
+        _remove(lake, table)
 
 
 def fill(table: Table, groups: Iterable[pa.Table]) -> None:
@@ -50,4 +52,16 @@ def _sweep(lake: Lake, city: City) -> None:
     before = (datetime.now(UTC) - _LEFT_BEHIND).timestamp() * 1000
     for table in tables.every(lake, namespace(city)).values():
         if table.metadata.last_updated_ms < before:
-            lake.catalog.purge_table(table.name())
+            _remove(lake, table)
+
+
+def _remove(lake: Lake, table: Table) -> None:
+    """Remove a staged table. What cannot be removed decides nothing: a later sweep tries again."""
+    from pyiceberg.exceptions import NoSuchTableError
+
+    try:
+        lake.catalog.purge_table(table.name())
+    except NoSuchTableError:
+        _log.debug("%s was removed by another machine", ".".join(table.name()))
+    except Exception as error:
+        _log.warning("%s stays for now, it could not be removed: %s", ".".join(table.name()), error)

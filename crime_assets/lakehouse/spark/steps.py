@@ -25,11 +25,6 @@ def asked(spark: AttachedLake, name: str) -> DataFrame:
     return spark.session.sql(render(statement("crimes", name), "spark", {}))
 
 
-def computed(rows: DataFrame) -> DataFrame:
-    """The same rows, computed now and kept by Spark: what is asked of them is planned without what led to them."""
-    return rows.localCheckpoint()
-
-
 def one(frame: DataFrame, *expressions: str) -> tuple[Any, ...]:
     """The one row of an aggregation."""
     (row,) = frame.selectExpr(*expressions).collect()
@@ -47,7 +42,7 @@ def quarantine(spark: AttachedLake, city: City) -> int:
     table = tables.curated(spark.lake, city.name, "crimes_quarantine")
     asked(spark, "quarantined").createOrReplaceTempView("rejected")
     spark.read(table.name()).createOrReplaceTempView("kept")
-    rows = computed(asked(spark, "newly_quarantined"))
+    rows = spark.computed(asked(spark, "newly_quarantined"))
     new = rows.count()
     if new:
         append(spark, table, rows.coalesce(1).sortWithinPartitions("record_md5"), _marks("quarantine", new))
@@ -61,7 +56,7 @@ def keep_superseded(spark: AttachedLake, city: City, crimes: Table) -> int:
     columns = column_names(crimes)
     table = evolve(spark.lake, city, "crimes_superseded", columns, like=crimes)
     spark.read(table.name()).createOrReplaceTempView("kept")
-    rows = computed(asked(spark, "newly_superseded"))
+    rows = spark.computed(asked(spark, "newly_superseded"))
     new, first = one(rows, "count(*)", "min(changes_from)")
     if new:
         sorted_rows = rows.select(*columns).coalesce(1).sortWithinPartitions("id", "updated_on")

@@ -32,11 +32,13 @@ class SparkWriter:
 
     def load_history(self, feed: Feed, before: date, run_id: str) -> HistoryResult:
         """Load all that the source holds with a change stamp before `before`, unless that was done already."""
-        return history.load_history(self._spark, self._city, feed, before, run_id)
+        with self._spark.working(f"load the history of {self._city.name}"):
+            return history.load_history(self._spark, self._city, feed, before, run_id)
 
     def merge(self, inventories: Mapping[date, Inventory], properties: Mapping[str, str]) -> MergeResult:
         """Merge what has landed of these days as one set; `properties` are kept with the snapshot."""
-        return merge.merge(self._spark, self._city, self._landing, inventories, properties)
+        with self._spark.working(f"merge into the tables of {self._city.name}"):
+            return merge.merge(self._spark, self._city, self._landing, inventories, properties)
 
     def close(self) -> None:
         """Let go of the session; the next call takes another."""

@@ -96,6 +96,24 @@ def test_nothing_is_shown_to_others(server: CatalogServer, token: str) -> None:
     assert "metadata" not in found
 
 
+def test_no_body_is_read_that_is_another_s_or_too_large(server: CatalogServer) -> None:
+    for token, length, status in (
+        ("wrong", "900000000", 401),
+        (server.token, "900000000", 413),
+        (server.token, "-1", 400),
+        (server.token, "1" * 5000, 400),
+    ):
+        with closing(HTTPConnection(urlsplit(server.uri).netloc, timeout=10)) as connection:
+            connection.putrequest("POST", CRIMES)
+            connection.putheader("Authorization", f"Bearer {token}")
+            connection.putheader("Content-Length", length)
+            # Nothing follows: a server that waits for the body would answer nothing in time.
+            connection.endheaders()
+            response = connection.getresponse()
+            assert (response.status, response.headers["Connection"]) == (status, "close")
+            assert json.loads(response.read())["error"]["code"] == status
+
+
 def test_a_commit_that_nobody_expects_is_refused(lake: Lake, server: CatalogServer) -> None:
     before = snapshots(lake)
     wanted = snapshot_of(lake, before[-1])

@@ -1,7 +1,7 @@
 """Spark in the process of a run on the aws profile: tables on S3, written by Iceberg's own file system.
 
-It needs the AWS SDK for Java as Iceberg has it bundled, iceberg-aws-bundle 1.10.1 of Maven Central, 60 MB: the variable
-ICEBERG_AWS_BUNDLE names the file. Skipped where it is not set.
+It needs the AWS SDK for Java as Iceberg has it bundled, iceberg-aws-bundle 1.10.1 of Maven Central, 60 MB, which has
+none of 1.10.2: the variable ICEBERG_AWS_BUNDLE names the file. Skipped without it.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, date, datetime
@@ -14,8 +15,8 @@ import pyarrow as pa
 import pytest
 
 from crime_assets.cities import City
-from crime_assets.core.errors import CrimeAssetsError, LakeBusy, UsageError
-from crime_assets.core.sql import load_insights
+from crime_assets.core.errors import CrimeAssetsError, DiskFull, LakeBusy, LakeError, UsageError
+from crime_assets.core.sql import Insight, load_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.engines.spark import SparkEngine, collected
 from crime_assets.feeds import DAMAGE, RAW
@@ -29,12 +30,14 @@ from crime_assets.lakehouse.removal import Gone
 from crime_assets.lakehouse.spark import merge, typing
 from crime_assets.lakehouse.spark.attached import AttachedLake
 from crime_assets.lakehouse.spark.staging import fill, namespace, staged
+from crime_assets.lakehouse.spark.writer import SparkWriter
 from crime_assets.lakehouse.tables import StalePlan
 from crime_assets.lakehouse.typing import RAW_RECORDS
 from crime_assets.lakehouse.writers import EmbeddedWriter
 from crime_assets.streams.deliveries import DamagedLine
+from crime_assets.streams.directory import DirectoryStore
 from crime_assets_tests.build import CHICAGO, envelope, record
-from crime_assets_tests.lakehouse.lakes import ListFeed, rows, snapshots, versions
+from crime_assets_tests.lakehouse.lakes import ListFeed, files, rows, snapshots, versions
 from crime_assets_tests.lakehouse.spark.pairs import One, Pair, difference, line
 from crime_assets_tests.lakehouse.test_typing import HOSTILE, NO_IDS, NO_NUMBERS, NO_TIMES, SODA
 
@@ -67,7 +70,7 @@ TIMES = (
     "02024-01-05T13:00:00",
     "2100-12-31T23:59:59",
 )
-TEXTS = (*HOSTILE, "", " ", " x ", "\u00a0x\u3000", "\tx\n", "x\n", "\u2028")
+TEXTS = (*HOSTILE, "", " ", " x ", "\u00a0x\u3000", "\tx\n", "x\n", "\u2028", "ß", "ŉ", "ﬁ", "ǰ", "straße", "é1")
 NUMBERS = (
     *NO_NUMBERS,
     *NO_IDS,
@@ -181,6 +184,8 @@ DELIVERED = {
         line(record(3, "2024-01-12", beat="111"), DAYS[2]),
         line(record(8, "2024-01-12", community_area="0"), DAYS[2]),
         line(record(9, "2024-01-02"), DAYS[2]),
+        # All lines are plain, so this one comes without its text at first.
+        line(record(44, "2024-01-12", ward="W"), DAYS[2]),
     ],
 }
 
@@ -190,9 +195,10 @@ def test_all_that_can_befall_a_record_ends_alike(pair: Pair) -> None:
     lake = pair.spark.lake
     kept = [id for id, _ in versions(lake, "crimes_superseded")]
     assert (len(rows(lake)), kept.count(3), len(rows(lake, "crimes_removed"))) == (33, 3, 2)
-    assert len(rows(lake, "crimes_quarantine")) == 5
+    assert len(rows(lake, "crimes_quarantine")) == 6
     assert {row["colour"] for row in rows(lake)} == {None, "blue"}
     assert not tables.names(lake, namespace(CHICAGO))
+    assert kept_by_spark(pair.spark)[0] == []
     table = tables.load(lake, "chicago", "crimes")
     assert table is not None
     assert table.properties["crime-assets.history-before"] == "2024-01-08"
@@ -240,6 +246,11 @@ def test_questions_of_a_person_are_answered_alike(pair: Pair) -> None:
         engine.query(counts, "2023-12-01")
     with pytest.raises(UsageError, match="The query cannot be answered"):
         engine.query("SELECT nonsense FROM crimes")
+    # Spark has values that Python or Arrow do not have.
+    odd = ("map(1, 2)", "struct(1 AS a, 'x' AS a)", "date_add(DATE '9999-12-31', 1)", "timestamp_seconds(253402300800)")
+    for value in odd:
+        with pytest.raises(UsageError, match=r"answer cannot be read \(.+\): CAST what is odd to STRING\.$"):
+            engine.query(f"SELECT {value}")
     engine.close()
 
 
@@ -264,6 +275,9 @@ def test_questions_of_a_person_are_answered_alike(pair: Pair) -> None:
         "FROM crimes INSERT OVERWRITE DIRECTORY '/tmp/x' SELECT *",
         "not sql at all",
         "",
+        "SELECT :x",
+        "SELECT '\udcff'",
+        "SELECT " + "(" * 3000 + "1" + ")" * 3000,
     ],
 )
 def test_what_is_no_question_about_the_city_is_refused(tmp_path: Path, sql: str) -> None:
@@ -281,6 +295,91 @@ def _spark_engine(pair: Pair) -> SparkEngine:
     session = pair.spark.session
     assert session is not None
     return SparkEngine(pair.spark.lake, CHICAGO, lambda: session)
+
+
+def test_an_engine_sees_every_change_of_its_tables_and_keeps_the_order(spark: SparkSession, tmp_path: Path) -> None:
+    one = One(tmp_path / "lake", None)
+    engine = SparkEngine(one.lake, CHICAGO, lambda: spark)
+    insight = Insight("known", 99, "All that is known.", (), "SELECT id, change_day FROM crimes ORDER BY id DESC")
+
+    def known(day: date) -> list[tuple[int, date]]:
+        return [(row["id"], row["change_day"]) for row in engine.insight(insight, day).to_pylist()]
+
+    for day, ids in ((DAYS[0], (1, 2)), (DAYS[1], (2,))):
+        one.deliver(day, "one", [line(record(id, str(day)), day) for id in ids])
+        one.writer.merge(one.inventories(day), {})
+        assert known(DAYS[0]) == [(2, DAYS[0]), (1, DAYS[0])]
+    assert known(DAYS[3]) == [(2, DAYS[1]), (1, DAYS[0])]
+    engine.close()
+
+
+def test_a_data_file_that_is_gone_ends_in_one_sentence(spark: SparkSession, tmp_path: Path) -> None:
+    one = One(tmp_path / "lake", spark)
+    one.deliver(DAYS[0], "one", [line(record(1, "2024-01-10"), DAYS[0])])
+    before = kept_by_spark(one)
+    one.writer.merge(one.inventories(DAYS[0]), {})
+    assert kept_by_spark(one) == before == ([], before[1])
+    (path,) = files(one.lake)
+    Path(path).unlink()
+    one.deliver(DAYS[1], "one", [line(record(1, "2024-01-11"), DAYS[1])])
+
+    for writer in (one.writer, EmbeddedWriter(one.lake, CHICAGO, one.landing)):
+        with pytest.raises(LakeError, match=Path(path).name) as raised:
+            writer.merge(one.inventories(DAYS[1]), {})
+        assert str(raised.value).count("\n") == 0
+        assert "stage" not in str(raised.value)
+    assert kept_by_spark(one)[0] == []
+    one.close()
+
+
+def kept_by_spark(one: One) -> tuple[list[str], int]:
+    """The views of a writer's session, and how many computed rows Spark holds."""
+    assert isinstance(one.writer, SparkWriter)
+    session = one.writer._spark.session
+    views = [view.viewName for view in session.sql("SHOW VIEWS").collect()]
+    return views, session.sparkContext._jsc.sc().getPersistentRDDs().size()
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        ("Py4JError", LakeError),
+        ("ConnectionRefusedError", LakeError),
+        ("full", DiskFull),
+        ("UsageError", UsageError),
+        ("RuntimeError", RuntimeError),
+    ],
+)
+def test_only_errors_of_sparks_are_put_in_a_sentence(tmp_path: Path, raised: str, told: type[Exception]) -> None:
+    protocol = pytest.importorskip("py4j.protocol")
+    pytest.importorskip("pyspark")
+    errors: dict[str, Exception] = {
+        "Py4JError": protocol.Py4JError("An error occurred\n: java.lang.Error: no memory\n\tat org.apache"),
+        "ConnectionRefusedError": ConnectionRefusedError("no memory"),
+        "full": protocol.Py4JError("java.io.IOException: No space left on device"),
+        "UsageError": UsageError("no memory"),
+        "RuntimeError": RuntimeError("no memory"),
+    }
+
+    def start() -> SparkSession:
+        raise errors[raised]
+
+    writer = SparkWriter(Lake(tmp_path / "lake"), CHICAGO, DirectoryStore(tmp_path / "landing"), start)
+    for work in (lambda: writer.merge({}, {}), lambda: writer.load_history(ListFeed(HISTORY), DAYS[0], "run")):
+        with pytest.raises(told) as found:
+            work()
+        assert type(found.value) is told
+        assert "\n" not in str(found.value)
+
+
+def test_without_spark_that_is_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start() -> SparkSession:
+        raise UsageError("Spark is not installed")
+
+    for name in ("pyspark", "pyspark.errors", "py4j", "py4j.protocol"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UsageError, match="not installed"):
+        SparkEngine(Lake(tmp_path), CHICAGO, start).query("SELECT 1")
 
 
 def test_a_merge_is_planned_again_where_another_writer_was_faster(
