@@ -66,11 +66,6 @@ def thrown(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
     return say
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: tests wait for servers and for processes that they start."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Workers take files in this order."""
     places = {name: place for place, name in enumerate(_LONGEST_FIRST)}

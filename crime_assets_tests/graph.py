@@ -13,7 +13,7 @@ from crime_assets.core.sql import load_insights
 from crime_assets.definitions import build_defs
 from crime_assets.lakehouse import tables
 from crime_assets.profiles import Profile
-from crime_assets_tests.sql.plain import assert_same, expected
+from crime_assets_tests.sql.plain import assert_same, expected_of, periods
 
 INSIGHTS = tuple(insight.table for insight in load_insights())
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -107,8 +107,9 @@ class Graph:
 
 def assert_insights(graph: Graph, crimes: pd.DataFrame, day: date) -> None:
     """Every insight of an as-of day is what a plain computation over `crimes` gives."""
+    found = periods(crimes, day)
     for name in INSIGHTS:
-        assert_same(graph.insight(name, day), expected(name.removeprefix("insight_"), crimes, day))
+        assert_same(graph.insight(name, day), expected_of(name.removeprefix("insight_"), found))
 
 
 def verdicts(result: Result) -> dict[str, dg.AssetCheckEvaluation]:

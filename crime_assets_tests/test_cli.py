@@ -82,26 +82,66 @@ def assert_one_sentence(result: Result) -> None:
     assert "Traceback" not in result.err
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A lake that the program has made, beginning with nothing, and what it printed."""
+
+    home: Path
+    printed: str
+    export: Path
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """History and three days, by a program that was started in another directory. Tests leave it as it is."""
+    place = tmp_path_factory.mktemp("loaded")
+    export = small_export(place / "export.csv")
+    environment = {**os.environ, "CRIME_HOME": "here", "CRIME_FEED": "export", "CRIME_EXPORT": str(export)}
+    environment.pop("DAGSTER_HOME", None)
+    command = [str(PROGRAM), "run", "--from", "2024-01-20", "--to", "2024-01-22"]
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return Loaded(place / "here", done.stdout, export)
+
+
+@pytest.fixture
+def begun(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> Loaded:
+    """The command is about that lake."""
+    monkeypatch.setenv("CRIME_HOME", str(loaded.home))
+    monkeypatch.setenv("CRIME_FEED", "export")
+    monkeypatch.setenv("CRIME_EXPORT", str(loaded.export))
+    return loaded
+
+
 class TestRun:
-    def test_history_and_days(self, run: Callable[..., Result], export: Path) -> None:
-        done = run("run", "--from", "2024-01-20", "--to", "2024-01-22")
-        assert done.code == 0, done.err
-        assert "crime_history" in done.out
-        assert "insight_repeat_offense_locations" in done.out
-        assert "Checks: " in done.out
+    def test_history_and_days(self, run: Callable[..., Result], begun: Loaded) -> None:
+        assert "crime_history" in begun.printed
+        assert "insight_repeat_offense_locations" in begun.printed
+        assert "Checks: " in begun.printed
         answer = run("query", "--format", "csv", "SELECT count(*), count(DISTINCT id), count_if(arrest) FROM crimes")
         assert answer.out.splitlines()[1] == "19,19,1"
 
-    def test_running_it_all_again_changes_nothing(
-        self, run: Callable[..., Result], export: Path, tmp_path: Path
-    ) -> None:
-        run("run", "--from", "2024-01-20", "--to", "2024-01-22")
-        before = snapshots(tmp_path / "lake")
-        landed = sorted((tmp_path / "lake/landing/raw").rglob("*.gz"))
+    def test_runs_are_there_to_see_for_dagster(self, begun: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+        home = begun.home / "dagster"
+        assert (home / "dagster.yaml").resolve() == Path(__file__).parents[1] / "dagster.yaml"
+        monkeypatch.setenv("DAGSTER_HOME", str(home))
+        with dg.DagsterInstance.get() as instance:
+            names = [run.job_name for run in instance.get_runs()]
+            assert names[-2:] == ["run_change_day", "load_history"]
+            assert instance.get_materialized_partitions(dg.AssetKey("insight_crime_summary")) == {
+                "2024-01-20",
+                "2024-01-21",
+                "2024-01-22",
+            }
+            assert instance.telemetry_enabled is False
+
+    def test_running_it_all_again_changes_nothing(self, run: Callable[..., Result], begun: Loaded) -> None:
+        before = snapshots(begun.home)
+        landed = sorted((begun.home / "landing/raw").rglob("*.gz"))
         assert len(before) == 12
         assert run("run", "--from", "2024-01-20", "--to", "2024-01-22").code == 0
-        assert snapshots(tmp_path / "lake") == before
-        assert sorted((tmp_path / "lake/landing/raw").rglob("*.gz")) == landed
+        assert snapshots(begun.home) == before
+        assert sorted((begun.home / "landing/raw").rglob("*.gz")) == landed
 
     def test_without_days_it_runs_the_last_seven_of_the_source_and_then_goes_on(
         self, run: Callable[..., Result], export: Path
@@ -136,55 +176,18 @@ class TestRun:
 
     def test_a_stamp_in_the_future_is_in_quarantine(self, run: Callable[..., Result], export: Path) -> None:
         write_export(export, [record(1, "2024-01-10"), record(2, "2999-01-01"), record(3, "2024-01-20")])
-        assert run("run", "--from", "2024-01-20").code == 0
+        assert run("run", "--no-insights", "--from", "2024-01-20").code == 0
         assert run("query", "--format", "csv", "SELECT id FROM crimes ORDER BY id").out == "id\n1\n3\n"
         found = run("query", "--format", "json", "SELECT reason, raw FROM crimes_quarantine").out
         assert json.loads(found)[0]["reason"] == "its change stamp lies in the future"
         assert json.loads(json.loads(found)[0]["raw"])["id"] == "2"
 
-    def test_runs_are_there_to_see_for_dagster(
-        self, run: Callable[..., Result], export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        run("run", "--from", "2024-01-20", "--to", "2024-01-22")
-        home = tmp_path / "lake/dagster"
-        assert (home / "dagster.yaml").resolve() == Path(__file__).parents[1] / "dagster.yaml"
-        monkeypatch.setenv("DAGSTER_HOME", str(home))
-        with dg.DagsterInstance.get() as instance:
-            assert sorted(run.job_name for run in instance.get_runs()) == ["load_history", "run_change_day"]
-            assert instance.get_materialized_partitions(dg.AssetKey("insight_crime_summary")) == {
-                "2024-01-20",
-                "2024-01-21",
-                "2024-01-22",
-            }
-            assert instance.telemetry_enabled is False
-
-    def test_it_works_from_any_directory_as_a_program(self, export: Path, tmp_path: Path) -> None:
-        environment = {**os.environ, "CRIME_HOME": "here"}
-        command = [str(PROGRAM), "run", "--from", "2024-01-20", "--to", "2024-01-20"]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert (tmp_path / "here/lake.json").exists()
-        assert done.stderr == ""
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("loaded")
-    export = small_export(place / "export.csv")
-    environment = {**os.environ, "CRIME_HOME": str(place), "CRIME_FEED": "export", "CRIME_EXPORT": str(export)}
-    environment.pop("DAGSTER_HOME", None)
-    command = [str(PROGRAM), "run", "--from", "2024-01-20", "--to", "2024-01-22"]
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
-    return place
-
 
 class TestQuery:
     @pytest.fixture(autouse=True)
-    def home(self, loaded: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        monkeypatch.setenv("CRIME_HOME", str(loaded))
-        return loaded
+    def home(self, loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setenv("CRIME_HOME", str(loaded.home))
+        return loaded.home
 
     def test_formats(self, run: Callable[..., Result]) -> None:
         sql = (
@@ -281,7 +284,7 @@ class TestRefusals:
         assert "'2024-02-30' is no day: write it as YYYY-MM-DD" in result.err
 
     def test_days_before_the_lake_begins(self, run: Callable[..., Result], export: Path) -> None:
-        run("run", "--from", "2024-01-21", "--to", "2024-01-21")
+        run("run", "--no-insights", "--from", "2024-01-21", "--to", "2024-01-21")
         result = run("run", "--from", "2024-01-20", "--to", "2024-01-21")
         assert_one_sentence(result)
         assert result.code == 2
@@ -298,7 +301,7 @@ class TestRefusals:
             result = run("run", "--from", "2024-01-22", "--to", "2024-01-22")
         assert_one_sentence(result)
         assert (result.code, "did not answer" in result.err) == (1, True)
-        assert run("run", "--from", "2024-01-20", "--to", "2024-01-20").code == 0
+        assert run("run", "--no-insights", "--from", "2024-01-20", "--to", "2024-01-20").code == 0
         assert figures(run("status"))["first change day"] == "2024-01-20"
 
     def test_an_export_that_is_none(self, run: Callable[..., Result], export: Path, tmp_path: Path) -> None:
@@ -311,14 +314,14 @@ class TestRefusals:
     def test_simulated_and_real_are_not_mixed(
         self, run: Callable[..., Result], export: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        run("run", "--from", "2024-01-20", "--to", "2024-01-20")
+        run("run", "--no-insights", "--from", "2024-01-20", "--to", "2024-01-20")
         monkeypatch.setenv("CRIME_FEED", "sample")
         result = run("run")
         assert_one_sentence(result)
         assert (result.code, "never mixed" in result.err) == (2, True)
 
     def test_a_lake_of_a_newer_release(self, run: Callable[..., Result], export: Path, tmp_path: Path) -> None:
-        run("run", "--from", "2024-01-20", "--to", "2024-01-20")
+        run("run", "--no-insights", "--from", "2024-01-20", "--to", "2024-01-20")
         state = tmp_path / "lake/lake.json"
         state.write_text(json.dumps({**json.loads(state.read_text()), "format": 99}))
         for arguments in (["run"], ["status"], ["query", "SELECT 1"]):
@@ -342,7 +345,7 @@ class TestRefusals:
             assert_one_sentence(result)
             assert (result.code, f"pid {other.pid}" in result.err) == (1, True)
             other.communicate("")
-        assert run("run", "--from", "2024-01-20", "--to", "2024-01-20").code == 0
+        assert run("run", "--no-insights", "--from", "2024-01-20", "--to", "2024-01-20").code == 0
 
     def test_a_home_that_is_a_file(self, run: Callable[..., Result], export: Path, tmp_path: Path) -> None:
         (tmp_path / "lake").write_text("not a lake")

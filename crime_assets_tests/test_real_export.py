@@ -20,7 +20,7 @@ from crime_assets_tests.aws.firehose_server import DeliveryStream
 from crime_assets_tests.aws.profiles import aws_variables
 from crime_assets_tests.aws.servers import Seaweed
 from crime_assets_tests.build import CHICAGO
-from crime_assets_tests.sql.plain import expected
+from crime_assets_tests.sql.plain import expected_of, periods
 
 PROGRAM = Path(sys.executable).with_name("crime-assets")
 DAYS = ["--from", "2018-11-17", "--to", "2018-11-19"]
@@ -82,7 +82,7 @@ def plain_rows(pattern: str) -> pd.DataFrame:
     }
     return pd.DataFrame(
         {
-            "occurred_on": occurred.dt.date,
+            "occurred_on": occurred.dt.normalize(),
             "month": occurred.dt.to_period("M").dt.start_time.dt.date,
             "hour": hour,
             "iso_weekday": occurred.dt.day_of_week + 1,
@@ -114,10 +114,10 @@ def test_rows_ids_and_quarantine(home: Path) -> None:
 
 
 def test_every_insight_equals_a_plain_computation(home: Path, pattern: str) -> None:
-    rows = plain_rows(pattern)
+    known = periods(plain_rows(pattern), AS_OF)
     for insight in load_insights():
         found = ask(home, f"SELECT * FROM {insight.table} WHERE as_of_day = DATE '{AS_OF}'")
-        plain = expected(insight.name, rows, AS_OF)
+        plain = expected_of(insight.name, known)
         assert found.columns == list(plain.columns)
         assert sorted(map(normal, found.rows)) == sorted(map(normal, plain.itertuples(index=False))), insight.name
 

@@ -21,7 +21,7 @@ from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.duck import connection, identifier, literal
 from crime_assets.lakehouse.evolution import names_of
 from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.reading import rows_of
+from crime_assets.lakehouse.reading import explained, rows_of
 from crime_assets.lakehouse.schema import arrow_schema
 
 if TYPE_CHECKING:
@@ -79,11 +79,12 @@ class DuckDBEngine:
                 raise UsageError(f"The query cannot be answered: {str(error).splitlines()[0]}") from error
 
     def _ask(self, sql: str, as_of_day: date, parameters: Mapping[str, date | float]) -> pa.Table:
-        con = self._session()
-        if self._day != as_of_day:
-            self._know(con, as_of_day)
-            self._day = as_of_day
-        return con.sql(render(sql, self.name, {"as_of_day": as_of_day, **parameters})).to_arrow_table()
+        with explained(self._lake):
+            con = self._session()
+            if self._day != as_of_day:
+                self._know(con, as_of_day)
+                self._day = as_of_day
+            return con.sql(render(sql, self.name, {"as_of_day": as_of_day, **parameters})).to_arrow_table()
 
     def _know(self, con: duckdb.DuckDBPyConnection, day: date) -> None:
         """Make `crimes` what was known on a change day."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import duckdb
 import pyarrow.parquet as pq
 
 from crime_assets.core.errors import LakeError
 from crime_assets.lakehouse.duck import identifier, literal
+from crime_assets.lakehouse.lake import Lake, is_disk_full
 from crime_assets.lakehouse.warehouse import fetch
 
 if TYPE_CHECKING:
@@ -34,6 +37,20 @@ _DUCKDB_TYPES = {
     "binary": "BLOB",
 }
 _DECIMAL = re.compile(r"decimal[(][0-9]+, [0-9]+[)]")
+
+
+@contextmanager
+def explained(lake: Lake) -> Iterator[None]:
+    """Turn what the disk does to DuckDB into one sentence; a full one is told by the lake."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        if is_disk_full(error):
+            raise
+        said = str(error).partition("\n")[0]
+        raise LakeError(
+            f"A file of the lake {lake.name} is out of reach ({said}): restore it if it is gone, and run again."
+        ) from error
 
 
 def rows_of(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import date
 from typing import Protocol
 
-import duckdb
-
 from crime_assets.cities import City
-from crime_assets.core.errors import LakeError
 from crime_assets.feeds import Feed
 from crime_assets.lakehouse.history import HistoryResult, load_history
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.merge import MergeResult, merge_deliveries
+from crime_assets.lakehouse.reading import explained
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import Inventory, contents_of
 
@@ -46,23 +43,11 @@ class EmbeddedWriter:
 
     def load_history(self, feed: Feed, before: date, run_id: str) -> HistoryResult:
         """Load all that the source holds with a change stamp before `before`, unless that was done already."""
-        with _explained(self._lake):
+        with explained(self._lake):
             return load_history(self._lake, self._city, feed, before, run_id)
 
     def merge(self, inventories: Mapping[date, Inventory], properties: Mapping[str, str]) -> MergeResult:
         """Merge what has landed of these days as one set; `properties` are kept with the snapshot."""
         contents = contents_of(self._landing, self._city.name, inventories)
-        with _explained(self._lake):
+        with explained(self._lake):
             return merge_deliveries(self._lake, self._city, contents, properties)
-
-
-@contextmanager
-def _explained(lake: Lake) -> Iterator[None]:
-    """Turn what the disk does to DuckDB into one sentence; a full one has been told before."""
-    try:
-        yield
-    except duckdb.IOException as error:
-        said = str(error).partition("\n")[0]
-        raise LakeError(
-            f"A file of the lake {lake.name} is out of reach ({said}): restore it if it is gone, and run again."
-        ) from error

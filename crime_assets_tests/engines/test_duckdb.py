@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from crime_assets.core.errors import UsageError
+from crime_assets.core.envelopes import seal
+from crime_assets.core.errors import LakeError, UsageError
+from crime_assets.core.keys import deliveries_prefix
+from crime_assets.core.sql import load_insights
 from crime_assets.engines.duckdb import DuckDBEngine
+from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.lake import Lake
-from crime_assets_tests.build import CHICAGO
+from crime_assets.lakehouse.writers import EmbeddedWriter
+from crime_assets.streams.directory import DirectoryStore
+from crime_assets.streams.inventory import take_inventories
+from crime_assets_tests.build import CHICAGO, record
 from crime_assets_tests.engines.changing import edited_lake
 
 
@@ -139,3 +147,20 @@ def test_no_query_does_harm_and_each_refusal_is_one_sentence(filled_lake: Lake, 
     assert str(raised.value).startswith("The query ")
     assert everything(home.parent) == before
     assert filled.query("SELECT count(*) FROM crimes").rows == [(3,)]
+
+
+def test_a_data_file_that_is_gone_ends_in_one_sentence(tmp_path: Path) -> None:
+    lake = edited_lake(tmp_path / "lake")
+    table = tables.load(lake, "chicago", "crimes")
+    assert table is not None
+    for path in tables.fetch(table, tables.data_files(table)):
+        Path(path).unlink()
+    writer = EmbeddedWriter(lake, CHICAGO, landing := DirectoryStore(lake.landing))
+    day = date(2024, 1, 25)
+    line = seal(record(1, "2024-01-25"), "chicago", day, "batch", datetime(2024, 1, 26, tzinfo=UTC))
+    landing.write(f"{deliveries_prefix('chicago', day)}one", line)
+
+    with pytest.raises(LakeError, match=r"out of reach \(.*restore it if it is gone"):
+        DuckDBEngine(lake, CHICAGO).insight(load_insights()[0], day)
+    with pytest.raises(LakeError, match=r"out of reach \(.*restore it if it is gone"):
+        writer.merge(take_inventories(landing, "chicago", [day]), {})

@@ -40,9 +40,14 @@ class Period:
 
 def expected(name: str, crimes: pd.DataFrame, as_of_day: date) -> pd.DataFrame:
     """The rows of the insight `name`; without rows there are no columns either."""
+    return expected_of(name, periods(crimes, as_of_day))
+
+
+def expected_of(name: str, found: Sequence[Period]) -> pd.DataFrame:
+    """The same for periods that several insights are computed from."""
     rows = [
-        {"as_of_day": as_of_day, "period": period.name, **row}
-        for period in _periods(crimes, as_of_day)
+        {"as_of_day": period.last_day, "period": period.name, **row}
+        for period in found
         for row in _INSIGHTS[name](period)
     ]
     return pd.DataFrame(rows, dtype=object)
@@ -60,7 +65,8 @@ def assert_same(actual: Sequence[tuple[object, ...]], expected_rows: pd.DataFram
             assert same, f"row {number}, {column}: {mine!r} instead of {plain!r} in {have}"
 
 
-def _periods(crimes: pd.DataFrame, as_of_day: date) -> list[Period]:
+def periods(crimes: pd.DataFrame, as_of_day: date) -> list[Period]:
+    """The three periods, each with its crimes."""
     crimes = crimes.assign(
         occurred_on=pd.to_datetime(crimes["occurred_on"]),
         arrest=crimes["arrest"].eq(True).fillna(False).astype(bool),

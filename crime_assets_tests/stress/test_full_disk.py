@@ -23,7 +23,7 @@ from crime_assets_tests.lakehouse.lakes import ListFeed, merge, quarantined, row
 from crime_assets_tests.lakehouse.test_merge import version
 from crime_assets_tests.stress.runs import Scenario, contents, differing
 
-STEP = 12 << 10
+STEP = 32 << 10
 """By so many bytes there is more space each time."""
 SHARES = (0.05, 0.15, 0.25, 0.35, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)
 """Of the space that a run needs."""
