@@ -29,7 +29,6 @@ _LONGEST_FIRST = (
     "test_end_to_end_aws",
     "test_cli",
     "test_end_to_end",
-    "test_killed",
     "test_remote",
     "test_crashes",
 )

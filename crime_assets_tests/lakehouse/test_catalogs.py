@@ -214,6 +214,7 @@ def write(open_lake: LakeOn, number: int) -> None:
 
 def test_writers_on_several_machines_lose_nothing(open_lake: LakeOn) -> None:
     context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     processes = [context.Process(target=write, args=(open_lake, number)) for number in range(WRITERS)]
     for process in processes:
         process.start()

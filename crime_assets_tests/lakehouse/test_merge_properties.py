@@ -29,7 +29,7 @@ from crime_assets_tests.lakehouse.test_merge import model
 
 DAYS = [date(2024, 1, 10) + timedelta(days=n) for n in range(3)]
 PULLED = [f"2024-01-{day}T08:00:00" for day in (20, 21, 22)]
-MERGED, READ = 10, 30
+MERGED, READ = 8, 25
 """Examples of each property."""
 STRESS_MERGED, STRESS_READ = 2_000, 5_000
 
