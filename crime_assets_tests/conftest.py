@@ -26,7 +26,9 @@ _LONGEST_FIRST = (
     "test_spark",
     "test_catalogs",
     "test_contract",
+    "test_readme",
     "test_end_to_end_aws",
+    "test_merge",
     "test_cli",
     "test_end_to_end",
     "test_remote",
@@ -63,6 +65,11 @@ def thrown(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
         request.node.user_properties.append(("thrown", (what, str(often))))
 
     return say
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: tests wait for servers and for processes that they start."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

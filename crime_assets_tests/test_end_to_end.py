@@ -1,9 +1,7 @@
-"""The whole graph, feed to insights, on the sample city and on a slice of the real export: what the tables hold."""
+"""The whole graph, feed to insights, on the sample city and on small exports: what the tables hold."""
 
 from __future__ import annotations
 
-import csv
-import gzip
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -157,27 +155,6 @@ def test_a_late_change_refreshes_its_day_and_those_after_it(tmp_path: Path) -> N
         assert recorded["2024-01-27"]["dagster/partition_row_count"].value == len(late.insight(name, LAST))
 
 
-REAL_DAYS = [date(2018, 11, 17), date(2018, 11, 18), date(2018, 11, 19)]
-
-
-@pytest.fixture(scope="module")
-def slice_of_2018(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first 20,000 lines of the real export of 2018, and all of the three change days."""
-    path = tmp_path_factory.mktemp("slice") / "slice.csv"
-    days = tuple(day.strftime("%m/%d/%Y") for day in REAL_DAYS)
-    with (
-        gzip.open(shared_data / "chicago" / "Crimes_-_2018.csv.gz", "rt", newline="") as source,
-        path.open("w", newline="") as target,
-    ):
-        rows = csv.reader(source)
-        header = next(rows)
-        stamp = header.index("Updated On")
-        writer = csv.writer(target)
-        writer.writerow(header)
-        writer.writerows(row for n, row in enumerate(rows) if n < 20_000 or row[stamp].startswith(days))
-    return path
-
-
 def plain_crimes(path: Path) -> pd.DataFrame:
     """What the insights need of an export's rows, typed with pandas alone."""
     raw = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -212,20 +189,6 @@ def plain_crimes(path: Path) -> pd.DataFrame:
             "longitude": text["Longitude"].where(~unknown),
         }
     )
-
-
-def test_insights_of_real_crimes_are_what_pandas_computes_from_the_file(slice_of_2018: Path, tmp_path: Path) -> None:
-    graph = Graph(export_profile(tmp_path / "real", slice_of_2018, now="2018-11-24T12:00:00"))
-    assert graph.profile.first_change_day == REAL_DAYS[0]
-    graph.load()
-    graph.run(str(REAL_DAYS[0]), str(REAL_DAYS[-1]))
-
-    crimes = plain_crimes(slice_of_2018)
-    assert len(crimes) > 21_000
-    assert sorted(row["id"] for row in graph.rows()) == sorted(crimes["id"])
-    assert graph.rows("crimes_quarantine") == []
-    for day in REAL_DAYS:
-        assert_insights(graph, crimes[crimes["change_day"] <= day], day)
 
 
 def test_the_plain_computation_is_no_tautology(sample: Graph) -> None:

@@ -16,6 +16,7 @@ NIGHT = 3
 """Days from one upkeep to the next."""
 
 
+@pytest.mark.stress
 def test_days_on_end_leave_nothing_that_piles_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compaction, "MOST_SMALL_FILES", 4)
     monkeypatch.setattr(compaction, "MOST_MANIFESTS", 4)

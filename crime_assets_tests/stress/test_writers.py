@@ -127,6 +127,7 @@ def write_at_once(home: Path, processes: ForkServerContext, deliveries: int) -> 
     return int(looks.value)
 
 
+@pytest.mark.stress
 def test_four_writers_and_a_reader_at_once(tmp_path: Path, processes: ForkServerContext) -> None:
     assert write_at_once(tmp_path / "lake", processes, DELIVERIES) >= 3
 
