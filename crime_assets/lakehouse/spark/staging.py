@@ -64,4 +64,5 @@ def _remove(lake: Lake, table: Table) -> None:
     except NoSuchTableError:
         _log.debug("%s was removed by another machine", ".".join(table.name()))
     except Exception as error:
+        # Whatever a catalog or storage answers: the merge is committed, or has failed for a reason of its own.
         _log.warning("%s stays for now, it could not be removed: %s", ".".join(table.name()), error)
