@@ -16,7 +16,8 @@ from pathlib import Path
 
 from benchmarks.history import CITY, FIRST_DAY
 from benchmarks.measuring import Figure, module, spend
-from crime_assets.core.sql import load_insights, render
+from crime_assets.core.insights import load_insights
+from crime_assets.core.sql import render
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.duck import connection, literal

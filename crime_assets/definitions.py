@@ -8,7 +8,7 @@ import dagster as dg
 
 from crime_assets import assets, checks
 from crime_assets.automation import jobs, notices, schedules, sensors
-from crime_assets.core.sql import load_insights
+from crime_assets.core.insights import load_insights
 from crime_assets.partitions import change_days
 from crime_assets.profiles import Profile, Settings, open_profile
 from crime_assets.progress import progress

@@ -29,7 +29,7 @@ from dagster_pipes import (
 from crime_assets.aws.clients import Clients
 from crime_assets.aws.errors import explained
 from crime_assets.core.errors import CrimeAssetsError, UsageError
-from crime_assets.core.sql import load_insights
+from crime_assets.core.insights import load_insights
 from crime_assets.profiles import Profile, Settings, open_profile
 from crime_assets.work import messages, steps
 

@@ -9,11 +9,11 @@ import dagster as dg
 import pandas as pd
 from pyiceberg.expressions import EqualTo
 
-from crime_assets.core.sql import load_insights
+from crime_assets.core.insights import load_insights
 from crime_assets.definitions import build_defs
 from crime_assets.lakehouse import tables
 from crime_assets.profiles import Profile
-from crime_assets_tests.sql.plain import assert_same, expected_of, periods
+from crime_assets_tests.sql.plain import Question, assert_same, expected
 
 INSIGHTS = tuple(insight.table for insight in load_insights())
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -107,9 +107,11 @@ class Graph:
 
 def assert_insights(graph: Graph, crimes: pd.DataFrame, day: date) -> None:
     """Every insight of an as-of day is what a plain computation over `crimes` gives."""
-    found = periods(crimes, day)
+    older = pd.DataFrame(graph.rows("crimes_superseded"))
+    known = older[older["change_day"] <= day] if len(older) else None
+    question = Question(crimes, day, known, graph.profile.first_change_day)
     for name in INSIGHTS:
-        assert_same(graph.insight(name, day), expected_of(name.removeprefix("insight_"), found))
+        assert_same(graph.insight(name, day), expected(name.removeprefix("insight_"), question))
 
 
 def verdicts(result: Result) -> dict[str, dg.AssetCheckEvaluation]:

@@ -12,7 +12,7 @@ from crime_assets.core.digests import record_digest
 from crime_assets_tests.build import export_profile, record, sample_profile, write_export
 from crime_assets_tests.feeds.histories import read_history
 from crime_assets_tests.graph import INSIGHTS, Graph, assert_insights
-from crime_assets_tests.sql.plain import expected
+from crime_assets_tests.sql.plain import Question, expected
 
 FIRST, LAST = date(2024, 1, 25), date(2024, 1, 27)
 DAYS = [date(2024, 1, 25), date(2024, 1, 26), date(2024, 1, 27)]
@@ -196,5 +196,5 @@ def test_the_plain_computation_is_no_tautology(sample: Graph) -> None:
     crimes = sample.frame()
     known = crimes[crimes["change_day"] <= LAST]
     one_less = known.drop(known["occurred_at"].idxmax())
-    same = expected("crime_summary", known, LAST)["crimes"].tolist()
-    assert expected("crime_summary", one_less, LAST)["crimes"].tolist() == [count - 1 for count in same]
+    same = expected("crime_summary", Question(known, LAST))["crimes"].tolist()
+    assert expected("crime_summary", Question(one_less, LAST))["crimes"].tolist() == [count - 1 for count in same]

@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from crime_assets.core.sql import SQL_DIRECTORY, load_insights
+from crime_assets.core.insights import load_insights
+from crime_assets.core.sql import SQL_DIRECTORY
 
 PROJECT = Path(__file__).parents[1]
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crime_assets.core.sql import load_insights, render
+from crime_assets.core.insights import load_insights
+from crime_assets.core.sql import render
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.schema import CRIMES, arrow_schema

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from crime_assets.core.sql import load_insights
+from crime_assets.core.insights import load_insights
 from crime_assets.engines import Answer
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.lake import Lake
@@ -20,7 +20,7 @@ from crime_assets_tests.aws.firehose_server import DeliveryStream
 from crime_assets_tests.aws.profiles import aws_variables
 from crime_assets_tests.aws.servers import Seaweed
 from crime_assets_tests.build import CHICAGO
-from crime_assets_tests.sql.plain import expected_of, periods
+from crime_assets_tests.sql.plain import Question, expected
 
 PROGRAM = Path(sys.executable).with_name("crime-assets")
 DAYS = ["--from", "2018-11-17", "--to", "2018-11-19"]
@@ -117,10 +117,12 @@ def test_rows_ids_and_quarantine(home: Path) -> None:
 def test_every_insight_equals_a_plain_computation(home: Path, pattern: str) -> None:
     rows = plain_rows(pattern)
     for day in (date(2018, 11, 17), AS_OF):
-        known = periods(rows[rows["change_day"] <= pd.Timestamp(day)], day)
+        known = Question(
+            rows[rows["change_day"] <= pd.Timestamp(day)], day, first_change_day=date.fromisoformat(DAYS[1])
+        )
         for insight in load_insights():
             found = ask(home, f"SELECT * FROM {insight.table} WHERE as_of_day = DATE '{day}'")
-            plain = expected_of(insight.name, known)
+            plain = expected(insight.name, known)
             assert found.columns == list(plain.columns)
             assert sorted(map(normal, found.rows)) == sorted(map(normal, plain.itertuples(index=False))), insight.name
 

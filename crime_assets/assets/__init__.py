@@ -8,7 +8,7 @@ from crime_assets.assets import crime_deliveries, crimes, insights, raw_crime_ba
 from crime_assets.assets.crime_history import crime_history
 from crime_assets.assets.crime_reconciliation import crime_reconciliation
 from crime_assets.cities import City
-from crime_assets.core.sql import Insight
+from crime_assets.core.insights import Insight
 
 
 def build(

@@ -4,7 +4,7 @@ import dagster as dg
 
 from crime_assets.assets.common import OWNERS, POOL, TOGETHER, column_lineage, days_of, preview_of, table_schema
 from crime_assets.cities import City
-from crime_assets.core.sql import Insight
+from crime_assets.core.insights import Insight
 from crime_assets.engines import Engine
 from crime_assets.work import Work
 from crime_assets.work.steps import InsightDay

@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from crime_assets.assets.common import OWNERS, POOL
-from crime_assets.core.sql import Insight
+from crime_assets.core.insights import Insight
 from crime_assets.lakehouse.compaction import Compacted, compact
 from crime_assets.lakehouse.expiry import Expired, expire
 from crime_assets.lakehouse.lake import Lake

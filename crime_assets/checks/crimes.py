@@ -1,7 +1,7 @@
 """What must hold for crimes: one row per id before anything is published, and figures a person can believe."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 
@@ -62,8 +62,7 @@ def _judge(
 ) -> dict[str, Verdict]:
     (rows,) = engine.measure("one_row_per_id", as_of_day)
     (fresh,) = engine.measure("freshness", as_of_day)
-    # The first day out of the publication lag is a week old; it is compared once it has had a second change day.
-    newest_day = as_of_day - timedelta(days=city.lag_days + 1)
+    newest_day = city.last_complete_day(as_of_day)
     counts = engine.measure("daily_counts", as_of_day, newest_day=newest_day)
     box = dict(zip(("south", "west", "north", "east"), city.bounding_box, strict=True))
     (places,) = engine.measure("coordinates", as_of_day, **box)

@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from crime_assets.core.errors import UsageError
@@ -53,6 +53,10 @@ class City:
     """Districts that may appear, those no longer on the map included."""
     bounding_box: tuple[float, float, float, float] = (-90.0, -180.0, 90.0, 180.0)
     """South, west, north, east."""
+
+    def last_complete_day(self, as_of_day: date) -> date:
+        """The last day of which the city has published nearly all by then: it has had a second change day."""
+        return as_of_day - timedelta(days=self.lag_days + 1)
 
     @property
     def key_field(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from crime_assets.core.sql import Insight
+from crime_assets.core.insights import Insight
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,10 @@ class Engine(Protocol):
     name: str
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
-        """The insight's rows, in its order, from what was known on the as-of day."""
+        """The rows of the insight's statement, in its order, from what was known on the as-of day.
+
+        They are the insight's table unless its `python` has to finish them.
+        """
 
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
         """The rows of a statement of sql/checks, from what was known on the as-of day; `parameters` are its own."""

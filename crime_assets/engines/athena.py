@@ -19,12 +19,13 @@ from sqlglot import exp
 from crime_assets.aws.clients import Clients
 from crime_assets.cities import City
 from crime_assets.core.errors import UsageError
-from crime_assets.core.sql import DIALECT, Insight, render, statement
+from crime_assets.core.insights import Insight
+from crime_assets.core.sql import DIALECT, render, statement
 from crime_assets.engines import Answer
 from crime_assets.engines.athena_rows import Rows
 from crime_assets.engines.athena_service import Athena, StatementFailed
 from crime_assets.engines.athena_statements import persons_query, written
-from crime_assets.engines.known import READ, change_day, check_known, snapshot_id
+from crime_assets.engines.known import READ, change_day, check_known, parameters, snapshot_id
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.lake import Lake
 
@@ -50,8 +51,8 @@ class AthenaEngine:
         self._latest: dict[int, date] = {}
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
-        """The insight's rows, in its order, from what was known on the as-of day."""
-        return self._ask(insight.statement, as_of_day, {})
+        """The rows of the insight's statement, in its order, from what was known on the as-of day."""
+        return self._ask(insight.statement, as_of_day, parameters(self._lake, self._city, as_of_day))
 
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
         """The rows of a statement of sql/checks, from what was known on the as-of day."""
@@ -85,8 +86,8 @@ class AthenaEngine:
         """Nothing is held between questions but what was found out of snapshots."""
         self._latest.clear()
 
-    def _ask(self, sql: str, as_of_day: date, parameters: Mapping[str, date | float]) -> pa.Table:
-        text = render(sql, DIALECT, {"as_of_day": as_of_day, **parameters})
+    def _ask(self, sql: str, as_of_day: date, own: Mapping[str, date | float]) -> pa.Table:
+        text = render(sql, DIALECT, {"as_of_day": as_of_day, **own})
         query = sqlglot.parse_one(text, read=DIALECT)
         assert isinstance(query, exp.Query)  # noqa: S101 - `render` gives nothing else
         rows = Rows(self._city.name, self._load, as_of_day, latest=self._latest)

@@ -14,9 +14,10 @@ import pyarrow as pa
 
 from crime_assets.cities import City
 from crime_assets.core.errors import UsageError
-from crime_assets.core.sql import Insight, render, statement
+from crime_assets.core.insights import Insight
+from crime_assets.core.sql import render, statement
 from crime_assets.engines import Answer
-from crime_assets.engines.known import READ, change_day, check_known, columns_of, snapshot_id
+from crime_assets.engines.known import READ, change_day, check_known, columns_of, parameters, snapshot_id
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.duck import connection, identifier, literal
 from crime_assets.lakehouse.evolution import names_of
@@ -45,8 +46,8 @@ class DuckDBEngine:
         self._day: date | None = None
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
-        """The insight's rows, in its order, from what was known on the as-of day."""
-        return self._ask(insight.statement, as_of_day, {})
+        """The rows of the insight's statement, in its order, from what was known on the as-of day."""
+        return self._ask(insight.statement, as_of_day, parameters(self._lake, self._city, as_of_day))
 
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
         """The rows of a statement of sql/checks, from what was known on the as-of day."""
@@ -78,13 +79,13 @@ class DuckDBEngine:
             except (duckdb.Error, UnicodeEncodeError) as error:
                 raise UsageError(f"The query cannot be answered: {str(error).splitlines()[0]}") from error
 
-    def _ask(self, sql: str, as_of_day: date, parameters: Mapping[str, date | float]) -> pa.Table:
+    def _ask(self, sql: str, as_of_day: date, own: Mapping[str, date | float]) -> pa.Table:
         with explained(self._lake):
             con = self._session()
             if self._day != as_of_day:
                 self._know(con, as_of_day)
                 self._day = as_of_day
-            return con.sql(render(sql, self.name, {"as_of_day": as_of_day, **parameters})).to_arrow_table()
+            return con.sql(render(sql, self.name, {"as_of_day": as_of_day, **own})).to_arrow_table()
 
     def _know(self, con: duckdb.DuckDBPyConnection, day: date) -> None:
         """Make `crimes` what was known on a change day."""

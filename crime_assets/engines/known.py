@@ -63,6 +63,15 @@ def check_known(lake: Lake, city: City, day: date) -> None:
         )
 
 
+def parameters(lake: Lake, city: City, as_of_day: date) -> dict[str, date]:
+    """The parameters of an insight on an as-of day, those of `core.insights.PARAMETERS`."""
+    return {
+        "as_of_day": as_of_day,
+        "last_complete_day": city.last_complete_day(as_of_day),
+        "first_change_day": history_before(lake, city) or as_of_day,
+    }
+
+
 def change_day(as_of: str | None) -> date | None:
     """The change day that a person asks for; None where it is something else."""
     try:

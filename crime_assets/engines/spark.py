@@ -11,9 +11,10 @@ from sqlglot import exp
 
 from crime_assets.cities import City
 from crime_assets.core.errors import LakeError, UsageError
-from crime_assets.core.sql import Insight, render, statement
+from crime_assets.core.insights import Insight
+from crime_assets.core.sql import render, statement
 from crime_assets.engines import Answer
-from crime_assets.engines.known import READ, change_day, check_known, columns_of, snapshot_id
+from crime_assets.engines.known import READ, change_day, check_known, columns_of, parameters, snapshot_id
 from crime_assets.engines.questions import one_select
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.lake import Lake
@@ -57,8 +58,8 @@ class SparkEngine:
         self._known: dict[date, DataFrame] = {}
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
-        """The insight's rows, in its order, from what was known on the as-of day."""
-        return self._ask(insight.statement, as_of_day, {})
+        """The rows of the insight's statement, in its order, from what was known on the as-of day."""
+        return self._ask(insight.statement, as_of_day, parameters(self._lake, self._city, as_of_day))
 
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
         """The rows of a statement of sql/checks, from what was known on the as-of day."""
@@ -102,11 +103,11 @@ class SparkEngine:
     def _load(self, name: str) -> Table | None:
         return tables.load(self._lake, self._city.name, name)
 
-    def _ask(self, sql: str, as_of_day: date, parameters: Mapping[str, date | float]) -> pa.Table:
+    def _ask(self, sql: str, as_of_day: date, own: Mapping[str, date | float]) -> pa.Table:
         try:
             self._see()
             self._know(as_of_day)
-            text = render(sql, self.name, {"as_of_day": as_of_day, **parameters})
+            text = render(sql, self.name, {"as_of_day": as_of_day, **own})
             return collected(self._spark.session.sql(text))
         except errors_of_spark() as error:
             raise LakeError(

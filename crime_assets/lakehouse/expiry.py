@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from crime_assets.cities import City
 from crime_assets.core.errors import LakeBusy
-from crime_assets.core.sql import Insight
+from crime_assets.core.insights import Insight
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.insights import NONE_SEEN, SEEN
 from crime_assets.lakehouse.lake import Lake

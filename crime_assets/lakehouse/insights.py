@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from crime_assets.cities import City
 from crime_assets.core.errors import LakeBusy, LakeError
-from crime_assets.core.sql import Insight
+from crime_assets.core.insights import Insight
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.schema import iceberg_schema_of

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import dagster as dg
 
-    from crime_assets.core.sql import Insight
+    from crime_assets.core.insights import Insight
     from crime_assets.engines import Engine
     from crime_assets.feeds import Feed
     from crime_assets.lakehouse.history import HistoryResult

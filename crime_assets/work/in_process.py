@@ -7,7 +7,7 @@ from datetime import date
 
 import dagster as dg
 
-from crime_assets.core.sql import Insight
+from crime_assets.core.insights import Insight
 from crime_assets.engines import Engine
 from crime_assets.feeds import Feed
 from crime_assets.lakehouse.history import HistoryResult

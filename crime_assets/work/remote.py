@@ -14,7 +14,7 @@ from dagster_aws.pipes import PipesS3ContextInjector, PipesS3MessageReader
 from dagster_pipes import PipesContextData, PipesParams
 
 from crime_assets.aws.errors import AwsError, explained
-from crime_assets.core.sql import Insight
+from crime_assets.core.insights import Insight
 from crime_assets.engines import Engine
 from crime_assets.feeds import Feed
 from crime_assets.lakehouse.history import HistoryResult

@@ -9,7 +9,7 @@ from datetime import date
 import pyarrow as pa
 
 from crime_assets.core.errors import CrimeAssetsError
-from crime_assets.core.sql import Insight
+from crime_assets.core.insights import Insight
 from crime_assets.engines import Engine
 from crime_assets.feeds import Feed
 from crime_assets.lakehouse.history import HistoryResult, history_before
@@ -17,6 +17,7 @@ from crime_assets.lakehouse.insights import busy, look_at, replace_days, stale_d
 from crime_assets.lakehouse.merge import MergeResult
 from crime_assets.lakehouse.tables import StalePlan
 from crime_assets.profiles import Profile
+from crime_assets.statistics import finished
 from crime_assets.streams.inventory import Inventory, read_inventory, record_merged
 
 _PREVIEW_ROWS = 10
@@ -102,5 +103,5 @@ def _replace(
     with lake.writing():
         known = look_at(lake, city, insight)
         computed = sorted({*days, *stale_days(lake, city, insight)})
-        results = {day: engine.insight(insight, day) for day in computed}
+        results = {day: finished(insight, engine.insight(insight, day)) for day in computed}
         return results, replace_days(lake, city, insight, results, known)

@@ -22,7 +22,7 @@ from dagster._daemon.daemon import get_default_daemon_logger
 
 from crime_assets.assets.common import preview
 from crime_assets.core.errors import CrimeAssetsError
-from crime_assets.core.sql import Insight
+from crime_assets.core.insights import Insight
 from crime_assets.lakehouse.schema import CRIMES
 from crime_assets.profiles import Profile, Settings
 from crime_assets_tests.build import CHICAGO, export_profile, record, write_export

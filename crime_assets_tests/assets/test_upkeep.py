@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from dagster._core.errors import DagsterInvalidConfigError
 
-from crime_assets.core.sql import load_insights
+from crime_assets.core.insights import load_insights
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.insights import stale_days
 from crime_assets.lakehouse.lake import Lake

@@ -9,7 +9,8 @@ import duckdb
 import pytest
 
 from crime_assets.core.errors import UsageError
-from crime_assets.core.sql import Insight, InsightColumn, load_insights, render, statement
+from crime_assets.core.insights import Insight, InsightColumn, load_insights
+from crime_assets.core.sql import render, statement
 
 GOOD = """\
 -- How many crimes there are.

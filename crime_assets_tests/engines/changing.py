@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from crime_assets.core.sql import load_insights
+from crime_assets.core.insights import load_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.insights import replace_days
 from crime_assets.lakehouse.lake import CityState, Lake

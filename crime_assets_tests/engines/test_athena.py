@@ -14,7 +14,7 @@ from botocore import endpoint
 from crime_assets.aws.clients import Clients
 from crime_assets.aws.errors import AwsError, AwsThrottled
 from crime_assets.core.errors import CrimeAssetsError, UsageError
-from crime_assets.core.sql import load_insights
+from crime_assets.core.insights import load_insights
 from crime_assets.engines.athena import AthenaEngine
 from crime_assets.engines.athena_service import LEAST_BYTES, dollars
 from crime_assets.lakehouse.lake import Lake

@@ -18,7 +18,8 @@ from pyiceberg.table import snapshots as iceberg_snapshots
 from crime_assets.aws.clients import Clients
 from crime_assets.core.envelopes import Envelope
 from crime_assets.core.errors import CrimeAssetsError, UsageError
-from crime_assets.core.sql import SQL_DIRECTORY, Insight, load_insights
+from crime_assets.core.insights import Insight, load_insights
+from crime_assets.core.sql import SQL_DIRECTORY
 from crime_assets.engines import Engine
 from crime_assets.engines.athena import AthenaEngine
 from crime_assets.engines.duckdb import DuckDBEngine

@@ -9,8 +9,8 @@ import pytest
 
 from crime_assets.core.envelopes import seal
 from crime_assets.core.errors import LakeError, UsageError
+from crime_assets.core.insights import load_insights
 from crime_assets.core.keys import deliveries_prefix
-from crime_assets.core.sql import load_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.lake import Lake

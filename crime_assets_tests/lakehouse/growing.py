@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from crime_assets.core.sql import Insight, load_insights
+from crime_assets.core.insights import Insight, load_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse import compaction, tables
 from crime_assets.lakehouse.compaction import compact

@@ -20,7 +20,7 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.types import StringType
 
 from crime_assets.core.errors import CrimeAssetsError, LakeBusy, LakeError
-from crime_assets.core.sql import Insight, load_insights
+from crime_assets.core.insights import Insight, load_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse import compaction, tables, warehouse
 from crime_assets.lakehouse.expiry import expire

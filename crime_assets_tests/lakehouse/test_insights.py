@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from crime_assets.core.errors import LakeBusy, LakeError, UsageError
-from crime_assets.core.sql import Insight, InsightColumn, load_insights
+from crime_assets.core.insights import Insight, InsightColumn, load_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse import insights as module
 from crime_assets.lakehouse import tables

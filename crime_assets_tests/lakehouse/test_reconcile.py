@@ -12,7 +12,7 @@ import pytest
 
 from crime_assets.core.digests import record_digest
 from crime_assets.core.errors import FeedError, LakeBusy
-from crime_assets.core.sql import Insight
+from crime_assets.core.insights import Insight
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.feeds import Record
 from crime_assets.lakehouse import tables

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,67 +12,21 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.lineage import lineage
 
-from crime_assets.core.sql import Insight, load_insights, render
-from crime_assets.lakehouse.schema import CRIMES, arrow_schema
+from crime_assets.core.insights import TABLES, Insight
+from crime_assets.core.sql import render
+from crime_assets.lakehouse.schema import CRIMES
+from crime_assets_tests.sql.asking import (
+    INSIGHTS,
+    answer,
+    ask,
+    crime,
+    older_versions,
+    question,
+    random_crimes,
+    table,
+    tuples,
+)
 from crime_assets_tests.sql.plain import assert_same, expected
-
-INSIGHTS = {insight.name: insight for insight in load_insights()}
-BANDS = ("night", "morning", "afternoon", "evening")
-CLASSES = {"BATTERY": "violent", "ROBBERY": "violent", "THEFT": "property", "BURGLARY": "property"}
-TYPES = (*CLASSES, "ASSAULT", "NARCOTICS", "Theft", None)
-DISTRICTS = ("001", "002", "011", "031", None)
-PLACES = ("STREET", "APARTMENT", "SIDEWALK", "street", None)
-FLAGS = (True, False, None)
-STREETS = ("W HUBBARD ST", "W Hubbard St", "N STATE ST", "S MAY ST", "E Straße", "E STRASSE", "E ﬁnal")
-
-
-def crime(number: int, occurred_at: datetime, **columns: object) -> dict[str, object]:
-    """A row of `crimes`; what follows from the time and the category is worked out."""
-    primary_type = columns.get("primary_type", "THEFT")
-    offense_class = CLASSES.get(str(primary_type), "other")
-    return {
-        **dict.fromkeys(column.name for column in CRIMES),
-        "id": number,
-        "occurred_at": occurred_at,
-        "occurred_on": occurred_at.date(),
-        "month": occurred_at.date().replace(day=1),
-        "hour": occurred_at.hour,
-        "iso_weekday": occurred_at.isoweekday(),
-        "time_of_day": BANDS[occurred_at.hour // 6],
-        "primary_type": primary_type,
-        "offense_class": offense_class,
-        "is_index": offense_class != "other",
-        "is_violent": offense_class == "violent",
-        "is_property": offense_class == "property",
-        **columns,
-    }
-
-
-def random_crimes(seed: int, rows: int, first: date, last: date) -> list[dict[str, object]]:
-    """Crimes from `first` to `last`, with NULLs, letter cases and blocks on both sides of ten crimes."""
-    rng = np.random.default_rng(seed)
-    span = (last - first).days + 1
-
-    def pick(values: Sequence[object]) -> object:
-        return values[min(int(rng.exponential(len(values) / 3)), len(values) - 1)]
-
-    def row(number: int) -> dict[str, object]:
-        block = f"{min(int(rng.exponential(rows / 200)), rows) * 100:05d} {STREETS[rng.integers(len(STREETS))]}"
-        place = rng.random() < 0.95
-        return crime(
-            number,
-            datetime.combine(first, time()) + timedelta(minutes=int(rng.integers(span * 24 * 60))),
-            primary_type=pick(TYPES),
-            block=block if rng.random() < 0.97 else None,
-            district=pick(DISTRICTS),
-            location_description=pick(PLACES),
-            arrest=pick(FLAGS),
-            domestic=pick(FLAGS),
-            latitude=41.8 if place else None,
-            longitude=-87.6 if place or rng.random() < 0.3 else None,
-        )
-
-    return [row(number) for number in range(rows)]
 
 
 def tied_crimes() -> list[dict[str, object]]:
@@ -92,10 +44,6 @@ def tied_crimes() -> list[dict[str, object]]:
         )
         for number in range(40)
     ]
-
-
-def table(crimes: list[dict[str, object]]) -> pa.Table:
-    return pa.Table.from_pylist(crimes, arrow_schema(CRIMES))
 
 
 @lru_cache
@@ -133,27 +81,16 @@ CASES = {
 }
 
 
-def run(sql: str, crimes: pa.Table) -> duckdb.DuckDBPyRelation:
-    connection = duckdb.connect()
-    connection.register("crimes", crimes)
-    return connection.sql(sql)
-
-
-def answer(name: str, crimes: list[dict[str, object]], as_of_day: date) -> list[dict[str, object]]:
-    relation = run(render(INSIGHTS[name].statement, "duckdb", {"as_of_day": as_of_day}), table(crimes))
-    return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
-
-
 def sources(insight: Insight, column: str) -> set[str]:
     """Columns of `crimes` that sqlglot finds behind an output column."""
-    schema = {"crimes": {source.name: source.type for source in CRIMES}}
+    schema = {name: {source.name: source.type for source in CRIMES} for name in TABLES}
     tree = lineage(column, insight.statement, schema=schema, dialect="athena")
     leaves = [node for node in tree.walk() if isinstance(node.source, exp.Table)]
-    assert {leaf.source.name for leaf in leaves} <= {"crimes"}
+    assert {leaf.source.name for leaf in leaves} <= TABLES
     return {leaf.name.rpartition(".")[2] for leaf in leaves}
 
 
-def test_the_ten_insights_are_there():
+def test_the_insights_are_there():
     assert [f"{insight.number:02d} {insight.table}" for insight in INSIGHTS.values()] == [
         "01 insight_crime_summary",
         "02 insight_top_crime_types",
@@ -172,11 +109,12 @@ def test_the_ten_insights_are_there():
 @pytest.mark.parametrize("name", INSIGHTS)
 def test_equals_the_plain_computation(name: str, case: str):
     make, as_of_day = CASES[case]
-    relation = run(render(INSIGHTS[name].statement, "duckdb", {"as_of_day": as_of_day}), make())
-    plain = expected(name, make().to_pandas(), as_of_day)
-    assert_same(relation.fetchall(), plain)
+    older = older_versions(make())
+    found = ask(name, make(), as_of_day, older)
+    plain = expected(name, question(make(), as_of_day, older))
+    assert_same(tuples(found), plain)
     if len(plain):
-        assert list(plain.columns) == relation.columns
+        assert list(plain.columns) == found.column_names
 
 
 @pytest.mark.parametrize("name", INSIGHTS)
@@ -188,19 +126,19 @@ def test_the_order_of_the_rows_of_crimes_does_not_matter(name: str):
 
 @pytest.mark.parametrize("name", INSIGHTS)
 def test_translation_to_spark_keeps_the_meaning(name: str):
-    as_of_day = date(2024, 2, 29)
-    spark = render(INSIGHTS[name].statement, "spark", {"as_of_day": as_of_day})
-    back = sqlglot.transpile(spark, read="spark", write="duckdb")[0]
-    assert_same(run(back, three_years()).fetchall(), expected(name, three_years().to_pandas(), as_of_day))
+    as_of_day, older = date(2024, 2, 29), older_versions(three_years())
+    found = ask(name, three_years(), as_of_day, older, by_way_of="spark")
+    assert_same(tuples(found), expected(name, question(three_years(), as_of_day, older)))
 
 
 @pytest.mark.parametrize("dialect", ["athena", "duckdb", "spark"])
 @pytest.mark.parametrize("name", INSIGHTS)
 def test_is_one_select_of_the_documented_columns_in_every_dialect(name: str, dialect: str):
-    sql = render(INSIGHTS[name].statement, dialect, {"as_of_day": date(2024, 2, 29)})
+    sql = render(INSIGHTS[name].statement, dialect, question(table([]), date(2024, 2, 29)).parameters)
     (query,) = sqlglot.parse(sql, read=dialect)
     assert isinstance(query, exp.Select)
-    assert query.named_selects == [column.name for column in INSIGHTS[name].columns]
+    if INSIGHTS[name].python is None:
+        assert query.named_selects == [column.name for column in INSIGHTS[name].columns]
     assert not list(query.find_all(exp.Placeholder))
 
 
@@ -218,15 +156,15 @@ def test_uses_nothing_that_engines_understand_differently(name: str):
 @pytest.mark.parametrize("name", INSIGHTS)
 def test_gives_only_types_that_every_engine_has(name: str, case: str):
     make, as_of_day = CASES[case]
-    relation = run(render(INSIGHTS[name].statement, "duckdb", {"as_of_day": as_of_day}), make())
-    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
-    assert set(types.values()) <= {"BIGINT", "INTEGER", "DOUBLE", "VARCHAR", "DATE"}
-    dates = {"as_of_day", "first_day", "last_day", "month"}
-    assert {column for column, kind in types.items() if kind == "DATE"} == dates & types.keys()
+    types = {field.name: str(field.type) for field in ask(name, make(), as_of_day).schema}
+    assert list(types) == [column.name for column in INSIGHTS[name].columns]
+    assert set(types.values()) <= {"int64", "int32", "double", "string", "date32[day]"}
+    days = {"as_of_day", "first_day", "last_day", "month", "occurred_on"}
+    assert {column for column, kind in types.items() if kind == "date32[day]"} == days & types.keys()
     ratios = {
         column for column in types if any(part in column for part in ("share", "ratio", "_per_", "average", "z_"))
     }
-    assert {column for column, kind in types.items() if kind == "DOUBLE"} == ratios
+    assert ratios <= {column for column, kind in types.items() if kind == "double"}
 
 
 @pytest.mark.parametrize("name", INSIGHTS)

@@ -15,7 +15,8 @@ import pytest
 import sqlglot
 
 from crime_assets.aws.clients import Clients
-from crime_assets.core.sql import DIALECT, Insight, load_insights, render, statement
+from crime_assets.core.insights import Insight, load_insights
+from crime_assets.core.sql import DIALECT, render, statement
 from crime_assets.engines.athena import AthenaEngine
 from crime_assets.engines.athena_rows import Rows
 from crime_assets.engines.athena_statements import written

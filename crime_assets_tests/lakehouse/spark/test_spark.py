@@ -16,7 +16,7 @@ import pytest
 
 from crime_assets.cities import City
 from crime_assets.core.errors import CrimeAssetsError, DiskFull, LakeBusy, LakeError, UsageError
-from crime_assets.core.sql import Insight, load_insights
+from crime_assets.core.insights import Insight, load_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.engines.spark import SparkEngine, collected
 from crime_assets.feeds import DAMAGE, RAW

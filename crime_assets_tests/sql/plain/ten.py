@@ -1,87 +1,20 @@
-"""The ten insights again, as plain pandas: what the SQL is held against. No SQL and nothing of the project here.
-
-`expected(name, crimes, as_of_day)` takes the columns of `crimes` as a frame and gives the insight's rows, in order,
-as Python values: int, float, str, date, None for NULL.
-"""
+"""The ten insights again, a function of a period each."""
 
 from __future__ import annotations
 
 import math
 from calendar import monthrange
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sized
 from datetime import date, timedelta
 
 import pandas as pd
 
-Row = dict[str, object]
+from crime_assets_tests.sql.plain.question import Period, Row, ratio
 
 BANDS = ("night", "morning", "afternoon", "evening")
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 REPEATED = 10
-
-
-@dataclass(frozen=True)
-class Period:
-    """A period and its crimes. `first_day` is None for the period "all" of a table without crimes."""
-
-    name: str
-    first_day: date | None
-    last_day: date
-    crimes: pd.DataFrame
-
-    @property
-    def days(self) -> list[date]:
-        if self.first_day is None:
-            return []
-        return [self.first_day + timedelta(days=n) for n in range((self.last_day - self.first_day).days + 1)]
-
-
-def expected(name: str, crimes: pd.DataFrame, as_of_day: date) -> pd.DataFrame:
-    """The rows of the insight `name`; without rows there are no columns either."""
-    return expected_of(name, periods(crimes, as_of_day))
-
-
-def expected_of(name: str, found: Sequence[Period]) -> pd.DataFrame:
-    """The same for periods that several insights are computed from."""
-    rows = [
-        {"as_of_day": period.last_day, "period": period.name, **row}
-        for period in found
-        for row in _INSIGHTS[name](period)
-    ]
-    return pd.DataFrame(rows, dtype=object)
-
-
-def assert_same(actual: Sequence[tuple[object, ...]], expected_rows: pd.DataFrame) -> None:
-    """The rows an engine gave are the expected ones, in their order; floats may differ by 1e-12 of their size."""
-    wanted = list(expected_rows.itertuples(index=False, name=None))
-    assert len(actual) == len(wanted)
-    for number, (have, want) in enumerate(zip(actual, wanted, strict=True)):
-        assert len(have) == len(want)
-        for column, mine, plain in zip(expected_rows.columns, have, want, strict=True):
-            both_floats = isinstance(mine, float) and isinstance(plain, float)
-            same = math.isclose(mine, plain, rel_tol=1e-12) if both_floats else mine == plain
-            assert same, f"row {number}, {column}: {mine!r} instead of {plain!r} in {have}"
-
-
-def periods(crimes: pd.DataFrame, as_of_day: date) -> list[Period]:
-    """The three periods, each with its crimes."""
-    crimes = crimes.assign(
-        occurred_on=pd.to_datetime(crimes["occurred_on"]),
-        arrest=crimes["arrest"].eq(True).fillna(False).astype(bool),
-        domestic=crimes["domestic"].eq(True).fillna(False).astype(bool),
-    )
-    known = crimes[crimes["occurred_on"] <= pd.Timestamp(as_of_day)]
-    starts = {
-        "28d": as_of_day - timedelta(days=27),
-        "365d": as_of_day - timedelta(days=364),
-        "all": None if known.empty else known["occurred_on"].min().date(),
-    }
-    return [
-        Period(name, first, as_of_day, known[known["occurred_on"] >= pd.Timestamp(first)] if first else known)
-        for name, first in starts.items()
-    ]
 
 
 def _crime_summary(period: Period) -> Iterator[Row]:
@@ -92,15 +25,15 @@ def _crime_summary(period: Period) -> Iterator[Row]:
         "first_day": period.first_day,
         "last_day": period.last_day,
         "crimes": total,
-        "crimes_per_day": _ratio(total, len(period.days)),
+        "crimes_per_day": ratio(total, len(period.days)),
         "arrests": arrests,
-        "arrest_share": _ratio(arrests, total),
+        "arrest_share": ratio(arrests, total),
         "domestic_crimes": domestic,
-        "domestic_share": _ratio(domestic, total),
+        "domestic_share": ratio(domestic, total),
         "violent_crimes": violent,
         "property_crimes": int(crimes["is_property"].sum()),
         "index_crimes": int(crimes["is_index"].sum()),
-        "violent_share": _ratio(violent, total),
+        "violent_share": ratio(violent, total),
         "no_place": int((crimes["latitude"].isna() | crimes["longitude"].isna()).sum()),
         "crime_types": crimes["primary_type"].nunique(),
     }
@@ -114,10 +47,10 @@ def _top_crime_types(period: Period) -> Iterator[Row]:
             "type_rank": rank,
             "primary_type": name,
             "crimes": len(crimes),
-            "share": _ratio(len(crimes), len(period.crimes)),
+            "share": ratio(len(crimes), len(period.crimes)),
             "arrests": int(crimes["arrest"].sum()),
-            "arrest_share": _ratio(crimes["arrest"].sum(), len(crimes)),
-            "domestic_share": _ratio(crimes["domestic"].sum(), len(crimes)),
+            "arrest_share": ratio(crimes["arrest"].sum(), len(crimes)),
+            "domestic_share": ratio(crimes["domestic"].sum(), len(crimes)),
             "violent_crimes": int(crimes["is_violent"].sum()),
         }
 
@@ -130,11 +63,11 @@ def _time_of_day_patterns(period: Period) -> Iterator[Row]:
             yield {
                 "time_of_day": band,
                 "crimes": len(crimes),
-                "share": _ratio(len(crimes), len(period.crimes)),
-                "crimes_per_hour": _ratio(len(crimes), 6 * len(period.days)),
+                "share": ratio(len(crimes), len(period.crimes)),
+                "crimes_per_hour": ratio(len(crimes), 6 * len(period.days)),
                 "violent_crimes": int(crimes["is_violent"].sum()),
-                "violent_share": _ratio(crimes["is_violent"].sum(), len(crimes)),
-                "arrest_share": _ratio(crimes["arrest"].sum(), len(crimes)),
+                "violent_share": ratio(crimes["is_violent"].sum(), len(crimes)),
+                "arrest_share": ratio(crimes["arrest"].sum(), len(crimes)),
             }
 
 
@@ -147,8 +80,8 @@ def _hourly_heat_map(period: Period) -> Iterator[Row]:
                 "hour": hour,
                 "iso_weekday": weekday,
                 "crimes": len(crimes),
-                "share": _ratio(len(crimes), len(period.crimes)),
-                "crimes_per_day": _ratio(len(crimes), _weekdays(period, weekday)),
+                "share": ratio(len(crimes), len(period.crimes)),
+                "crimes_per_day": ratio(len(crimes), _weekdays(period, weekday)),
                 "violent_crimes": int(crimes["is_violent"].sum()),
             }
 
@@ -156,33 +89,33 @@ def _hourly_heat_map(period: Period) -> Iterator[Row]:
 def _crime_by_district(period: Period) -> Iterator[Row]:
     groups = _groups(period.crimes, "district")
     named = [name for name in _by_size(groups) if name is not None]
-    average = _ratio(sum(len(groups[name]) for name in named), len(named))
+    average = ratio(sum(len(groups[name]) for name in named), len(named))
     for rank, name in enumerate([*named, *(name for name in groups if name is None)], start=1):
         crimes = groups[name]
         yield {
             "district_rank": rank if name is not None else None,
             "district": name,
             "crimes": len(crimes),
-            "share": _ratio(len(crimes), len(period.crimes)),
+            "share": ratio(len(crimes), len(period.crimes)),
             "city_average": average,
-            "ratio_to_city_average": _ratio(len(crimes), average) if average and name is not None else None,
+            "ratio_to_city_average": ratio(len(crimes), average) if average and name is not None else None,
             "violent_crimes": int(crimes["is_violent"].sum()),
             "arrests": int(crimes["arrest"].sum()),
-            "arrest_share": _ratio(crimes["arrest"].sum(), len(crimes)),
+            "arrest_share": ratio(crimes["arrest"].sum(), len(crimes)),
         }
 
 
 def _day_of_week_patterns(period: Period) -> Iterator[Row]:
-    mean_day = _ratio(len(period.crimes), len(period.days))
+    mean_day = ratio(len(period.crimes), len(period.days))
     for number, weekday in enumerate(WEEKDAYS, start=1):
         crimes = period.crimes[period.crimes["iso_weekday"] == number]
         days = _weekdays(period, number)
-        per_day = _ratio(len(crimes), days)
+        per_day = ratio(len(crimes), days)
         yield {
             "iso_weekday": number,
             "weekday": weekday,
             "crimes": len(crimes),
-            "share": _ratio(len(crimes), len(period.crimes)),
+            "share": ratio(len(crimes), len(period.crimes)),
             "days": days,
             "crimes_per_day": per_day,
             "ratio_to_mean_day": per_day / mean_day if mean_day and per_day is not None else None,
@@ -198,9 +131,9 @@ def _location_types(period: Period) -> Iterator[Row]:
             "location_rank": rank,
             "location_description": name,
             "crimes": len(crimes),
-            "share": _ratio(len(crimes), len(period.crimes)),
-            "arrest_share": _ratio(crimes["arrest"].sum(), len(crimes)),
-            "domestic_share": _ratio(crimes["domestic"].sum(), len(crimes)),
+            "share": ratio(len(crimes), len(period.crimes)),
+            "arrest_share": ratio(crimes["arrest"].sum(), len(crimes)),
+            "domestic_share": ratio(crimes["domestic"].sum(), len(crimes)),
             "violent_crimes": int(crimes["is_violent"].sum()),
             "most_common_type": _most_common(Counter(crimes["primary_type"].dropna())),
         }
@@ -215,10 +148,10 @@ def _domestic_violence(period: Period) -> Iterator[Row]:
         yield {
             "primary_type": name,
             "domestic_crimes": len(crimes),
-            "share_of_domestic": _ratio(len(crimes), len(domestic)),
-            "share_of_type": _ratio(len(crimes), len(of_type[name])),
+            "share_of_domestic": ratio(len(crimes), len(domestic)),
+            "share_of_type": ratio(len(crimes), len(of_type[name])),
             "arrests": int(crimes["arrest"].sum()),
-            "arrest_share": _ratio(crimes["arrest"].sum(), len(crimes)),
+            "arrest_share": ratio(crimes["arrest"].sum(), len(crimes)),
         }
 
 
@@ -239,7 +172,7 @@ def _monthly_trends(period: Period) -> Iterator[Row]:
             "month": date(year, month, 1),
             "crimes": len(crimes),
             "arrests": int(crimes["arrest"].sum()),
-            "arrest_share": _ratio(crimes["arrest"].sum(), len(crimes)),
+            "arrest_share": ratio(crimes["arrest"].sum(), len(crimes)),
             "violent_crimes": int(crimes["is_violent"].sum()),
             "property_crimes": int(crimes["is_property"].sum()),
             "domestic_crimes": int(crimes["domestic"].sum()),
@@ -267,7 +200,7 @@ def _repeat_offense_locations(period: Period) -> Iterator[Row]:
             "block_rank": rank,
             "block": block,
             "crimes": len(crimes),
-            "share": _ratio(len(crimes), len(period.crimes)),
+            "share": ratio(len(crimes), len(period.crimes)),
             "crime_types": len(types),
             "most_common_type": _most_common(types),
             "first_day": min(crime.occurred_on for crime in crimes).date(),
@@ -275,11 +208,11 @@ def _repeat_offense_locations(period: Period) -> Iterator[Row]:
             "violent_crimes": sum(crime.is_violent for crime in crimes),
             "domestic_crimes": sum(crime.domestic for crime in crimes),
             "arrests": arrests,
-            "arrest_share": _ratio(arrests, len(crimes)),
+            "arrest_share": ratio(arrests, len(crimes)),
         }
 
 
-_INSIGHTS: dict[str, Callable[[Period], Iterator[Row]]] = {
+TEN: dict[str, Callable[[Period], Iterator[Row]]] = {
     "crime_summary": _crime_summary,
     "top_crime_types": _top_crime_types,
     "time_of_day_patterns": _time_of_day_patterns,
@@ -291,10 +224,6 @@ _INSIGHTS: dict[str, Callable[[Period], Iterator[Row]]] = {
     "monthly_trends": _monthly_trends,
     "repeat_offense_locations": _repeat_offense_locations,
 }
-
-
-def _ratio(part: float, whole: float) -> float | None:
-    return float(part) / float(whole) if whole else None
 
 
 def _groups(crimes: pd.DataFrame, column: str) -> dict[str | None, pd.DataFrame]:

@@ -1,0 +1,235 @@
+"""The files of sql/insights: what their headers say, and the parts that several of them are put together from.
+
+A file is comment lines, then one SELECT. The comment says what the table answers, and in lines that begin with a tag:
+
+    @column name: meaning. [source, source]     each column of the table, in order, and what it is computed from
+    @chart bars district, crimes where period = 28d     the small chart that Dagster shows of it
+    @count crimes: share, rank     a column that counts records, and those that would give a hidden count away
+    @adds_up district, offense_class     columns over whose values counts add up to a total that is published too
+    @python hotspots     the statement's rows are finished by that module of `statistics`
+
+What the tags lead to is done elsewhere: charts, small numbers, statistics.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from sqlglot import exp
+
+from crime_assets.core.errors import UsageError
+from crime_assets.core.sql import SQL_DIRECTORY, listed, parse, placeholders
+
+PARAMETERS = frozenset({"as_of_day", "last_complete_day", "first_change_day"})
+"""Parameters an insight may use: the change day up to which it knows; the last day of which the city has published
+nearly all by then; the lake's first change day."""
+TABLES = frozenset({"crimes", "crimes_superseded"})
+"""Tables an insight may read."""
+
+_FILE_NAME = re.compile(r"(?P<number>\d\d)_(?P<name>[a-z][a-z0-9_]*)\.sql")
+_COLUMN = re.compile(r"(?P<name>[a-z][a-z0-9_]*): (?P<doc>.+?)(?: \[(?P<sources>[a-z0-9_]+(?:, [a-z0-9_]+)*)\])?")
+_CHART = re.compile(r"(?P<kind>bars|line|heat) (?P<columns>[a-z0-9_]+(?:, [a-z0-9_]+)*)(?: where (?P<where>.+))?")
+_WHERE = re.compile(r"(?P<name>[a-z0-9_]+) = (?P<value>[^,=]+)")
+_COUNT = re.compile(r"(?P<name>[a-z0-9_]+)(?:: (?P<derived>[a-z0-9_]+(?:, [a-z0-9_]+)*))?")
+_TAGS = ("column", "chart", "count", "adds_up", "python")
+_AXES = {"bars": 2, "line": 2, "heat": 3}
+
+
+@dataclass(frozen=True)
+class InsightColumn:
+    """An output column: what it means, and the columns of `crimes` it is computed from, sorted."""
+
+    name: str
+    doc: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A small chart: bars (label, value), a line (along, value) or a heat map (row, column, value).
+
+    Of the table's rows it shows those whose columns have the texts of `where`.
+    """
+
+    kind: str
+    columns: tuple[str, ...]
+    where: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Count:
+    """A column that counts records, and those from which it could be worked out."""
+
+    name: str
+    derived: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Insight:
+    """One file of sql/insights: a statement over `crimes` that takes parameters.
+
+    `python` names the module of `statistics` that makes the table of the statement's rows, where SQL cannot.
+    """
+
+    name: str
+    number: int
+    description: str
+    columns: tuple[InsightColumn, ...]
+    statement: str
+    chart: Chart | None = None
+    counts: tuple[Count, ...] = ()
+    adds_up: tuple[str, ...] = ()
+    python: str | None = None
+
+    @property
+    def table(self) -> str:
+        """Name of the table that holds its results."""
+        return f"insight_{self.name}"
+
+
+def load_insights(directory: Path = SQL_DIRECTORY / "insights") -> tuple[Insight, ...]:
+    """All insights of a directory, in the order of their file names.
+
+    Raises UsageError, which names the file, if there is none, or one whose name, header or statement is not right.
+    """
+    insights = tuple(_load(path) for path in sorted(directory.glob("*.sql")))
+    if not insights:
+        raise UsageError(f"There are no insights in {directory}: add files such as 01_crime_summary.sql.")
+    names = [insight.name for insight in insights]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"Two files in {directory} are called {name}: give one of them another name.")
+    return insights
+
+
+@lru_cache
+def parts() -> Mapping[str, str]:
+    """The files of sql/parts: name → a SELECT that insights may read like a table."""
+    return {path.stem: path.read_text(encoding="utf-8").strip() for path in (SQL_DIRECTORY / "parts").glob("*.sql")}
+
+
+def _load(path: Path) -> Insight:
+    match = _FILE_NAME.fullmatch(path.name)
+    if match is None:
+        raise UsageError(f"{path} is not named like an insight: use two digits and a name, as in 01_crime_summary.sql.")
+    try:
+        description, tags, statement = _split(path.read_text(encoding="utf-8"))
+        insight = Insight(
+            name=match["name"],
+            number=int(match["number"]),
+            description=description,
+            columns=tuple(_column(text) for text in tags["column"]),
+            statement=_with_parts(statement),
+            chart=_chart(tags["chart"]),
+            counts=tuple(_count(text) for text in tags["count"]),
+            adds_up=tuple(name for text in tags["adds_up"] for name in text.split(", ")),
+            python=tags["python"][0] if tags["python"] else None,
+        )
+        _check(insight)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text: save it as UTF-8.") from error
+    return insight
+
+
+def _split(text: str) -> tuple[str, dict[str, list[str]], str]:
+    """The description; tag → the texts behind it, each on one line; and the rest of the file."""
+    lines = text.splitlines()
+    length = next((n for n, line in enumerate(lines) if not line.startswith("--")), len(lines))
+    header = " ".join(line.removeprefix("--").strip() for line in lines[:length])
+    description, *rest = re.split(rf"(?:^|\s)@({'|'.join(_TAGS)})\b", header)
+    if not description.strip():
+        raise UsageError("The file must begin with comment lines that say what it answers.")
+    tags: dict[str, list[str]] = {tag: [] for tag in _TAGS}
+    for tag, said in zip(rest[::2], rest[1::2], strict=True):
+        tags[tag].append(" ".join(said.split()))
+    return " ".join(description.split()), tags, "\n".join(lines[length:]).strip()
+
+
+def _column(text: str) -> InsightColumn:
+    match = _matched(_COLUMN, "column", text, "name: meaning. [source, source]")
+    sources = match["sources"].split(", ") if match["sources"] else []
+    return InsightColumn(match["name"], match["doc"], tuple(sorted(sources)))
+
+
+def _chart(texts: list[str]) -> Chart | None:
+    if not texts:
+        return None
+    shape = "bars label, value where column = value"
+    match = _matched(_CHART, "chart", texts[0], shape)
+    columns = tuple(match["columns"].split(", "))
+    if len(columns) != _AXES[match["kind"]]:
+        raise UsageError(f"The chart of kind {match['kind']} needs {_AXES[match['kind']]} columns, not {len(columns)}.")
+    wanted = (_matched(_WHERE, "chart", text, shape) for text in (match["where"] or "").split(", ") if text)
+    return Chart(match["kind"], columns, tuple((found["name"], found["value"]) for found in wanted))
+
+
+def _count(text: str) -> Count:
+    match = _matched(_COUNT, "count", text, "name: derived, derived")
+    return Count(match["name"], tuple(match["derived"].split(", ")) if match["derived"] else ())
+
+
+def _matched(pattern: re.Pattern[str], tag: str, text: str, shape: str) -> re.Match[str]:
+    match = pattern.fullmatch(text)
+    if match is None:
+        raise UsageError(f"The header line '@{tag} {text}' must read '@{tag} {shape}'.")
+    return match
+
+
+def _with_parts(statement: str) -> str:
+    """The statement with the parts that it reads in its WITH, each before those that read it."""
+    needed: dict[str, str] = {}
+
+    def need(text: str) -> None:
+        for name in sorted(_read(parse(text)) & parts().keys() - needed.keys()):
+            need(parts()[name])
+            needed[name] = parts()[name]
+
+    need(statement)
+    if not needed:
+        return statement
+    ahead = ",\n\n".join(f"{name} AS (\n{text}\n)" for name, text in needed.items())
+    own = re.match(r"WITH\s+", statement, re.IGNORECASE)
+    return f"WITH {ahead},\n\n{statement[own.end() :]}" if own else f"WITH {ahead}\n\n{statement}"
+
+
+def _check(insight: Insight) -> None:
+    query = parse(insight.statement)
+    documented = [column.name for column in insight.columns]
+    if insight.python is None and query.named_selects != documented:
+        raise UsageError(
+            f"The statement gives the columns {', '.join(query.named_selects)}, "
+            f"the header describes {', '.join(documented) or 'none'}: write one @column line for each, in their order."
+        )
+    if documented[:2] != ["as_of_day", "period"]:
+        raise UsageError("The first two columns must be as_of_day and period.")
+    if unknown := set(_named(insight)) - set(documented):
+        raise UsageError(f"The header names {', '.join(sorted(unknown))}, which no @column line describes.")
+    if unknown := placeholders(query) - PARAMETERS:
+        raise UsageError(f"The statement asks for {listed(unknown)}: only {listed(PARAMETERS)} are given.")
+    read = _read(query)
+    if "crimes" not in read or read - TABLES:
+        raise UsageError(
+            f"The statement reads {', '.join(sorted(read)) or 'no table'}: it must read crimes, and may read "
+            f"{', '.join(sorted({*TABLES, *parts()} - {'crimes'}))}."
+        )
+
+
+def _named(insight: Insight) -> Iterator[str]:
+    """The columns that chart, counts and sums name."""
+    if insight.chart is not None:
+        yield from insight.chart.columns
+        yield from (name for name, _ in insight.chart.where)
+    for count in insight.counts:
+        yield from (count.name, *count.derived)
+    yield from insight.adds_up
+
+
+def _read(query: exp.Query) -> set[str]:
+    """The tables that a query reads."""
+    return {table.name for table in query.find_all(exp.Table)} - {cte.alias for cte in query.find_all(exp.CTE)}

@@ -1,0 +1,27 @@
+"""What SQL cannot compute of an insight: one module for each, with `table(rows)`, which gives the insight's table.
+
+`rows` are those of the insight's statement. Everything here is a pure function of them, chance included: it is seeded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import pyarrow as pa
+
+from crime_assets.core.errors import UsageError
+from crime_assets.core.insights import Insight
+
+
+def finished(insight: Insight, rows: pa.Table) -> pa.Table:
+    """The insight's table from the rows of its statement. UsageError where there is no such module."""
+    if insight.python is None:
+        return rows
+    modules = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    if insight.python not in modules:
+        raise UsageError(
+            f"The insight {insight.name} asks for @python {insight.python}: there are {', '.join(modules)}."
+        )
+    found: pa.Table = importlib.import_module(f"{__name__}.{insight.python}").table(rows)
+    return found
