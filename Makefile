@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-trino check format bench stress clean
+.PHONY: help run dev dashboard test test-trino check format bench stress clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -14,6 +14,9 @@ run: $(VENV)/.local  ## set up what the local profile needs and run the main job
 
 dev: $(VENV)/.local  ## Dagster's UI and daemon on http://127.0.0.1:3000, on the same lake
 	@$(BIN)/crime-assets dev
+
+dashboard: $(VENV)/.local  ## the figures on pages: http://127.0.0.1:8500
+	@$(BIN)/crime-assets dashboard
 
 test: $(VENV)/.dev  ## set up for tests and run them
 	$(BIN)/python -m pytest

@@ -24,6 +24,7 @@ setup(
     description="City crime records as a trustworthy lakehouse: Dagster, Iceberg, DuckDB",
     python_requires=">=3.11",
     packages=find_packages(include=["crime_assets", "crime_assets.*"]),
+    package_data={"crime_assets.dashboard": ["templates/*.html", "static/*"]},
     install_requires=[
         "dagster",
         "dagster-webserver",
@@ -35,6 +36,13 @@ setup(
         "sodapy",
         "sqlglot",
         "orjson",
+        # The dashboard; the three of them come with dagster-webserver anyway.
+        "starlette",
+        "uvicorn",
+        "jinja2",
+        # Pictures as PNG and the briefing as PDF, without a browser.
+        "typst",
+        "h3",
     ],
     extras_require={
         "aws": ["dagster-aws", "dagster-pipes", "boto3", "pyiceberg[glue]", "dagster-postgres"],

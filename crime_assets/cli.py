@@ -1,4 +1,4 @@
-"""The command `crime-assets`: run, query, status, dev. Parses, calls, prints; an error is one sentence."""
+"""The command `crime-assets`: run, query, status, dashboard, dev. Parses, calls, prints; an error is one sentence."""
 
 from __future__ import annotations
 
@@ -83,6 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", parents=[common], help="what the lake holds")
     status.set_defaults(command=_status)
 
+    dashboard = commands.add_parser("dashboard", parents=[common], help="the figures on pages, on this machine alone")
+    dashboard.add_argument("--port", type=int, default=8500)
+    dashboard.set_defaults(command=_dashboard)
+
     dev = commands.add_parser("dev", parents=[common], help="Dagster's UI and daemon on this lake")
     dev.add_argument("--port", type=int, default=3000)
     dev.set_defaults(command=_dev)
@@ -120,6 +124,12 @@ def _status(profile: Profile, options: argparse.Namespace) -> int:
 
     write_answer(lake_status(profile), "table", sys.stdout)
     return 0
+
+
+def _dashboard(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.dashboard.serving import serve
+
+    return serve(profile, options.port)
 
 
 def _dev(profile: Profile, options: argparse.Namespace) -> int:

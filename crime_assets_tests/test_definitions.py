@@ -28,16 +28,26 @@ crime_deliveries · raw_crime_batches · pull · json python · daily · one run
 crime_history · - · lake · iceberg python · - · - · -
 crime_reconciliation · crimes · lake · duckdb iceberg python · - · - · -
 crimes · crime_deliveries crime_history · lake · duckdb iceberg python · daily · one run · -
+dashboard_extract · {insights} · publishing · duckdb file · daily · one run · follows
+insight_compstat · crimes · insights · iceberg sql · daily · one run · follows
 insight_crime_by_district · crimes · insights · iceberg sql · daily · one run · follows
 insight_crime_summary · crimes · insights · iceberg sql · daily · one run · follows
 insight_day_of_week_patterns · crimes · insights · iceberg sql · daily · one run · follows
 insight_domestic_violence · crimes · insights · iceberg sql · daily · one run · follows
+insight_early_warning · crimes · insights · iceberg python sql · daily · one run · follows
+insight_hotspots · crimes · insights · iceberg python sql · daily · one run · follows
 insight_hourly_heat_map · crimes · insights · iceberg sql · daily · one run · follows
 insight_location_types · crimes · insights · iceberg sql · daily · one run · follows
 insight_monthly_trends · crimes · insights · iceberg sql · daily · one run · follows
+insight_near_repeat · crimes · insights · iceberg python sql · daily · one run · follows
+insight_region_magnitude · crimes · insights · iceberg sql · daily · one run · follows
+insight_repeat_blocks · crimes · insights · iceberg sql · daily · one run · follows
 insight_repeat_offense_locations · crimes · insights · iceberg sql · daily · one run · follows
+insight_reporting_delay · crimes · insights · iceberg sql · daily · one run · follows
 insight_time_of_day_patterns · crimes · insights · iceberg sql · daily · one run · follows
 insight_top_crime_types · crimes · insights · iceberg sql · daily · one run · follows
+insight_traffic_related · crimes · insights · iceberg sql · daily · one run · follows
+insight_violence_against_women_proxy · crimes · insights · iceberg sql · daily · one run · follows
 lake_compaction · - · upkeep · duckdb iceberg · - · - · -
 lake_expiry · lake_compaction · upkeep · iceberg · - · - · -
 lake_orphans · lake_expiry · upkeep · file iceberg · - · - · -
@@ -64,7 +74,7 @@ JOBS = {
     "backfill_change_days": {"raw_crime_batches", "crime_deliveries", "crimes"},
     "reconcile_with_source": {"crime_reconciliation"},
     "upkeep": {"lake_compaction", "lake_expiry", "lake_orphans"},
-    "run_change_day": {"raw_crime_batches", "crime_deliveries", "crimes", *INSIGHTS},
+    "run_change_day": {"raw_crime_batches", "crime_deliveries", "crimes", *INSIGHTS, "dashboard_extract"},
 }
 
 AUTOMATION = """
@@ -100,7 +110,7 @@ def _asset_line(node: AssetNode) -> str:
 def test_the_assets_are_those_of_the_picture(graph: dg.Definitions) -> None:
     layer = graph.resolve_asset_graph()
     found = [_asset_line(layer.get(key)) for key in layer.get_all_asset_keys()]
-    assert sorted(found) == ASSETS.strip().splitlines()
+    assert sorted(found) == ASSETS.strip().format(insights=" ".join(sorted(INSIGHTS))).splitlines()
 
 
 def test_the_checks_are_those_of_the_picture(graph: dg.Definitions) -> None:
@@ -153,7 +163,7 @@ def test_loading_touches_neither_network_nor_disk(monkeypatch: pytest.MonkeyPatc
     for feed in ("sample", "socrata", "export"):
         monkeypatch.setenv("CRIME_FEED", feed)
         loaded = definitions.defs()
-        assert len(loaded.get_repository_def().assets_defs_by_key) == 18
+        assert len(loaded.get_repository_def().assets_defs_by_key) == len(ASSETS.strip().splitlines())
     assert list(tmp_path.iterdir()) == []
 
 

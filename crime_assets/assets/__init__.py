@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from crime_assets.assets import crime_deliveries, crimes, insights, raw_crime_batches, upkeep
+from crime_assets.assets import crime_deliveries, crimes, insights, publishing, raw_crime_batches, upkeep
 from crime_assets.assets.crime_history import crime_history
 from crime_assets.assets.crime_reconciliation import crime_reconciliation
 from crime_assets.cities import City
@@ -22,5 +22,6 @@ def build(
         crimes.build(days, city),
         crime_reconciliation,
         *(insights.build(insight, days, city) for insight in insight_files),
+        *publishing.build(days, insight_files),
         *upkeep.build(insight_files),
     ]

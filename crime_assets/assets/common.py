@@ -1,6 +1,7 @@
 """What the assets share: owners, groups, and how tables are described and previewed in the UI."""
 
 import warnings
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
@@ -16,6 +17,12 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 TOGETHER = dg.BackfillPolicy.single_run()
 """A range of days is one run."""
+
+FOLLOWS = (
+    dg.AutomationCondition.eager().without(dg.AutomationCondition.in_latest_time_window())
+    & dg.AutomationCondition.all_deps_blocking_checks_passed()
+)
+"""Every day that what is upstream gains is made, late ones too, unless a blocking check stands against it."""
 
 
 def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[date]:
@@ -49,6 +56,11 @@ def preview(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.Mark
 def preview_of(rows: Sequence[Mapping[str, object]]) -> dg.MarkdownMetadataValue:
     """The same for rows that name their columns."""
     return preview(list(rows[0]) if rows else ["no rows"], [list(row.values()) for row in rows])
+
+
+def chart_of(svg: str) -> dg.MarkdownMetadataValue:
+    """A picture as the UI shows it: an image that brings itself along."""
+    return dg.MetadataValue.md(f"![chart](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})")
 
 
 def _cell(value: object) -> str:

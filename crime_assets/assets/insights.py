@@ -2,18 +2,22 @@
 
 import dagster as dg
 
-from crime_assets.assets.common import OWNERS, POOL, TOGETHER, column_lineage, days_of, preview_of, table_schema
+from crime_assets.assets.common import (
+    FOLLOWS,
+    OWNERS,
+    POOL,
+    TOGETHER,
+    chart_of,
+    column_lineage,
+    days_of,
+    preview_of,
+    table_schema,
+)
 from crime_assets.cities import City
 from crime_assets.core.insights import Insight
 from crime_assets.engines import Engine
 from crime_assets.work import Work
 from crime_assets.work.steps import InsightDay
-
-FOLLOWS_CRIMES = (
-    dg.AutomationCondition.eager().without(dg.AutomationCondition.in_latest_time_window())
-    & dg.AutomationCondition.all_deps_blocking_checks_passed()
-)
-"""Every day that `crimes` gains is computed, late ones too, unless a blocking check stands against it."""
 
 
 def build(insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition:
@@ -26,9 +30,9 @@ def build(insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> d
         deps=["crimes"],
         partitions_def=days,
         backfill_policy=TOGETHER,
-        automation_condition=FOLLOWS_CRIMES,
+        automation_condition=FOLLOWS,
         group_name="insights",
-        kinds={"sql", "iceberg"},
+        kinds={"sql", "iceberg", *(["python"] if insight.python else [])},
         owners=OWNERS,
         pool=POOL,
         metadata={
@@ -67,6 +71,7 @@ def build(insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> d
 
 def _described(found: InsightDay) -> dict[str, dg.MetadataValue]:
     return {
+        **({"chart": chart_of(found.chart)} if found.chart else {}),
         "dagster/partition_row_count": dg.MetadataValue.int(found.rows),
         "changed": dg.MetadataValue.bool(found.changed),
         "preview": preview_of(found.preview),

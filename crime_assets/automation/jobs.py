@@ -21,7 +21,7 @@ def build() -> dg.Definitions:
     history = dg.AssetSelection.assets("crime_history")
     upkeep = dg.AssetSelection.groups("upkeep")
     reconciliation = dg.AssetSelection.assets("crime_reconciliation")
-    everything_daily = _PULLED | _MERGED | dg.AssetSelection.groups("insights")
+    everything_daily = _PULLED | _MERGED | dg.AssetSelection.groups("insights", "publishing")
     jobs = [
         dg.define_asset_job(LOAD_HISTORY, history, description="Load the source's history, once."),
         dg.define_asset_job(PULL, _PULLED, description="Pull one change day."),
@@ -29,7 +29,7 @@ def build() -> dg.Definitions:
         dg.define_asset_job(
             BACKFILL, _PULLED | _MERGED, description="Change days from feed to crimes, without insights."
         ),
-        dg.define_asset_job(RUN, everything_daily, description="One change day from feed to insights."),
+        dg.define_asset_job(RUN, everything_daily, description="One change day from feed to dashboard."),
         dg.define_asset_job(RECONCILE, reconciliation, description="Hold the lake against its source."),
         dg.define_asset_job(UPKEEP, upkeep, description="Keep the tables small and quick to read."),
     ]

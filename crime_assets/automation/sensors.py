@@ -38,9 +38,9 @@ def build() -> list[dg.SensorDefinition]:
         _landing_objects(),
         dg.AutomationConditionSensorDefinition(
             "insights_follow_crimes",
-            target=dg.AssetSelection.groups("insights"),
+            target=dg.AssetSelection.groups("insights", "publishing"),
             default_status=dg.DefaultSensorStatus.RUNNING,
-            description="Computes the insights of every change day that crimes gained.",
+            description="Computes the insights of every change day that crimes gained, and what is made of them.",
         ),
     ]
 

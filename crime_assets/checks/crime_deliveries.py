@@ -11,6 +11,7 @@ from crime_assets.core import keys
 from crime_assets.core.batches import load_manifest
 from crime_assets.lakehouse.evolution import evolved
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.profiles import Profile
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import read_inventory, take_inventory
 
@@ -37,6 +38,7 @@ def build() -> dg.AssetChecksDefinition:
         city: dg.ResourceParam[City],
         landing: dg.ResourceParam[LandingStore],
         lake: dg.ResourceParam[Lake],
+        profile: dg.ResourceParam[Profile],
     ) -> Iterator[dg.AssetCheckResult]:
         inventories = {}
         for day in days_checked(context, landing, city):
@@ -50,6 +52,6 @@ def build() -> dg.AssetChecksDefinition:
             "duplicate_share": verdicts.duplicate_share(inventories),
             "source_schema": verdicts.source_schema(city, columns, inventories.values(), evolved(lake, city)),
         }
-        yield from results(context, found, blocking="delivery_complete")
+        yield from results(context, profile, _ASSET, found, blocking="delivery_complete")
 
     return check_crime_deliveries

@@ -15,6 +15,7 @@ from crime_assets.engines import Engine
 from crime_assets.feeds import Feed
 from crime_assets.lakehouse.history import history_undated
 from crime_assets.lakehouse.lake import Lake
+from crime_assets.profiles import Profile
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import merged_days
 
@@ -47,12 +48,14 @@ def build() -> dg.AssetChecksDefinition:
         feed: dg.ResourceParam[Feed],
         landing: dg.ResourceParam[LandingStore],
         lake: dg.ResourceParam[Lake],
+        profile: dg.ResourceParam[Profile],
     ) -> Iterator[dg.AssetCheckResult]:
         as_of_day = days_checked(context, landing, city)[-1]
         manifest = landing.read(keys.manifest(city.name, as_of_day))
         undated = load_manifest(manifest).undated if manifest is not None else 0
         unseen = max(0, undated - history_undated(lake, city))
-        yield from results(context, _judge(city, engine, feed, landing, as_of_day, unseen), blocking="one_row_per_id")
+        found = _judge(city, engine, feed, landing, as_of_day, unseen)
+        yield from results(context, profile, _ASSET, found, blocking="one_row_per_id")
 
     return check_crimes
 

@@ -12,14 +12,34 @@ from crime_assets.assets.common import days_of
 from crime_assets.checks.verdicts import Verdict
 from crime_assets.cities import City
 from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.profiles import Profile
+from crime_assets.publishing.quality import Said, keep
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import merged_days
 
 
 def results(
-    context: dg.AssetCheckExecutionContext, found: Mapping[str, Verdict], *, blocking: str
+    context: dg.AssetCheckExecutionContext,
+    profile: Profile,
+    asset: str,
+    found: Mapping[str, Verdict],
+    *,
+    blocking: str,
 ) -> Iterator[dg.AssetCheckResult]:
-    """The results of those checks that the run asks for; all but the one that blocks only warn."""
+    """The results of those checks that the run asks for; all but the one that blocks only warn.
+
+    They are kept for the dashboard and the briefing too.
+    """
+    now = profile.clock().isoformat(timespec="seconds")
+    keep(
+        profile.landing,
+        profile.city.name,
+        asset,
+        [
+            Said(key.name, found[key.name].passed, key.name == blocking, found[key.name].sentence, now)
+            for key in context.selected_asset_check_keys
+        ],
+    )
     for key in context.selected_asset_check_keys:
         verdict = found[key.name]
         yield dg.AssetCheckResult(

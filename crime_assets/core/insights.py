@@ -4,7 +4,9 @@ A file is comment lines, then one SELECT. The comment says what the table answer
 
     @column name: meaning. [source, source]     each column of the table, in order, and what it is computed from
     @chart bars district, crimes where period = 28d     the small chart that Dagster shows of it
-    @count crimes: share, rank     a column that counts records, and those that would give a hidden count away
+    @count crimes: share, change     a column that counts records, and those that would give a hidden count away
+    @share arrest_share: crimes     a part of that count, where the part itself is no column
+    @across change     columns computed from the counts of several rows
     @adds_up district, offense_class     columns over whose values counts add up to a total that is published too
     @python hotspots     the statement's rows are finished by that module of `statistics`
 
@@ -35,7 +37,8 @@ _COLUMN = re.compile(r"(?P<name>[a-z][a-z0-9_]*): (?P<doc>.+?)(?: \[(?P<sources>
 _CHART = re.compile(r"(?P<kind>bars|line|heat) (?P<columns>[a-z0-9_]+(?:, [a-z0-9_]+)*)(?: where (?P<where>.+))?")
 _WHERE = re.compile(r"(?P<name>[a-z0-9_]+) = (?P<value>[^,=]+)")
 _COUNT = re.compile(r"(?P<name>[a-z0-9_]+)(?:: (?P<derived>[a-z0-9_]+(?:, [a-z0-9_]+)*))?")
-_TAGS = ("column", "chart", "count", "adds_up", "python")
+_SHARE = re.compile(r"(?P<name>[a-z0-9_]+): (?P<whole>[a-z0-9_]+)")
+_TAGS = ("column", "chart", "count", "share", "across", "adds_up", "python")
 _AXES = {"bars": 2, "line": 2, "heat": 3}
 
 
@@ -65,7 +68,29 @@ class Count:
     """A column that counts records, and those from which it could be worked out."""
 
     name: str
-    derived: tuple[str, ...]
+    derived: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Share:
+    """A column that is a part of a count; the number of records in it is nowhere written."""
+
+    name: str
+    whole: str
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Which columns of a table count records: what hiding small numbers has to know.
+
+    `across` are columns computed from counts of several rows. Over the values of each column of `adds_up` the counts
+    add up to a total that is published too; rows with the text "all" in it are such totals.
+    """
+
+    counts: tuple[Count, ...] = ()
+    shares: tuple[Share, ...] = ()
+    across: tuple[str, ...] = ()
+    adds_up: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,8 +106,7 @@ class Insight:
     columns: tuple[InsightColumn, ...]
     statement: str
     chart: Chart | None = None
-    counts: tuple[Count, ...] = ()
-    adds_up: tuple[str, ...] = ()
+    counting: Counting = Counting()
     python: str | None = None
 
     @property
@@ -125,8 +149,12 @@ def _load(path: Path) -> Insight:
             columns=tuple(_column(text) for text in tags["column"]),
             statement=_with_parts(statement),
             chart=_chart(tags["chart"]),
-            counts=tuple(_count(text) for text in tags["count"]),
-            adds_up=tuple(name for text in tags["adds_up"] for name in text.split(", ")),
+            counting=Counting(
+                counts=tuple(_count(text) for text in tags["count"]),
+                shares=tuple(_share(text) for text in tags["share"]),
+                across=tuple(name for text in tags["across"] for name in text.split(", ")),
+                adds_up=tuple(name for text in tags["adds_up"] for name in text.split(", ")),
+            ),
             python=tags["python"][0] if tags["python"] else None,
         )
         _check(insight)
@@ -172,6 +200,11 @@ def _chart(texts: list[str]) -> Chart | None:
 def _count(text: str) -> Count:
     match = _matched(_COUNT, "count", text, "name: derived, derived")
     return Count(match["name"], tuple(match["derived"].split(", ")) if match["derived"] else ())
+
+
+def _share(text: str) -> Share:
+    match = _matched(_SHARE, "share", text, "name: count")
+    return Share(match["name"], match["whole"])
 
 
 def _matched(pattern: re.Pattern[str], tag: str, text: str, shape: str) -> re.Match[str]:
@@ -225,9 +258,11 @@ def _named(insight: Insight) -> Iterator[str]:
     if insight.chart is not None:
         yield from insight.chart.columns
         yield from (name for name, _ in insight.chart.where)
-    for count in insight.counts:
+    for count in insight.counting.counts:
         yield from (count.name, *count.derived)
-    yield from insight.adds_up
+    for share in insight.counting.shares:
+        yield from (share.name, share.whole)
+    yield from (*insight.counting.across, *insight.counting.adds_up)
 
 
 def _read(query: exp.Query) -> set[str]:

@@ -7,6 +7,10 @@ import secrets
 from datetime import date, datetime
 
 _MERGED = re.compile(r"merged/city=[^/]+/change_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]json")
+EXTRACTS = "extracts/"
+"""Prefix of all extracts of all cities."""
+
+_EXTRACT = re.compile(r"extracts/city=([^/]+)/as_of_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]duckdb")
 
 
 def deliveries_prefix(city: str, day: date) -> str:
@@ -39,10 +43,51 @@ def merged_prefix(city: str) -> str:
     return f"merged/city={city}/"
 
 
+def extract(city: str, day: date) -> str:
+    """What the dashboard shows of an as-of day."""
+    return f"{extracts_prefix(city)}as_of_day={day.isoformat()}.duckdb"
+
+
+def extracts_prefix(city: str) -> str:
+    """Prefix of all extracts of a city."""
+    return f"{EXTRACTS}city={city}/"
+
+
+def extract_day(key: str) -> date | None:
+    """The as-of day of a key that `extract` names; None for any other key."""
+    match = _EXTRACT.fullmatch(key)
+    return _day(match[2]) if match else None
+
+
+def extract_city(key: str) -> str | None:
+    """The city of a key that `extract` names; None for any other key."""
+    match = _EXTRACT.fullmatch(key)
+    return match[1] if match else None
+
+
+def briefing(city: str, day: date, kind: str) -> str:
+    """The briefing of an as-of day; `kind` is html or pdf."""
+    return f"briefings/city={city}/as_of_day={day.isoformat()}.{kind}"
+
+
+def verdicts(city: str, asset: str) -> str:
+    """What the checks of an asset said last."""
+    return f"checks/city={city}/{asset}.json"
+
+
+def boundaries(city: str, layer: str) -> str:
+    """The shapes of a city's areas of one kind."""
+    return f"boundaries/city={city}/{layer}.json"
+
+
 def merged_day(key: str) -> date | None:
     """The change day of a key that `merged` names; None for any other key."""
     match = _MERGED.fullmatch(key)
+    return _day(match[1]) if match else None
+
+
+def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(match[1]) if match else None
+        return date.fromisoformat(text)
     except ValueError:
         return None

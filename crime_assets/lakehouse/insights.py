@@ -66,6 +66,15 @@ def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
     return [day for day in sorted(_days(table)) if days and day >= min(days)]
 
 
+def rows_of_day(lake: Lake, city: City, insight: Insight, day: date) -> pa.Table | None:
+    """What the insight's table holds of an as-of day, in the order it was written in; None where there is no table."""
+    table = tables.load(lake, city.name, insight.table)
+    if table is None:
+        return None
+    files = _days(table).get(day)
+    return _rows(table, files) if files else table.schema().as_arrow().empty_table()
+
+
 def replace_days(
     lake: Lake,
     city: City,
@@ -145,8 +154,12 @@ def _same(table: Table, files: list[DataFile], rows: pa.Table) -> bool:
         return bool(rows.num_rows == 0)
     if sum(file.record_count for file in files) != rows.num_rows:
         return False
-    held = pa.concat_tables([pq.ParquetFile(path).read() for path in tables.fetch(table, files)])
+    held = _rows(table, files)
     return bool(held.schema.names == rows.schema.names and held.cast(rows.schema).equals(rows))
+
+
+def _rows(table: Table, files: list[DataFile]) -> pa.Table:
+    return pa.concat_tables([pq.ParquetFile(path).read() for path in tables.fetch(table, files)])
 
 
 def _present_snapshots(lake: Lake, city: City) -> dict[str, str]:

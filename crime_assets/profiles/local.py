@@ -107,15 +107,17 @@ class Profile:
 
                 return SocrataFeed(self.city, app_token=self.settings.app_token or None)
             case _:
-                from crime_assets.feeds.sample import SampleFeed
+                from crime_assets.feeds.sample import SampleFeed, planted
 
                 state = self.state or self.wanted_state(self.first_change_day)
+                origin = date.fromisoformat(state.first_change_day)
                 return SampleFeed(
                     self.city,
-                    origin=date.fromisoformat(state.first_change_day),
+                    origin=origin,
                     today=self.today,
                     rows=state.sample_rows,
                     seed=state.sample_seed,
+                    planted=planted.around(origin),
                 )
 
     @property

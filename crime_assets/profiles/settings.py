@@ -71,6 +71,7 @@ class Settings:
     engine: str = "duckdb"
     sample_rows: int = 250_000
     sample_seed: int = 7
+    small_numbers: int = 5
     dagster_home: Path | None = None
     aws: AwsSettings | None = None
 
@@ -92,6 +93,7 @@ class Settings:
             app_token=_token(environment, "SOCRATA_APP_TOKEN"),
             engine=engine,
             sample_rows=_whole_number(environment, "CRIME_SAMPLE_ROWS", cls.sample_rows),
+            small_numbers=_whole_number(environment, "CRIME_SMALL_NUMBERS", cls.small_numbers),
             sample_seed=_whole_number(environment, "CRIME_SAMPLE_SEED", cls.sample_seed),
             dagster_home=Path(environment["DAGSTER_HOME"]) if environment.get("DAGSTER_HOME") else None,
             aws=_aws(environment, engine) if is_aws else None,

@@ -53,5 +53,8 @@ class LandingStore(Protocol):
     def write_new(self, key: str, content: bytes) -> bool:
         """Write an object whole unless there is one; whether it was written. Of several at once, one is."""
 
+    def delete(self, key: str) -> None:
+        """Remove an object, if there is one."""
+
     def location(self, key: str) -> str:
         """Where an object lies, for a person."""

@@ -69,6 +69,10 @@ class DirectoryStore:
                 return False
         return True
 
+    def delete(self, key: str) -> None:
+        """Remove an object, if there is one."""
+        self._path(key).unlink(missing_ok=True)
+
     def location(self, key: str) -> str:
         """The object's path."""
         return str(self._path(key))

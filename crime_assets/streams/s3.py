@@ -74,6 +74,12 @@ class S3Store:
                 return False
         return True
 
+    def delete(self, key: str) -> None:
+        """Remove an object, if there is one."""
+        place = self._place(key)
+        with self._explained("delete from"):
+            self._client.delete_object(**place)
+
     def location(self, key: str) -> str:
         """The object's URI."""
         return "s3://{Bucket}/{Key}".format(**self._place(key))

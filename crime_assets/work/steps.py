@@ -8,6 +8,7 @@ from datetime import date
 
 import pyarrow as pa
 
+from crime_assets.charts.small import small_chart
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight
 from crime_assets.engines import Engine
@@ -26,12 +27,13 @@ _PLANS = 5
 
 @dataclass(frozen=True)
 class InsightDay:
-    """One as-of day of an insight; `preview` are its first rows, ten at most."""
+    """One as-of day of an insight; `preview` are its first rows, ten at most, `chart` is SVG or empty."""
 
     day: date
     rows: int
     changed: bool
     preview: Sequence[Mapping[str, object]]
+    chart: str
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,13 @@ def compute(profile: Profile, engine: Engine, insight: Insight, days: Sequence[d
             continue
         return InsightResult(
             [
-                InsightDay(day, rows.num_rows, day in changed, rows.slice(0, _PREVIEW_ROWS).to_pylist())
+                InsightDay(
+                    day,
+                    rows.num_rows,
+                    day in changed,
+                    rows.slice(0, _PREVIEW_ROWS).to_pylist(),
+                    small_chart(insight.chart, rows.to_pylist()) if insight.chart else "",
+                )
                 for day, rows in results.items()
             ],
             {field.name: str(field.type) for field in results[days[0]].schema},

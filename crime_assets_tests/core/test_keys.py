@@ -28,6 +28,10 @@ def test_a_days_prefix_is_no_other_days() -> None:
 def test_books_are_kept_beside_the_deliveries_never_among_them() -> None:
     assert keys.manifest("chicago", DAY) == "manifests/city=chicago/change_day=2018-11-19.json"
     assert keys.inventory("chicago", DAY) == "inventories/city=chicago/change_day=2018-11-19.json"
+    assert keys.extract("chicago", DAY) == "extracts/city=chicago/as_of_day=2018-11-19.duckdb"
+    assert keys.briefing("chicago", DAY, "pdf") == "briefings/city=chicago/as_of_day=2018-11-19.pdf"
+    assert keys.verdicts("chicago", "crimes") == "checks/city=chicago/crimes.json"
+    assert keys.boundaries("chicago", "beat") == "boundaries/city=chicago/beat.json"
     assert keys.merged("chicago", DAY) == "merged/city=chicago/change_day=2018-11-19.json"
 
 
@@ -57,3 +61,23 @@ def test_the_day_of_a_merged_key(city: str) -> None:
 )
 def test_other_keys_have_no_day(key: str) -> None:
     assert keys.merged_day(key) is None
+
+
+def test_city_and_day_of_an_extract() -> None:
+    key = keys.extract("new_york", DAY)
+    assert key.startswith(keys.extracts_prefix("new_york"))
+    assert (keys.extract_city(key), keys.extract_day(key)) == ("new_york", DAY)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "extracts/city=chicago/as_of_day=2018-11-19.duckdb.partial",
+        "extracts/city=chicago/as_of_day=2018-02-30.duckdb",
+        "extracts/city=a/b/as_of_day=2018-11-19.duckdb",
+        "raw/extracts/city=chicago/as_of_day=2018-11-19.duckdb",
+    ],
+)
+def test_other_keys_have_no_day_of_an_extract(key: str) -> None:
+    assert keys.extract_day(key) is None

@@ -29,7 +29,12 @@ KINDS = {
     "BURGLARY": (("0610", "05", "FORCIBLE ENTRY"),),
     "ASSAULT": (("0560", "08A", "SIMPLE"),),
     "NARCOTICS": (("2024", "18", "POSS: HEROIN(WHITE)"),),
-    "MOTOR VEHICLE THEFT": (("0910", "07", "AUTOMOBILE"), (None, "07", None)),
+    "MOTOR VEHICLE THEFT": (
+        ("0910", "07", "AUTOMOBILE"),
+        ("0910", "07", "AUTO"),
+        ("0910", "07", None),
+        (None, "07", None),
+    ),
     "CRIMINAL SEXUAL ASSAULT": (("0281", "02", "NON-AGGRAVATED"),),
     "STALKING": (("0580", "08B", "SIMPLE"),),
 }
@@ -126,11 +131,22 @@ def question(crimes: pa.Table, as_of_day: date, superseded: pa.Table | None = No
 
 
 def ask(
-    name: str, crimes: pa.Table, as_of_day: date, superseded: pa.Table | None = None, *, by_way_of: str | None = None
+    name: str,
+    crimes: pa.Table,
+    as_of_day: date,
+    superseded: pa.Table | None = None,
+    *,
+    by_way_of: str | None = None,
+    first_change_day: date | None = None,
 ) -> pa.Table:
-    """The insight's table; its statement is translated there and back where it goes `by_way_of` another dialect."""
+    """The insight's table; its statement is translated there and back where it goes `by_way_of` another dialect.
+
+    The lake began forty days before the as-of day unless its first change day is given.
+    """
     insight = INSIGHTS[name]
     parameters = question(table([]), as_of_day).parameters
+    if first_change_day:
+        parameters["first_change_day"] = first_change_day
     sql = render(insight.statement, by_way_of or "duckdb", parameters)
     if by_way_of:
         sql = sqlglot.transpile(sql, read=by_way_of, write="duckdb")[0]

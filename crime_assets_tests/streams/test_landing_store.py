@@ -35,8 +35,14 @@ class TestReadingAndWriting:
         assert not landing.store.write_new("raw/a", b"second")
         assert landing.store.read("raw/a") == b"first"
         assert landing.keys("") == ["raw/a"]
-        landing.delete("raw/a")
+        landing.store.delete("raw/a")
+        assert landing.store.read("raw/a") is None
         assert landing.store.write_new("raw/a", b"third")
+
+    def test_what_is_not_there_can_be_deleted(self, landing: Landing) -> None:
+        landing.store.write("raw/a", b"kept")
+        landing.store.delete("raw/b")
+        assert landing.keys("") == ["raw/a"]
 
     def test_of_several_that_write_something_new_at_once_one_does(self, store: LandingStore) -> None:
         contents = [bytes([number]) * 100_000 for number in range(8)]

@@ -20,6 +20,14 @@
 -- @column no_place: Crimes without coordinates; not a random part, sex offenses lack them most often.
 --   [latitude, longitude]
 -- @column crime_types: How many different offense categories occur. [primary_type]
+-- @chart bars period, crimes_per_day
+-- @count crimes: crimes_per_day, arrest_share, domestic_share, violent_share, crime_types
+-- @count arrests: arrest_share
+-- @count domestic_crimes: domestic_share
+-- @count violent_crimes: violent_share, index_crimes
+-- @count property_crimes: index_crimes
+-- @count index_crimes
+-- @count no_place
 
 WITH periods AS (
     SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day

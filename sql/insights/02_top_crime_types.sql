@@ -13,6 +13,12 @@
 -- @column arrest_share: Arrests divided by crimes. [arrest]
 -- @column domestic_share: Part of the crimes that the city marks as domestic violence. [domestic]
 -- @column violent_crimes: Violent index crimes, by FBI code. [is_violent]
+-- @chart bars primary_type, crimes where period = 28d
+-- @count crimes: share, arrest_share, domestic_share
+-- @count arrests: arrest_share
+-- @count violent_crimes
+-- @share domestic_share: crimes
+-- @adds_up primary_type
 
 WITH periods AS (
     SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day

@@ -12,6 +12,11 @@
 -- @column violent_crimes: Violent index crimes, by FBI code. [is_violent]
 -- @column violent_share: Violent crimes divided by crimes. [is_violent]
 -- @column arrest_share: Part of the crimes with an arrest recorded so far. [arrest]
+-- @chart bars time_of_day, crimes where period = 28d
+-- @count crimes: share, crimes_per_hour, violent_share, arrest_share
+-- @count violent_crimes: violent_share
+-- @share arrest_share: crimes
+-- @adds_up time_of_day
 
 WITH periods AS (
     SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day

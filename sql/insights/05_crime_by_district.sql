@@ -15,6 +15,11 @@
 -- @column violent_crimes: Violent index crimes, by FBI code. [is_violent]
 -- @column arrests: Crimes with an arrest recorded so far. [arrest]
 -- @column arrest_share: Arrests divided by crimes. [arrest]
+-- @chart bars district, crimes where period = 28d
+-- @count crimes: share, ratio_to_city_average, arrest_share
+-- @count violent_crimes
+-- @count arrests: arrest_share
+-- @adds_up district
 
 WITH periods AS (
     SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day

@@ -12,6 +12,10 @@
 -- @column crimes_per_day: Crimes divided by days. [occurred_on]
 -- @column ratio_to_mean_day: Crimes per day divided by those of all days of the period. [occurred_on]
 -- @column violent_crimes: Violent index crimes, by FBI code. [is_violent]
+-- @chart bars weekday, crimes_per_day where period = 365d
+-- @count crimes: share, crimes_per_day, ratio_to_mean_day
+-- @count violent_crimes
+-- @adds_up iso_weekday
 
 WITH periods AS (
     SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day

@@ -14,6 +14,12 @@
 -- @column violent_crimes: Violent index crimes, by FBI code. [is_violent]
 -- @column most_common_type: The most frequent offense category there; the first in the alphabet of those that tie.
 --   [location_description, primary_type]
+-- @chart bars location_description, crimes where period = 28d
+-- @count crimes: share, arrest_share, domestic_share, most_common_type
+-- @count violent_crimes
+-- @share arrest_share: crimes
+-- @share domestic_share: crimes
+-- @adds_up location_description
 
 WITH periods AS (
     SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day

@@ -11,6 +11,10 @@
 -- @column share_of_type: Domestic crimes divided by all crimes of the category. [domestic]
 -- @column arrests: Domestic crimes with an arrest recorded so far. [arrest, domestic]
 -- @column arrest_share: Arrests divided by domestic crimes. [arrest, domestic]
+-- @chart bars primary_type, domestic_crimes where period = 28d
+-- @count domestic_crimes: share_of_domestic, share_of_type, arrest_share
+-- @count arrests: arrest_share
+-- @adds_up primary_type
 
 WITH periods AS (
     SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day

@@ -20,6 +20,14 @@
 -- @column z_from_year_before: 2 * (sqrt(crimes) - sqrt(crimes a year before)): about how many standard deviations the
 --   change is, if crimes come independently.
 -- @column unsettled: 1 where the month ends at most 35 days before the as-of day or after it, else 0. [month]
+-- @chart line month, crimes where period = all
+-- @count crimes: arrest_share
+-- @count arrests: arrest_share
+-- @count violent_crimes
+-- @count property_crimes
+-- @count domestic_crimes
+-- @across change_from_previous_month, change_from_year_before, z_from_year_before
+-- @adds_up month
 
 WITH periods AS (
     SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day

@@ -19,6 +19,11 @@
 -- @column domestic_crimes: Crimes that the city marks as domestic violence. [domestic]
 -- @column arrests: Crimes with an arrest recorded so far. [arrest]
 -- @column arrest_share: Arrests divided by crimes. [arrest]
+-- @chart bars block, crimes where period = 365d
+-- @count crimes: share, crime_types, most_common_type, arrest_share
+-- @count violent_crimes
+-- @count domestic_crimes
+-- @count arrests: arrest_share
 
 WITH periods AS (
     SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day

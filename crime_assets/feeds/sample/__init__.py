@@ -1,12 +1,13 @@
 """A deterministic simulator of a city that behaves like the real Chicago feed. No file, no network, no clock.
 
 What a city holds is decided in `life` (when records appear, change and vanish), `offenses`, `times` and `places` (what,
-when, where), `texts` (how it looks and what is wrong with it), with the figures of `shares`; only what is asked for is
-made here.
+when, where), `texts` (how it looks and what is wrong with it), with the figures of `shares`; `planted` has patterns
+that are no chance. Only what is asked for is made here.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from crime_assets.feeds import History, Record
 from crime_assets.feeds.sample import life, texts
 from crime_assets.feeds.sample.draws import Ints
 from crime_assets.feeds.sample.life import Lives
+from crime_assets.feeds.sample.planted import Planted
 
 _CACHED_MONTHS = 32
 
@@ -32,22 +34,32 @@ class SampleFeed:
     `origin` is the lake's first change day; about `rows` records were published before it, at about 695 crimes a day.
     A record is a function of `seed`, the day it occurred and its number in that day: `origin` and `rows` only say where
     the city begins, `today` only which version of a record is the current one. Change days before `today` are complete.
+    What is `planted` comes on top, or is left out; all other records stay the same.
 
     UsageError if the city's fields are not those of Chicago or the city cannot have that many rows.
     """
 
     name = "sample"
 
-    def __init__(self, city: City, *, origin: date, today: date, rows: int = 250_000, seed: int = 7) -> None:
+    def __init__(
+        self,
+        city: City,
+        *,
+        origin: date,
+        today: date,
+        rows: int = 250_000,
+        seed: int = 7,
+        planted: tuple[Planted, ...] = (),
+    ) -> None:
         if set(city.source_columns) != texts.FIELDS:
             raise UsageError(
                 f"The sample feed only knows Chicago's fields, not those of {city.name}: "
                 "set CRIME_FEED to export or socrata."
             )
         self._today = today
-        self._seed = seed
+        self._name = f"sample {seed}" + (f" planted {zlib.crc32(repr(planted).encode()):08x}" if planted else "")
         self._begin = life.begin(seed, origin, rows)
-        self._month = lru_cache(maxsize=_CACHED_MONTHS)(partial(life.month, seed))
+        self._month = lru_cache(maxsize=_CACHED_MONTHS)(partial(life.month, seed, planted=planted))
 
     def columns(self) -> frozenset[str]:
         """Chicago's fields."""
@@ -105,7 +117,7 @@ class SampleFeed:
             found = self._current(*months[part], 0, life.ordinal(before))
             return pa.Table.from_batches([self._batch(*lives) for lives in found], texts.SCHEMA)
 
-        yield History(f"sample {self._seed} {self._begin} {before}", list(months), read)
+        yield History(f"{self._name} {self._begin} {before}", list(months), read)
 
     def _changed(self, first: date, last: date) -> Iterator[tuple[Lives, Ints, Ints]]:
         """The records of a window of change days, looking only where such records can have occurred."""

@@ -9,11 +9,14 @@ The rules, all of them chance drawn from the record's own key:
 - The bulk re-stamp: on 10 February all records of the calendar year before last get one second.
 - One record in 2,000 is deleted some weeks after it was published. Nothing says so but its absence.
 - A copy repeats the record before it but for the id: a look-alike, or the second victim of a homicide.
+
+What is planted comes after the ordinary records of its day and lives by the same rules.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -21,6 +24,7 @@ import numpy as np
 from crime_assets.core.errors import UsageError
 from crime_assets.feeds.sample import offenses, shares
 from crime_assets.feeds.sample.draws import Draws, Flags, Floats, Ints
+from crime_assets.feeds.sample.planted import Planted, QuietDay, Surge
 
 FIRST_STAMP_DAYS = 7
 """The newest record of a change day occurred this many days before (11-12 on 2018-11-19 in the export of 2018)."""
@@ -30,6 +34,8 @@ NEVER = 2**31
 """A day that does not come."""
 HIDDEN = -(2**62)
 """The stamp of a record that the city does not show: before all others."""
+ANYWHERE = -1
+"""Instead of a block: chance says which."""
 
 _EPOCH = date(1970, 1, 1)
 _ROOM = 4096  # more records than a day ever has
@@ -52,7 +58,10 @@ class Lives:
     """The number whose draws the record shows: its own, or that of the record it repeats."""
     offense: Ints
     """Index into `offenses`, as finally classified."""
+    block: Ints
+    """Index of the block that a planted record is on; ANYWHERE for the others."""
     published: Ints
+    """NEVER if it did not happen because of a quiet day."""
     arrested: Ints
     """From when on an arrest is recorded; NEVER if none is."""
     reclassified: Ints
@@ -104,14 +113,27 @@ def restamp_years(first: date, last: date) -> list[int]:
     return [year - 2 for year in range(first.year, last.year + 1) if first <= date(year, 2, 10) <= last]
 
 
-def month(seed: int, year: int, number: int) -> Lives:
+def month(seed: int, year: int, number: int, planted: Sequence[Planted] = ()) -> Lives:
     """The records that occurred in a month."""
     first, after = date(year, number, 1), date(year + number // 12, number % 12 + 1, 1)
     days = np.arange(ordinal(first), ordinal(after))
-    counts = crimes(seed, days)
+    surges = [pattern for pattern in planted if isinstance(pattern, Surge)]
+    of_day = Draws(seed, days)
+    ends = np.cumsum([crimes(seed, days), *(surge.crimes(of_day, days) for surge in surges)], axis=0)
+    counts = ends[-1]
     day = np.repeat(days, counts)
     place = np.arange(len(day)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return _lived(seed, day, place, restamped=ordinal(date(year + 2, 2, 10)))
+    offense, block = offenses.final(Draws(seed, keys(day, place))), np.full(len(day), ANYWHERE)
+    for surge, start, end in zip(surges, ends[:-1], ends[1:], strict=True):
+        rows = np.flatnonzero((place >= np.repeat(start, counts)) & (place < np.repeat(end, counts)))
+        draws = Draws(seed, keys(day[rows], place[rows]))
+        offense[rows], block[rows] = surge.offenses(draws), surge.blocks(draws, day[rows])
+    lives = _lived(seed, day, place, offense, block, restamped=ordinal(date(year + 2, 2, 10)))
+    for pattern in planted:
+        if isinstance(pattern, QuietDay):
+            left_out = pattern.leaves_out(Draws(seed, keys(day, place)), day)
+            lives = replace(lives, published=np.where(left_out, NEVER, lives.published))
+    return lives
 
 
 def crimes(seed: int, days: Ints) -> Ints:
@@ -157,10 +179,10 @@ def _copies(seed: int, day: Ints, place: Ints, offense: Ints) -> Flags:
     return copy & ~np.roll(copy, 1)
 
 
-def _lived(seed: int, day: Ints, place: Ints, restamped: int) -> Lives:
-    own = offenses.final(Draws(seed, keys(day, place)))
-    source = np.where(_copies(seed, day, place, own), place - 1, place)
-    offense = own[np.arange(len(day)) - (place - source)]
+def _lived(seed: int, day: Ints, place: Ints, own_offense: Ints, own_block: Ints, restamped: int) -> Lives:
+    source = np.where(_copies(seed, day, place, own_offense), place - 1, place)
+    shown = np.arange(len(day)) - (place - source)
+    offense = own_offense[shown]
     draws = Draws(seed, keys(day, source))
     delay = np.minimum(draws.days("delay", _MEAN_DELAY), _MOST_DELAY)
     published = day + FIRST_STAMP_DAYS + np.where(draws.below("on time", shares.ON_TIME), 0, delay)
@@ -177,6 +199,7 @@ def _lived(seed: int, day: Ints, place: Ints, restamped: int) -> Lives:
         number=place,
         source=source,
         offense=offense,
+        block=own_block[shown],
         published=published,
         arrested=np.where(draws.below("arrest", offenses.ARREST[offense]), arrested, NEVER),
         reclassified=edited("reclassified", _RECLASSIFIED),

@@ -23,7 +23,8 @@ _TYPE_OF = np.array([_TYPES.index(row[1]) for row in _TABLE])
 NO_POINT = np.array([float(row[1]) / 10_000 for row in _LOCATIONS])[_TYPE_OF]
 """Share of rows without coordinates."""
 
-_BOUNDS = cumulative(float(row[4]) for row in _TABLE)
+WEIGHTS = np.array([float(row[4]) for row in _TABLE])
+_BOUNDS = cumulative(WEIGHTS)
 _PLACES = [place.rpartition(" ") for row in _LOCATIONS for place in row[2:]]
 LOCATION_DESCRIPTIONS = pa.array([name for name, _, _ in _PLACES])
 # One scale for all types: the shares of type number n lie between n and n + 1.

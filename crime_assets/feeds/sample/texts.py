@@ -67,7 +67,7 @@ def batch(lives: Lives, rows: Ints, stamps: Ints, today: int) -> pa.RecordBatch:
         "domestic": pa.array(draws.below("domestic", offenses.DOMESTIC[offense])),
         "location_description": _location_descriptions(draws, offense),
         **_offense(draws, offense, _ahead(lives.reclassified[rows], today)),
-        **_place(draws, offense, _ahead(lives.relocated[rows], today)),
+        **_place(draws, offense, lives.block[rows], _ahead(lives.relocated[rows], today)),
         DAMAGE: pa.nulls(len(rows), pa.string()),
         RAW: pa.nulls(len(rows), pa.string()),
     }
@@ -114,10 +114,10 @@ def _offense(draws: Draws, final: Ints, to_be_reclassified: Flags) -> _Columns:
     return columns
 
 
-def _place(draws: Draws, offense: Ints, to_be_relocated: Flags) -> _Columns:
+def _place(draws: Draws, offense: Ints, planted_block: Ints, to_be_relocated: Flags) -> _Columns:
     """Where it happened; before its place is corrected a record lies on another block."""
     blocks = places()
-    block = draws.pick("block", blocks.bounds)
+    block = np.where(planted_block == life.ANYWHERE, draws.pick("block", blocks.bounds), planted_block)
     block = np.where(to_be_relocated, (block + 1) % len(blocks.bounds), block)
     columns = {name: blocks.columns[name].take(pa.array(block)) for name in (*PLACE_FIELDS, *POINT_FIELDS)}
     lower_case = pa.array(draws.below("lower case", shares.LOWER_CASE_BLOCK))

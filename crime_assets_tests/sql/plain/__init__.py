@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from crime_assets_tests.sql.plain.kinds import KINDS_OF_CRIME
+from crime_assets_tests.sql.plain.places import PLACES
 from crime_assets_tests.sql.plain.question import Question, Row
 from crime_assets_tests.sql.plain.ten import TEN
+from crime_assets_tests.sql.plain.trends import TRENDS
 
 __all__ = ["Question", "assert_same", "expected"]
 
-FAMILIES: tuple[Mapping[str, Callable[[Question], Iterator[Row]]], ...] = ()
+FAMILIES: tuple[Mapping[str, Callable[[Question], Iterator[Row]]], ...] = (KINDS_OF_CRIME, PLACES, TRENDS)
 """Insight → the rows of its table, `as_of_day` left out, `period` first."""
 
 

@@ -1,0 +1,83 @@
+"""Colors for numbers, and round numbers for axes.
+
+Colors are ColorBrewer's YlGnBu and PuOr (Cynthia Brewer, colorbrewer2.org), which people of any color vision can tell
+apart, in order; unknown and hidden values have colors outside of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SEQUENTIAL = ("#ffffd9", "#d6efb3", "#9fd8b7", "#41b6c4", "#2a7fb8", "#253494")
+"""From few to many."""
+FALL, RISE, STEADY = "#5e3c99", "#b35806", "#7b8794"
+"""Less and more than before, and neither: the ends of PuOr."""
+NOTHING = "#f1f3f5"
+"""Nothing recorded."""
+HIDDEN = "#d2d6dc"
+"""Too few to be shown."""
+_DARK_FROM = 4
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Steps of a color scale: value v has color number i if it is at most `upper[i]`, and more than the one before."""
+
+    upper: tuple[float, ...]
+
+    def color(self, value: float) -> str:
+        """The color of a value."""
+        return SEQUENTIAL[self._index(value)]
+
+    def ink(self, value: float) -> str:
+        """A color for text on it, of enough contrast."""
+        return "#ffffff" if self._index(value) >= _DARK_FROM else "#1f2933"
+
+    def ranges(self) -> list[tuple[str, float, float]]:
+        """(color, above, at most) of every step, from few to many."""
+        return [
+            (SEQUENTIAL[index], self.upper[index - 1] if index else 0.0, top) for index, top in enumerate(self.upper)
+        ]
+
+    def _index(self, value: float) -> int:
+        return next((index for index, top in enumerate(self.upper) if value <= top), len(self.upper) - 1)
+
+
+def classes(values: Sequence[float]) -> Classes:
+    """Steps of about as many values each, at round numbers; fewer steps where there are few values."""
+    found = sorted(value for value in values if value > 0)
+    if not found:
+        return Classes((1.0,))
+    tops: list[float] = []
+    for step in range(1, len(SEQUENTIAL) + 1):
+        top = _rounded_up(found[min(len(found) - 1, math.ceil(step * len(found) / len(SEQUENTIAL)) - 1)])
+        if not tops or top > tops[-1]:
+            tops.append(top)
+    return Classes(tuple(tops))
+
+
+def ticks(low: float, high: float, about: int = 4) -> list[float]:
+    """Round numbers from at most `low` to at least `high`, some `about` of them."""
+    span = (high - low) or 1.0
+    raw = span / about
+    magnitude = 10.0 ** math.floor(math.log10(raw))
+    step = next(magnitude * factor for factor in (1, 2, 5, 10) if magnitude * factor >= raw)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [index * step for index in range(first, max(last, first + 1) + 1)]
+
+
+def number(value: float) -> str:
+    """A number as a person reads it: thousands apart, three digits of fractions at most."""
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _rounded_up(value: float) -> float:
+    """The next number of two digits."""
+    if value <= 10:
+        return float(math.ceil(value)) if value >= 1 else value
+    magnitude = 10 ** (math.floor(math.log10(value)) - 1)
+    return float(math.ceil(value / magnitude) * magnitude)

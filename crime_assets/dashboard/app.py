@@ -1,0 +1,161 @@
+"""The dashboard as a web application: addresses, files, errors, and what a browser may do with its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from crime_assets.cities import City
+from crime_assets.core import keys
+from crime_assets.core.errors import CrimeAssetsError, UsageError
+from crime_assets.dashboard.choice import Choice, read_choice
+from crime_assets.dashboard.figures import TABLES, Figures
+from crime_assets.dashboard.files import WRITERS
+from crime_assets.dashboard.page import page_of
+from crime_assets.dashboard.pictures import Pictures
+from crime_assets.publishing import quality
+from crime_assets.publishing.reading import Extract, Extracts
+from crime_assets.publishing.typeset import png
+from crime_assets.streams import LandingStore
+from crime_assets.streams.inventory import merged_days
+
+_HOSTS = ["127.0.0.1", "localhost"]
+_HEADERS = {
+    # Pages hold texts of a feed: even if one got through, a browser would run nothing of it.
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_PAGES = Environment(
+    loader=PackageLoader("crime_assets.dashboard"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_PAGES.filters["pairs"] = lambda values: [(value, value) for value in values]
+_PAGES.filters["drawn"] = Markup  # Pictures are SVG of our own, whose texts are escaped where they are drawn.
+
+
+class Dashboard:
+    """The pages over the extracts of a landing store; counts below `threshold` are hidden."""
+
+    def __init__(self, landing: LandingStore, city: City, cache: Path, threshold: int) -> None:
+        self._landing = landing
+        self._city = city
+        self._extracts = Extracts(landing, cache)
+        self._threshold = threshold
+
+    def app(self) -> Starlette:
+        """The application."""
+        return Starlette(
+            routes=[
+                Route("/", self._page),
+                Route("/tables", self._tables),
+                Route("/table/{name}.{kind}", self._table),
+                Route("/picture/{name}.{kind}", self._picture),
+                Route("/briefing/{city}/{day}.{kind}", self._briefing),
+                Mount("/static", StaticFiles(packages=[("crime_assets.dashboard", "static")])),
+            ],
+            middleware=[
+                # A page of another site that got a name to lead here would otherwise read what stands here.
+                Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS),
+                Middleware(BaseHTTPMiddleware, dispatch=_with_headers),
+            ],
+            exception_handlers={CrimeAssetsError: _refused},
+        )
+
+    def _page(self, request: Request) -> Response:
+        if not self._extracts.cities():
+            return _html("empty.html", city=self._city.title)
+        choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        figures, pictures = self._of(choice, extract)
+        merged = merged_days(self._landing, choice.city)
+        values = page_of(
+            choice,
+            choices,
+            extract,
+            figures,
+            pictures,
+            quality.latest(self._landing, choice.city),
+            max(merged, default=None),
+        )
+        return _html("page.html", **values)
+
+    def _tables(self, request: Request) -> Response:
+        choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        figures, _ = self._of(choice, extract)
+        return _html("tables.html", choice=choice, about=extract.about, own=TABLES, insights=figures.names())
+
+    def _table(self, request: Request) -> Response:
+        name, kind = request.path_params["name"], request.path_params["kind"]
+        if kind not in WRITERS:
+            raise UsageError(f"Tables can be had as {' and '.join(WRITERS)}, not as {kind[:20]!r}.")
+        choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        figures, _ = self._of(choice, extract)
+        media, write = WRITERS[kind]
+        return _file(write(figures.table(name)), media, f"{choice.city}-{choice.day}-{name}.{kind}")
+
+    def _picture(self, request: Request) -> Response:
+        name, kind = request.path_params["name"], request.path_params["kind"]
+        choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        _, pictures = self._of(choice, extract)
+        file = f"{choice.city}-{choice.day}-{name}.{kind}"
+        match kind:
+            case "svg":
+                return _file(pictures.draw(name).encode(), "image/svg+xml", file)
+            case "png":
+                return _file(png(pictures.draw(name)), "image/png", file)
+        raise UsageError(f"Pictures can be had as svg and png, not as {kind[:20]!r}.")
+
+    def _briefing(self, request: Request) -> Response:
+        city, kind = request.path_params["city"], request.path_params["kind"]
+        if city not in self._extracts.cities() or kind not in ("html", "pdf"):
+            raise UsageError("There is no such briefing: look at the links of the dashboard.")
+        try:
+            day = date.fromisoformat(request.path_params["day"])
+        except ValueError as error:
+            raise UsageError("There is no such day: write it as YYYY-MM-DD.") from error
+        content = self._landing.read(keys.briefing(city, day, kind))
+        if content is None:
+            raise UsageError(f"There is no briefing for {day}: materialize daily_briefing for that day.")
+        return _file(content, {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}[kind], None)
+
+    def _of(self, choice: Choice, extract: Extract) -> tuple[Figures, Pictures]:
+        figures = Figures(extract, choice, self._threshold)
+        return figures, Pictures(figures, extract, self._landing)
+
+
+def _html(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    return HTMLResponse(_PAGES.get_template(template).render(values), status)
+
+
+def _file(content: bytes, media: str, name: str | None) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'} if name else {}
+    return Response(content, media_type=media, headers=headers)
+
+
+def _refused(_: Request, error: Exception) -> Response:
+    """A sentence that says what to do."""
+    return _html("refused.html", 404 if isinstance(error, UsageError) else 503, sentence=str(error))
+
+
+async def _with_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await answer(request)
+    response.headers.update(_HEADERS)
+    return response

@@ -1,0 +1,241 @@
+"""What stands on the page of a choice: the values its template is filled with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from crime_assets.charts.scales import number
+from crime_assets.dashboard.choice import ALL, CLASSES, MAPS, PERIODS, Choice, Choices
+from crime_assets.dashboard.figures import TABLES, Figures
+from crime_assets.dashboard.pictures import Pictures, described
+from crime_assets.publishing.quality import Said
+from crime_assets.publishing.reading import Extract
+from crime_assets.publishing.small_numbers import HIDDEN
+
+_ROWS = 30
+"""Rows of a table that a page shows; its file has them all."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: its text, whether it is a number, and where it leads."""
+
+    text: str
+    is_number: bool = False
+    link: str | None = None
+    mark: str | None = None
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table of a page; `more` is how many rows there are beyond those shown."""
+
+    name: str
+    title: str
+    meaning: str
+    head: list[str]
+    rows: list[list[Cell]]
+    more: int
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture with its table, what it means, and where both can be had as files."""
+
+    name: str
+    title: str
+    meaning: str
+    picture: str
+    table: ShownTable
+
+
+def page_of(
+    choice: Choice,
+    choices: Choices,
+    extract: Extract,
+    figures: Figures,
+    pictures: Pictures,
+    said: list[Said],
+    newest_merged: date | None,
+) -> dict[str, Any]:
+    """The values of the page."""
+    return {
+        "choice": choice,
+        "choices": choices,
+        "about": extract.about,
+        "said": described(choice),
+        "failing": [one for one in said if not one.is_passed],
+        "checks": len(said),
+        "newest_merged": newest_merged if newest_merged and newest_merged > choice.day else None,
+        "numbers": _numbers(figures),
+        "compstat": _table("compstat", _compstat(figures)),
+        "panels": [_panel(name, table, figures, pictures) for name, table in _PANELS if figures.has(table)],
+        "blocks": _table("blocks", _blocks(figures)),
+        "warnings": list(_warnings(figures)),
+        "names": {"period": PERIODS, "offense_class": CLASSES, "map": MAPS},
+        "crumbs": list(_crumbs(choice)),
+        "number": number,
+    }
+
+
+_PANELS = (("map", "areas"), ("trend", "trend"), ("hours", "hours"), ("types", "types"))
+
+
+def _panel(name: str, table: str, figures: Figures, pictures: Pictures) -> Panel:
+    rows = _areas(figures) if table == "areas" else _plain(figures, table)
+    shown = TABLES[table]
+    return Panel(name, shown.title, shown.meaning, pictures.draw(name), _table(table, rows))
+
+
+def _numbers(figures: Figures) -> list[tuple[str, str, str]]:
+    """(what, how many, a sentence) of the figures on top."""
+    rows = {row["offense_class"]: row for row in figures.table("classes").to_pylist()}
+    chosen = rows.get(figures.choice.offense_class, {})
+    found = [("Crimes", _count(chosen, "crimes"), "records that occurred in the period")]
+    if figures.choice.offense_class == ALL:
+        found += [
+            (CLASSES[name].split()[0], _count(rows.get(name, {}), "crimes"), "by FBI code")
+            for name in ("violent", "property")
+        ]
+    share = chosen.get("arrest_share")
+    found.append(("Arrest recorded", "–" if share is None else f"{share:.1%}", "so far; not clearance"))  # noqa: RUF001
+    found.append(("Domestic", _count(chosen, "domestic_crimes"), "as the city marks them"))
+    return found
+
+
+def _compstat(figures: Figures) -> list[dict[str, Cell]]:
+    choice = figures.choice
+    rows: list[dict[str, Cell]] = []
+    if not figures.has("compstat"):
+        return rows
+    for row in figures.table("compstat").to_pylist():
+        district = str(row["district"]) if row["district"] is not None else "not recorded"
+        link = None
+        if choice.district == ALL and row["district"] not in (None, ALL):
+            link = choice.but(district=district, map="beat").link
+        name = Cell(district if choice.district == ALL else CLASSES[row["offense_class"]], link=link)
+        rows.append(
+            {
+                "District" if choice.district == ALL else "Class": name,
+                "28 days": _counted(row, "crimes"),
+                "28 before": _counted(row, "crimes_before"),
+                "Change": _signed(row["change"]),
+                "z": _signed(row["z_before"], 1),
+                "Flag": _flag(row["flag"]),
+                "Year to date": _counted(row, "year_crimes"),
+                "Last year": _counted(row, "year_crimes_before"),
+                "Change to date": _signed(row["year_change"]),
+                "z to date": _signed(row["year_z_before"], 1),
+                "Flag to date": _flag(row["year_flag"]),
+                "Five years": Cell(row["five_years_position"] or "–"),  # noqa: RUF001
+            }
+        )
+    return rows
+
+
+def _areas(figures: Figures) -> list[dict[str, Cell]]:
+    choice = figures.choice
+    level = choice.map if choice.map != "hotspots" else "district"
+    rows = []
+    for row in figures.table("areas").to_pylist():
+        area = row["area"]
+        link = None
+        if level == "district" and area is not None:
+            link = choice.but(district=area, map="beat").link
+        elif level == "beat" and area is not None and choice.district != ALL:
+            link = choice.but(beat=area).link
+        rows.append(
+            {
+                MAPS[level].removesuffix("s"): Cell(area or "not recorded", link=link),
+                "Crimes": _counted(row, "crimes"),
+                "Arrests recorded": _counted(row, "arrests"),
+                "Domestic": _counted(row, "domestic_crimes"),
+            }
+        )
+    return rows
+
+
+def _blocks(figures: Figures) -> list[dict[str, Cell]]:
+    if figures.choice.district == ALL:
+        return []
+    return [
+        {
+            "Block": Cell(row["block"] or "not recorded"),
+            "Crimes": _counted(row, "crimes"),
+            "Arrests recorded": _counted(row, "arrests"),
+            "Last": Cell(str(row["last_day"] or "–")),  # noqa: RUF001
+        }
+        for row in figures.table("blocks").slice(0, _ROWS + 1).to_pylist()
+    ]
+
+
+def _plain(figures: Figures, name: str) -> list[dict[str, Cell]]:
+    """A table as it is, but for the column of what is hidden."""
+    rows = figures.table(name).to_pylist()
+    return [{_words(key): _plain_cell(row, key) for key in row if key != HIDDEN} for row in rows]
+
+
+def _plain_cell(row: Mapping[str, object], key: str) -> Cell:
+    value = row[key]
+    if key.endswith("_share") and value is not None:
+        return Cell(f"{value:.1%}", is_number=True)
+    return _counted(row, key) if isinstance(value, int | float) or value is None else Cell(str(value))
+
+
+def _warnings(figures: Figures) -> Iterator[tuple[str, str]]:
+    """(what, how it is) of what is out of line, the most remarkable first."""
+    alarms = [row for row in figures.insight("early_warning") if row["alarm"] in (1, -1)]
+    for row in sorted(alarms, key=lambda row: -abs(float(str(row["z_expected"] or 0))))[:8]:
+        low, high = number(float(str(row["lower_limit"]))), number(float(str(row["upper_limit"])))
+        yield (
+            f"{str(row['unit_kind']).capitalize()} {row['unit']}",
+            f"{row['crimes']} crimes in 28 days, where its own history leads to {low} to {high}",
+        )
+
+
+def _crumbs(choice: Choice) -> Iterator[tuple[str, str | None]]:
+    """The way from the city to where one is."""
+    yield "City", choice.but(district=ALL, map="district").link if choice.district != ALL else None
+    if choice.district != ALL:
+        yield f"District {choice.district}", choice.but(beat=ALL).link if choice.beat != ALL else None
+    if choice.beat != ALL:
+        yield f"Beat {choice.beat}", None
+
+
+def _table(name: str, rows: list[dict[str, Cell]]) -> ShownTable:
+    shown = TABLES[name]
+    return ShownTable(
+        name,
+        shown.title,
+        shown.meaning,
+        list(rows[0]) if rows else [],
+        [list(row.values()) for row in rows[:_ROWS]],
+        max(0, len(rows) - _ROWS),
+    )
+
+
+def _words(column: str) -> str:
+    return column.replace("_", " ").capitalize()
+
+
+def _count(row: Mapping[str, object], key: str) -> str:
+    value = row.get(key)
+    if value is None:
+        return "too few" if key in str(row.get(HIDDEN) or "").split(", ") else "–"  # noqa: RUF001
+    return number(float(str(value)))
+
+
+def _counted(row: Mapping[str, object], key: str) -> Cell:
+    return Cell(_count(row, key), is_number=True)
+
+
+def _signed(value: object, digits: int = 0) -> Cell:
+    return Cell("–" if value is None else f"{float(str(value)):+,.{digits}f}", is_number=True)  # noqa: RUF001
+
+
+def _flag(value: object) -> Cell:
+    said = {1: ("▲ rise", "rise"), -1: ("▼ fall", "fall")}.get(int(str(value)) if value is not None else 0)
+    return Cell(said[0], mark=said[1]) if said else Cell("")

@@ -1,0 +1,60 @@
+// A choice or a link to another one changes the page in place; without scripts both work by loading it.
+"use strict";
+
+const usual = { period: "28d", offense_class: "all", district: "all", beat: "all", map: "district" };
+
+function chosen(form) {
+  const query = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) {
+    if (value !== usual[name]) query.set(name, value);
+  }
+  return `/?${query}`;
+}
+
+let asked = 0;
+
+async function show(address, isNew) {
+  const mine = ++asked;
+  const focused = document.activeElement && document.activeElement.id;
+  document.body.classList.add("waiting");
+  try {
+    const answer = await fetch(address);
+    const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (mine !== asked) return;
+    if (!found.getElementById("choice")) {
+      location.assign(address);
+      return;
+    }
+    for (const id of ["choice", "content"]) document.getElementById(id).replaceWith(found.getElementById(id));
+    document.querySelector("header nav").replaceWith(found.querySelector("header nav"));
+    document.title = found.title;
+    if (isNew) history.pushState(null, "", address);
+    document.getElementById("announced").textContent = `Now shown: ${document.title}`;
+    const again = focused && document.getElementById(focused);
+    if (again) again.focus({ preventScroll: true });
+  } catch {
+    location.assign(address);
+  } finally {
+    if (mine === asked) document.body.classList.remove("waiting");
+  }
+}
+
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form#choice");
+  if (form) show(chosen(form), true);
+});
+
+document.addEventListener("submit", (event) => {
+  if (event.target.id !== "choice") return;
+  event.preventDefault();
+  show(chosen(event.target), true);
+});
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href^='/?']");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  show(link.getAttribute("href"), true);
+});
+
+addEventListener("popstate", () => show(location.pathname + location.search, false));

@@ -1,0 +1,103 @@
+"""The dashboard's extract: all that is shown of one as-of day, in one DuckDB file of the landing store.
+
+One file, so that a reader has either the whole old one or the whole new one. What stands in it are plain tables: the
+day's insights, and those of sql/extract, from which any choice of period, class, district and beat is added up. Small
+numbers are in it: they are hidden when something is shown, not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crime_assets.cities import City
+from crime_assets.core import keys
+from crime_assets.core.insights import Insight, load_insights
+from crime_assets.core.sql import SQL_DIRECTORY
+from crime_assets.engines import Engine
+from crime_assets.lakehouse.duck import connection, identifier, literal
+from crime_assets.lakehouse.insights import rows_of_day
+from crime_assets.lakehouse.lake import Lake
+from crime_assets.publishing.cells import cells_of
+from crime_assets.streams import LandingStore
+
+KEPT_DAYS = 35
+"""As-of days that can be chosen in the dashboard; older ones are forgotten, the newest kept."""
+ABOUT = "about"
+"""Table with the one row that `About` says."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What an extract is of; `newest_crime` is the newest day with a crime in the last two years, if any."""
+
+    city: str
+    title: str
+    as_of_day: date
+    last_complete_day: date
+    newest_crime: date | None
+    crimes: int
+
+
+@lru_cache
+def cubes() -> tuple[Insight, ...]:
+    """The statements of sql/extract."""
+    return load_insights(SQL_DIRECTORY / "extract")
+
+
+def write_extract(
+    lake: Lake, landing: LandingStore, engine: Engine, city: City, insights: tuple[Insight, ...], day: date
+) -> dict[str, int]:
+    """Make the extract of an as-of day from the lake, in place of what was there; rows by table."""
+    tables = {cube.name: engine.insight(cube, day) for cube in cubes()}
+    for insight in insights:
+        rows = rows_of_day(lake, city, insight, day)
+        if rows is not None:
+            tables[insight.table] = rows
+    tables["cells"] = cells_of(tables["blocks"])
+    landing.write(keys.extract(city.name, day), _packed(lake.staging, tables, _about(city, day, tables)))
+    for old in days(landing, city)[KEPT_DAYS:]:
+        landing.delete(keys.extract(city.name, old))
+    return {name: rows.num_rows for name, rows in tables.items()}
+
+
+def days(landing: LandingStore, city: City) -> list[date]:
+    """The as-of days that there are extracts of, newest first."""
+    found = (keys.extract_day(item.key) for item in landing.list(keys.extracts_prefix(city.name)))
+    return sorted((day for day in found if day is not None), reverse=True)
+
+
+def _about(city: City, day: date, tables: Mapping[str, pa.Table]) -> About:
+    places, occurred = tables["places"], tables["days"].column("occurred_on")
+    everything = places.filter(pc.equal(places.column("period"), "all")).column("crimes")
+    return About(
+        city=city.name,
+        title=city.title,
+        as_of_day=day,
+        last_complete_day=city.last_complete_day(day),
+        newest_crime=pc.max(occurred).as_py(),
+        crimes=pc.sum(everything).as_py() or 0,
+    )
+
+
+def _packed(staging: Path, tables: Mapping[str, pa.Table], about: About) -> bytes:
+    """A DuckDB file with the tables, as bytes."""
+    staging.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=staging, prefix="extract-") as scratch:
+        path = Path(scratch, "extract.duckdb")
+        with connection(Path(scratch)) as con:
+            con.execute("SET preserve_insertion_order = true")
+            con.execute(f"ATTACH {literal(str(path))} AS extract")
+            for name, rows in {**tables, ABOUT: pa.Table.from_pylist([asdict(about)])}.items():
+                con.register("incoming", rows)
+                con.execute(f"CREATE TABLE extract.{identifier(name)} AS FROM incoming")
+                con.unregister("incoming")
+            con.execute("DETACH extract")
+        return path.read_bytes()

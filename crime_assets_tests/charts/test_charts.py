@@ -1,0 +1,188 @@
+"""Pictures: well-formed SVG that says the numbers it was given, whatever texts it was given."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from crime_assets.charts.bars import bars
+from crime_assets.charts.heat import heat
+from crime_assets.charts.lines import Point, line
+from crime_assets.charts.maps import Area, Dot, draw
+from crime_assets.charts.scales import HIDDEN, NOTHING, SEQUENTIAL, classes, number, ticks
+from crime_assets.charts.small import small_chart
+from crime_assets.core.insights import Chart
+
+HOSTILE = '<script>alert("1")</script> & \'"'
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parsed(svg: str) -> ElementTree.Element:
+    return ElementTree.fromstring(svg)
+
+
+def texts(svg: str) -> list[str]:
+    return [found.text or "" for found in parsed(svg).iter(f"{SVG}text")]
+
+
+def said(svg: str) -> list[str]:
+    return [found.text or "" for found in parsed(svg).iter(f"{SVG}title")][1:]
+
+
+def fills(svg: str, tag: str) -> list[str | None]:
+    return [found.get("fill") for found in parsed(svg).iter(f"{SVG}{tag}")]
+
+
+def test_bars_are_as_long_as_their_values() -> None:
+    svg = bars("Crimes", ["a", "b", "c"], [10, 40, 0])
+    widths = [float(found.get("width") or 0) for found in parsed(svg).iter(f"{SVG}rect")][1:]
+    assert widths[1] == pytest.approx(4 * widths[0], abs=0.02)
+    assert widths[2] == 0
+    assert texts(svg) == ["a", "10", "b", "40", "c", "0"]
+
+
+def test_bars_below_zero_go_to_the_left_and_have_another_color() -> None:
+    svg = bars("Change", ["a", "b"], [-20, 10])
+    _, down, up = parsed(svg).iter(f"{SVG}rect")
+    assert float(down.get("x") or 0) + float(down.get("width") or 0) == pytest.approx(float(up.get("x") or 0))
+    assert down.get("fill") != up.get("fill")
+    assert texts(svg)[1::2] == ["-20", "+10"]
+
+
+@pytest.mark.parametrize("values", [[], [None], [None, None], [0], [-5], [1e9, 3], [0.25]])
+def test_bars_of_anything(values: list[float | None]) -> None:
+    svg = bars("Crimes", [f"{n}" for n in range(len(values))], values)
+    assert ("not shown" in " ".join(texts(svg))) == (None in values)
+
+
+def test_hidden_values_are_never_zero() -> None:
+    assert "not shown" in texts(bars("Crimes", ["a"], [None]))
+    svg = heat("Hours", ["Mon"], ["0", "1"], {("Mon", "0"): None, ("Mon", "1"): 7})
+    assert fills(svg, "rect")[1:3] == [HIDDEN, SEQUENTIAL[0]]
+    assert said(svg) == ["Mon, 0: too few to be shown", "Mon, 1: 7"]
+
+
+def test_what_is_missing_from_a_heat_map_is_nothing() -> None:
+    svg = heat("Hours", ["Mon"], ["0", "1"], {("Mon", "1"): 7})
+    assert fills(svg, "rect")[1] == NOTHING
+
+
+def test_a_line_goes_through_its_points_and_shades_what_is_not_settled() -> None:
+    points = [Point("a", 50), Point("b", 100), Point("c", 25, 100, is_settled=False)]
+    svg = line("Trend", points)
+    known, expected = (found.get("d") or "" for found in parsed(svg).iter(f"{SVG}path"))
+    heights = [float(y) for y in re.findall(r",([0-9.]+)", known)]
+    assert heights[1] < heights[0] < heights[2]
+    assert [float(y) for y in re.findall(r",([0-9.]+)", expected)] == [heights[1], heights[1]]
+    assert "still filling up" in texts(svg)
+    assert said(svg)[-1] == "c: 25, about 100 expected when all is known"
+
+
+def test_a_hidden_point_interrupts_the_line() -> None:
+    svg = line("Trend", [Point("a", 5), Point("b", 6), Point("c", None), Point("d", 7), Point("e", 8)])
+    assert len(list(parsed(svg).iter(f"{SVG}path"))) == 2
+
+
+@pytest.mark.parametrize("points", [[], [Point("a", None)], [Point("a", 0)], [Point("a", 3, 4, is_settled=False)]])
+def test_a_line_of_anything(points: list[Point]) -> None:
+    parsed(line("Trend", points))
+
+
+SQUARE = [(-87.7, 41.8), (-87.6, 41.8), (-87.6, 41.9), (-87.7, 41.9)]
+OTHER = [(longitude + 0.1, latitude) for longitude, latitude in SQUARE]
+
+
+def test_areas_have_the_color_of_their_number_and_lead_on() -> None:
+    steps = classes([10.0, 100.0])
+    svg = draw("Map", [Area("A", [SQUARE], 10, "/?a=1&b=2"), Area("B", [OTHER], 100), Area("C", [OTHER], None)], steps)
+    assert fills(svg, "path") == [SEQUENTIAL[0], steps.color(100), HIDDEN]
+    (link,) = parsed(svg).iter(f"{SVG}a")
+    assert link.get("href") == "/?a=1&b=2"
+    assert link.get("aria-label") == "A: 10"
+    assert said(svg) == ["A: 10", "B: 100", "C: too few to be shown"]
+
+
+def test_a_map_is_true_to_shape() -> None:
+    """A degree of longitude is shorter than one of latitude, by the cosine of the latitude."""
+    path = next(parsed(draw("Map", [Area("A", [SQUARE], 1)], classes([1.0]))).iter(f"{SVG}path")).get("d") or ""
+    corners = [tuple(map(float, pair.split())) for pair in re.findall(r"[ML]([0-9.]+ [0-9.]+)", path)]
+    width, height = corners[1][0] - corners[0][0], corners[0][1] - corners[2][1]
+    assert width / height == pytest.approx(0.745, abs=0.003)
+
+
+def test_a_map_of_nothing_says_so() -> None:
+    assert texts(draw("Map", [], classes([]))) == ["There is no place to draw here."]
+    parsed(draw("Map", [], classes([]), [Dot("a", -87.7, 41.8, 0)]))
+
+
+def test_texts_of_the_feed_stay_texts() -> None:
+    pictures = [
+        bars(HOSTILE, [HOSTILE], [1]),
+        heat(HOSTILE, [HOSTILE], [HOSTILE], {(HOSTILE, HOSTILE): 1}),
+        line(HOSTILE, [Point(HOSTILE, 1)]),
+        draw(HOSTILE, [Area(HOSTILE, [SQUARE], 1, HOSTILE, label=HOSTILE)], classes([1.0])),
+    ]
+    for svg in pictures:
+        assert not list(parsed(svg).iter(f"{SVG}script"))
+        assert "<script" not in svg
+        assert parsed(svg).get("aria-label") == HOSTILE
+
+
+@pytest.mark.parametrize(
+    ("values", "upper"),
+    [
+        ([], (1.0,)),
+        ([0, 0], (1.0,)),
+        ([3], (3.0,)),
+        ([1, 2, 3, 4, 5, 6], (1, 2, 3, 4, 5, 6)),
+        ([5, 5, 5, 5], (5.0,)),
+        ([1234, 8, 95, 612], (8, 95, 620, 1300)),
+    ],
+)
+def test_steps_end_at_round_numbers(values: list[float], upper: tuple[float, ...]) -> None:
+    assert classes(values).upper == upper
+
+
+def test_every_value_has_a_color_and_more_is_never_paler() -> None:
+    values = [float(value**2) for value in range(1, 60)]
+    colors = [SEQUENTIAL.index(classes(values).color(value)) for value in values]
+    assert colors == sorted(colors)
+    assert set(colors) == set(range(6))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0, 100, [0, 50, 100]), (0, 7, [0, 2, 4, 6, 8]), (-3, 9, [-5, 0, 5, 10]), (0, 0, [0, 0.5])],
+)
+def test_ticks_are_round_and_hold_all(low: float, high: float, expected: list[float]) -> None:
+    assert ticks(low, high) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (1234567, "1,234,567"), (2.5, "2.5"), (0.12345, "0.123"), (1234.56, "1,234.6")]
+)
+def test_numbers_as_people_read_them(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+ROWS = [
+    {"period": "28d", "district": "001", "hour": 0, "day": 1, "crimes": 5, "unsettled": 0},
+    {"period": "28d", "district": None, "hour": 1, "day": 1, "crimes": 9, "unsettled": 1},
+    {"period": "all", "district": "002", "hour": 0, "day": 2, "crimes": 70, "unsettled": 0},
+]
+
+
+def test_a_small_chart_shows_the_rows_that_are_asked_for() -> None:
+    svg = small_chart(Chart("bars", ("district", "crimes"), (("period", "28d"),)), ROWS)
+    assert texts(svg) == ["001", "5", "not recorded", "9"]
+    assert parsed(svg).get("aria-label") == "Crimes by district (28d)"
+    assert said(svg) == []
+
+
+def test_a_small_chart_of_each_kind() -> None:
+    assert "still filling up" in texts(small_chart(Chart("line", ("hour", "crimes"), (("period", "28d"),)), ROWS))
+    svg = small_chart(Chart("heat", ("day", "hour", "crimes"), ()), ROWS)
+    assert len(fills(svg, "rect")[1:]) >= 4
+    parsed(small_chart(Chart("bars", ("district", "crimes"), (("period", "none"),)), ROWS))

@@ -1,0 +1,179 @@
+"""The dashboard's addresses: what they answer to what nobody should ask, and how their tables count."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pyarrow as pa
+import pytest
+
+from crime_assets.core import keys
+from crime_assets.dashboard.files import as_csv
+from crime_assets.profiles import Profile
+from crime_assets.publishing.extract import write_extract
+from crime_assets_tests.build import envelope, export_profile, record
+from crime_assets_tests.dashboard.serving import served
+from crime_assets_tests.lakehouse.lakes import merge
+
+DAY = date(2024, 1, 31)
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    """Forty crimes of two districts and of none, without an insight."""
+    found = export_profile(tmp_path_factory.mktemp("app") / "lake", "none.csv")
+    found.begin(DAY)
+    merge(
+        found.lake,
+        *(
+            envelope(record(number, f"{DAY}", "2024-01-20", district=("001", "011", None)[number % 3]), f"{DAY}")
+            for number in range(40)
+        ),
+    )
+    write_extract(found.lake, found.landing, found.engine, found.city, (), DAY)
+    return found
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return self.content.decode()
+
+
+Get = Callable[..., Answer]
+
+
+def asker(address: str) -> Get:
+    def get(path: str, method: str = "GET", **headers: str) -> Answer:
+        """The path as it is written: a client with manners would put it in order first."""
+        connection = HTTPConnection(urlsplit(address).netloc)
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        found = Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        connection.close()
+        return found
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def get(profile: Profile) -> Iterator[Get]:
+    with served(profile, profile.lake.home / "cache") as address:
+        yield asker(address)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "city=atlantis",
+        "city=../chicago",
+        "day=2024-02-01",
+        "day=yesterday",
+        "day=2024-01-31'--",
+        "period=1d",
+        "offense_class=arson",
+        "district=999",
+        "district=011'%20OR%201=1%20--",
+        "map=globe",
+        "district=" + "9" * 5000,
+        "district=%00",
+        "district=%ff",
+    ],
+)
+def test_what_is_not_there_is_refused_with_a_sentence(get: Get, query: str) -> None:
+    for path in ("/", "/tables", "/table/areas.csv", "/picture/map.svg"):
+        answer = get(f"{path}?{query}")
+        assert answer.status == 404
+        assert "choose another" in answer.text
+        assert len(answer.text) < 2_000
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/table/crimes.csv",
+        "/table/about.csv",
+        "/table/places.csv",
+        "/table/insight_compstat.csv",
+        "/table/compstat.csv",
+        "/table/areas.exe",
+        "/picture/areas.svg",
+        "/picture/map.jpg",
+        "/briefing/chicago/2024-01-31.html",
+        "/briefing/chicago/x.html",
+        "/briefing/chicago/2024-01-31.exe",
+        "/briefing/atlantis/2024-01-31.html",
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/nothing",
+    ],
+)
+def test_addresses_that_lead_nowhere(get: Get, path: str) -> None:
+    assert get(path).status == 404
+
+
+def test_a_sentence_is_no_markup(get: Get) -> None:
+    answer = get(f"/?city={quote('<b>x</b>')}")
+    assert "<b>x" not in answer.text
+    assert "&lt;b&gt;x" in answer.text
+
+
+def test_nobody_else_s_page_can_read_or_frame_it(get: Get) -> None:
+    assert get("/", Host="evil.example").status == 400
+    answer = get("/")
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_nothing_can_be_posted(get: Get) -> None:
+    assert get("/", "POST").status == 405
+
+
+def test_a_page_without_compstat_still_shows_the_rest(get: Get) -> None:
+    """Insights may be younger than an extract, or fail."""
+    answer = get("/")
+    assert answer.status == 200
+    assert "There is nothing to compare yet." in answer.text
+
+
+def test_those_without_a_district_can_be_chosen(get: Get) -> None:
+    answer = get("/table/classes.csv?district=none")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [(row["offense_class"], row["crimes"]) for row in rows] == [("all", "13"), ("property", "13")]
+
+
+def test_a_briefing_is_handed_out(get: Get, profile: Profile) -> None:
+    key = keys.briefing("chicago", DAY, "pdf")
+    profile.landing.write(key, b"%PDF-1.7")
+    answer = get("/briefing/chicago/2024-01-31.pdf")
+    profile.landing.delete(key)
+    assert (answer.content, answer.headers["content-type"]) == (b"%PDF-1.7", "application/pdf")
+
+
+def test_a_spreadsheet_takes_no_text_for_a_formula() -> None:
+    texts = ["=1+1", "+1", "-1", "@x", "\tx", "001XX", None, "", "a=b"]
+    table = pa.table({"block": texts, "change": pa.array([-3] * len(texts))})
+    rows = list(csv.DictReader(io.StringIO(as_csv(table).decode())))
+    assert [row["block"] for row in rows] == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "001XX", "", "", "a=b"]
+    assert {row["change"] for row in rows} == {"-3"}
+
+
+def test_a_dashboard_over_nothing(tmp_path: Path) -> None:
+    with served(export_profile(tmp_path / "lake", "none.csv"), tmp_path / "cache") as address:
+        get = asker(address)
+        assert "No figures yet" in get("/").text
+        assert get("/table/areas.csv").status == 404
+        assert get("/tables").status == 404

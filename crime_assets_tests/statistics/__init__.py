@@ -1,0 +1,1 @@
+"""Statistics: what is called remarkable is, and chance alone is called so no more often than stated."""

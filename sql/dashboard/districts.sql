@@ -1,0 +1,4 @@
+-- The districts that records have.
+SELECT DISTINCT coalesce(district, 'none') AS place
+FROM places
+ORDER BY place

@@ -1,0 +1,129 @@
+-- How much crime each community area has, by class of offense: counts, rank, the area against the city, and weight.
+-- The feed has no population, so the rate against the city is against the mean area, not per resident: an area where
+-- many people work, shop or pass through leads without being more dangerous to any of them. Severity is the sum of
+-- weights that sql/parts/severity.sql states and that can be changed there: a judgment, not a measurement. The city
+-- publishes with a lag and late records arrive for weeks, so 28d must not be set against older periods of the same
+-- length.
+--
+-- @column as_of_day: Change day up to which the figures know.
+-- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column offense_class: violent or property index crime, other, or all.
+-- @column area_rank: 1 for the most crimes of the class; ties in the order of the areas' numbers; NULL where the area
+--   is not recorded. [community_area, occurred_on, offense_class]
+-- @column community_area: Number of the community area, of all that occur in the lake; NULL where it is not recorded.
+--   [community_area]
+-- @column crimes: Records of the class that occurred there in the period. [occurred_on, offense_class]
+-- @column share: Crimes divided by all crimes of the class in the city. [occurred_on, offense_class]
+-- @column city_average: Mean crimes of the class over the areas with a number. [community_area, occurred_on,
+--   offense_class]
+-- @column ratio_to_city: Crimes divided by that mean; NULL where the area is not recorded. [community_area,
+--   occurred_on, offense_class]
+-- @column location_quotient: Share of the class among the crimes of the area, divided by its share among those of the
+--   city: above 1 where the class is more of what happens than elsewhere. [community_area, occurred_on, offense_class]
+-- @column severity: Sum of the weights of the crimes, by FBI code. [occurred_on, offense_class]
+-- @column severity_share: Severity divided by that of all crimes of the class in the city. [occurred_on, offense_class]
+-- @column severity_rank: 1 for the most severity in the class; ties in the order of the areas' numbers; NULL where the
+--   area is not recorded. [community_area, occurred_on, offense_class]
+-- @chart bars community_area, crimes where period = 28d, offense_class = all
+-- @count crimes: share, ratio_to_city, location_quotient, severity, severity_share
+-- @adds_up community_area, offense_class
+
+WITH counted AS (
+    SELECT
+        community_area,
+        offense_class,
+        fbi_code,
+        count(*) FILTER (WHERE occurred_on >= CAST(date_add('day', -27, :as_of_day) AS DATE)) AS crimes_28d,
+        count(*) FILTER (WHERE occurred_on >= CAST(date_add('day', -364, :as_of_day) AS DATE)) AS crimes_365d,
+        count(*) AS crimes_all
+    FROM crimes
+    WHERE occurred_on <= :as_of_day
+    GROUP BY community_area, offense_class, fbi_code
+),
+
+weighed AS (
+    SELECT
+        counted.community_area,
+        counted.offense_class,
+        counted.crimes_28d,
+        counted.crimes_365d,
+        counted.crimes_all,
+        coalesce(severity.weight, lightest.weight) AS weight
+    FROM counted
+    LEFT JOIN severity ON severity.fbi_code = counted.fbi_code
+    CROSS JOIN (SELECT min(weight) AS weight FROM severity) AS lightest
+),
+
+by_period AS (
+    SELECT '28d' AS period, community_area, offense_class, weight, crimes_28d AS crimes FROM weighed
+    UNION ALL
+    SELECT '365d' AS period, community_area, offense_class, weight, crimes_365d AS crimes FROM weighed
+    UNION ALL
+    SELECT 'all' AS period, community_area, offense_class, weight, crimes_all AS crimes FROM weighed
+),
+
+-- Every area has all classes: where nothing of a class was recorded, its crimes are 0. Weights have decimals that sums
+-- in DOUBLE would round in the order of the rows.
+cells AS (
+    SELECT
+        by_period.period,
+        by_period.community_area,
+        classes.offense_class,
+        CAST(
+            sum(CASE WHEN classes.offense_class IN ('all', by_period.offense_class) THEN by_period.crimes ELSE 0 END)
+            AS BIGINT
+        ) AS crimes,
+        sum(
+            CASE
+                WHEN classes.offense_class IN ('all', by_period.offense_class) THEN by_period.crimes * by_period.weight
+                ELSE 0
+            END
+        ) AS severity
+    FROM by_period
+    CROSS JOIN (VALUES ('all'), ('violent'), ('property'), ('other')) AS classes (offense_class)
+    GROUP BY by_period.period, by_period.community_area, classes.offense_class
+),
+
+beside AS (
+    SELECT
+        period,
+        offense_class,
+        CASE WHEN community_area IS NOT NULL THEN 1 ELSE 0 END AS named,
+        community_area,
+        crimes,
+        severity,
+        sum(crimes) OVER (PARTITION BY period, offense_class) AS class_crimes,
+        sum(severity) OVER (PARTITION BY period, offense_class) AS class_severity,
+        max(CASE WHEN offense_class = 'all' THEN crimes END) OVER (PARTITION BY period, community_area) AS area_crimes,
+        sum(CASE WHEN offense_class = 'all' THEN crimes END) OVER (PARTITION BY period) AS city_crimes,
+        CAST(
+            sum(CASE WHEN community_area IS NOT NULL THEN crimes END)
+                OVER (PARTITION BY period, offense_class) AS DOUBLE
+        ) / NULLIF(count(community_area) OVER (PARTITION BY period, offense_class), 0) AS city_average
+    FROM cells
+)
+
+SELECT
+    :as_of_day AS as_of_day,
+    period,
+    offense_class,
+    CASE
+        WHEN named = 1 THEN row_number() OVER (
+            PARTITION BY period, offense_class ORDER BY named DESC, crimes DESC, community_area NULLS LAST
+        )
+    END AS area_rank,
+    community_area,
+    crimes,
+    CAST(crimes AS DOUBLE) / NULLIF(class_crimes, 0) AS share,
+    city_average,
+    CASE WHEN named = 1 THEN crimes / NULLIF(city_average, 0) END AS ratio_to_city,
+    CAST(crimes * city_crimes AS DOUBLE) / NULLIF(area_crimes * class_crimes, 0) AS location_quotient,
+    CAST(severity AS DOUBLE) AS severity,
+    CAST(severity AS DOUBLE) / NULLIF(CAST(class_severity AS DOUBLE), 0) AS severity_share,
+    CASE
+        WHEN named = 1 THEN row_number() OVER (
+            PARTITION BY period, offense_class ORDER BY named DESC, severity DESC, community_area NULLS LAST
+        )
+    END AS severity_rank
+FROM beside
+ORDER BY period, offense_class, area_rank NULLS LAST

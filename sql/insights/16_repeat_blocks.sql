@@ -1,0 +1,123 @@
+-- On which blocks the same kind of crime happened again: at least three crimes of an offense category on at least two
+-- days of the period, the blocks with the most repeats first.
+-- A block is dozens of addresses, so a repeat is seldom known to be the same victim; the city hides the last two digits
+-- of the number and shifts the coordinates, and deriving the exact address is against its terms of use. Long streets of
+-- shops and large buildings lead because many people pass there, and where there are many crimes some follow each other
+-- by chance: whether they come closer together than chance would have it is what near_repeat tests. Several records of
+-- one day can be one event, so they are no repeat. Blocks that differ only in upper and lower case are one, unless they
+-- have letters beyond ASCII. The last week or so of either period is not published yet.
+--
+-- @column as_of_day: Change day up to which the figures know.
+-- @column period: 28d or 365d; each ends on the as-of day.
+-- @column repeat_rank: 1 for the most repeats, then the most crimes; ties in alphabetical order.
+--   [block, occurred_on, primary_type]
+-- @column block: Block in upper case; as it was published where it has letters beyond ASCII. [block]
+-- @column beat: Police beat of most of the crimes, the first of those that tie; NULL where none is known. [beat]
+-- @column primary_type: Offense category. [primary_type]
+-- @column crimes: Records of the category on the block in the period, at least 3.
+-- @column days: Different days on which they occurred, at least 2. [occurred_on]
+-- @column repeats_within_14_days: Of those days, how many came 1 to 14 days after the one before.
+--   [block, occurred_on, primary_type]
+-- @column mean_days_between: Days from the first to the last, divided by one less than the different days. [occurred_on]
+-- @column first_day: First of those days. [occurred_on]
+-- @column last_day: Last of those days. [occurred_on]
+-- @column days_since_last: Days from the last one to the as-of day. [occurred_on]
+-- @chart bars block, repeats_within_14_days where period = 28d
+-- @count crimes: days, repeats_within_14_days, mean_days_between
+
+WITH periods AS (
+    SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
+    UNION ALL
+    SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day
+),
+
+-- Engines put letters beyond ASCII into upper case each in its own way.
+named AS (
+    SELECT
+        CASE WHEN regexp_like(block, '[^ -~]') THEN block ELSE upper(block) END AS block,
+        beat,
+        primary_type,
+        occurred_on
+    FROM crimes
+    WHERE block IS NOT NULL AND primary_type IS NOT NULL
+),
+
+of_day AS (
+    SELECT periods.period, named.block, named.primary_type, named.occurred_on, named.beat, count(*) AS crimes
+    FROM periods
+    JOIN named ON named.occurred_on BETWEEN periods.first_day AND :as_of_day
+    GROUP BY periods.period, named.block, named.primary_type, named.occurred_on, named.beat
+),
+
+-- Two beats on one day make two rows of it, with no day between them.
+followed AS (
+    SELECT
+        period,
+        block,
+        primary_type,
+        occurred_on,
+        crimes,
+        date_diff(
+            'day',
+            lag(occurred_on) OVER (PARTITION BY period, block, primary_type ORDER BY occurred_on),
+            occurred_on
+        ) AS days_after
+    FROM of_day
+),
+
+repeated AS (
+    SELECT
+        period,
+        block,
+        primary_type,
+        CAST(sum(crimes) AS BIGINT) AS crimes,
+        count(DISTINCT occurred_on) AS days,
+        count(*) FILTER (WHERE days_after BETWEEN 1 AND 14) AS repeats,
+        min(occurred_on) AS first_day,
+        max(occurred_on) AS last_day
+    FROM followed
+    GROUP BY period, block, primary_type
+    HAVING sum(crimes) >= 3 AND count(DISTINCT occurred_on) >= 2
+),
+
+beats AS (
+    SELECT period, block, primary_type, beat, sum(crimes) AS crimes
+    FROM of_day
+    WHERE beat IS NOT NULL
+    GROUP BY period, block, primary_type, beat
+),
+
+ranked_beats AS (
+    SELECT
+        period,
+        block,
+        primary_type,
+        beat,
+        row_number() OVER (PARTITION BY period, block, primary_type ORDER BY crimes DESC, beat) AS beat_rank
+    FROM beats
+)
+
+SELECT
+    :as_of_day AS as_of_day,
+    repeated.period,
+    row_number() OVER (
+        PARTITION BY repeated.period
+        ORDER BY repeated.repeats DESC, repeated.crimes DESC, repeated.block, repeated.primary_type
+    ) AS repeat_rank,
+    repeated.block,
+    ranked_beats.beat,
+    repeated.primary_type,
+    repeated.crimes,
+    repeated.days,
+    repeated.repeats AS repeats_within_14_days,
+    CAST(date_diff('day', repeated.first_day, repeated.last_day) AS DOUBLE) / (repeated.days - 1) AS mean_days_between,
+    repeated.first_day,
+    repeated.last_day,
+    date_diff('day', repeated.last_day, :as_of_day) AS days_since_last
+FROM repeated
+LEFT JOIN ranked_beats
+    ON ranked_beats.period = repeated.period
+    AND ranked_beats.block = repeated.block
+    AND ranked_beats.primary_type = repeated.primary_type
+    AND ranked_beats.beat_rank = 1
+ORDER BY repeated.period, repeat_rank

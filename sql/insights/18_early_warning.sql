@@ -1,0 +1,79 @@
+-- Which beats and community areas are out of line with their own history: the last 28 complete days against the 13
+-- windows of 28 days before.
+-- What to expect of a unit is its share of the city's crimes in these windows, of the city's crimes now: the season and
+-- late reporting touch the whole city and cancel, and so does a rise of the whole city, which compstat shows instead.
+-- The control limits are those of Poisson's distribution, made wider by the chance in the history itself and by as much
+-- as units of that kind have varied more than Poisson's from window to window (a negative binomial distribution); on
+-- each side a unit in line passes them about once in a thousand times. Hundreds of units are watched, so expect the
+-- alarms that false_alarms says by chance alone, and look whether an alarm stays tomorrow. It says that something is
+-- different, not why: a festival, a new way of recording or a moved boundary does it too. Windows that begin before the
+-- lake's first record are not used; with fewer than three there are no limits and no alarms, nor while nothing at all
+-- is recorded. A unit with little history or none has wide limits, so that two records under a mistaken number are no
+-- alarm. Records without the unit are left out. The greatest rise comes first, units with fewer than ten crimes last.
+--
+-- @column as_of_day: Change day up to which the figures know.
+-- @column period: Always 28d, here the 28 days that end on the last complete day.
+-- @column unit_kind: beat or community area.
+-- @column unit: Beat, or number of the community area. [beat, community_area]
+-- @column crimes: Records of the unit in the period. [occurred_on]
+-- @column expected_crimes: Its share of history_crimes of all units of its kind, times their crimes in the period; NULL
+--   without history. [beat, community_area, occurred_on]
+-- @column lower_limit: The smallest number of crimes that is no alarm; 0 where few are no alarm either.
+--   [beat, community_area, occurred_on]
+-- @column upper_limit: The largest number of crimes that is no alarm. [beat, community_area, occurred_on]
+-- @column z_expected: 2 * (sqrt(crimes) - sqrt(expected_crimes)): about how many standard deviations crimes are off, if
+--   they come independently. [beat, community_area, occurred_on]
+-- @column alarm: 1 above the upper limit, -1 below the lower limit, else 0. [beat, community_area, occurred_on]
+-- @column history_crimes: Records of the unit in the windows before. [occurred_on]
+-- @column windows: Windows of 28 days before the period that are used, at most 13. [occurred_on]
+-- @column dispersion: By how much units of that kind varied more than Poisson's: the variance is mean + dispersion *
+--   mean squared. [beat, community_area, occurred_on]
+-- @column false_alarms: Alarms to expect in all units of that kind if none was out of line.
+--   [beat, community_area, occurred_on]
+-- @chart bars unit, z_expected where unit_kind = beat
+-- @count crimes: z_expected, alarm
+-- @count history_crimes: expected_crimes, lower_limit, upper_limit, z_expected, alarm
+-- @adds_up unit_kind, unit
+-- @python early_warning
+
+WITH known AS (
+    SELECT
+        beat,
+        CAST(community_area AS VARCHAR) AS community_area,
+        CAST(date_diff('day', occurred_on, :last_complete_day) AS BIGINT) AS days_before
+    FROM crimes
+    WHERE occurred_on <= :last_complete_day
+),
+
+-- Window 0 is the period, 1 the 28 days before it, and so on.
+recent AS (
+    SELECT beat, community_area, CAST(floor(CAST(days_before AS DOUBLE) / 28) AS BIGINT) AS window_number
+    FROM known
+    WHERE days_before < 14 * 28
+),
+
+units AS (
+    SELECT 'beat' AS unit_kind, beat AS unit, window_number FROM recent WHERE beat IS NOT NULL
+    UNION ALL
+    SELECT 'community area' AS unit_kind, community_area AS unit, window_number
+    FROM recent
+    WHERE community_area IS NOT NULL
+),
+
+-- Whole windows that the lake covers, the period not counted: the day of its first record belongs to them.
+covered AS (
+    SELECT CAST(floor(CAST(max(days_before) + 1 AS DOUBLE) / 28) AS BIGINT) - 1 AS windows FROM known
+)
+
+SELECT
+    :as_of_day AS as_of_day,
+    units.unit_kind,
+    units.unit,
+    units.window_number,
+    count(*) AS crimes,
+    CASE WHEN max(covered.windows) > 13 THEN 13 WHEN max(covered.windows) < 0 THEN 0 ELSE max(covered.windows) END
+        AS windows
+FROM units
+CROSS JOIN covered
+GROUP BY units.unit_kind, units.unit, units.window_number
+ORDER BY units.unit_kind, units.unit, units.window_number

@@ -1,0 +1,72 @@
+-- How complete the last days are: what is known of each of the last 91 days, and what will be known in the end.
+-- The share is learnt from the change days that the lake has pulled itself, of the last 56, by when records of each age
+-- came. With few change days it is rough; a lag with change_days 0 is taken as one that brings nothing. In the end
+-- means by the 90th day after; what comes later is not foreseen. Days of which the city has published nothing yet (the
+-- last seven in Chicago) have completeness 0 and no expected number. Before a change day was pulled completeness is
+-- NULL. A trend should be drawn as unsettled where unsettled is 1.
+-- Delays can look longer or shorter than they are: where past change days are pulled afterwards, or a portal export is
+-- replayed, an edited record shows only with its last stamp, as if it had come then; an edit that moves the day of a
+-- crime moves its delay; a day with which nothing recent came counts as not pulled, even if the city published nothing
+-- then.
+--
+-- @column as_of_day: Change day up to which the figures know.
+-- @column period: 90d; the as-of day and the 90 days before it.
+-- @column days_since: How many days before the as-of day.
+-- @column occurred_on: The day on which the crimes occurred.
+-- @column crimes: Records of the day known so far.
+-- @column completeness: Share of the records known by the 90th day after that is known so many days after, to six
+--   decimals; NULL before the first change day was pulled. [change_day]
+-- @column expected_crimes: Crimes divided by completeness; NULL where nothing is complete. [change_day]
+-- @column still_expected: Expected crimes less crimes. [change_day]
+-- @column first_published_in_window: Records that came so many days after they occurred, in the change days learnt
+--   from. [change_day]
+-- @column change_days: How many change days it was learnt from at this lag. [change_day]
+-- @column unsettled: 1 where completeness is below 0.98 or NULL, else 0. [change_day]
+-- @chart line days_since, completeness
+-- @count crimes: expected_crimes, still_expected
+-- @count first_published_in_window
+
+WITH counted AS (
+    SELECT occurred_on, count(*) AS crimes
+    FROM crimes
+    WHERE occurred_on BETWEEN CAST(date_add('day', -90, :as_of_day) AS DATE) AND :as_of_day
+    GROUP BY occurred_on
+),
+
+days AS (
+    SELECT
+        days_since,
+        CAST(date_add('day', CAST(-days_since AS INTEGER), :as_of_day) AS DATE) AS occurred_on,
+        completeness,
+        first_published,
+        change_days
+    FROM completeness
+),
+
+known AS (
+    SELECT
+        days.days_since,
+        days.occurred_on,
+        coalesce(counted.crimes, 0) AS crimes,
+        days.completeness,
+        CAST(coalesce(counted.crimes, 0) AS DOUBLE) / NULLIF(days.completeness, 0) AS expected_crimes,
+        days.first_published,
+        days.change_days
+    FROM days
+    LEFT JOIN counted ON counted.occurred_on = days.occurred_on
+)
+
+SELECT
+    :as_of_day AS as_of_day,
+    '90d' AS period,
+    days_since,
+    occurred_on,
+    crimes,
+    completeness,
+    expected_crimes,
+    expected_crimes - crimes AS still_expected,
+    first_published AS first_published_in_window,
+    change_days,
+    CASE WHEN completeness >= 0.98 THEN 0 ELSE 1 END AS unsettled
+FROM known
+ORDER BY days_since
