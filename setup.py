@@ -24,7 +24,10 @@ setup(
     description="City crime records as a trustworthy lakehouse: Dagster, Iceberg, DuckDB",
     python_requires=">=3.11",
     packages=find_packages(include=["crime_assets", "crime_assets.*"]),
-    package_data={"crime_assets.dashboard": ["templates/*.html", "static/*"]},
+    package_data={
+        "crime_assets.dashboard": ["templates/*.html", "static/*"],
+        "crime_assets.briefing": ["templates/*"],
+    },
     install_requires=[
         "dagster",
         "dagster-webserver",

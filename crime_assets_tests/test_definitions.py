@@ -24,10 +24,12 @@ TOKEN = "S3cret-app-t0ken"
 
 # asset · from · group · kinds · partitions · backfill · automation
 ASSETS = """
+boundaries · - · publishing · json socrata · - · - · -
 crime_deliveries · raw_crime_batches · pull · json python · daily · one run · -
 crime_history · - · lake · iceberg python · - · - · -
 crime_reconciliation · crimes · lake · duckdb iceberg python · - · - · -
 crimes · crime_deliveries crime_history · lake · duckdb iceberg python · daily · one run · -
+daily_briefing · dashboard_extract · publishing · file html pdf · daily · one run · follows
 dashboard_extract · {insights} · publishing · duckdb file · daily · one run · follows
 insight_compstat · crimes · insights · iceberg sql · daily · one run · follows
 insight_crime_by_district · crimes · insights · iceberg sql · daily · one run · follows
@@ -73,11 +75,13 @@ JOBS = {
     "merge_change_day": {"crime_deliveries", "crimes"},
     "backfill_change_days": {"raw_crime_batches", "crime_deliveries", "crimes"},
     "reconcile_with_source": {"crime_reconciliation"},
+    "fetch_boundaries": {"boundaries"},
     "upkeep": {"lake_compaction", "lake_expiry", "lake_orphans"},
-    "run_change_day": {"raw_crime_batches", "crime_deliveries", "crimes", *INSIGHTS, "dashboard_extract"},
+    "run_change_day": {"raw_crime_batches", "crime_deliveries", "crimes", *INSIGHTS, "dashboard_extract", "daily_briefing"},
 }
 
 AUTOMATION = """
+fetch_boundaries_monthly · fetch_boundaries · RUNNING · 0 3 1 * * America/Chicago
 insights_follow_crimes · sensor · RUNNING · every 30 s
 landing_objects · sensor · RUNNING · every 30 s
 pull_change_day_daily · pull_change_day · RUNNING · 0 2 * * * America/Chicago

@@ -22,7 +22,7 @@ def test_a_release_has_the_statements_inside(tmp_path: Path) -> None:
     ]
     subprocess.run(build, cwd=PROJECT, check=True, capture_output=True, timeout=120)
 
-    asked = "from crime_assets.core import sql; print(sql.SQL_DIRECTORY, len(sql.load_insights()))"
+    asked = "from crime_assets.core import insights, sql; print(sql.SQL_DIRECTORY, len(insights.load_insights()))"
     answer = subprocess.run(
         [sys.executable, "-c", asked],
         cwd=tmp_path,
@@ -33,6 +33,10 @@ def test_a_release_has_the_statements_inside(tmp_path: Path) -> None:
         timeout=120,
     )
     assert answer.stdout.split() == [str(tmp_path / "crime_assets" / "sql"), str(len(load_insights()))]
+    pages = PROJECT / "crime_assets" / "dashboard"
+    for kind in ("templates", "static"):
+        names = {path.name for path in (pages / kind).iterdir()}
+        assert {path.name for path in (tmp_path / "crime_assets" / "dashboard" / kind).iterdir()} == names
     files = {path.relative_to(SQL_DIRECTORY) for path in SQL_DIRECTORY.rglob("*.sql")}
     inside = tmp_path / "crime_assets" / "sql"
     assert {path.relative_to(inside) for path in inside.rglob("*.sql")} == files

@@ -83,6 +83,8 @@ class TestSettings:
             "CRIME_ENGINE": "spark",
             "CRIME_SAMPLE_ROWS": "1000",
             "CRIME_SAMPLE_SEED": "0",
+            "CRIME_BOUNDARIES": "/data/maps",
+            "CRIME_SMALL_NUMBERS": "0",
             "DAGSTER_HOME": "/somewhere/dagster",
         }
         settings = Settings.from_environment(environment)
@@ -95,6 +97,8 @@ class TestSettings:
             engine="spark",
             sample_rows=1_000,
             sample_seed=0,
+            boundaries="/data/maps",
+            small_numbers=0,
             dagster_home=Path("/somewhere/dagster"),
         )
         defaults = Settings()
@@ -102,7 +106,7 @@ class TestSettings:
         assert all(getattr(settings, name) != getattr(defaults, name) for name in names)
 
     def test_a_variable_set_to_nothing_is_not_set(self) -> None:
-        names = "PROFILE HOME CITY FEED EXPORT ENGINE SAMPLE_ROWS SAMPLE_SEED".split()
+        names = "PROFILE HOME CITY FEED EXPORT ENGINE SAMPLE_ROWS SAMPLE_SEED BOUNDARIES".split()
         nothing = {f"CRIME_{name}": "" for name in names} | {"SOCRATA_APP_TOKEN": ""}
         assert Settings.from_environment(nothing) == Settings.from_environment({})
 
@@ -269,11 +273,11 @@ class TestCalendar:
         assert (other.state, other.first_change_day) == (settled, date(2024, 1, 2))
 
     def test_the_sample_city_reaches_back_from_the_settled_day(self, tmp_path: Path) -> None:
-        made = profile(tmp_path, sample_rows=2_000)
+        made = profile(tmp_path, sample_rows=20_000)
         before = made.feed
         made.begin(date(2024, 1, 10))
         assert made.feed is not before
-        assert read_history(made.feed, date(2024, 1, 10)).num_rows == pytest.approx(2_000, rel=0.03)
+        assert read_history(made.feed, date(2024, 1, 10)).num_rows == pytest.approx(20_000, rel=0.03)
         again = profile(tmp_path, "2024-01-25T12:00:00", sample_rows=9_999, sample_seed=1)
         first, second = (
             {record["id"]: record for record in feed.changes(date(2024, 1, 10), date(2024, 1, 10))}

@@ -112,7 +112,9 @@ def plain_rows(pattern: str) -> pd.DataFrame:
             "latitude": latitude,
             "longitude": pd.to_numeric(raw["Longitude"]).mask(unknown),
         }
-    ).astype({"block": object, "primary_type": object, "location_description": object, "district": object, "beat": object})
+    ).astype(
+        {"block": object, "primary_type": object, "location_description": object, "district": object, "beat": object}
+    )
 
 
 def test_rows_ids_and_quarantine(home: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from crime_assets.assets import crime_deliveries, crimes, insights, publishing, raw_crime_batches, upkeep
+from crime_assets.assets.boundaries import boundaries
 from crime_assets.assets.crime_history import crime_history
 from crime_assets.assets.crime_reconciliation import crime_reconciliation
 from crime_assets.cities import City
@@ -23,5 +24,6 @@ def build(
         crime_reconciliation,
         *(insights.build(insight, days, city) for insight in insight_files),
         *publishing.build(days, insight_files),
+        boundaries,
         *upkeep.build(insight_files),
     ]

@@ -11,9 +11,11 @@ RUN = "run_change_day"
 BACKFILL = "backfill_change_days"
 RECONCILE = "reconcile_with_source"
 UPKEEP = "upkeep"
+BOUNDARIES = "fetch_boundaries"
 
 _PULLED = dg.AssetSelection.assets("raw_crime_batches")
 _MERGED = dg.AssetSelection.assets("crime_deliveries", "crimes")
+_BOUNDARIES = dg.AssetSelection.assets("boundaries")
 
 
 def build() -> dg.Definitions:
@@ -21,7 +23,8 @@ def build() -> dg.Definitions:
     history = dg.AssetSelection.assets("crime_history")
     upkeep = dg.AssetSelection.groups("upkeep")
     reconciliation = dg.AssetSelection.assets("crime_reconciliation")
-    everything_daily = _PULLED | _MERGED | dg.AssetSelection.groups("insights", "publishing")
+    # No day depends on the portal's maps: what is wrong with them must not stop one.
+    everything_daily = _PULLED | _MERGED | (dg.AssetSelection.groups("insights", "publishing") - _BOUNDARIES)
     jobs = [
         dg.define_asset_job(LOAD_HISTORY, history, description="Load the source's history, once."),
         dg.define_asset_job(PULL, _PULLED, description="Pull one change day."),
@@ -32,5 +35,6 @@ def build() -> dg.Definitions:
         dg.define_asset_job(RUN, everything_daily, description="One change day from feed to dashboard."),
         dg.define_asset_job(RECONCILE, reconciliation, description="Hold the lake against its source."),
         dg.define_asset_job(UPKEEP, upkeep, description="Keep the tables small and quick to read."),
+        dg.define_asset_job(BOUNDARIES, _BOUNDARIES, description="Fetch the shapes of the city's areas, for maps."),
     ]
     return dg.Definitions(jobs=jobs)

@@ -1,8 +1,9 @@
-"""What happens daily and weekly, by the city's own clock."""
+"""What happens daily, weekly and monthly, by the city's own clock."""
 
 import dagster as dg
 
-from crime_assets.automation.jobs import PULL, RECONCILE, UPKEEP
+from crime_assets.assets.boundaries import NOTHING_TO_FETCH
+from crime_assets.automation.jobs import BOUNDARIES, PULL, RECONCILE, UPKEEP
 from crime_assets.profiles import Profile
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import merged_days
@@ -13,7 +14,12 @@ CATCH_UP_DAYS = 14
 
 def build(days: dg.DailyPartitionsDefinition, timezone: str) -> list[dg.ScheduleDefinition]:
     """All schedules, on by default."""
-    return [_daily_pull(days, timezone), _nightly_upkeep(timezone), _weekly_reconciliation(timezone)]
+    return [
+        _daily_pull(days, timezone),
+        _nightly_upkeep(timezone),
+        _weekly_reconciliation(timezone),
+        _monthly_boundaries(timezone),
+    ]
 
 
 def _daily_pull(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.ScheduleDefinition:
@@ -77,3 +83,20 @@ def _weekly_reconciliation(timezone: str) -> dg.ScheduleDefinition:
         return dg.RunRequest()
 
     return weekly_reconciliation
+
+
+def _monthly_boundaries(timezone: str) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"{BOUNDARIES}_monthly",
+        job_name=BOUNDARIES,
+        cron_schedule="0 3 1 * *",
+        execution_timezone=timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Fetches the shapes of the city's areas, on the first of a month at 03:00 city time.",
+    )
+    def monthly_boundaries(profile: dg.ResourceParam[Profile]) -> dg.RunRequest | dg.SkipReason:
+        if profile.boundaries is None:
+            return dg.SkipReason(NOTHING_TO_FETCH)
+        return dg.RunRequest()
+
+    return monthly_boundaries

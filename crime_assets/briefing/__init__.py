@@ -1,5 +1,6 @@
 """The daily briefing: what changed, on one page to read on a phone or on paper, without a network.
 
-`changes` picks what is worth reading, `pages` puts it on a page of HTML and of PDF. All numbers come from the figures of
-the dashboard, and so with small numbers hidden.
+`tables` has what a briefing is made of, small numbers hidden; `changes` picks what is worth reading and puts it into
+words; `contents` says what stands on the page, `pages` makes HTML and PDF of it, `writing` puts these where people find
+them. Nothing here reads the lake: all numbers are those of the dashboard's extract.
 """

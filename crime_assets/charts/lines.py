@@ -71,7 +71,7 @@ def _axes(points: Sequence[Point], scale: Sequence[float], step: float, unit: fl
         found.append(text(number(value), _LEFT - 8, y + 4, text_anchor="end", fill=FAINT_INK))
     every = max(1, -(-len(points) // _LABELS))
     for index in range(0, len(points), every):
-        anchor = "start" if index == 0 else "middle"
+        anchor = "start" if index == 0 else "end" if index > len(points) - every / 2 else "middle"
         x = _LEFT + index * step
         found.append(text(points[index].label, x, _HEIGHT - 14, text_anchor=anchor, fill=FAINT_INK))
     return found

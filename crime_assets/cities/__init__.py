@@ -18,6 +18,16 @@ Kind = Literal["text", "flag", "object"]
 
 
 @dataclass(frozen=True)
+class Boundaries:
+    """Where the portal has the shapes of a city's areas of one kind, as GeoJSON."""
+
+    dataset: str
+    """Four-by-four id of the dataset."""
+    name_property: str
+    """Property of a feature with the area's code."""
+
+
+@dataclass(frozen=True)
 class City:
     """A city's feed, described. All names of source fields are the API's own (`case_number`, not `Case Number`)."""
 
@@ -53,6 +63,8 @@ class City:
     """Districts that may appear, those no longer on the map included."""
     bounding_box: tuple[float, float, float, float] = (-90.0, -180.0, 90.0, 180.0)
     """South, west, north, east."""
+    boundaries: Mapping[str, Boundaries] = field(default_factory=dict)
+    """Code column of `crimes` → where the shapes of its areas are; maps of other columns are drawn of cells."""
 
     def last_complete_day(self, as_of_day: date) -> date:
         """The last day of which the city has published nearly all by then: it has had a second change day."""

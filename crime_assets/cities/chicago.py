@@ -1,6 +1,6 @@
 """Chicago: "Crimes - 2001 to Present", https://data.cityofchicago.org/d/ijzp-q8t2 (columns as published in 2025)."""
 
-from crime_assets.cities import City, Kind
+from crime_assets.cities import Boundaries, City, Kind
 
 _TEXT_COLUMNS = (
     "id case_number date block iucr primary_type description location_description beat district ward "
@@ -49,4 +49,11 @@ CITY = City(
     # 013, 021 and 023 were closed in 2012; 031 and 061 are not on the map but in the data.
     districts=frozenset(f"{n:03d}" for n in (*range(1, 26), 31, 61)),
     bounding_box=(41.6, -87.95, 42.05, -87.5),
+    # The tables behind the portal's maps "Boundaries - Police Districts (current)", fthy-xz3r, "Boundaries - Police
+    # Beats (current)", aerh-rz74, and "Boundaries - Community Areas".
+    boundaries={
+        "district": Boundaries("24zt-jpfn", "dist_num"),
+        "beat": Boundaries("n9it-hstw", "beat_num"),
+        "community_area": Boundaries("igwz-8jzy", "area_numbe"),
+    },
 )

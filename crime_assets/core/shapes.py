@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,9 @@ def simplified(areas: Mapping[str, Sequence[Ring]], tolerance: float) -> dict[st
     """The areas with as few points as keep every border within `tolerance` (meters) of where it was.
 
     A border of two areas is simplified once and stays the border of both: rings are cut where borders meet, and each
-    piece is simplified by itself (Douglas-Peucker). Rings come out without a repeated end, coordinates with five
-    decimals. Rings too small to be seen are left out, unless an area has no larger one; an area smaller than the
-    grid has none.
+    piece is simplified by itself (Douglas-Peucker). Rings come out without a repeated end and run the way
+    they ran, coordinates have five decimals. Rings too small to be seen are left out, unless an area has no larger
+    one; an area smaller than the grid has none.
     """
     lines = {name: [line for ring in rings if len(line := _on_grid(ring)) >= _LEAST] for name, rings in areas.items()}
     borders = _Borders(lines, tolerance)
@@ -64,16 +65,17 @@ class _Borders:
             return self._island(ring)
         turned = ring[cuts[0] :] + ring[: cuts[0] + 1]
         ends = [*(cut - cuts[0] for cut in cuts), len(ring)]
-        pieces = (self._piece(turned[first : last + 1]) for first, last in zip(ends, ends[1:], strict=False))
+        pieces = (self._piece(turned[first : last + 1]) for first, last in pairwise(ends))
         return tuple(point for piece in pieces for point in piece[:-1])
 
     def _island(self, ring: _Line) -> _Line:
         """A ring that meets no other, or one other all around: from its least point to the farthest one and back."""
         start = ring.index(min(ring))
         turned = ring[start:] + ring[: start + 1]
-        turned = min(turned, turned[::-1])
-        far = int(np.argmax(_lengths((np.array(turned) - turned[0]) * self._scale)))
-        return self._piece(turned[: far + 1])[:-1] + self._piece(turned[far:])[:-1]
+        around = min(turned, turned[::-1])
+        far = int(np.argmax(_lengths((np.array(around) - around[0]) * self._scale)))
+        thinned = self._piece(around[: far + 1])[:-1] + self._piece(around[far:])[:-1]
+        return thinned if around == turned else thinned[::-1]
 
     def _piece(self, line: _Line) -> _Line:
         """A piece of border with fewer points, the same whichever of its two areas asks."""
@@ -106,7 +108,9 @@ def _steps(ring: _Line) -> Iterator[tuple[_Point, _Point]]:
     return zip(ring, ring[1:] + ring[:1], strict=True)
 
 
-def _distances(points: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+def _distances(
+    points: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """How far each point is from the stretch between two others."""
     along, off = end - start, points - start
     square = float(along @ along)

@@ -67,8 +67,8 @@ def _layer(document: Document) -> Layer:
     for name, rings in small.items():
         if not rings:
             raise FeedError(
-                f"Area {name} of {document.place} is smaller than a meter: look at it on a map and put sound GeoJSON "
-                "there; what was fetched before stays in use."
+                f"{document.place} has an area {name} smaller than a meter: what was fetched before stays in use; to "
+                "replace it, set CRIME_BOUNDARIES to a directory with sound GeoJSON."
             )
     return Layer(document.place, small, _points(areas.values()))
 
@@ -131,6 +131,7 @@ class PortalBoundaries:
                 media_type = answer.headers.get("Content-Type", "")
                 if "json" not in media_type.lower():
                     raise TransientError(f"its answer was {judge.clean(media_type)!r}, not GeoJSON")
+                # As compressed as it comes: who opens it does so no further than it may be long.
                 return _first_bytes(answer.raw.stream(_CHUNK, decode_content=False))
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise TransientError(f"it was silent for {self.timeout:g} s") from error

@@ -5,12 +5,15 @@ Documents are hostile until they are read: nothing of them is taken for granted,
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from crime_assets.cities import City
 from crime_assets.core.errors import FeedError, SourceMoved
@@ -24,6 +27,7 @@ MOST_POINTS = 250_000
 
 _MARGIN = 0.05
 """Degrees, about five kilometers, that shapes may reach beyond the city's bounding box."""
+_LEAST_CORNERS = 4
 _GZIP = b"\x1f\x8b"
 _NAME = re.compile(r"[A-Za-z0-9]{1,16}")
 
@@ -63,8 +67,8 @@ class Document:
                             raise _Unusable(f"it has more than {MOST_POINTS} points")
         except _Unusable as error:
             raise FeedError(
-                f"{self.place} holds no shapes of the city's {self.layer} layer that can be used, {error}: "
-                "look at it on a map and put sound GeoJSON there; what was fetched before stays in use."
+                f"{self.place} holds no shapes that can be used, {error}: what was fetched before stays in use; to "
+                "replace it, set CRIME_BOUNDARIES to a directory with sound GeoJSON."
             ) from error
         return {name: list(found[name]) for name in sorted(found)}
 
@@ -87,25 +91,31 @@ class Document:
                 f"Feature {number} of {self.place} has no property {wanted!r} that would name it: put what names the "
                 f"{self.layer} layer now in cities/{self.city.name}.py."
             )
-        name = str(properties[wanted])
+        value = properties[wanted]
+        name = str(value) if type(value) in (str, int) else ""
         if not _NAME.fullmatch(name):
             raise _Unusable(f"feature {number} has a name that is no code")
         return name.zfill(self.city.code_widths.get(self.layer, 0))
 
     def _ring(self, corners: object, number: int) -> Ring:
-        if not isinstance(corners, list) or len(corners) < 4 or corners[0] != corners[-1]:
-            raise _Unusable(f"feature {number} has a ring that is not closed or of fewer than four points")
-        return tuple(self._point(corner, number) for corner in corners)
+        if not isinstance(corners, list):
+            raise _Unusable(f"feature {number} has a ring that is no list of points")
+        ring = tuple(self._point(corner, number) for corner in corners)
+        if len(ring) < _LEAST_CORNERS or ring[0] != ring[-1]:
+            raise _Unusable(f"feature {number} has a ring of fewer than four points or one that is not closed")
+        return ring
 
     def _point(self, corner: object, number: int) -> tuple[float, float]:
         south, west, north, east = self.city.bounding_box
         match corner:
-            # Neither NaN nor infinity lies between two numbers.
-            case [int() | float() as x, int() | float() as y, *_] if (
-                west - _MARGIN <= x <= east + _MARGIN and south - _MARGIN <= y <= north + _MARGIN
-            ):
+            case [x, y] | [x, y, _] if _is_between(x, west, east) and _is_between(y, south, north):
                 return float(x), float(y)
         raise _Unusable(f"feature {number} has a point that is no longitude and latitude in {self.city.title}")
+
+
+def _is_between(value: object, least: float, most: float) -> TypeGuard[float]:
+    """Whether it is a number from the one to the other, or not far beyond; NaN and infinity are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and least - _MARGIN <= value <= most + _MARGIN
 
 
 def _polygons(geometry: object, number: int) -> Iterator[list[object]]:
@@ -127,13 +137,11 @@ def _rings(polygon: object, number: int) -> list[object]:
 def _plain(content: bytes) -> bytes:
     """The content with gzip undone, told by the first bytes."""
     if content.startswith(_GZIP):
-        member = zlib.decompressobj(wbits=31)
         try:
-            content = member.decompress(content, MOST_BYTES + 1)
-        except zlib.error as error:
-            raise _Unusable("it is no sound gzip") from error
-        if not member.eof and len(content) <= MOST_BYTES:
-            raise _Unusable("it is cut off")
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+                content = file.read(MOST_BYTES + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise _Unusable("it is no whole gzip") from error
     if len(content) > MOST_BYTES:
         raise _Unusable(f"it is larger than {MOST_BYTES >> 20} MiB")
     return content

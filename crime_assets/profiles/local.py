@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ from crime_assets.streams import LandingStore, Stream
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from crime_assets.feeds.boundaries import BoundarySource
     from crime_assets.lakehouse.writers import Writer
     from crime_assets.notices import Notices
 
@@ -119,6 +121,18 @@ class Profile:
                     seed=state.sample_seed,
                     planted=planted.around(origin),
                 )
+
+    @property
+    def boundaries(self) -> BoundarySource | None:
+        """Where the city's boundaries are fetched from; None where they are not."""
+        wanted = self.settings.boundaries or ("portal" if self.settings.feed == "socrata" else "")
+        if not wanted or not self.city.boundaries:
+            return None
+        from crime_assets.feeds.boundaries import DirectoryBoundaries, PortalBoundaries
+
+        if wanted == "portal":
+            return PortalBoundaries(self.city, app_token=self.settings.app_token or None)
+        return DirectoryBoundaries(Path(wanted))
 
     @property
     def notices(self) -> Notices | None:

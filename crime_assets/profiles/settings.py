@@ -72,6 +72,7 @@ class Settings:
     sample_rows: int = 250_000
     sample_seed: int = 7
     small_numbers: int = 5
+    boundaries: str = ""
     dagster_home: Path | None = None
     aws: AwsSettings | None = None
 
@@ -95,6 +96,7 @@ class Settings:
             sample_rows=_whole_number(environment, "CRIME_SAMPLE_ROWS", cls.sample_rows),
             small_numbers=_whole_number(environment, "CRIME_SMALL_NUMBERS", cls.small_numbers),
             sample_seed=_whole_number(environment, "CRIME_SAMPLE_SEED", cls.sample_seed),
+            boundaries=_boundaries(environment),
             dagster_home=Path(environment["DAGSTER_HOME"]) if environment.get("DAGSTER_HOME") else None,
             aws=_aws(environment, engine) if is_aws else None,
         )
@@ -177,6 +179,12 @@ def _whole_number(environment: Mapping[str, str], name: str, default: int) -> in
     if not re.fullmatch("[0-9]{1,18}", text):
         raise UsageError(f"{name}={text[:40]} is no whole number: set it to one, such as {default}.")
     return int(text)
+
+
+def _boundaries(environment: Mapping[str, str]) -> str:
+    """`portal`, a whole path, or nothing."""
+    text = environment.get("CRIME_BOUNDARIES", "")
+    return text if text in ("", "portal") else str(_directory(environment, "CRIME_BOUNDARIES", Path()))
 
 
 def _directory(environment: Mapping[str, str], name: str, default: Path) -> Path:

@@ -56,11 +56,13 @@ def write_extract(
     lake: Lake, landing: LandingStore, engine: Engine, city: City, insights: tuple[Insight, ...], day: date
 ) -> dict[str, int]:
     """Make the extract of an as-of day from the lake, in place of what was there; rows by table."""
-    tables = {cube.name: engine.insight(cube, day) for cube in cubes()}
-    for insight in insights:
-        rows = rows_of_day(lake, city, insight, day)
-        if rows is not None:
-            tables[insight.table] = rows
+    # All of one state of the lake: nobody merges meanwhile.
+    with lake.writing():
+        tables = {cube.name: engine.insight(cube, day) for cube in cubes()}
+        for insight in insights:
+            rows = rows_of_day(lake, city, insight, day)
+            if rows is not None:
+                tables[insight.table] = rows
     tables["cells"] = cells_of(tables["blocks"])
     landing.write(keys.extract(city.name, day), _packed(lake.staging, tables, _about(city, day, tables)))
     for old in days(landing, city)[KEPT_DAYS:]:

@@ -33,7 +33,7 @@ def _crimes(days: int) -> list[dict[str, object]]:
     for number in range(days):
         day = str(DAYS[number])
         crimes |= {number: record(number, day, f"2023-{1 + number:02}-05", arrest=True)}
-        crimes |= {100 + number: record(100 + number, day, "2024-01-12")}
+        crimes |= {100 + number: record(100 + number, day, "2024-01-12", iucr="0910")}
         crimes |= {200 + number: record(200 + number, day, ward="somewhere")}
     return list(crimes.values())
 

@@ -12,10 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from crime_assets.core.insights import load_insights
+from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.feeds import Record
 from crime_assets.feeds.sample import SampleFeed, planted
 from crime_assets.feeds.sample.places import places
+from crime_assets.lakehouse.history import load_history
+from crime_assets.lakehouse.lake import Lake
 from crime_assets.profiles import Profile, Settings
+from crime_assets.statistics import finished
 from crime_assets_tests.build import CHICAGO, clock_at
 from crime_assets_tests.feeds.histories import read_history
 
@@ -25,6 +30,7 @@ HOT_SPOT, CHAIN, RISE, QUIET_DAY = planted.around(ORIGIN)
 PLANTED = (HOT_SPOT, CHAIN, RISE, QUIET_DAY)
 ROWS = 66_000
 """Rows of more than ninety days, so of all that is planted."""
+FINDERS = ("hotspots", "repeat_blocks", "near_repeat", "early_warning", "reporting_delay")
 Patterns = tuple[planted.Planted, ...]
 
 
@@ -135,7 +141,7 @@ class TestWhatIsThere:
         for surge, here in zip(surges, (HOT_SPOT, CHAIN, RISE), strict=True):
             assert (surge.name, surge.spots, surge.a_day) == (here.name, here.spots, here.a_day)
             assert surge.first_day - here.first_day == surge.last_day - here.last_day == timedelta(days=100)
-        assert quiet.day == ORIGIN + timedelta(days=90)
+        assert quiet.day == ORIGIN + timedelta(days=95)
 
 
 class TestNothingElse:
@@ -191,6 +197,71 @@ class TestWhateverIsAsked:
         assert counts[date(2025, 11, 1)] != city(()).month_counts(until)[date(2025, 11, 1)]
         everyone = {int(id) for patterns in ((), PLANTED) for id in shown(patterns)["id"].to_pylist()}
         assert feed.present(everyone) == {int(id) for id in records} != everyone
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[Record]]]:
+    """Insight → its rows with what is planted and without, at the end of a lake's first week."""
+    found: dict[str, list[list[Record]]] = {name: [] for name in FINDERS}
+    for patterns in (PLANTED, ()):
+        lake = Lake(tmp_path_factory.mktemp("lake") / "lake")
+        load_history(lake, CHICAGO, city(patterns, rows=110_000), TODAY, "run")
+        engine = DuckDBEngine(lake, CHICAGO)
+        for insight in load_insights():
+            if insight.name in FINDERS:
+                rows = finished(insight, engine.insight(insight, TODAY - timedelta(days=1)))
+                found[insight.name].append(rows.to_pylist())
+    return found
+
+
+class TestTheyAreFound:
+    """By the insights; and where nothing is planted, nothing is found."""
+
+    def test_the_hot_spot(self, answers: dict[str, list[list[Record]]]) -> None:
+        def hottest(rows: list[Record]) -> Record:
+            thefts = [row for row in rows if (row["period"], row["offense_class"]) == ("28d", "property")]
+            return max(thefts, key=lambda row: row["z_score"])
+
+        with_it, without_it = map(hottest, answers["hotspots"])
+        place = places().columns
+        latitude, longitude = (float(place[name][HOT_SPOT.spots[0][0]].as_py()) for name in ("latitude", "longitude"))
+        assert with_it["is_hot"] == 1
+        assert with_it["latitude"] == pytest.approx(latitude, abs=0.004)
+        assert with_it["longitude"] == pytest.approx(longitude, abs=0.005)
+        assert without_it["latitude"] != pytest.approx(latitude, abs=0.01)
+        first, *_ = answers["repeat_blocks"][0]
+        blocks = {place["block"][block].as_py() for block in HOT_SPOT.spots[0]}
+        assert (first["primary_type"], first["block"] in blocks) == ("THEFT", True)
+
+    def test_the_near_repeats(self, answers: dict[str, list[list[Record]]]) -> None:
+        with_it, without_it = (
+            {
+                (row["distance_from_m"], row["days_from"]): row["is_repeat"]
+                for row in rows
+                if row["offense"] == "BURGLARY"
+            }
+            for rows in answers["near_repeat"]
+        )
+        assert with_it[0, 0] == with_it[100, 0] == 1
+        assert not any(without_it.values())
+
+    def test_the_rise(self, answers: dict[str, list[list[Record]]]) -> None:
+        with_it, without_it = (
+            {row["unit"]: row["z_expected"] for row in rows if row["unit_kind"] == "beat" and row["alarm"] == 1}
+            for rows in answers["early_warning"]
+        )
+        # A new hot spot is a rise of its beat as well.
+        assert with_it.keys() - without_it.keys() == {planted.RISING_BEAT, planted.HOT_SPOT_BEAT}
+        assert max(with_it, key=lambda beat: with_it[beat]) == planted.RISING_BEAT
+        stated = answers["early_warning"][1][0]["false_alarms"]
+        assert len(without_it) <= stated + 3
+
+    def test_the_quiet_day(self, answers: dict[str, list[list[Record]]]) -> None:
+        with_it, without_it = (
+            min((row for row in rows if row["days_since"] > 8), key=lambda row: row["crimes"])["occurred_on"]
+            for rows in answers["reporting_delay"]
+        )
+        assert with_it == QUIET_DAY.day != without_it
 
 
 def test_the_city_of_a_new_lake_has_them(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ LOCAL = {
     "CRIME_SAMPLE_ROWS": "12",
     "CRIME_SAMPLE_SEED": "3",
     "CRIME_SMALL_NUMBERS": "9",
+    "CRIME_BOUNDARIES": "portal",
     "SOCRATA_APP_TOKEN": SECRETS["SOCRATA_APP_TOKEN"],
     "DAGSTER_HOME": "/somewhere/dagster",
 }
@@ -47,6 +48,7 @@ OF_THE_RUN = {"CRIME_HOME", "DAGSTER_HOME", "CRIME_SPARK_JOB", "CRIME_ATHENA_WOR
     "CRIME_NOTICES_TOPIC",
     "CRIME_METRICS_NAMESPACE",
     "CRIME_SMALL_NUMBERS",
+    "CRIME_BOUNDARIES",
 }
 
 
@@ -89,7 +91,9 @@ def test_results_come_as_they_were() -> None:
         assert messages.load_result(answer, type(result)) == result
 
     rows = [{"day": date(2024, 1, 1), "at": datetime(2024, 1, 1, 2), "share": 0.5, "n": 3, "name": None}]
-    insight = InsightResult([InsightDay(date(2024, 1, 25), 1, True, rows, "<svg/>")], {"day": "date32[day]"}, {"dollars": 0.5})
+    insight = InsightResult(
+        [InsightDay(date(2024, 1, 25), 1, True, rows, "<svg/>")], {"day": "date32[day]"}, {"dollars": 0.5}
+    )
     found = messages.load_insight(json.loads(json.dumps(messages.dump_result(insight))))
     plain = [{"day": "2024-01-01", "at": "2024-01-01 02:00:00", "share": 0.5, "n": 3, "name": None}]
     assert found == InsightResult(

@@ -10,7 +10,7 @@
 -- @column share: Crimes divided by all crimes of the period.
 -- @column crimes_per_day: Crimes divided by how often the weekday falls in the period. [occurred_on]
 -- @column violent_crimes: Violent index crimes, by FBI code. [is_violent]
--- @chart heat hour, iso_weekday, crimes where period = 365d
+-- @chart heat iso_weekday, hour, crimes where period = 365d
 -- @count crimes: share, crimes_per_day
 -- @count violent_crimes
 -- @adds_up hour, iso_weekday

@@ -10,7 +10,8 @@ nearly all is published within the lake's first week.
   week each they are on two blocks at most 200 m apart, then a step of at most 200 m further.
 - A sudden rise in beat 2514: two and a half times as many crimes, of every kind and all over the beat, from 31 days to
   2 days before the origin, and so in nearly all of the 28 complete days that each of the first week's days looks at.
-- A quiet day: four crimes in ten of an ordinary day, everywhere, 10 days before the origin.
+- A quiet day: four crimes in ten of an ordinary day, everywhere, 5 days before the origin: the last complete day of the
+  fourth change day.
 
 What a record's life and texts are like does not belong here: planted ones have the same as all others.
 """
@@ -105,7 +106,7 @@ def around(origin: date) -> tuple[Planted, ...]:
         Surge("hot spot", before(60), before(2), 4.0, (_indexes(hot_spot),), ("THEFT", "ROBBERY")),
         Surge("chain", before(7 * CHAIN_WEEKS + 1), before(2), 1.0, chain, ("BURGLARY",)),
         Surge("rise", before(31), before(2), (RISE - 1) * ordinary, (_indexes(rising),)),
-        QuietDay(before(10), QUIET),
+        QuietDay(before(5), QUIET),
     )
 
 

@@ -6,7 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from itertools import combinations, count, product
+from itertools import count, product
 from statistics import fmean, pstdev, variance
 
 import h3
@@ -20,6 +20,8 @@ OFFENSES = ("BURGLARY", "MOTOR VEHICLE THEFT", "ROBBERY")
 DISTANCES = ((0, 0), (0, 100), (100, 200), (200, 300), (300, 400))
 DELAYS = ((0, 7), (8, 14), (15, 21), (22, 28))
 BANDS = list(product(DISTANCES, DELAYS))
+Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
+NO_PAIRS = np.array([], dtype=np.int64)
 
 
 def hotspots(question: Question) -> Iterator[Row]:
@@ -76,7 +78,7 @@ def _judged_cells(crimes: Counter[str], area: list[str], neighbors: Mapping[str,
 
 
 def near_repeat(question: Question) -> Iterator[Row]:
-    """All pairs, one after the other. The permutations are those of numpy's generator with the documented seed."""
+    """Each crime with all after it. The permutations are those of numpy's generator with the documented seed."""
     last = question.last_complete_day
     crimes = _days(question.crimes, last - timedelta(days=364), last)
     crimes = crimes[crimes["latitude"].notna() & crimes["longitude"].notna()]
@@ -86,27 +88,32 @@ def near_repeat(question: Question) -> Iterator[Row]:
             for crime in crimes[crimes["primary_type"] == offense].itertuples()
         ]
         days, _, latitudes, longitudes = zip(*sorted(kept), strict=True) if kept else ((), (), (), ())
-        near = [
-            (first, second, next(band for band in DISTANCES if meters <= band[1]))
-            for (first, second), meters in _distances(latitudes, longitudes)
-            if meters <= DISTANCES[-1][1]
-        ]
+        near = _near(latitudes, longitudes)
         rng = np.random.default_rng([1964, *offense.encode()])
-        dealt = [_pairs(days, near), *(_pairs(rng.permutation(days).tolist(), near) for _ in range(199))]
+        dealt = [_pairs(np.array(days), near), *(_pairs(rng.permutation(days), near) for _ in range(199))]
         yield from ({"period": "365d", "offense": offense, **row} for row in _judged_bands(dealt, len(days)))
 
 
-def _distances(latitudes: Sequence[float], longitudes: Sequence[float]) -> Iterator[tuple[tuple[int, int], float]]:
+def _near(latitudes: Sequence[float], longitudes: Sequence[float]) -> tuple[Positions, Positions, Positions]:
+    """First and second of every pair at most 400 m apart, and the number of its band of distances."""
     degree = 6_371_008.8 * math.pi / 180
     shrunk = degree * math.cos(math.radians(fmean(latitudes))) if latitudes else 0
-    points = [(north * degree, east * shrunk) for north, east in zip(latitudes, longitudes, strict=True)]
-    for (i, one), (j, other) in combinations(enumerate(points), 2):
-        yield (i, j), 0.0 if one == other else math.dist(one, other)
+    north, east = np.array(latitudes) * degree, np.array(longitudes) * shrunk
+    found: list[tuple[Positions, Positions, Positions]] = [(NO_PAIRS, NO_PAIRS, NO_PAIRS)]
+    for one in range(len(latitudes)):
+        meters = np.sqrt((north[one + 1 :] - north[one]) ** 2 + (east[one + 1 :] - east[one]) ** 2)
+        (others,) = np.nonzero(meters <= DISTANCES[-1][1])
+        bands = np.array([sum(meters[other] > top for _, top in DISTANCES) for other in others], dtype=np.int64)
+        found.append((np.full(len(others), one), others + one + 1, bands))
+    first, second, bands = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return first, second, bands
 
 
-def _pairs(days: Sequence[int], near: list[tuple[int, int, Band]]) -> list[int]:
-    apart = Counter((distance, abs(days[first] - days[second])) for first, second, distance in near)
-    return [sum(apart[distance, delay] for delay in range(low, high + 1)) for distance, (low, high) in BANDS]
+def _pairs(days: Positions, near: tuple[Positions, Positions, Positions]) -> list[int]:
+    first, second, bands = near
+    apart = np.abs(days[first] - days[second]) if len(first) else NO_PAIRS
+    counts = np.bincount(bands * 400 + apart, minlength=400 * len(DISTANCES)).reshape(len(DISTANCES), 400)
+    return [int(counts[DISTANCES.index(distance), low : high + 1].sum()) for distance, (low, high) in BANDS]
 
 
 def _judged_bands(dealt: list[list[int]], crimes: int) -> Iterator[Row]:
