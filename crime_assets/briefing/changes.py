@@ -34,6 +34,8 @@ _SPREAD_OF_Z = math.sqrt(2)
 """Standard deviation of z between two counts where nothing has changed."""
 _CORRECTED = 3.0
 """Weight of what is significant after correction for many tests, and has no z that may be shown."""
+_STANDING = 2.5
+"""Weight of what holds for a whole year, however sure it is: it is hardly news."""
 _WARNING, _BLOCKING = 4.0, math.inf
 _FEWEST_WEEKS = 4
 _LETTERS_OF_A_BLOCK = 60
@@ -124,7 +126,7 @@ def _shifts(compstat: Sequence[Row]) -> Iterator[Change]:
     of_districts = sum(row["district"] != ALL for row in flagged)
     by_chance = (
         f"Of {compared} comparisons in districts, {_are(of_districts)} flagged; chance alone flags about "
-        f"{number(round(compared * CHANCE_FLAGS))}."
+        f"{compared * CHANCE_FLAGS:.1f}."
     )
     for row in largest.values():
         yield _shift(row, "" if row["district"] == ALL else by_chance)
@@ -289,7 +291,7 @@ def _near_repeats(bands: Sequence[Row]) -> Iterator[Change]:
             f"{number(pairs)} pairs in 365 days lay up to {NEAR_METERS} m and {SOON_DAYS} days apart, "
             f"{pairs / expected:.2f} times the {number(round(expected))} that chance alone brings.",
             "Pairs at the same point are not counted: points are blocks, not addresses.",
-            _CORRECTED,
+            _STANDING,
         )
 
 

@@ -238,10 +238,10 @@ def _grid(title: str, first: str, rows: Sequence[tuple[str, Row, Row, list[Cell]
 
 def _flags(found: Sequence[tuple[str, int | None]]) -> Cell:
     """Which classes are flagged, all of them together first."""
-    flagged = [(name, flag) for name, flag in found if flag in _SIGNS]
-    marks = {_MARKS[flag] for _, flag in flagged if flag}
-    text = ", ".join(f"{_SIGNS[flag]} {name}" for name, flag in flagged if flag)
-    return Cell(text, mark=marks.pop() if len(marks) == 1 else None)
+    flagged = {sign: [name for name, flag in found if flag == sign] for sign in _SIGNS}
+    text = "; ".join(f"{_SIGNS[sign]} {', '.join(names)}" for sign, names in flagged.items() if names)
+    marks = [_MARKS[sign] for sign, names in flagged.items() if names]
+    return Cell(text, mark=marks[0] if len(marks) == 1 else None)
 
 
 def _said(flag: int | None) -> Cell:

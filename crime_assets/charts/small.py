@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from crime_assets.charts.bars import bars
 from crime_assets.charts.heat import heat
 from crime_assets.charts.lines import Point, line
@@ -17,21 +20,23 @@ MOST_BARS = 12
 _TOOLTIP = re.compile("<title>.*?</title>")
 
 
-def small_chart(chart: Chart, rows: Sequence[Mapping[str, object]]) -> str:
+def small_chart(chart: Chart, rows: pa.Table) -> str:
     """The picture, as SVG, without what is said of its parts: nobody can point at parts of an image."""
-    return _TOOLTIP.sub("", _drawn(chart, rows))
+    for name, value in chart.where:
+        rows = rows.filter(pc.equal(pc.cast(rows.column(name), pa.string()), value))
+    if chart.kind == "bars":
+        rows = rows.slice(0, MOST_BARS)
+    return _TOOLTIP.sub("", _drawn(chart, rows.to_pylist()))
 
 
-def _drawn(chart: Chart, rows: Sequence[Mapping[str, object]]) -> str:
-    shown = [row for row in rows if all(_text(row[name]) == value for name, value in chart.where)]
+def _drawn(chart: Chart, shown: Sequence[Mapping[str, object]]) -> str:
     title = " by ".join(name.replace("_", " ") for name in (chart.columns[-1], *chart.columns[:-1]))
     where = ", ".join(value for _, value in chart.where)
     title = f"{title[0].upper()}{title[1:]}{f' ({where})' if where else ''}"
     match chart.kind:
         case "bars":
             label, value = chart.columns
-            first = shown[:MOST_BARS]
-            return bars(title, [_text(row[label]) for row in first], [_number(row[value]) for row in first])
+            return bars(title, [_text(row[label]) for row in shown], [_number(row[value]) for row in shown])
         case "line":
             along, value = chart.columns
             return line(title, [Point(_text(row[along]), _number(row[value]), None, _is_settled(row)) for row in shown])

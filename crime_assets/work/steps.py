@@ -92,7 +92,7 @@ def compute(profile: Profile, engine: Engine, insight: Insight, days: Sequence[d
                     rows.num_rows,
                     day in changed,
                     rows.slice(0, _PREVIEW_ROWS).to_pylist(),
-                    small_chart(insight.chart, rows.to_pylist()) if insight.chart else "",
+                    small_chart(insight.chart, rows) if insight.chart else "",
                 )
                 for day, rows in results.items()
             ],

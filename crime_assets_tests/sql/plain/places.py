@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from itertools import count, product
+from functools import lru_cache
+from itertools import accumulate, count, product
 from statistics import fmean, pstdev, variance
 
 import h3
@@ -33,7 +35,8 @@ def hotspots(question: Question) -> Iterator[Row]:
     )
     month = _days(year, question.as_of_day - timedelta(days=27), question.as_of_day)
     area = sorted(set(year["cell"]))
-    neighbors = {cell: [other for other in area if h3.grid_distance(cell, other) <= 1] for cell in area}
+    known = set(area)
+    neighbors = {cell: sorted(known.intersection(h3.grid_disk(cell, 1))) for cell in area}
     for name, crimes in (("28d", month), ("365d", year)):
         for offense_class in ("all", "property", "violent"):
             kept = crimes if offense_class == "all" else crimes[crimes["offense_class"] == offense_class]
@@ -53,11 +56,14 @@ def _judged_cells(crimes: Counter[str], area: list[str], neighbors: Mapping[str,
         for number, total in {(len(neighbors[cell]), local[cell]) for cell in area}
     }
     p = {cell: tails[len(neighbors[cell]), local[cell]] for cell in area}
+    in_order = sorted(p.values())
+    false_shares = {one: one * n / bisect_right(in_order, one) for one in in_order}
+    q_values = dict(zip(reversed(false_shares), accumulate(reversed(false_shares.values()), min), strict=True))
     rows = []
     for cell in area:
         w = len(neighbors[cell])
         spread_of_sum = s * math.sqrt((n * w - w**2) / (n - 1)) if n > 1 else 0
-        q = min(other * n / sum(one <= other for one in p.values()) for other in p.values() if other >= p[cell])
+        q = q_values[p[cell]]
         latitude, longitude = h3.cell_to_latlng(cell)
         rows.append(
             {
@@ -178,7 +184,7 @@ def _judged_units(counts: Mapping[str, Counter[int]], windows: int) -> list[Row]
             shape = past[unit] + 1
             mean, wide = shape * growth, spread + 1 / shape
             lower = next(number for number in count() if at_most(number, mean, wide) > 0.001)
-            upper = next(number for number in count() if at_least(number + 1, mean, wide) <= 0.001)
+            upper = next(number for number in count(int(mean)) if at_least(number + 1, mean, wide) <= 0.001)
             false_alarms += at_most(lower - 1, mean, wide) + at_least(upper + 1, mean, wide)
             alarm = 1 if now[unit] > upper else -1 if now[unit] < lower else 0
         rows.append(
@@ -231,6 +237,7 @@ def at_most(number: int, mean: float, spread: float) -> float:
     return math.fsum(chance(fewer, mean, spread) for fewer in range(number + 1))
 
 
+@lru_cache(maxsize=4096)
 def chance(number: int, mean: float, spread: float) -> float:
     """Poisson's formula, or that of the negative binomial distribution of the size 1 / spread."""
     if spread == 0:

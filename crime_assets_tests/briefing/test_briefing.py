@@ -1,0 +1,313 @@
+"""The briefing of a small city: its page in a browser without a network, its PDF, and the asset that makes both."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+from pypdf import PdfReader
+
+from crime_assets.briefing.tables import tables_of
+from crime_assets.briefing.writing import days_to_write, write_briefing
+from crime_assets.core import keys
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.profiles import Profile
+from crime_assets.publishing import quality
+from crime_assets.publishing.extract import KEPT_DAYS
+from crime_assets.publishing.quality import Said
+from crime_assets.publishing.reading import Extract, Extracts
+from crime_assets_tests.build import export_profile, record, write_export
+from crime_assets_tests.dashboard.serving import CHROMIUM, chromium
+from crime_assets_tests.graph import Graph
+
+DAY = date(2024, 1, 31)
+LAST_COMPLETE = DAY - timedelta(days=8)
+HOSTILE_BLOCK = "0X <SCRIPT>ALERT(1)</SCRIPT> *B* $X$ [1](2) #PANIC()"
+HOSTILE_SENTENCE = "<img src=http://127.0.0.1:9/x.png> #panic() {{ 7 * 7 }} & so on"
+RARE = "025"
+"""A district with three crimes."""
+_KINDS = (("THEFT", "06", "0820"), ("BATTERY", "08B", "0486"), ("BATTERY", "04B", "041A"), ("ROBBERY", "03", "031A"))
+
+needs_browser = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}: apt install chromium")
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake, its graph, and the extract of its one as-of day."""
+
+    profile: Profile
+    graph: Graph
+    extract: Extract
+
+    def briefing(self, kind: str) -> bytes:
+        found = self.profile.landing.read(keys.briefing("chicago", DAY, kind))
+        assert found is not None
+        return found
+
+    def write(self, threshold: int = 5) -> None:
+        write_briefing(self.profile.landing, self.extract, threshold)
+
+
+def lake_of(place: Path) -> Lake:
+    """The lake of an export, run as the graph runs it."""
+    profile = export_profile(place / "lake", place / "crimes.csv")
+    profile.begin(DAY)
+    graph = Graph(profile)
+    graph.load()
+    graph.run(f"{DAY}")
+    return Lake(profile, graph, Extracts(profile.landing, place / "cache").of("chicago", DAY))
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A steady city, with a series of burglaries on a block of a hostile name, and hardly any crime in one district."""
+    place = tmp_path_factory.mktemp("briefing")
+    chance = random.Random(5)
+    steady = [_steady_crime(chance, number) for number in range(3_000)]
+    burglary = {"primary_type": "BURGLARY", "fbi_code": "05", "iucr": "0610", "block": HOSTILE_BLOCK}
+    rare = {"district": RARE, "beat": "2511", "community_area": "19", "latitude": "41.93", "longitude": "-87.78"}
+    planted = [_crime(5_000 + n, n, beat="1111", district="011", **burglary) for n in range(12)]
+    planted += [_crime(6_000 + n, n, **rare) for n in range(3)]
+    write_export(place / "crimes.csv", [*steady, *planted])
+    return lake_of(place)
+
+
+def _steady_crime(chance: random.Random, number: int) -> dict[str, object]:
+    """A crime of any day of sixteen months, most of them known for long."""
+    district = chance.choice(("001", "011", "016"))
+    spot, (kind, fbi_code, iucr) = chance.randrange(6), chance.choice(_KINDS)
+    return _crime(
+        number,
+        chance.randrange(480),
+        primary_type=kind,
+        fbi_code=fbi_code,
+        iucr=iucr,
+        district=district,
+        beat=f"{district[1:]}1{spot % 2}",
+        block=f"{chance.randrange(200):03}XX W LAKE ST",
+        community_area=str(20 + spot),
+        arrest=chance.random() < 0.2,
+        latitude=f"{41.80 + spot * 0.01 + chance.randrange(8) * 0.002:.9f}",
+        longitude=f"{-87.70 + spot * 0.012:.9f}",
+    )
+
+
+def _crime(number: int, days: int, **fields: object) -> dict[str, object]:
+    """A crime so many days before the last complete one, published eight days later."""
+    occurred = LAST_COMPLETE - timedelta(days=days)
+    return record(number, f"{occurred + timedelta(days=8)}", f"{occurred}", **fields)
+
+
+@pytest.fixture(scope="module")
+def lonely(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A city with one crime."""
+    place = tmp_path_factory.mktemp("lonely")
+    write_export(place / "crimes.csv", [_crime(1, 0)])
+    return lake_of(place)
+
+
+@pytest.fixture(scope="module")
+def browser(lake: Lake, lonely: Lake) -> Iterator[Browser]:
+    """One that starts after the lakes were made: its event loop would be in the way of Dagster's."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Browser, lake: Lake, tmp_path: Path) -> Iterator[Page]:
+    """The page, opened from a file where there is no network, and nothing may go wrong on it."""
+    lake.write()
+    path = tmp_path / "briefing.html"
+    path.write_bytes(lake.briefing("html"))
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+    found = context.new_page()
+    said: list[str] = []
+    found.on("console", lambda message: said.append(message.text))
+    found.on("pageerror", lambda error: said.append(str(error)))
+    found.on("request", lambda request: said.append(f"asked for {request.url}"))
+    found.goto(path.as_uri())
+    yield found
+    context.close()
+    assert said == [f"asked for {path.as_uri()}"]
+
+
+def pdf_text(lake: Lake) -> str:
+    """The words of the PDF, each apart from the next by one space."""
+    return " ".join(
+        " ".join(found.extract_text() for found in PdfReader(io.BytesIO(lake.briefing("pdf"))).pages).split()
+    )
+
+
+def count(lake: Lake, where: str) -> int:
+    """Crimes of the 28 complete days."""
+    days = f"occurred_on BETWEEN DATE '{LAST_COMPLETE}' - 27 AND DATE '{LAST_COMPLETE}'"
+    ((found,),) = lake.profile.engine.query(
+        f"SELECT count(*) FROM crimes WHERE {days} AND {where}", as_of=f"{DAY}"
+    ).rows
+    return int(str(found))
+
+
+def row_of(page: Page, table: str, name: str) -> dict[str, str]:
+    """A table's row, by the names of its columns."""
+    found = page.get_by_role("table", name=table, exact=True)
+    head = found.locator("thead th").all_inner_texts()
+    row = found.locator("tbody tr").filter(has=page.get_by_role("rowheader", name=name, exact=True))
+    return dict(zip(head[1:], row.locator("td").all_inner_texts(), strict=True))
+
+
+@needs_browser
+def test_the_page_says_of_when_it_is(page: Page) -> None:
+    assert page.title() == "Chicago crime: what changed, 2024-01-31"
+    assert page.get_by_role("heading", level=1).inner_text() == "Chicago crime: what changed, as of 2024-01-31"
+    assert "Days up to 2024-01-23 are nearly complete" in page.locator("header").inner_text()
+    assert "nothing yet of 2024-01-24 to 2024-01-31" in page.locator("main").inner_text()
+
+
+@needs_browser
+def test_the_page_may_run_and_fetch_nothing_but_its_own_style(page: Page) -> None:
+    policy = page.locator("meta[http-equiv=Content-Security-Policy]").get_attribute("content")
+    assert re.fullmatch(
+        "default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]{43}='; base-uri 'none'; form-action 'none'", policy or ""
+    )
+    assert page.evaluate("getComputedStyle(document.querySelector('header')).backgroundColor") == "rgb(31, 47, 84)"
+    assert page.locator("script, link, img, iframe, a[href]").count() == 0
+
+
+@needs_browser
+def test_the_numbers_are_those_of_a_query(page: Page, lake: Lake) -> None:
+    assert row_of(page, "Districts", "011")["28 days"] == str(count(lake, "district = '011'"))
+    assert row_of(page, "The city, by class", "Violent index crime")["28 days"] == f"{count(lake, 'is_violent')}"
+    figures = page.locator(".numbers div")
+    shown = dict(zip(figures.locator("dt").all_inner_texts(), figures.locator("strong").all_inner_texts(), strict=True))
+    assert shown["All offenses"] == f"{count(lake, 'TRUE')}"
+    assert shown["Property index crime"] == f"{count(lake, 'is_property')}"
+    ((share,),) = lake.profile.engine.query(
+        f"SELECT avg(CAST(arrest AS DOUBLE)) FROM crimes WHERE occurred_on BETWEEN DATE '{DAY}' - 364 AND DATE '{DAY}'",
+        as_of=f"{DAY}",
+    ).rows
+    assert shown["Arrest recorded"] == f"{share:.1%}"
+
+
+@needs_browser
+def test_changes_stand_in_page_and_pdf_alike_and_texts_of_the_feed_stay_texts(page: Page, lake: Lake) -> None:
+    changes = page.locator(".changes li").all_inner_texts()
+    (series,) = [text for text in changes if text.startswith("A series of burglary: ")]
+    assert f"{HOSTILE_BLOCK} (beat 1111)" in series
+    assert "12 records on 12 days from 2024-01-12 to 2024-01-23" in series
+    text = pdf_text(lake)
+    for number, change in enumerate(changes, 1):
+        assert f"{number}. {' '.join(change.split())}" in text
+    assert " ".join(page.locator(".closing").inner_text().split()) in text
+
+
+@needs_browser
+def test_hidden_numbers_are_nowhere(page: Page, lake: Lake) -> None:
+    assert count(lake, f"district = '{RARE}'") == 3
+    row = row_of(page, "Districts", RARE)
+    assert (row["28 days"], row["Year to date"]) == ("too few", "too few")
+    hidden = [name for name in ("001", "011", "016") if row_of(page, "Districts", name)["28 days"] == "too few"]
+    assert len(hidden) == 1, "the total would give the hidden count away"
+    assert re.search(rf"{RARE} too few", pdf_text(lake))
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_keeps_anybody_out_on_a_phone_or_a_screen(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 740})
+    found = Axe().run(page).response["violations"]
+    assert [f"{one['id']}: {one['nodes'][0]['html']}" for one in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@needs_browser
+def test_a_failing_check_stands_on_top_and_its_words_are_harmless(browser: Browser, lake: Lake, tmp_path: Path) -> None:
+    landing = lake.profile.landing
+    before = quality.latest(landing, "chicago")
+    quality.keep(landing, "chicago", "crimes", [Said("codes_valid", False, False, HOSTILE_SENTENCE, "2024-02-01")])
+    try:
+        lake.write()
+    finally:
+        quality.keep(landing, "chicago", "crimes", before)
+    path = tmp_path / "briefing.html"
+    path.write_bytes(lake.briefing("html"))
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    assert page.locator(".alert").inner_text() == "1 of 10 checks fails: codes valid."
+    assert page.locator(".failing").inner_text() == f"codes valid fails {HOSTILE_SENTENCE}"
+    assert asked == [path.as_uri()]
+    assert HOSTILE_SENTENCE in pdf_text(lake)
+    page.close()
+
+
+@pytest.mark.parametrize("table", ["compstat", "early_warning", "series"])
+def test_no_table_of_a_briefing_has_a_small_number(lake: Lake, table: str) -> None:
+    def smallest(threshold: int) -> int:
+        return min(row["crimes"] for row in getattr(tables_of(lake.extract, [], threshold), table) if row["crimes"])
+
+    assert smallest(0) < 5
+    assert smallest(5) >= 5
+
+
+def test_the_pdf_has_a_title_tags_pages_and_the_day_it_is_of(lake: Lake) -> None:
+    lake.write()
+    found = PdfReader(io.BytesIO(lake.briefing("pdf")))
+    assert found.metadata is not None
+    assert found.metadata.title == "Chicago crime: what changed, as of 2024-01-31"
+    assert found.metadata.creation_date is not None
+    assert found.metadata.creation_date.date() == DAY
+    assert found.trailer["/Root"]["/MarkInfo"]["/Marked"]
+    assert found.trailer["/Root"]["/Lang"] == "en"
+    assert f"page 1 of {len(found.pages)}" in found.pages[0].extract_text()
+    assert round(float(found.pages[0].mediabox.width) / 72 * 25.4) == 210
+    assert f"All offenses {count(lake, 'TRUE')}" in pdf_text(lake)
+
+
+def test_the_same_lake_gives_the_same_bytes(lake: Lake) -> None:
+    lake.write()
+    made = lake.briefing("html"), lake.briefing("pdf")
+    lake.write()
+    assert (lake.briefing("html"), lake.briefing("pdf")) == made
+
+
+def test_the_asset_says_what_it_tells_and_where(lake: Lake) -> None:
+    metadata = lake.graph.materialized("daily_briefing")[f"{DAY}"]
+    assert Path(str(metadata["html"].value)).read_bytes().startswith(b"<!doctype html>")
+    assert Path(str(metadata["pdf"].value)).read_bytes().startswith(b"%PDF-")
+    assert set(dict(metadata["bytes"].value)) == {"html", "pdf"}
+    told = str(metadata["told"].value)
+    assert "1. **" in told
+    assert r"\<SCRIPT\>" in told
+    assert "<SCRIPT>" not in told
+
+
+def test_a_lake_with_one_crime_has_a_briefing(lonely: Lake) -> None:
+    text = lonely.briefing("html").decode()
+    assert "Too little is known yet to say what changed." in text
+    assert "too few" in text
+    assert "Too little is known yet to say what changed." in pdf_text(lonely)
+
+
+def test_asked_days_are_made_and_later_ones_anew() -> None:
+    first = date(2024, 1, 1)
+    days = [first + timedelta(days=n) for n in range(4)]
+    assert days_to_write([days[1]], days[::-1]) == days[1:]
+    assert days_to_write([days[3]], days) == [days[3]]
+    with pytest.raises(CrimeAssetsError, match="no extract of 2024-01-03: materialize dashboard_extract for it first"):
+        days_to_write([days[1], days[2]], [days[0], days[1], days[3]])
+
+
+def test_days_whose_extracts_were_forgotten_are_left_out() -> None:
+    kept = [date(2024, 3, 1) + timedelta(days=n) for n in range(KEPT_DAYS)]
+    assert days_to_write([date(2024, 2, 1), kept[0]], kept) == kept
+    with pytest.raises(CrimeAssetsError, match="no extract of 2024-02-01"):
+        days_to_write([date(2024, 2, 1)], kept[1:])
