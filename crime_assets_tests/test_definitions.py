@@ -77,7 +77,8 @@ JOBS = {
     "reconcile_with_source": {"crime_reconciliation"},
     "fetch_boundaries": {"boundaries"},
     "upkeep": {"lake_compaction", "lake_expiry", "lake_orphans"},
-    "run_change_day": {"raw_crime_batches", "crime_deliveries", "crimes", *INSIGHTS, "dashboard_extract", "daily_briefing"},
+    "run_change_day": {"raw_crime_batches", "crime_deliveries", "crimes", *INSIGHTS}
+    | {"dashboard_extract", "daily_briefing"},
 }
 
 AUTOMATION = """

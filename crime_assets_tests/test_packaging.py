@@ -33,10 +33,9 @@ def test_a_release_has_the_statements_inside(tmp_path: Path) -> None:
         timeout=120,
     )
     assert answer.stdout.split() == [str(tmp_path / "crime_assets" / "sql"), str(len(load_insights()))]
-    pages = PROJECT / "crime_assets" / "dashboard"
-    for kind in ("templates", "static"):
-        names = {path.name for path in (pages / kind).iterdir()}
-        assert {path.name for path in (tmp_path / "crime_assets" / "dashboard" / kind).iterdir()} == names
+    for kind in ("dashboard/templates", "dashboard/static", "briefing/templates"):
+        names = {path.name for path in (PROJECT / "crime_assets" / kind).iterdir()}
+        assert {path.name for path in (tmp_path / "crime_assets" / kind).iterdir()} == names
     files = {path.relative_to(SQL_DIRECTORY) for path in SQL_DIRECTORY.rglob("*.sql")}
     inside = tmp_path / "crime_assets" / "sql"
     assert {path.relative_to(inside) for path in inside.rglob("*.sql")} == files

@@ -10,7 +10,7 @@ from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Count, Counting
 from crime_assets.core.sql import statement
 from crime_assets.dashboard.choice import Choice
-from crime_assets.dashboard.figures import Figures, insights
+from crime_assets.dashboard.figures import Figures
 from crime_assets.publishing.quality import Said
 from crime_assets.publishing.reading import Extract
 from crime_assets.publishing.small_numbers import protect
@@ -56,25 +56,21 @@ def tables_of(extract: Extract, checks: Sequence[Said], threshold: int) -> Table
             "dashboard_extract, then daily_briefing."
         )
 
-    def insight(name: str) -> list[Row]:
-        rows: list[Row] = protect(
-            extract.ask(f"FROM insight_{name}", {}), insights()[name].counting, threshold
-        ).to_pylist()
-        return rows
+    choice = Choice(about.city, about.as_of_day)
+    figures = Figures(extract, choice, threshold)
 
     def own(name: str) -> list[Row]:
         rows: list[Row] = protect(extract.ask(statement("briefing", name), {}), _COUNTING[name], threshold).to_pylist()
         return rows
 
-    choice = Choice(about.city, about.as_of_day)
     return Tables(
-        compstat=insight("compstat"),
-        early_warning=insight("early_warning"),
+        compstat=figures.insight("compstat"),
+        early_warning=figures.insight("early_warning"),
         hot_cells=own("hot_cells"),
-        near_repeat=insight("near_repeat"),
+        near_repeat=figures.insight("near_repeat"),
         series=own("series"),
-        trend=Figures(extract, choice, threshold).table("trend").to_pylist(),
-        reporting_delay=insight("reporting_delay"),
+        trend=figures.table("trend").to_pylist(),
+        reporting_delay=figures.insight("reporting_delay"),
         classes=Figures(extract, choice.but(period="365d"), threshold).table("classes").to_pylist(),
         homes={
             row["beat"]: (row["district"], row["community_area"])

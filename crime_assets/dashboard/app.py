@@ -41,6 +41,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+# A briefing brings its style along, and names that one alone in a policy of its own.
+_BRIEFING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _PAGES = Environment(
     loader=PackageLoader("crime_assets.dashboard"),
     autoescape=True,
@@ -134,7 +136,8 @@ class Dashboard:
         content = self._landing.read(keys.briefing(city, day, kind))
         if content is None:
             raise UsageError(f"There is no briefing for {day}: materialize daily_briefing for that day.")
-        return _file(content, {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}[kind], None)
+        media = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}[kind]
+        return Response(content, media_type=media, headers={"Content-Security-Policy": _BRIEFING_POLICY})
 
     def _of(self, choice: Choice, extract: Extract) -> tuple[Figures, Pictures]:
         figures = Figures(extract, choice, self._threshold)
@@ -145,8 +148,8 @@ def _html(template: str, status: int = 200, **values: Any) -> HTMLResponse:
     return HTMLResponse(_PAGES.get_template(template).render(values), status)
 
 
-def _file(content: bytes, media: str, name: str | None) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'} if name else {}
+def _file(content: bytes, media: str, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=media, headers=headers)
 
 
@@ -157,5 +160,6 @@ def _refused(_: Request, error: Exception) -> Response:
 
 async def _with_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
     response = await answer(request)
-    response.headers.update(_HEADERS)
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
     return response

@@ -77,7 +77,7 @@ TABLES: Mapping[str, Shown] = {
         "large buildings lead because many people pass there.",
         Counting(counts=(Count("crimes", ("last_day", "latitude", "longitude")), Count("arrests")), adds_up=("block",)),
     ),
-    "compstat": Shown(
+    "changes": Shown(
         "What changed",
         "The last 28 complete days against the 28 before, and the year to date against last year. z is about how many "
         "standard deviations the change is: below 3 either way it may well be chance. Late records are still to come.",

@@ -71,7 +71,7 @@ def page_of(
         "checks": len(said),
         "newest_merged": newest_merged if newest_merged and newest_merged > choice.day else None,
         "numbers": _numbers(figures),
-        "compstat": _table("compstat", _compstat(figures)),
+        "changes": _table("changes", _changes(figures)),
         "panels": [_panel(name, table, figures, pictures) for name, table in _PANELS if figures.has(table)],
         "blocks": _table("blocks", _blocks(figures)),
         "warnings": list(_warnings(figures)),
@@ -106,12 +106,12 @@ def _numbers(figures: Figures) -> list[tuple[str, str, str]]:
     return found
 
 
-def _compstat(figures: Figures) -> list[dict[str, Cell]]:
+def _changes(figures: Figures) -> list[dict[str, Cell]]:
     choice = figures.choice
     rows: list[dict[str, Cell]] = []
-    if not figures.has("compstat"):
+    if not figures.has("changes"):
         return rows
-    for row in figures.table("compstat").to_pylist():
+    for row in figures.table("changes").to_pylist():
         district = str(row["district"]) if row["district"] is not None else "not recorded"
         link = None
         if choice.district == ALL and row["district"] not in (None, ALL):

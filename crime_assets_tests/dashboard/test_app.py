@@ -108,6 +108,7 @@ def test_what_is_not_there_is_refused_with_a_sentence(get: Get, query: str) -> N
         "/table/places.csv",
         "/table/insight_compstat.csv",
         "/table/compstat.csv",
+        "/table/changes.csv",
         "/table/areas.exe",
         "/picture/areas.svg",
         "/picture/map.jpg",

@@ -129,7 +129,7 @@ def test_an_address_shared_is_a_page_shared(page: Page, browser: Browser, addres
 
 def test_the_way_from_the_city_to_a_block(page: Page, address: str, profile: Profile) -> None:
     page.goto(address)
-    page.locator("#panel-compstat").get_by_role("link", name="011", exact=True).click()
+    page.locator("#panel-changes").get_by_role("link", name="011", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("district 011")
     page.locator("#panel-map summary").click()
     page.locator("#table-areas").get_by_role("link", name="1112", exact=True).click()
@@ -173,7 +173,7 @@ def test_compstat_is_what_a_query_says(page: Page, address: str, profile: Profil
         f"WHERE as_of_day = DATE '{DAY}' AND period = '28d' AND offense_class = 'all' AND district = '011'"
     ).rows
     crimes, before, change, z = rows[0]
-    assert cells(page, "compstat", "011")[:4] == [f"{crimes}", f"{before}", f"{change:+}", f"{z:+.1f}"]
+    assert cells(page, "changes", "011")[:4] == [f"{crimes}", f"{before}", f"{change:+}", f"{z:+.1f}"]
 
 
 def test_tables_and_pictures_can_be_taken_away(page: Page, address: str, profile: Profile) -> None:
@@ -282,3 +282,15 @@ def test_an_empty_lake_says_what_to_do(page: Page, tmp_path: Path) -> None:
         expect(page.get_by_role("heading", level=1)).to_have_text("No figures yet")
         expect(page.locator("main")).to_contain_text("make run")
         assert violations(page) == []
+
+
+@pytest.mark.parametrize("kind", ["html", "pdf"])
+def test_the_briefing_is_a_link_away(page: Page, address: str, kind: str) -> None:
+    page.goto(address)
+    link = page.get_by_role("link", name="Briefing as PDF" if kind == "pdf" else "Briefing", exact=True)
+    answer = page.request.get(f"{address}{link.get_attribute('href')}")
+    assert answer.ok
+    if kind == "html":
+        link.click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("what changed")
+        assert page.locator("header").evaluate("found => getComputedStyle(found).color") == "rgb(255, 255, 255)"
