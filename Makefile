@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev dashboard test test-trino check format bench stress clean
+.PHONY: help run dev dashboard test test-trino check format bench stress pictures clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ bench: $(VENV)/.dev  ## speed as ratios against peers of the same run (Spark too
 
 stress: $(VENV)/.dev  ## the longer trials: kills, growth over a year, writers at once
 	$(BIN)/python -m pytest -m stress
+
+pictures: $(VENV)/.dev  ## the README's pictures, of the sample city (needs chromium)
+	$(BIN)/python -m crime_assets_tests.pictures
 
 clean:  ## remove the virtual environment (never the lake)
 	rm -rf $(VENV)

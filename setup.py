@@ -64,6 +64,10 @@ setup(
             "pytest-xdist",
             "ruff",
             "trino",
+            # Tests look at pages in a real browser, and at who could not use them.
+            "axe-playwright-python",
+            "playwright",
+            "pypdf",
             "types-requests",
         ],
     },

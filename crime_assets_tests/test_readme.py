@@ -39,7 +39,7 @@ def test_every_make_target_is_there() -> None:
         *re.findall(r"`make ([a-z-]+)`", README),
         *(line.split()[1] for line in commands() if line.startswith("make ")),
     }
-    assert named == {"run", "dev", "test", "test-trino", "check", "bench", "stress"}
+    assert named == {"run", "dashboard", "dev", "test", "test-trino", "check", "bench", "stress", "pictures"}
     for target in sorted(named):
         subprocess.run(
             ["make", "-n", target, "TRINO_URL=http://127.0.0.1:9"], cwd=PROJECT, check=True, capture_output=True

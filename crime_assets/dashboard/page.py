@@ -81,13 +81,20 @@ def page_of(
     }
 
 
+_HOT = (
+    "Cells of about a tenth of a square kilometer in which, with their neighbors, more crimes lie together than chance "
+    "explains, corrected for the number of cells (Getis-Ord Gi*). Colors count crimes; the rest of the city is pale."
+)
 _PANELS = (("map", "areas"), ("trend", "trend"), ("hours", "hours"), ("types", "types"))
 
 
 def _panel(name: str, table: str, figures: Figures, pictures: Pictures) -> Panel:
     rows = _areas(figures) if table == "areas" else _plain(figures, table)
     shown = TABLES[table]
-    return Panel(name, shown.title, shown.meaning, pictures.draw(name), _table(table, rows))
+    title, meaning = shown.title, shown.meaning
+    if name == "map":
+        title, meaning = MAPS[figures.choice.map], _HOT if figures.choice.map == "hotspots" else meaning
+    return Panel(name, title, meaning, pictures.draw(name), _table(table, rows))
 
 
 def _numbers(figures: Figures) -> list[tuple[str, str, str]]:

@@ -25,7 +25,7 @@ from crime_assets.publishing.extract import KEPT_DAYS
 from crime_assets.publishing.quality import Said
 from crime_assets.publishing.reading import Extract, Extracts
 from crime_assets_tests.build import export_profile, record, write_export
-from crime_assets_tests.dashboard.serving import CHROMIUM, chromium
+from crime_assets_tests.dashboard.serving import NO_BROWSER, chromium
 from crime_assets_tests.graph import Graph
 
 DAY = date(2024, 1, 31)
@@ -35,8 +35,6 @@ HOSTILE_SENTENCE = "<img src=http://127.0.0.1:9/x.png> #panic() {{ 7 * 7 }} & so
 RARE = "025"
 """A district with three crimes."""
 _KINDS = (("THEFT", "06", "0820"), ("BATTERY", "08B", "0486"), ("BATTERY", "04B", "041A"), ("ROBBERY", "03", "031A"))
-
-needs_browser = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}: apt install chromium")
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ def row_of(page: Page, table: str, name: str) -> dict[str, str]:
     return dict(zip(head[1:], row.locator("td").all_inner_texts(), strict=True))
 
 
-@needs_browser
+@NO_BROWSER
 def test_the_page_says_of_when_it_is(page: Page) -> None:
     assert page.title() == "Chicago crime: what changed, 2024-01-31"
     assert page.get_by_role("heading", level=1).inner_text() == "Chicago crime: what changed, as of 2024-01-31"
@@ -171,7 +169,7 @@ def test_the_page_says_of_when_it_is(page: Page) -> None:
     assert "nothing yet of 2024-01-24 to 2024-01-31" in page.locator("main").inner_text()
 
 
-@needs_browser
+@NO_BROWSER
 def test_the_page_may_run_and_fetch_nothing_but_its_own_style(page: Page) -> None:
     policy = page.locator("meta[http-equiv=Content-Security-Policy]").get_attribute("content")
     assert re.fullmatch(
@@ -181,7 +179,7 @@ def test_the_page_may_run_and_fetch_nothing_but_its_own_style(page: Page) -> Non
     assert page.locator("script, link, img, iframe, a[href]").count() == 0
 
 
-@needs_browser
+@NO_BROWSER
 def test_the_numbers_are_those_of_a_query(page: Page, lake: Lake) -> None:
     assert row_of(page, "Districts", "011")["28 days"] == str(count(lake, "district = '011'"))
     assert row_of(page, "The city, by class", "Violent index crime")["28 days"] == f"{count(lake, 'is_violent')}"
@@ -196,7 +194,7 @@ def test_the_numbers_are_those_of_a_query(page: Page, lake: Lake) -> None:
     assert shown["Arrest recorded"] == f"{share:.1%}"
 
 
-@needs_browser
+@NO_BROWSER
 def test_changes_stand_in_page_and_pdf_alike_and_texts_of_the_feed_stay_texts(page: Page, lake: Lake) -> None:
     changes = page.locator(".changes li").all_inner_texts()
     (series,) = [text for text in changes if text.startswith("A series of burglary: ")]
@@ -208,7 +206,7 @@ def test_changes_stand_in_page_and_pdf_alike_and_texts_of_the_feed_stay_texts(pa
     assert " ".join(page.locator(".closing").inner_text().split()) in text
 
 
-@needs_browser
+@NO_BROWSER
 def test_hidden_numbers_are_nowhere(page: Page, lake: Lake) -> None:
     assert count(lake, f"district = '{RARE}'") == 3
     row = row_of(page, "Districts", RARE)
@@ -218,7 +216,7 @@ def test_hidden_numbers_are_nowhere(page: Page, lake: Lake) -> None:
     assert re.search(rf"{RARE} too few", pdf_text(lake))
 
 
-@needs_browser
+@NO_BROWSER
 @pytest.mark.parametrize("width", [360, 1280])
 def test_nothing_keeps_anybody_out_on_a_phone_or_a_screen(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 740})
@@ -227,7 +225,7 @@ def test_nothing_keeps_anybody_out_on_a_phone_or_a_screen(page: Page, width: int
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@needs_browser
+@NO_BROWSER
 def test_a_failing_check_stands_on_top_and_its_words_are_harmless(browser: Browser, lake: Lake, tmp_path: Path) -> None:
     landing = lake.profile.landing
     before = quality.latest(landing, "chicago")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
 from crime_assets.dashboard.app import Dashboard
 from crime_assets.profiles import Profile
 
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+NO_BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to look at pages: apt install chromium")
 
 
 @contextmanager

@@ -19,10 +19,10 @@ from crime_assets.publishing import quality
 from crime_assets.publishing.quality import Said
 from crime_assets_tests.build import export_profile, sample_profile
 from crime_assets_tests.dashboard.city import DAY, HOSTILE_BLOCK, LONG_BLOCK, write_city
-from crime_assets_tests.dashboard.serving import CHROMIUM, chromium, served
+from crime_assets_tests.dashboard.serving import NO_BROWSER, chromium, served
 from crime_assets_tests.graph import Graph
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}: apt install chromium")
+pytestmark = NO_BROWSER
 IN_28_DAYS = f"occurred_on BETWEEN DATE '{DAY}' - 27 AND DATE '{DAY}'"
 
 
@@ -92,7 +92,7 @@ def test_the_page_says_what_it_shows_and_how_fresh_it_is(page: Page, address: st
     assert shown(page, "Crimes") == f"{count(profile, IN_28_DAYS)}"
     assert shown(page, "Violent") == f"{count(profile, f'is_violent AND {IN_28_DAYS}')}"
     assert shown(page, "Property") == f"{count(profile, f'is_property AND {IN_28_DAYS}')}"
-    for title in ("Crimes by area", "What changed", "Trend", "Hour and weekday", "Offense categories"):
+    for title in ("Districts", "What changed", "Trend", "Hour and weekday", "Offense categories"):
         expect(page.get_by_role("heading", name=title, level=2)).to_be_visible()
 
 
@@ -161,6 +161,7 @@ def test_every_map_is_drawn_with_a_legend(page: Page, address: str, kind: str) -
     expect(page.locator("#map")).to_have_value(
         {"Districts": "district", "Hot spots": "hotspots"}.get(kind, re.compile(".+"))
     )
+    expect(page.locator("#panel-map h2")).to_have_text(kind)
     picture = page.locator("#panel-map svg")
     expect(picture).to_contain_text("too few")
     assert picture.locator("path").count() >= 3
