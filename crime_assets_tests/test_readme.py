@@ -18,6 +18,7 @@ from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.schema import CRIMES, arrow_schema
 from crime_assets.lakehouse.spark.session import missing
 from crime_assets.profiles import Settings
+from crime_assets.statistics import finished
 from crime_assets_tests.build import CHICAGO, record, write_export
 
 PROJECT = Path(__file__).parents[1]
@@ -98,7 +99,7 @@ def test_the_command_for_spark_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ]
     for insight in load_insights():
         found = duckdb_engine.query(f"SELECT * FROM {insight.table}")
-        expected = duckdb_engine.insight(insight, date(2018, 11, 19))
+        expected = finished(insight, duckdb_engine.insight(insight, date(2018, 11, 19)))
         assert found.columns == expected.column_names
         assert sorted(map(str, found.rows)) == sorted(str(tuple(row.values())) for row in expected.to_pylist())
 

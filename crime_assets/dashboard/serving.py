@@ -21,6 +21,8 @@ def serve(profile: Profile, port: int) -> int:
         socket = config.bind_socket()
     except SystemExit as error:
         raise CrimeAssetsError(f"Port {port} is taken: give another by --port.") from error
+    # Who reads the line below may ask at once.
+    socket.listen()
     print(f"The dashboard is on http://{_HOST}:{socket.getsockname()[1]} until you press Ctrl-C.", flush=True)
     uvicorn.Server(config).run(sockets=[socket])
     return 0

@@ -1,0 +1,130 @@
+"""The dashboard over a large lake, in a real browser: the first page of a server just started, and a filter.
+
+    python -m benchmarks.dashboard HOME prepare
+
+Makes the extract of the loaded lake; prints its bytes and the seconds that it took.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from benchmarks.history import CITY, FIRST_DAY
+from benchmarks.measuring import Figure, module, spend
+from crime_assets.core import keys
+from crime_assets.core.insights import load_insights
+from crime_assets.engines.duckdb import DuckDBEngine
+from crime_assets.lakehouse.insights import replace_days
+from crime_assets.lakehouse.lake import Lake
+from crime_assets.publishing.extract import write_extract
+from crime_assets.statistics import finished
+from crime_assets.streams.directory import DirectoryStore
+
+_DAY = FIRST_DAY - timedelta(days=1)
+_PROGRAM = Path(sys.executable).with_name("crime-assets")
+_ROUNDS = 5
+_CHANGED = """async ([id, value]) => {
+  const before = document.getElementById("content");
+  const chosen = document.getElementById(id);
+  const start = performance.now();
+  chosen.value = value;
+  chosen.dispatchEvent(new Event("change", { bubbles: true }));
+  while (document.getElementById("content") === before) await new Promise(requestAnimationFrame);
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  return (performance.now() - start) / 1000;
+}"""
+"""Choose something, and wait until what it leads to is painted; seconds."""
+_FILTERS = (
+    ("district", "011"),
+    ("period", "365d"),
+    ("offense_class", "violent"),
+    ("map", "beat"),
+    ("district", "all"),
+    ("period", "all"),
+)
+
+
+def prepare(home: Path) -> None:
+    """The insights of the last day before the lake's first change day, and their extract."""
+    lake, insights = Lake(home), load_insights()
+    engine, landing = DuckDBEngine(lake, CITY), DirectoryStore(lake.landing)
+    for insight in insights:
+        replace_days(lake, CITY, insight, {_DAY: finished(insight, engine.insight(insight, _DAY))})
+    start = time.perf_counter()
+    write_extract(lake, landing, engine, CITY, insights, _DAY)
+    seconds = time.perf_counter() - start
+    print(Path(landing.location(keys.extract(CITY.name, _DAY))).stat().st_size, seconds)
+
+
+def figures(rows: int, home: Path) -> list[Figure]:
+    """What a person waits for; nothing where there is no browser."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        print("no chromium here: the dashboard is not measured")
+        return []
+    size, seconds = spend(module("dashboard", home, "prepare")).printed.split()
+    firsts, filters = [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for _ in range(_ROUNDS):
+            with subprocess.Popen(
+                [_PROGRAM, "dashboard", "--port", "0"],
+                env={**os.environ, "CRIME_HOME": str(home)},
+                stdout=subprocess.PIPE,
+                text=True,
+            ) as server:
+                assert server.stdout is not None
+                address = server.stdout.readline().split()[4]
+                page = browser.new_page(viewport={"width": 1280, "height": 900})
+                firsts.append(_first(page, address))
+                filters += [page.evaluate(_CHANGED, list(choice)) for choice in _FILTERS]
+                page.close()
+                server.terminate()
+        browser.close()
+    return [
+        Figure(
+            f"first page of the dashboard, {rows:,} rows in the lake, server just started (slowest of {_ROUNDS})",
+            f"{max(firsts):.2f} s",
+            "bound: 2 s",
+            max(firsts) / 2,
+            1,
+        ),
+        Figure(
+            f"a filter of it (slowest of {len(filters)}; median {statistics.median(filters):.2f} s)",
+            f"{max(filters):.2f} s",
+            "bound: 0.5 s",
+            max(filters) / 0.5,
+            1,
+        ),
+        Figure(
+            "its extract",
+            f"{float(seconds):.1f} s, {int(size) / 2**20:.0f} MiB",
+            f"the lake: {_size(home) / 2**20:.0f} MiB",
+            int(size) / _size(home),
+            0.1,
+        ),
+    ]
+
+
+def _first(page: Page, address: str) -> float:
+    start = time.perf_counter()
+    page.goto(address)
+    page.locator("#panel-types svg").wait_for()
+    return time.perf_counter() - start
+
+
+def _size(home: Path) -> int:
+    return sum(path.stat().st_size for path in (home / "warehouse").rglob("*.parquet"))
+
+
+if __name__ == "__main__":
+    prepare(Path(sys.argv[1]))
