@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -52,7 +53,7 @@ def test_digests_of_delivered_rows_are_those_of_the_source(sample: Graph) -> Non
     digests = {row["id"]: row["record_md5"] for row in sample.rows() if row["change_day"] >= FIRST}
     changed = {int(str(r["id"])): record_digest(r) for r in sample.profile.feed.changes(FIRST, LAST)}
     assert digests == {key: digest for key, digest in changed.items() if key in digests}
-    assert len(digests) > 1_900
+    assert len(digests) > 1_500
 
 
 def test_every_insight_is_what_a_plain_computation_gives(sample: Graph) -> None:
@@ -178,6 +179,13 @@ def plain_crimes(path: Path) -> pd.DataFrame:
             "time_of_day": occurred.dt.hour.map(lambda hour: ("night", "morning", "afternoon", "evening")[hour // 6]),
             "block": text["Block"],
             "primary_type": text["Primary Type"].replace(renamed),
+            "iucr": text["IUCR"].str.zfill(4),
+            "description": text["Description"],
+            "fbi_code": text["FBI Code"],
+            "offense_class": np.select([violent, text["FBI Code"].isin(stolen)], ["violent", "property"], "other"),
+            "beat": text["Beat"].str.zfill(4),
+            "community_area": pd.to_numeric(text["Community Area"]),
+            "occurred_at": occurred,
             "location_description": text["Location Description"],
             "district": text["District"].str.zfill(3),
             "arrest": raw["Arrest"].str.lower() == "true",
@@ -185,8 +193,8 @@ def plain_crimes(path: Path) -> pd.DataFrame:
             "is_violent": violent,
             "is_property": text["FBI Code"].isin(stolen),
             "is_index": violent | text["FBI Code"].isin(stolen),
-            "latitude": text["Latitude"].where(~unknown),
-            "longitude": text["Longitude"].where(~unknown),
+            "latitude": pd.to_numeric(text["Latitude"]).where(~unknown),
+            "longitude": pd.to_numeric(text["Longitude"]).where(~unknown),
         }
     )
 

@@ -17,7 +17,7 @@ from crime_assets.core.insights import Insight
 from crime_assets.lakehouse import tables
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.lakehouse.schema import iceberg_schema_of
-from crime_assets.lakehouse.tables import FIRST_CHANGED, Change, StalePlan
+from crime_assets.lakehouse.tables import FIRST_CHANGED, PROPERTY_PREFIX, Change, StalePlan
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -27,6 +27,9 @@ _PLANS = 5
 
 SEEN = {"crimes-snapshot": "crimes", "superseded-snapshot": "crimes_superseded"}
 """Property of an insight table's snapshot → the table whose present snapshot it names: what the insight knew."""
+
+EMPTY_DAYS = "empty-days"
+"""Property of an insight table: the as-of days that it was computed for and had no rows of."""
 
 NONE_SEEN = "none"
 """The value of such a property where the table had no snapshot yet."""
@@ -57,13 +60,12 @@ def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
     A late change of day D alters what was known on D and on every day after it.
     """
     table = tables.load(lake, city.name, insight.table)
-    if table is None or (snapshot := table.current_snapshot()) is None:
+    if table is None:
         return []
-    changed = [
-        _first_changed(lake, city, name, tables.snapshot_property(snapshot, mark)) for mark, name in SEEN.items()
-    ]
+    held = {*_days(table), *_empty_days(table)}
+    changed = [_first_changed(lake, city, name, _seen(table, mark)) for mark, name in SEEN.items()]
     days = [day for day in changed if day is not None]
-    return [day for day in sorted(_days(table)) if days and day >= min(days)]
+    return [day for day in sorted(held) if days and day >= min(days)]
 
 
 def rows_of_day(lake: Lake, city: City, insight: Insight, day: date) -> pa.Table | None:
@@ -109,6 +111,7 @@ def _replace(lake: Lake, city: City, insight: Insight, results: Mapping[date, pa
     if _snapshot_id(table) != known.own:
         raise StalePlan
     old = _days(table)
+    _remember_empty(table, [day for day, rows in results.items() if not rows.num_rows], known)
     changed = [day for day, rows in results.items() if not _same(table, old.get(day, []), rows)]
     if not changed:
         return []
@@ -147,6 +150,29 @@ def _days(table: Table) -> dict[date, list[DataFile]]:
     for file in tables.data_files(table):
         days.setdefault(date.fromordinal(date(1970, 1, 1).toordinal() + file.partition[0]), []).append(file)
     return days
+
+
+def _empty_days(table: Table) -> set[date]:
+    """As-of days that once had no rows: no file tells of them."""
+    listed = table.properties.get(PROPERTY_PREFIX + EMPTY_DAYS, "")
+    return {date.fromisoformat(day) for day in listed.split(",") if day}
+
+
+def _seen(table: Table, mark: str) -> str | None:
+    """What the insight knew when it was last written; where it never had a row, when days were last found empty."""
+    snapshot = table.current_snapshot()
+    if snapshot is not None:
+        return tables.snapshot_property(snapshot, mark)
+    return table.properties.get(PROPERTY_PREFIX + mark)
+
+
+def _remember_empty(table: Table, days: list[date], known: Known) -> None:
+    """Before anything else: a day that is known twice does no harm, one that is not known is never computed again."""
+    before = _empty_days(table)
+    if not before.issuperset(days):
+        marks = {EMPTY_DAYS: ",".join(map(str, sorted({*before, *days}))), **known.marks}
+        with tables.unless_overtaken(), table.transaction() as transaction:
+            transaction.set_properties({PROPERTY_PREFIX + name: value for name, value in marks.items()})
 
 
 def _same(table: Table, files: list[DataFile], rows: pa.Table) -> bool:

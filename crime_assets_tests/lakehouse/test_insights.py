@@ -308,3 +308,17 @@ def test_days_that_are_always_overtaken_end_in_a_sentence(lake: Lake, monkeypatc
     monkeypatch.setattr(tables, "commit", late)
     with pytest.raises(LakeBusy, match="run again later"):
         replace_days(lake, CHICAGO, NARROW, {DAYS[0]: narrow(DAYS[0], crimes=longs(3))})
+
+
+def test_a_day_that_had_no_rows_is_computed_again_when_it_should(lake: Lake) -> None:
+    """No file tells of such a day: a late change that gives it rows would go unseen."""
+    (insight,) = (found for found in load_insights() if found.name == "repeat_offense_locations")
+    merge(lake, *(version(n, f"{DAYS[0]}", f"{DAYS[0] - timedelta(days=8)}") for n in range(3)))
+    assert compute(lake, DAYS, insight) == []
+    assert stale_days(lake, CHICAGO, insight) == []
+    merge(lake, *(version(n, f"{DAYS[1]}", f"{DAYS[0] - timedelta(days=8)}") for n in range(10, 30)))
+    assert stale_days(lake, CHICAGO, insight) == DAYS[1:]
+    assert compute(lake, DAYS[1:], insight) == DAYS[1:]
+    assert stale_days(lake, CHICAGO, insight) == []
+    merge(lake, *(version(n, f"{DAYS[0]}", f"{DAYS[0] - timedelta(days=8)}") for n in range(40, 60)))
+    assert stale_days(lake, CHICAGO, insight) == DAYS
