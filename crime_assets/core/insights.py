@@ -7,6 +7,7 @@ A file is comment lines, then one SELECT. The comment says what the table answer
     @count crimes: share, change     a column that counts records, and those that would give a hidden count away
     @share arrest_share: crimes     a part of that count, where the part itself is no column
     @across change     columns computed from the counts of several rows
+    @ranked district_rank     the rows are in the order of their counts, which these columns number
     @adds_up district, offense_class     columns over whose values counts add up to a total that is published too
     @python hotspots     the statement's rows are finished by that module of `statistics`
 
@@ -38,7 +39,7 @@ _CHART = re.compile(r"(?P<kind>bars|line|heat) (?P<columns>[a-z0-9_]+(?:, [a-z0-
 _WHERE = re.compile(r"(?P<name>[a-z0-9_]+) = (?P<value>[^,=]+)")
 _COUNT = re.compile(r"(?P<name>[a-z0-9_]+)(?:: (?P<derived>[a-z0-9_]+(?:, [a-z0-9_]+)*))?")
 _SHARE = re.compile(r"(?P<name>[a-z0-9_]+): (?P<whole>[a-z0-9_]+)")
-_TAGS = ("column", "chart", "count", "share", "across", "adds_up", "python")
+_TAGS = ("column", "chart", "count", "share", "across", "ranked", "adds_up", "python")
 _AXES = {"bars": 2, "line": 2, "heat": 3}
 
 
@@ -84,12 +85,14 @@ class Counting:
     """Which columns of a table count records: what hiding small numbers has to know.
 
     `across` are columns computed from counts of several rows. Over the values of each column of `adds_up` the counts
-    add up to a total that is published too; rows with the text "all" in it are such totals.
+    add up to a total that is published too; rows with the text "all" in it are such totals. Where `ranked` is not None
+    the order of the rows tells of their counts, and so do the columns that it names.
     """
 
     counts: tuple[Count, ...] = ()
     shares: tuple[Share, ...] = ()
     across: tuple[str, ...] = ()
+    ranked: tuple[str, ...] | None = None
     adds_up: tuple[str, ...] = ()
 
 
@@ -152,8 +155,9 @@ def _load(path: Path) -> Insight:
             counting=Counting(
                 counts=tuple(_count(text) for text in tags["count"]),
                 shares=tuple(_share(text) for text in tags["share"]),
-                across=tuple(name for text in tags["across"] for name in text.split(", ")),
-                adds_up=tuple(name for text in tags["adds_up"] for name in text.split(", ")),
+                across=_names(tags["across"]),
+                ranked=_names(tags["ranked"]) if tags["ranked"] else None,
+                adds_up=_names(tags["adds_up"]),
             ),
             python=tags["python"][0] if tags["python"] else None,
         )
@@ -195,6 +199,10 @@ def _chart(texts: list[str]) -> Chart | None:
         raise UsageError(f"The chart of kind {match['kind']} needs {_AXES[match['kind']]} columns, not {len(columns)}.")
     wanted = (_matched(_WHERE, "chart", text, shape) for text in (match["where"] or "").split(", ") if text)
     return Chart(match["kind"], columns, tuple((found["name"], found["value"]) for found in wanted))
+
+
+def _names(texts: list[str]) -> tuple[str, ...]:
+    return tuple(name for text in texts for name in text.split(", ") if name)
 
 
 def _count(text: str) -> Count:
@@ -262,7 +270,7 @@ def _named(insight: Insight) -> Iterator[str]:
         yield from (count.name, *count.derived)
     for share in insight.counting.shares:
         yield from (share.name, share.whole)
-    yield from (*insight.counting.across, *insight.counting.adds_up)
+    yield from (*insight.counting.across, *(insight.counting.ranked or ()), *insight.counting.adds_up)
 
 
 def _read(query: exp.Query) -> set[str]:

@@ -106,7 +106,7 @@ def read_choice(address: Mapping[str, str], extracts: Extracts, default_city: st
         _one_of("offense_class", address.get("offense_class", ALL), CLASSES),
         district,
         # A beat of another district is none of this one's: the form leaves it there when the district changes.
-        beat if (beat := address.get("beat", ALL)) in beats else ALL,
+        beat if district != ALL and (beat := address.get("beat", ALL)) in beats else ALL,
         _one_of("map", address.get("map", "district"), MAPS),
     )
     titles = [(name, cities.get(name).title) for name in extracts.cities()]

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import Count, Counting, Insight, load_insights
 from crime_assets.core.sql import statement
-from crime_assets.dashboard.choice import ALL, Choice
+from crime_assets.dashboard.choice import ALL, NONE, Choice
 from crime_assets.publishing.extract import ABOUT
 from crime_assets.publishing.reading import Extract
 from crime_assets.publishing.small_numbers import protect
@@ -52,30 +53,42 @@ TABLES: Mapping[str, Shown] = {
         "Crimes by area",
         "Records of the period by the area that the city gives for them. Areas differ in size and in how many people "
         "live, work and pass there: more crimes do not mean more danger for each of them.",
-        Counting(counts=(Count("crimes"), Count("arrests"), Count("domestic_crimes")), adds_up=("area",)),
+        Counting(
+            counts=(Count("crimes"), Count("arrests"), Count("domestic_crimes")),
+            ranked=(),
+            adds_up=("area", "offense_class"),
+        ),
     ),
     "trend": Shown(
         "Trend",
         "What is known so far as a line; where records are still coming in, shaded, the dashed line is what they are "
         "expected to be in the end, learnt from how late records came before. Days not published at all are left out.",
-        Counting(counts=(Count("crimes", ("expected_crimes",)),), adds_up=("first_day",)),
+        Counting(counts=(Count("crimes", ("expected_crimes",)),), adds_up=("first_day", "offense_class")),
         needs="insight_reporting_delay",
     ),
     "hours": Shown(
         "Hour and weekday",
         "Times are the city's clock and often estimated: the peaks at 0 and 12 h come from recording.",
-        Counting(counts=(Count("crimes"),), adds_up=("hour", "iso_weekday")),
+        Counting(counts=(Count("crimes"),), adds_up=("hour", "iso_weekday", "offense_class")),
     ),
     "types": Shown(
         "Offense categories",
         "As the city names them; renamed ones are one. An arrest recorded is not clearance.",
-        Counting(counts=(Count("crimes", ("arrest_share",)), _ARRESTS), adds_up=("primary_type",)),
+        Counting(
+            counts=(Count("crimes", ("arrest_share",)), _ARRESTS),
+            ranked=(),
+            adds_up=("primary_type", "offense_class"),
+        ),
     ),
     "blocks": Shown(
         "Blocks",
         "A block is not an address: the city hides the last two digits and shifts the point. Long streets of shops and "
         "large buildings lead because many people pass there.",
-        Counting(counts=(Count("crimes", ("last_day", "latitude", "longitude")), Count("arrests")), adds_up=("block",)),
+        Counting(
+            counts=(Count("crimes", ("last_day", "latitude", "longitude")), Count("arrests")),
+            ranked=(),
+            adds_up=("block", "offense_class"),
+        ),
     ),
     "changes": Shown(
         "What changed",
@@ -103,12 +116,13 @@ class Figures:
     def __init__(self, extract: Extract, choice: Choice, threshold: int) -> None:
         self._extract = extract
         self.choice = choice
+        self.about = extract.about
         self._threshold = threshold
 
     def table(self, name: str) -> pa.Table:
         """A table of the dashboard's own, by its name in TABLES, or a whole insight. UsageError for any other name."""
         if self.has(name):
-            return protect(self._asked(name), TABLES[name].counting, self._threshold)
+            return self._chosen(name, protect(self._asked(name), TABLES[name].counting, self._threshold))
         insight = insights().get(name)
         if insight is None or insight.table not in self._extract.tables():
             raise UsageError(f"There is no table {name[:40]!r} on this day: look at the list of tables.")
@@ -130,6 +144,14 @@ class Figures:
         """The insights that there are tables of."""
         held = self._extract.tables()
         return [insight for insight in insights().values() if insight.table in held]
+
+    def _chosen(self, name: str, table: pa.Table) -> pa.Table:
+        """The rows that were chosen. All are protected together: one class is the sum of all less the others."""
+        if name == "classes":
+            return table
+        if name == "changes" and self.choice.district != ALL:
+            return table.filter(pc.equal(pc.fill_null(table.column("district"), NONE), self.choice.district))
+        return table.filter(pc.equal(table.column("offense_class"), self.choice.offense_class))
 
     def _asked(self, name: str) -> pa.Table:
         asked: dict[str, str | int] = dict(self.choice.parameters)

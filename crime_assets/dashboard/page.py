@@ -10,7 +10,7 @@ from typing import Any
 from crime_assets.charts.scales import number
 from crime_assets.dashboard.choice import ALL, CLASSES, MAPS, PERIODS, Choice, Choices
 from crime_assets.dashboard.figures import TABLES, Figures
-from crime_assets.dashboard.pictures import Pictures, described
+from crime_assets.dashboard.pictures import Pictures, described, hot_cells, hotspots_described
 from crime_assets.publishing.quality import Said
 from crime_assets.publishing.reading import Extract
 from crime_assets.publishing.small_numbers import HIDDEN
@@ -66,6 +66,7 @@ def page_of(
         "choice": choice,
         "choices": choices,
         "about": extract.about,
+        "completeness": _completeness(figures),
         "said": described(choice),
         "failing": [one for one in said if not one.is_passed],
         "checks": len(said),
@@ -74,7 +75,7 @@ def page_of(
         "changes": _table("changes", _changes(figures)),
         "panels": [_panel(name, table, figures, pictures) for name, table in _PANELS if figures.has(table)],
         "blocks": _table("blocks", _blocks(figures)),
-        "warnings": list(_warnings(figures)),
+        "warnings": list(_warnings(figures, choices.beats)),
         "names": {"period": PERIODS, "offense_class": CLASSES, "map": MAPS},
         "crumbs": list(_crumbs(choice)),
         "number": number,
@@ -89,19 +90,22 @@ _PANELS = (("map", "areas"), ("trend", "trend"), ("hours", "hours"), ("types", "
 
 
 def _panel(name: str, table: str, figures: Figures, pictures: Pictures) -> Panel:
-    rows = _areas(figures) if table == "areas" else _plain(figures, table)
-    shown = TABLES[table]
-    title, meaning = shown.title, shown.meaning
-    if name == "map":
-        title, meaning = MAPS[figures.choice.map], _HOT if figures.choice.map == "hotspots" else meaning
-    return Panel(name, title, meaning, pictures.draw(name), _table(table, rows))
+    if name == "map" and figures.choice.map == "hotspots":
+        found = _table_of("hotspots", f"Hot spots: {hotspots_described(figures.choice)}", _HOT, _hot_cells(figures))
+    elif name == "map":
+        found = _table_of("areas", MAPS[figures.choice.map], TABLES["areas"].meaning, _areas(figures))
+    else:
+        found = _table(table, _plain(figures, table))
+    return Panel(name, found.title, found.meaning, pictures.draw(name), found)
 
 
 def _numbers(figures: Figures) -> list[tuple[str, str, str]]:
     """(what, how many, a sentence) of the figures on top."""
     rows = {row["offense_class"]: row for row in figures.table("classes").to_pylist()}
     chosen = rows.get(figures.choice.offense_class, {})
-    found = [("Crimes", _count(chosen, "crimes"), "records that occurred in the period")]
+    missing = (figures.choice.day - (figures.about.newest_crime or figures.choice.day)).days
+    so_far = f"; its last {missing} days are not published yet" if missing else ""
+    found = [("Crimes", _count(chosen, "crimes"), f"occurred in the period{so_far}")]
     if figures.choice.offense_class == ALL:
         found += [
             (CLASSES[name].split()[0], _count(rows.get(name, {}), "crimes"), "by FBI code")
@@ -182,7 +186,7 @@ def _blocks(figures: Figures) -> list[dict[str, Cell]]:
 def _plain(figures: Figures, name: str) -> list[dict[str, Cell]]:
     """A table as it is, but for the column of what is hidden."""
     rows = figures.table(name).to_pylist()
-    return [{_words(key): _plain_cell(row, key) for key in row if key != HIDDEN} for row in rows]
+    return [{_words(key): _plain_cell(row, key) for key in row if key not in (HIDDEN, "offense_class")} for row in rows]
 
 
 def _plain_cell(row: Mapping[str, object], key: str) -> Cell:
@@ -192,9 +196,23 @@ def _plain_cell(row: Mapping[str, object], key: str) -> Cell:
     return _counted(row, key) if isinstance(value, int | float) or value is None else Cell(str(value))
 
 
-def _warnings(figures: Figures) -> Iterator[tuple[str, str]]:
-    """(what, how it is) of what is out of line, the most remarkable first."""
+def _hot_cells(figures: Figures) -> list[dict[str, Cell]]:
+    return [
+        {
+            "Cell": Cell(str(row["cell"])),
+            "Crimes": _counted(row, "crimes"),
+            "Latitude": Cell(str(row["latitude"]), is_number=True),
+            "Longitude": Cell(str(row["longitude"]), is_number=True),
+        }
+        for row in hot_cells(figures)
+    ]
+
+
+def _warnings(figures: Figures, beats: list[str]) -> Iterator[tuple[str, str]]:
+    """(what, how it is) of what is out of line, the most remarkable first; in a district, of its beats."""
     alarms = [row for row in figures.insight("early_warning") if row["alarm"] in (1, -1)]
+    if figures.choice.district != ALL:
+        alarms = [row for row in alarms if row["unit_kind"] == "beat" and row["unit"] in beats]
     for row in sorted(alarms, key=lambda row: -abs(float(str(row["z_expected"] or 0))))[:8]:
         low, high = number(float(str(row["lower_limit"]))), number(float(str(row["upper_limit"])))
         yield (
@@ -212,12 +230,22 @@ def _crumbs(choice: Choice) -> Iterator[tuple[str, str | None]]:
         yield f"Beat {choice.beat}", None
 
 
+def _completeness(figures: Figures) -> str | None:
+    """How complete the last complete day is, as far as can be told."""
+    day = str(figures.about.last_complete_day)
+    found = [row["completeness"] for row in figures.insight("reporting_delay", occurred_on=day)]
+    return f"{float(str(found[0])):.0%}" if found and found[0] is not None else None
+
+
 def _table(name: str, rows: list[dict[str, Cell]]) -> ShownTable:
-    shown = TABLES[name]
+    return _table_of(name, TABLES[name].title, TABLES[name].meaning, rows)
+
+
+def _table_of(name: str, title: str, meaning: str, rows: list[dict[str, Cell]]) -> ShownTable:
     return ShownTable(
         name,
-        shown.title,
-        shown.meaning,
+        title,
+        meaning,
         list(rows[0]) if rows else [],
         [list(row.values()) for row in rows[:_ROWS]],
         max(0, len(rows) - _ROWS),

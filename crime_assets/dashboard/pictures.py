@@ -79,9 +79,7 @@ class Pictures:
 
     def _hotspots(self) -> str:
         """Cells that are hot, over all districts in pale."""
-        period = "28d" if self._choice.period == "28d" else "365d"
-        offense_class = self._choice.offense_class if self._choice.offense_class in ("violent", "property") else ALL
-        found = self._figures.insight("hotspots", period=period, offense_class=offense_class, is_hot="1")
+        found = hot_cells(self._figures)
         hot = {str(row["cell"]): row["crimes"] for row in found}
         shapes, is_outlined = shapes_of(self._landing, self._extract, "district")
         around = [Area(f"District {name}", rings, 0.0, is_of_cells=not is_outlined) for name, rings in shapes.items()]
@@ -96,7 +94,7 @@ class Pictures:
             for cell, crimes in hot.items()
         ]
         steps = classes([float(str(crimes)) for crimes in hot.values() if crimes])
-        return draw(f"Hot spots, {PERIODS[period]}, {CLASSES[offense_class].lower()}", [*around, *cells], steps)
+        return draw(f"Hot spots, {hotspots_described(self._choice)}", [*around, *cells], steps)
 
     def _trend(self) -> str:
         rows = self._figures.table("trend").to_pylist()
@@ -126,6 +124,23 @@ class Pictures:
 
     def _title(self, what: str, *, is_of_period: bool = True) -> str:
         return f"{what}, {described(self._choice, is_of_period=is_of_period)}"
+
+
+def hot_cells(figures: Figures) -> list[dict[str, object]]:
+    """The hot cells of a choice; there are none for other offenses alone, nor for all years."""
+    period, offense_class = _hotspots_of(figures.choice)
+    return figures.insight("hotspots", period=period, offense_class=offense_class, is_hot="1")
+
+
+def hotspots_described(choice: Choice) -> str:
+    """Of what hot spots are shown for a choice, in words."""
+    period, offense_class = _hotspots_of(choice)
+    return f"{CLASSES[offense_class].lower()}, the whole city, {PERIODS[period]} to {choice.day}"
+
+
+def _hotspots_of(choice: Choice) -> tuple[str, str]:
+    offense_class = choice.offense_class if choice.offense_class in ("violent", "property") else ALL
+    return "28d" if choice.period == "28d" else "365d", offense_class
 
 
 def described(choice: Choice, *, is_of_period: bool = True) -> str:

@@ -2,9 +2,10 @@
 
 A count of 1 to `threshold` - 1 can point at a person. It is hidden, and so is
 
-- whatever is computed from it (shares, rates, changes), and shares whose part is that small;
-- a second count, the smallest there is, wherever the rows add up to a published total and only one of them is hidden,
-  or where the hidden ones together are fewer than the threshold (complementary suppression).
+- whatever is computed from it (shares, rates, changes, ranks), and shares whose part is that small;
+- where rows add up to a total, further counts, the smallest first, until nobody can work out a hidden one from the
+  others: there are at least two, they are not few together, and not all as small or as large as hidden ones are;
+- its place, where the rows are in the order of their counts: rows with something hidden come last, by their names.
 
 Zeros stay: nobody is in them. What the rule cannot do is said in the README: whoever asks for several tables that
 overlap without being the same can subtract them.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +29,16 @@ TOTAL = "all"
 
 _KEYS = ("as_of_day", "period")
 
+Columns = Mapping[str, Sequence[object]]
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """Rows that add up, and the row with their total, where the table has it."""
+
+    parts: Sequence[int]
+    total: int | None
+
 
 def protect(table: pa.Table, counting: Counting, threshold: int) -> pa.Table:
     """The table with what must not be seen as NULL, and a column more, `hidden`: the names of those, NULL where none.
@@ -35,15 +47,20 @@ def protect(table: pa.Table, counting: Counting, threshold: int) -> pa.Table:
     """
     hidden: list[set[str]] = [set() for _ in range(table.num_rows)]
     columns = {name: table.column(name).to_pylist() for name in _needed(counting, table)}
+    sums = list(_sums(columns, counting.adds_up))
     for count in counting.counts:
-        for row in _hidden_rows(columns, count.name, counting.adds_up, threshold):
-            hidden[row].update((count.name, *count.derived))
+        for row in _hidden_rows(_counts(columns[count.name]), sums, threshold):
+            hidden[row].update((count.name, *count.derived, *(counting.ranked or ())))
     for share in counting.shares:
-        for row, (part, whole) in enumerate(zip(columns[share.name], columns[share.whole], strict=True)):
-            if part is not None and whole is not None and _is_small(round(part * whole), threshold):
-                hidden[row].add(share.name)
+        parts = [
+            round(float(str(part)) * int(str(whole))) if part is not None and whole is not None else 0
+            for part, whole in zip(columns[share.name], columns[share.whole], strict=True)
+        ]
+        for row in _hidden_rows(parts, sums, threshold):
+            hidden[row].add(share.name)
     _hide_across(columns, counting, hidden)
-    return _without(table, hidden)
+    found = _without(table, hidden)
+    return found if counting.ranked is None else found.take(_order(table, columns, counting, hidden))
 
 
 def _needed(counting: Counting, table: pa.Table) -> set[str]:
@@ -52,62 +69,97 @@ def _needed(counting: Counting, table: pa.Table) -> set[str]:
     return {*counts, *shares, *counting.adds_up, *(name for name in _KEYS if name in table.column_names)}
 
 
-def _is_small(count: int, threshold: int) -> bool:
-    return 0 < count < threshold
+def _counts(values: Sequence[object]) -> list[int]:
+    return [int(str(value)) if value is not None else 0 for value in values]
 
 
-def _hidden_rows(
-    columns: Mapping[str, Sequence[object]], name: str, adds_up: Sequence[str], threshold: int
-) -> set[int]:
-    """The rows whose count of that name is hidden."""
-    counts = [int(str(value)) if value is not None else 0 for value in columns[name]]
-    hidden = {row for row, count in enumerate(counts) if _is_small(count, threshold)}
-    groups = list(_groups(columns, adds_up))
-    is_settled = False
+def _hidden_rows(counts: Sequence[int], sums: Sequence[_Sum], threshold: int) -> set[int]:
+    """The rows whose count is hidden."""
+    hidden = {row for row, count in enumerate(counts) if 0 < count < threshold}
+    is_settled = not hidden
     while not is_settled:
         is_settled = True
-        for rows in groups:
-            more = _complement(rows, counts, hidden, threshold)
+        for one in sums:
+            more = _complement(one, counts, hidden, threshold)
             is_settled = is_settled and not more
             hidden |= more
     return hidden
 
 
-def _groups(columns: Mapping[str, Sequence[object]], adds_up: Sequence[str]) -> Iterator[list[int]]:
+def _sums(columns: Columns, adds_up: Sequence[str]) -> Iterator[_Sum]:
     """Rows that add up to one total, for each of the columns over whose values they do."""
     for name in adds_up:
         keys = [columns[key] for key in (*_KEYS, *adds_up) if key != name and key in columns]
-        found: dict[tuple[object, ...], list[int]] = defaultdict(list)
+        parts: dict[tuple[object, ...], list[int]] = defaultdict(list)
+        totals: dict[tuple[object, ...], int] = {}
         for row, value in enumerate(columns[name]):
-            if value != TOTAL:
-                found[tuple(key[row] for key in keys)].append(row)
-        yield from found.values()
+            group = tuple(key[row] for key in keys)
+            if value == TOTAL:
+                totals[group] = row
+            else:
+                parts[group].append(row)
+        for group, rows in parts.items():
+            yield _Sum(rows, totals.get(group))
 
 
-def _complement(rows: Sequence[int], counts: Sequence[int], hidden: set[int], threshold: int) -> set[int]:
-    """The rows to be hidden as well, lest the total of these rows give the hidden ones away."""
-    known = hidden.intersection(rows)
-    more: set[int] = set()
-    others = iter(sorted((row for row in rows if row not in known and counts[row]), key=lambda row: (counts[row], row)))
-    while known and (len(known | more) < 2 or sum(counts[row] for row in known | more) < threshold):
-        row = next(others, None)
-        if row is None:
+def _complement(one: _Sum, counts: Sequence[int], hidden: set[int], threshold: int) -> set[int]:
+    """The rows to be hidden as well, lest the others give the hidden ones away."""
+    known = [row for row in one.parts if row in hidden]
+    is_total_hidden = one.total in hidden
+    if not known and not is_total_hidden:
+        return set()
+    others = sorted((row for row in one.parts if row not in hidden and counts[row]), key=lambda row: (counts[row], row))
+    more: list[int] = []
+    while not _is_safe([counts[row] for row in (*known, *more)], threshold, is_total_hidden=is_total_hidden):
+        if len(more) == len(others):
             # All else is zero: then the total is as small, and is hidden for itself.
             break
-        more.add(row)
-    return more
+        more.append(others[len(more)])
+    return set(more)
 
 
-def _hide_across(columns: Mapping[str, Sequence[object]], counting: Counting, hidden: Sequence[set[str]]) -> None:
+def _is_safe(counts: Sequence[int], threshold: int, *, is_total_hidden: bool) -> bool:
+    """Whether hidden parts cannot be worked out from the rest of the sum.
+
+    With the total hidden as well, one hidden part is enough. Otherwise their sum is known: then they could be otherwise
+    if one is not small at all, or if they are neither all 1 nor all as large as a small count can be.
+    """
+    if is_total_hidden:
+        return bool(counts)
+    together = sum(counts)
+    has_room = max(counts) >= threshold or len(counts) < together < len(counts) * (threshold - 1)
+    return len(counts) >= 2 and together >= threshold and has_room
+
+
+def _hide_across(columns: Columns, counting: Counting, hidden: Sequence[set[str]]) -> None:
     """Hide what is computed from several rows wherever one of the rows of its period hides a count."""
     if not counting.across:
         return
     names = {count.name for count in counting.counts}
-    periods = list(zip(*(columns[key] for key in _KEYS if key in columns), strict=True)) or [()] * len(hidden)
+    periods = _periods(columns, len(hidden))
     touched = {period for period, found in zip(periods, hidden, strict=True) if names & found}
     for period, found in zip(periods, hidden, strict=True):
         if period in touched:
             found.update(counting.across)
+
+
+def _order(table: pa.Table, columns: Columns, counting: Counting, hidden: Sequence[set[str]]) -> list[int]:
+    """The rows as they were, those with something hidden after the others of their period, by what they are called."""
+    periods = _periods(columns, len(hidden))
+    place = {period: number for number, period in enumerate(dict.fromkeys(periods))}
+    told = {name for count in counting.counts for name in (count.name, *count.derived)}
+    told |= {share.name for share in counting.shares} | {*counting.across, *(counting.ranked or ())}
+    names = [table.column(name).to_pylist() for name in table.column_names if name not in told]
+    labels = [tuple(map(str, row)) for row in zip(*names, strict=True)] if names else [()] * len(hidden)
+    return sorted(
+        range(len(hidden)),
+        key=lambda row: (place[periods[row]], bool(hidden[row]), labels[row] if hidden[row] else (), row),
+    )
+
+
+def _periods(columns: Columns, rows: int) -> list[tuple[object, ...]]:
+    keys = [columns[key] for key in _KEYS if key in columns]
+    return list(zip(*keys, strict=True)) if keys else [()] * rows
 
 
 def _without(table: pa.Table, hidden: Sequence[set[str]]) -> pa.Table:

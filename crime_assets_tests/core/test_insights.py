@@ -143,6 +143,7 @@ def test_reads_what_a_file_says_of_charts_counts_and_python(tmp_path: Path):
 -- @count period
 -- @share open: period
 -- @across open, period
+-- @ranked open
 -- @adds_up period, open
 -- @python hotspots
 """
@@ -153,6 +154,7 @@ def test_reads_what_a_file_says_of_charts_counts_and_python(tmp_path: Path):
         counts=(Count("open", ("period", "as_of_day")), Count("period", ())),
         shares=(Share("open", "period"),),
         across=("open", "period"),
+        ranked=("open",),
         adds_up=("period", "open"),
     )
     assert found.python == "hotspots"
@@ -171,6 +173,7 @@ def test_reads_what_a_file_says_of_charts_counts_and_python(tmp_path: Path):
         ("@count crimes", "names crimes"),
         ("@adds_up district", "names district"),
         ("@across district", "names district"),
+        ("@ranked district", "names district"),
         ("@share open", "'@share name: count'"),
         ("@share open: crimes", "names crimes"),
     ],

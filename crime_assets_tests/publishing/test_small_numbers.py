@@ -50,6 +50,10 @@ def districts(*crimes: int) -> pa.Table:
         # Two hidden ones that are 2 together are 1 each.
         ([1, 1, 30], [None, None, None]),
         ([1, 1, 1, 30, 40], [None, None, None, None, 40]),
+        # Five that are 5 together, and six that are as many as six small ones can be.
+        ([1, 1, 1, 1, 1, 30, 40], [None] * 6 + [40]),
+        ([4, 4, 4, 4, 4, 4, 30, 40], [None] * 7 + [40]),
+        ([3, 3, 30, 40], [None, None, 30, 40]),
         ([4, 5, 5, 9], [None, None, 5, 9]),
         # Nothing else to hide: the total is as small.
         ([2, 0, 0], [None, 0, 0]),
@@ -88,11 +92,34 @@ def test_totals_are_no_part_of_what_adds_up() -> None:
     assert crimes_of(protect(table, Counting((Count("crimes"),), adds_up=("district",)))) == [53, None, None, 30]
 
 
+def test_a_total_that_is_hidden_is_no_sum_of_what_is_shown() -> None:
+    """The total of the second kind is hidden for the sake of the first's: one of its parts must be too."""
+    table = rows(
+        district=["all", "001", "002", "003"] * 2,
+        kind=["all"] * 4 + ["x"] * 4,
+        crimes=[40, 3, 15, 22, 9, 0, 4, 5],
+    )
+    found = crimes_of(protect(table, GRID))
+    for first in (0, 4):
+        assert [found[first + place] is None for place in range(4)].count(True) != 1
+
+
 def test_a_share_of_a_count_that_is_no_column() -> None:
     table = rows(district=["a", "b", "c", "d"], crimes=[100, 100, 100, 100], part_share=[0.02, 0.0, 0.05, None])
-    found = protect(table, Counting((Count("crimes"),), (Share("part_share", "crimes"),), (), ("district",)))
-    assert found.column("part_share").to_pylist() == [None, 0.0, 0.05, None]
+    found = protect(table, Counting((Count("crimes"),), (Share("part_share", "crimes"),), adds_up=("district",)))
+    # The part of 2 would be the total of all parts less the 5.
+    assert found.column("part_share").to_pylist() == [None, 0.0, None, None]
     assert crimes_of(found) == [100] * 4
+
+
+def test_the_place_of_a_row_does_not_tell_its_count() -> None:
+    table = rows(block_rank=[1, 2, 3, 4], block=["d", "c", "b", "a"], crimes=[30, 20, 4, 3])
+    counting = Counting((Count("crimes"),), ranked=("block_rank",), adds_up=("block",))
+    found = protect(table, counting)
+    assert found.column("block").to_pylist() == ["d", "c", "a", "b"]
+    assert found.column("block_rank").to_pylist() == [1, 2, None, None]
+    assert crimes_of(found) == [30, 20, None, None]
+    assert protect(table, counting, 0).column("block").to_pylist() == ["d", "c", "b", "a"]
 
 
 def test_what_compares_rows_goes_when_one_of_them_is_hidden() -> None:

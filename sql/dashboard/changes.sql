@@ -1,4 +1,4 @@
--- The two windows of compstat side by side: for all districts of a class, or for all classes of one district.
+-- The two windows of compstat side by side.
 SELECT
   now.district,
   now.offense_class,
@@ -20,8 +20,4 @@ JOIN insight_compstat AS year
   ON year.district IS NOT DISTINCT FROM now.district AND year.offense_class = now.offense_class
 WHERE now.period = '28d'
   AND year.period = 'ytd'
-  AND (
-    $district = 'all' AND now.offense_class = $offense_class
-    OR $district <> 'all' AND coalesce(now.district, 'none') = $district
-  )
 ORDER BY now.district = 'all' DESC, now.district NULLS LAST, now.offense_class

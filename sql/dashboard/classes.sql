@@ -1,13 +1,15 @@
--- Crimes by offense class, and in all, for a choice of period, district and beat.
+-- Crimes by offense class, and in all, for a choice of period, district and beat; zeros where a class has none.
 SELECT
-  coalesce(offense_class, 'all') AS offense_class,
-  CAST(coalesce(sum(crimes), 0) AS BIGINT) AS crimes,
-  CAST(coalesce(sum(arrests), 0) AS BIGINT) AS arrests,
-  sum(arrests) / nullif(sum(crimes), 0) AS arrest_share,
-  CAST(coalesce(sum(domestic_crimes), 0) AS BIGINT) AS domestic_crimes
-FROM places
-WHERE period = $period
-  AND $district IN ('all', coalesce(district, 'none'))
-  AND $beat IN ('all', coalesce(beat, 'none'))
-GROUP BY ROLLUP (offense_class)
-ORDER BY offense_class
+  names.offense_class,
+  CAST(coalesce(sum(places.crimes), 0) AS BIGINT) AS crimes,
+  CAST(coalesce(sum(places.arrests), 0) AS BIGINT) AS arrests,
+  sum(places.arrests) / nullif(sum(places.crimes), 0) AS arrest_share,
+  CAST(coalesce(sum(places.domestic_crimes), 0) AS BIGINT) AS domestic_crimes
+FROM (VALUES ('all'), ('violent'), ('property'), ('other')) AS names (offense_class)
+LEFT JOIN places
+  ON names.offense_class IN ('all', places.offense_class)
+  AND places.period = $period
+  AND $district IN ('all', coalesce(places.district, 'none'))
+  AND $beat IN ('all', coalesce(places.beat, 'none'))
+GROUP BY names.offense_class
+ORDER BY names.offense_class

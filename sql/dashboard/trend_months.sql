@@ -1,39 +1,61 @@
--- Crimes by month, with what is expected when all is known; only whole months of which every day has been published.
+-- Crimes by month and class, and of all classes, with what is expected when all is known: all whole months from the
+-- first of which there are records to the last of which every day has been published.
 WITH known AS (
-  SELECT month, sum(crimes) AS crimes
+  SELECT
+    month,
+    CASE WHEN grouping(offense_class) = 1 THEN 'all' ELSE offense_class END AS offense_class,
+    sum(crimes) AS crimes
   FROM months
-  WHERE $offense_class IN ('all', offense_class)
-    AND $district IN ('all', coalesce(district, 'none'))
+  WHERE $district IN ('all', coalesce(district, 'none'))
     AND $beat IN ('all', coalesce(beat, 'none'))
-  GROUP BY month
+  GROUP BY GROUPING SETS ((month, offense_class), (month))
+),
+
+recent AS (
+  SELECT
+    occurred_on,
+    CASE WHEN grouping(offense_class) = 1 THEN 'all' ELSE offense_class END AS offense_class,
+    sum(crimes) AS crimes
+  FROM days
+  WHERE $district IN ('all', coalesce(district, 'none'))
+    AND $beat IN ('all', coalesce(beat, 'none'))
+  GROUP BY GROUPING SETS ((occurred_on, offense_class), (occurred_on))
+),
+
+calendar AS (
+  SELECT CAST(found.month AS DATE) AS month, CAST(last_day(found.month) AS DATE) AS last_day
+  FROM about
+  CROSS JOIN (
+    SELECT unnest(generate_series(min(month), max(month), INTERVAL 1 MONTH)) AS month, min(month) AS first_month
+    FROM months
+  ) AS found
+  -- The first month that the lake holds may have begun before its records do.
+  WHERE found.month > found.first_month AND last_day(found.month) <= about.as_of_day
 ),
 
 late AS (
   SELECT
     CAST(date_trunc('month', delay.occurred_on) AS DATE) AS month,
-    sum(coalesce(counted.crimes, 0) * (1 / nullif(delay.completeness, 0) - 1)) AS still_expected,
+    names.offense_class,
+    sum(coalesce(recent.crimes, 0) * (1 / nullif(delay.completeness, 0) - 1)) AS still_expected,
     min(delay.completeness) AS completeness,
     max(delay.unsettled) AS unsettled
   FROM insight_reporting_delay AS delay
-  LEFT JOIN (
-    SELECT occurred_on, sum(crimes) AS crimes
-    FROM days
-    WHERE $offense_class IN ('all', offense_class)
-      AND $district IN ('all', coalesce(district, 'none'))
-      AND $beat IN ('all', coalesce(beat, 'none'))
-    GROUP BY occurred_on
-  ) AS counted USING (occurred_on)
-  GROUP BY 1
+  CROSS JOIN (VALUES ('all'), ('violent'), ('property'), ('other')) AS names (offense_class)
+  LEFT JOIN recent ON recent.occurred_on = delay.occurred_on AND recent.offense_class = names.offense_class
+  GROUP BY ALL
 )
 
 SELECT
-  known.month AS first_day,
-  CAST(last_day(known.month) AS DATE) AS last_day,
-  CAST(known.crimes AS BIGINT) AS crimes,
-  known.crimes + coalesce(late.still_expected, 0) AS expected_crimes,
+  calendar.month AS first_day,
+  calendar.last_day,
+  names.offense_class,
+  CAST(coalesce(known.crimes, 0) AS BIGINT) AS crimes,
+  coalesce(known.crimes, 0) + coalesce(late.still_expected, 0) AS expected_crimes,
   coalesce(late.unsettled, 0) AS unsettled
-FROM known
-LEFT JOIN late USING (month)
-CROSS JOIN about
-WHERE coalesce(late.completeness, 1) > 0 AND last_day(known.month) <= about.as_of_day
-ORDER BY first_day
+FROM calendar
+CROSS JOIN (VALUES ('all'), ('violent'), ('property'), ('other')) AS names (offense_class)
+LEFT JOIN known ON known.month = calendar.month AND known.offense_class = names.offense_class
+LEFT JOIN late ON late.month = calendar.month AND late.offense_class = names.offense_class
+WHERE coalesce(late.completeness, 1) > 0
+ORDER BY first_day, offense_class

@@ -12,10 +12,12 @@ function chosen(form) {
 }
 
 let asked = 0;
+let shown = location.search;
 
 async function show(address, isNew) {
   const mine = ++asked;
   const focused = document.activeElement && document.activeElement.id;
+  const open = [...document.querySelectorAll("details[open]")].map((found) => found.id);
   document.body.classList.add("waiting");
   try {
     const answer = await fetch(address);
@@ -28,10 +30,14 @@ async function show(address, isNew) {
     for (const id of ["choice", "content"]) document.getElementById(id).replaceWith(found.getElementById(id));
     document.querySelector("header nav").replaceWith(found.querySelector("header nav"));
     document.title = found.title;
+    shown = new URL(address, location).search;
     if (isNew) history.pushState(null, "", address);
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     document.getElementById("announced").textContent = `Now shown: ${document.title}`;
     const again = focused && document.getElementById(focused);
+    // What was followed to come here is gone: the reading goes on at the title.
     if (again) again.focus({ preventScroll: true });
+    else document.querySelector("h1").focus();
   } catch {
     location.assign(address);
   } finally {
@@ -57,4 +63,7 @@ document.addEventListener("click", (event) => {
   show(link.getAttribute("href"), true);
 });
 
-addEventListener("popstate", () => show(location.pathname + location.search, false));
+// A jump within the page is no other page.
+addEventListener("popstate", () => {
+  if (location.search !== shown) show(location.pathname + location.search, false);
+});
