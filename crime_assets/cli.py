@@ -14,6 +14,8 @@ from crime_assets.core.errors import CrimeAssetsError, UsageError, chain
 from crime_assets.lakehouse.lake import is_disk_full
 from crime_assets.profiles import Profile, Settings, open_profile
 
+_MOST_PORT = 65_535
+
 
 def program() -> NoReturn:
     """The console script: `main` without the waits at both ends, together a fifth of a day's run.
@@ -84,11 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     status.set_defaults(command=_status)
 
     dashboard = commands.add_parser("dashboard", parents=[common], help="the figures on pages, on this machine alone")
-    dashboard.add_argument("--port", type=int, default=8500)
+    dashboard.add_argument("--port", type=_port, default=8500)
     dashboard.set_defaults(command=_dashboard)
 
     dev = commands.add_parser("dev", parents=[common], help="Dagster's UI and daemon on this lake")
-    dev.add_argument("--port", type=int, default=3000)
+    dev.add_argument("--port", type=_port, default=3000)
     dev.set_defaults(command=_dev)
     return parser
 
@@ -98,6 +100,12 @@ def _day(text: str) -> date:
         return datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day: write it as YYYY-MM-DD") from None
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _MOST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to {_MOST_PORT}")
+    return int(text)
 
 
 def _run(profile: Profile, options: argparse.Namespace) -> int:

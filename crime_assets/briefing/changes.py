@@ -26,9 +26,10 @@ NEAR_METERS, SOON_DAYS = 200, 7
 """Up to which distance and delay two crimes are a near repeat worth saying."""
 CHANCE_FLAGS = 1 / 30
 """Share of CompStat's comparisons that chance alone flags (its header)."""
-FEWEST_IN_SERIES = 5
-CHANCE_SERIES = 0.05
-"""Most series that chance alone may be expected to bring, of all looked at, for one to be told."""
+FEWEST = 5
+"""Crimes that a series has, or a hot spot that is told."""
+CHANCE = 0.05
+"""Most series, or hot spots that have grown, that chance alone may be expected to bring a day, for one to be told."""
 
 _SPREAD_OF_Z = math.sqrt(2)
 """Standard deviation of z between two counts where nothing has changed."""
@@ -38,6 +39,8 @@ _STANDING = 2.5
 """Weight of what holds for a whole year, however sure it is: it is hardly news."""
 _WARNING, _BLOCKING = 4.0, math.inf
 _FEWEST_WEEKS = 4
+_FEWEST_CHANGE_DAYS = 3
+"""Change days that what is expected of a day is learnt from, at least, for its fall to be told."""
 _LETTERS_OF_A_BLOCK = 60
 
 
@@ -73,7 +76,7 @@ def told(tables: Tables, last_complete_day: date) -> Told:
         *_failing(tables),
         *_alarms(tables),
         *_shifts(tables.compstat),
-        *_days(tables.trend, last_complete_day),
+        *_days(tables, last_complete_day),
         *_hot_spots(tables.hot_cells),
         *_near_repeats(tables.near_repeat),
         *_series(tables.series),
@@ -206,22 +209,27 @@ def _alarms(tables: Tables) -> Iterator[Change]:
         )
 
 
-def _days(trend: Sequence[Row], last_complete_day: date) -> Iterator[Change]:
-    """Days of the last complete week with far fewer or far more crimes than their weekday had before."""
-    days: dict[date, Row] = {row["first_day"]: row for row in trend if row["crimes"] is not None}
+def _days(tables: Tables, last_complete_day: date) -> Iterator[Change]:
+    """Days of the last complete week with far fewer or far more crimes than their weekday had before.
+
+    What may come late is only expected: a rise must be one without it, a fall one with it.
+    """
+    days: dict[date, Row] = {row["first_day"]: row for row in tables.trend if row["crimes"] is not None}
+    learnt_from = {row["occurred_on"]: row["change_days"] or 0 for row in tables.reporting_delay}
     for day in (last_complete_day - timedelta(days=back) for back in range(DAYS_LOOKED_AT)):
         weeks = [_in_the_end(days[past]) for n in range(1, 9) if (past := day - timedelta(weeks=n)) in days]
         if day not in days or len(weeks) < _FEWEST_WEEKS:
             continue
-        row, now, usual = days[day], _in_the_end(days[day]), sum(weeks) / len(weeks)
-        z = 2 * (math.sqrt(now) - math.sqrt(usual))
-        if abs(z) < DAY_LIMIT:
+        known, expected, usual = days[day]["crimes"], _in_the_end(days[day]), sum(weeks) / len(weeks)
+        rise, fall = _difference(known, usual), _difference(expected, usual)
+        if rise < DAY_LIMIT and (fall > -DAY_LIMIT or learnt_from.get(day, 0) < _FEWEST_CHANGE_DAYS):
             continue
-        late = round(now) - row["crimes"]
+        z = rise if rise >= DAY_LIMIT else fall
+        late = round(expected) - known
         yield Change(
             "day",
             f"{'A quiet day' if z < 0 else 'A busy day'}: {day:%A}, {day}",
-            f"{number(row['crimes'])} crimes are known"
+            f"{number(known)} crimes are known"
             + (f", and about {number(late)} more may come as late records" if late > 0 else "")
             + f"; the same weekday of the {len(weeks)} weeks before comes to {number(round(usual))} on average "
             f"(z {z:+.1f}).",
@@ -232,30 +240,44 @@ def _days(trend: Sequence[Row], last_complete_day: date) -> Iterator[Change]:
         )
 
 
+def _difference(crimes: float, usual: float) -> float:
+    return 2 * (math.sqrt(crimes) - math.sqrt(usual))
+
+
 def _in_the_end(row: Row) -> float:
     """The crimes of a day when all is known, as far as that can be told."""
     return float(row["crimes"] if row["expected_crimes"] is None else row["expected_crimes"])
 
 
 def _hot_spots(cells: Sequence[Row]) -> Iterator[Change]:
-    """Cells that are hot in 28 days and not over the year: one finding for all classes."""
+    """Cells that are hot and have grown: one finding for all classes."""
     told_of = []
-    new, hot = 0, 0
     for offense_class in dict.fromkeys(row["offense_class"] for row in cells):
-        of_class = [row for row in cells if row["offense_class"] == offense_class]
-        fresh = [row for row in of_class if row["is_new"]]
-        new, hot = new + len(fresh), hot + len(of_class)
-        if fresh:
-            told_of.append(f"{len(fresh)} for {CLASSES[offense_class].lower()}{_mostly(fresh)}")
-    # One in twenty of the hot cells is chance: so few new ones would be no news.
-    if new > hot / 20:
+        grown = [row for row in cells if row["offense_class"] == offense_class and is_grown(row)]
+        if grown:
+            told_of.append(f"{len(grown)} for {CLASSES[offense_class].lower()}{_mostly(grown)}")
+    if told_of:
         yield Change(
             "hot spots",
-            "New hot spots on the map",
-            f"Cells that are hot in the last 28 days and were not over 365: {_listed(told_of)}.",
-            "A cell is about a tenth of a square kilometer; of all hot cells about one in twenty is chance.",
+            "New or grown hot spots on the map",
+            "Cells that are hot in the last 28 days, and with the cells around them have far more of their year's "
+            f"crimes in these days than the city has: {_listed(told_of)}.",
+            "A cell is about a tenth of a square kilometer, and one place can make all cells around it hot. Chance "
+            f"alone brings one on about {CHANCE:.0%} of days; a season of its own can too.",
             _CORRECTED,
         )
+
+
+def is_grown(cell: Row) -> bool:
+    """Whether a hot cell has far more of the year's crimes in and around it in 28 days than chance would put there.
+
+    It would put as large a share there as of the city's crimes: that some of the days are not published yet, and the
+    season, are the same for all.
+    """
+    now, year, looked_at = cell["local_crimes"], cell["year_local_crimes"], int(cell["looked_at"])
+    if now is None or year is None or now < FEWEST:
+        return False
+    return chance_of_at_least(now, year, cell["city_share"]) * looked_at <= CHANCE
 
 
 def _mostly(cells: Sequence[Row]) -> str:
@@ -299,9 +321,9 @@ def _series(rows: Sequence[Row]) -> Iterator[Change]:
     """Blocks on which far more of the year's crimes of a kind lie in the last 28 days than chance would put there."""
     for row in rows:
         crimes, year, beat = row["crimes"], row["year_crimes"], row["beat"]
-        if row["block"] is None or crimes is None or year is None or crimes < FEWEST_IN_SERIES:
+        if row["block"] is None or crimes is None or year is None or crimes < FEWEST:
             continue
-        if chance_of_at_least(crimes, year, 28 / 365) * row["looked_at"] > CHANCE_SERIES:
+        if chance_of_at_least(crimes, year, 28 / 365) * row["looked_at"] > CHANCE:
             continue
         block = shortened(row["block"], _LETTERS_OF_A_BLOCK)
         of_beat = f" (beat {beat})" if beat else ""
@@ -318,8 +340,18 @@ def _series(rows: Sequence[Row]) -> Iterator[Change]:
 
 
 def chance_of_at_least(count: int, of: int, share: float) -> float:
-    """The chance that at least `count` of `of` crimes lie in that share of the days, if any day is as likely."""
-    return sum(math.comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(count, of + 1))
+    """The chance that at least `count` of `of` crimes lie in that share of the days, if each does by itself."""
+    if share >= 1:
+        return 1.0
+    # By logarithms: of more than a thousand crimes, the ways to choose among them are too many for a float.
+    log_share, log_rest = math.log(share), math.log1p(-share)
+    return math.fsum(
+        math.exp(_log_choices(of, some) + some * log_share + (of - some) * log_rest) for some in range(count, of + 1)
+    )
+
+
+def _log_choices(of: int, chosen: int) -> float:
+    return math.lgamma(of + 1) - math.lgamma(chosen + 1) - math.lgamma(of - chosen + 1)
 
 
 def _failing(tables: Tables) -> Iterator[Change]:

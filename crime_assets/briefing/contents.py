@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from crime_assets.briefing.changes import Told, told
+from crime_assets.briefing.changes import Told, is_grown, told
 from crime_assets.briefing.tables import Row, Tables
 from crime_assets.charts.maps import Area, draw
 from crime_assets.charts.scales import classes, number
@@ -92,7 +92,7 @@ def contents_of(extract: Extract, landing: LandingStore, tables: Tables, thresho
     return Contents(
         title=f"{about.title} crime: what changed",
         day=about.as_of_day.isoformat(),
-        known=list(_known(about)),
+        known=list(_known(about, tables.reporting_delay)),
         alert=_alert(tables),
         told=told(tables, about.last_complete_day),
         numbers=list(_numbers(tables)),
@@ -101,8 +101,9 @@ def contents_of(extract: Extract, landing: LandingStore, tables: Tables, thresho
             f"Map of the cells that are hot spots of all offenses, 28 days to {about.as_of_day}",
             _map(extract, landing, tables.hot_cells),
             f"Cells with too many crimes in and around them to be chance, 28 days to {about.as_of_day}, of which the "
-            "last are not published yet; numbers are districts. Those with a dark edge are new: they were not hot over "
-            "365 days. Hot says where records are, not where risk is: many people pass through a center.",
+            "last are not published yet; numbers are districts. A dark edge says new or grown: the cell and "
+            "those around it have far more of their year's crimes in these days than the city has. Hot says where "
+            "records are, not where risk is: many people pass through a center.",
         ),
         compstat=list(_compstat(tables.compstat)),
         compstat_meaning="The 28 days that end on the last complete day against the 28 before, and the year to date "
@@ -125,9 +126,12 @@ def contents_of(extract: Extract, landing: LandingStore, tables: Tables, thresho
     )
 
 
-def _known(about: About) -> Iterator[str]:
+def _known(about: About, reporting_delay: Sequence[Row]) -> Iterator[str]:
+    last = about.last_complete_day
+    share = next((row["completeness"] for row in reporting_delay if row["occurred_on"] == last), None)
     yield f"Known: what the city had published up to {about.as_of_day}."
-    yield f"Days up to {about.last_complete_day} are nearly complete; 28 days means those that end on it."
+    known = f": about {share:.0%} of its records are known, as far as can be told" if share else ""
+    yield f"{last} is the last complete day{known}. 28 days means those that end on it."
 
 
 def _alert(tables: Tables) -> str:
@@ -160,19 +164,14 @@ def _map(extract: Extract, landing: LandingStore, cells: Sequence[Row]) -> str:
     hot = [row for row in cells if row["offense_class"] == ALL]
     shapes, is_outlined = shapes_of(landing, extract, "district")
     districts = [
-        Area(f"District {name}", rings, 0.0, is_of_cells=not is_outlined, label=name.lstrip("0"))
+        Area(f"District {name}", rings, None, is_of_cells=not is_outlined, is_background=True, label=name.lstrip("0"))
         for name, rings in shapes.items()
     ]
-    areas = [
-        Area(
-            f"{'New hot' if row['is_new'] else 'Hot'} cell {row['cell']}",
-            [ring(row["cell"])],
-            row["crimes"],
-            is_marked=bool(row["is_new"]),
-            is_of_cells=True,
-        )
-        for row in hot
-    ]
+    areas = []
+    for row in hot:
+        grown = is_grown(row)
+        name = f"{'New or grown hot' if grown else 'Hot'} cell {row['cell']}"
+        areas.append(Area(name, [ring(row["cell"])], row["crimes"], is_marked=grown, is_of_cells=True))
     steps = classes([float(row["crimes"]) for row in hot if row["crimes"]])
     return draw("Hot spots", [*districts, *areas], steps)
 
@@ -180,7 +179,7 @@ def _map(extract: Extract, landing: LandingStore, cells: Sequence[Row]) -> str:
 def _compstat(rows: Sequence[Row]) -> Iterator[Grid]:
     """The city by class, and the districts with the flags of all their classes."""
     found = {(row["period"], row["district"], row["offense_class"]): row for row in rows}
-    places = list(dict.fromkeys(row["district"] for row in rows if row["district"] != ALL))
+    districts = {row["district"] for row in rows} - {ALL}
 
     def pair(district: str | None, offense_class: str) -> tuple[Row, Row]:
         return found.get(("28d", district, offense_class), {}), found.get(("ytd", district, offense_class), {})
@@ -203,7 +202,7 @@ def _compstat(rows: Sequence[Row]) -> Iterator[Grid]:
                 *pair(place, ALL),
                 [_flags([(name, pair(place, name)[part].get("flag")) for name in CLASSES]) for part in (0, 1)],
             )
-            for place in places
+            for place in sorted(districts, key=lambda name: (name is None, name))
         ],
     )
 
@@ -255,18 +254,28 @@ def _quality(about: About, tables: Tables) -> Iterator[str]:
     if not checks:
         yield "No check has said anything yet."
     else:
-        on = max(said.said_at for said in tables.checks)[:10]
+        ran = sorted(said.said_at[:10] for said in tables.checks if said.is_passed)
+        since = "" if not ran else f", on {ran[0]}" if ran[0] == ran[-1] else f", some as long ago as {ran[0]}"
         part = f"All {checks}" if len(passed) == checks else f"{len(passed)} of {checks}"
-        yield f"{part} checks passed when they were last run, on {on}{': ' if passed else ''}{', '.join(passed)}."
-    newest = f"occurred on {about.newest_crime}" if about.newest_crime else "is more than two years old"
-    yield f"The newest crime known {newest}; {number(about.crimes)} are known in all."
-    silent = sorted(row["occurred_on"] for row in tables.reporting_delay if row["completeness"] == 0)
+        yield f"{part} checks passed when they were last run{since}{': ' if passed else ''}{', '.join(passed)}."
+    newest = about.newest_crime
+    occurred = f"occurred on {newest}" if newest else "is more than two years old"
+    in_all = f"{number(about.crimes)} {'is' if about.crimes == 1 else 'are'} known in all"
+    yield f"The newest crime known {occurred}; {in_all}."
+    silent = sorted(
+        row["occurred_on"]
+        for row in tables.reporting_delay
+        if row["completeness"] == 0 and (newest is None or row["occurred_on"] > newest)
+    )
     if silent:
-        yield f"The city has published nothing yet of {silent[0]} to {silent[-1]}."
+        days = str(silent[0]) if len(silent) == 1 else f"{silent[0]} to {silent[-1]}"
+        yield f"The city has published nothing yet of {days}."
     late = [row["still_expected"] for row in tables.reporting_delay if row["completeness"]]
-    if late and None not in late:
+    if late and None not in late and (records := round(sum(late))):
         first = min(row["occurred_on"] for row in tables.reporting_delay)
-        yield f"About {number(round(sum(late)))} records of the days from {first} on are still expected to come late."
+        things = "record" if records == 1 else "records"
+        still = "is" if records == 1 else "are"
+        yield f"About {number(records)} {things} of the days from {first} on {still} still expected to come late."
 
 
 def _meanings(threshold: int) -> Iterator[str]:

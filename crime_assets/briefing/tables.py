@@ -18,7 +18,7 @@ from crime_assets.publishing.small_numbers import protect
 Row = Mapping[str, Any]
 
 _COUNTING: Mapping[str, Counting] = {
-    "hot_cells": Counting(counts=(Count("crimes"),)),
+    "hot_cells": Counting(counts=(Count("crimes"), Count("local_crimes"), Count("year_local_crimes"))),
     "series": Counting(counts=(Count("crimes", ("days", "first_day", "last_day")), Count("year_crimes"))),
 }
 """Which columns of the statements of sql/briefing count records."""

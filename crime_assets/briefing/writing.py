@@ -20,21 +20,31 @@ from crime_assets.streams import LandingStore
 
 @dataclass(frozen=True)
 class Written:
-    """What a briefing tells, and kind → bytes of its files."""
+    """What a briefing tells, kind → bytes of its files, and why there is no PDF, where there is none."""
 
     told: Told
     sizes: dict[str, int]
+    lacking: str | None = None
 
 
 def write_briefing(landing: LandingStore, extract: Extract, threshold: int) -> Written:
-    """Make the briefing of an extract, in place of what was there; counts below `threshold` are hidden."""
+    """Make the briefing of an extract, in place of what was there; counts below `threshold` are hidden.
+
+    Where the PDF cannot be made, there is the page, and no PDF of before.
+    """
     about = extract.about
     tables = tables_of(extract, quality.latest(landing, about.city), threshold)
     contents = contents_of(extract, landing, tables, threshold)
-    made = {"html": html(contents), "pdf": pdf(contents)}
+    made = {"html": html(contents)}
+    lacking = None
+    try:
+        made["pdf"] = pdf(contents)
+    except CrimeAssetsError as error:
+        lacking = str(error)
+        landing.delete(keys.briefing(about.city, about.as_of_day, "pdf"))
     for kind, content in made.items():
         landing.write(keys.briefing(about.city, about.as_of_day, kind), content)
-    return Written(contents.told, {kind: len(content) for kind, content in made.items()})
+    return Written(contents.told, {kind: len(content) for kind, content in made.items()}, lacking)
 
 
 def days_to_write(asked: Sequence[date], extracted: Sequence[date]) -> list[date]:

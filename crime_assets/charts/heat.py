@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crime_assets.charts.scales import HIDDEN, NOTHING, Classes, classes, number
-from crime_assets.charts.svg import FAINT_INK, element, picture, text, tooltip
+from crime_assets.charts.key import Key
+from crime_assets.charts.scales import classes, number
+from crime_assets.charts.svg import FAINT_INK, LINE, element, picture, text, tooltip
 
-_LEFT, _TOP, _LEGEND = 44, 24, 34
+_LEFT, _TOP, _GAP, _EDGE = 44, 24, 12, 4
 _WIDTH, _ROW = 720, 26
 
 
@@ -18,7 +19,7 @@ def heat(
     values: Mapping[tuple[str, str], float | None],
 ) -> str:
     """Cells by (row, column); None is a value that is not shown, and one that is missing is zero."""
-    steps = classes([value for value in values.values() if value])
+    key = Key(title, classes([value for value in values.values() if value]), _WIDTH - _LEFT)
     width = (_WIDTH - _LEFT) / max(1, len(columns))
     every = max(1, -(-len(columns) // 12))
     body = [
@@ -40,36 +41,11 @@ def heat(
                     y=y + 0.5,
                     width=width - 1,
                     height=_ROW - 1,
-                    fill=color_of(value, steps),
+                    fill=key.fill(value),
+                    stroke=LINE,
+                    stroke_width=0.5,
                 )
             )
     height = _TOP + len(rows) * _ROW
-    return picture(title, _WIDTH, height + _LEGEND, [*body, *legend(steps, _LEFT, height + 12)])
-
-
-def color_of(value: float | None, steps: Classes) -> str:
-    """The color of a value that may be hidden (None) or nothing at all."""
-    if value is None:
-        return HIDDEN
-    return steps.color(value) if value > 0 else NOTHING
-
-
-def legend(steps: Classes, x: float, y: float, room: float = 660.0) -> list[str]:
-    """What the colors mean, on one line."""
-    entries = [(NOTHING, "0"), *((color, _range(above, top)) for color, above, top in steps.ranges())]
-    entries.append((HIDDEN, "too few"))
-    width = min(96.0, room / len(entries))
-    found = []
-    for index, (color, said) in enumerate(entries):
-        left = x + index * width
-        found.append(element("rect", x=left, y=y, width=12, height=12, fill=color, stroke=FAINT_INK, stroke_width=0.5))
-        found.append(text(said, left + 16, y + 10, font_size=11, fill=FAINT_INK))
-    return found
-
-
-def _range(above: float, top: float) -> str:
-    """A step in whole numbers where it is of whole numbers."""
-    if float(top).is_integer() and float(above).is_integer():
-        first = int(above) + 1
-        return number(top) if first >= top else f"{number(first)}-{number(top)}"
-    return f"to {number(top)}"
+    body += key.legend(_LEFT, height + _GAP)
+    return picture(title, _WIDTH, height + _GAP + key.height + _EDGE, body)

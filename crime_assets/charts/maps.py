@@ -9,21 +9,22 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from crime_assets.charts.heat import color_of, legend
-from crime_assets.charts.scales import Classes, number
-from crime_assets.charts.svg import FAINT_INK, element, picture, text, tooltip
+from crime_assets.charts.key import Key
+from crime_assets.charts.scales import BACKGROUND, Classes, number
+from crime_assets.charts.svg import FAINT_INK, INK, element, picture, text, tooltip
 
 Ring = Sequence[tuple[float, float]]
 """Points (longitude, latitude) around an area or a hole in it."""
 
-_WIDTH, _MOST_HEIGHT, _EDGE, _LEGEND = 640.0, 720.0, 8.0, 36.0
+_WIDTH, _MOST_HEIGHT, _EDGE, _GAP = 640.0, 720.0, 8.0, 12.0
 
 
 @dataclass(frozen=True)
 class Area:
     """An area of a map. `value` is None where it is too small to be shown; `link` leads to more about the area.
 
-    The rings of one that is made of cells are not its outline.
+    One that is background only shows where the others are: nothing is said of its value. One of cells has a ragged
+    outline, and is drawn with finer lines.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Area:
     is_marked: bool = False
     is_of_cells: bool = False
     label: str | None = None
+    is_background: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,14 @@ def draw(title: str, areas: Sequence[Area], steps: Classes, dots: Sequence[Dot] 
     if not points:
         return picture(title, _WIDTH, 40.0, [text("There is no place to draw here.", 12, 24, fill=FAINT_INK)])
     place = _Projection(points)
-    body = [_area(area, steps, place) for area in sorted(areas, key=lambda area: area.is_marked)]
+    key = Key(title, steps, _WIDTH - 2 * _EDGE, has_nothing=not any(area.is_background for area in areas))
+    order = sorted(areas, key=lambda area: (not area.is_background, area.is_marked))
+    body = [_background(area, place) if area.is_background else _area(area, key, place) for area in order]
     body += [_label(area, steps, place) for area in areas if area.label]
     body += [_dot(dot, place, max(other.value for other in dots)) for dot in dots]
-    body += legend(steps, _EDGE, place.height + 12, _WIDTH - 2 * _EDGE)
-    return picture(title, _WIDTH, place.height + _LEGEND, body, is_interactive=any(area.link for area in areas))
+    body += key.legend(_EDGE, place.height + _GAP)
+    height = place.height + _GAP + key.height + _EDGE
+    return picture(title, _WIDTH, height, body, is_interactive=any(area.link for area in areas))
 
 
 class _Projection:
@@ -77,20 +82,28 @@ class _Projection:
         )
 
 
-def _area(area: Area, steps: Classes, place: _Projection) -> str:
-    data = "".join(f"{_ring(ring, place)}Z" for ring in area.rings)
+def _background(area: Area, place: _Projection) -> str:
+    return element(
+        "path", d=_data(area, place), fill=BACKGROUND, fill_rule="evenodd", stroke=FAINT_INK, stroke_width=0.4
+    )
+
+
+def _area(area: Area, key: Key, place: _Projection) -> str:
     said = f"{area.name}: {'too few to be shown' if area.value is None else number(area.value)}"
-    color = color_of(area.value, steps)
     shape = element(
         "path",
         tooltip(said),
-        d=data,
-        fill=color,
+        d=_data(area, place),
+        fill=key.fill(area.value),
         fill_rule="evenodd",
-        stroke="#1f2933" if area.is_marked else color if area.is_of_cells else "#ffffff",
-        stroke_width=(0.8 if area.is_of_cells else 2) if area.is_marked else 0.7,
+        stroke=INK if area.is_marked else key.outline(area.value),
+        stroke_width=(1.2 if area.is_of_cells else 2) if area.is_marked else 0.7,
     )
     return element("a", shape, href=area.link, aria_label=said) if area.link else shape
+
+
+def _data(area: Area, place: _Projection) -> str:
+    return "".join(f"{_ring(ring, place)}Z" for ring in area.rings)
 
 
 def _ring(ring: Ring, place: _Projection) -> str:
@@ -98,9 +111,8 @@ def _ring(ring: Ring, place: _Projection) -> str:
 
 
 def _label(area: Area, steps: Classes, place: _Projection) -> str:
-    middles = [_middle(ring) for ring in (area.rings if area.is_of_cells else [max(area.rings, key=len)])]
-    x, y = place(sum(east for east, _ in middles) / len(middles), sum(north for _, north in middles) / len(middles))
-    ink = "#1f2933" if not area.value else steps.ink(area.value)
+    x, y = place(*_middle(max(area.rings, key=len)))
+    ink = steps.ink(area.value) if area.value and not area.is_background else INK
     return text(
         area.label, x, y + 4, text_anchor="middle", font_size=11, fill=ink, pointer_events="none", aria_hidden="true"
     )

@@ -1,7 +1,8 @@
 """Colors for numbers, and round numbers for axes.
 
 Colors are ColorBrewer's YlGnBu and PuOr (Cynthia Brewer, colorbrewer2.org), which people of any color vision can tell
-apart, in order; unknown and hidden values have colors outside of them.
+apart, in order. Of YlGnBu's seven the palest is left out, which is next to white, and the fifth is a little lighter, so
+that dark text can be read on it.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SEQUENTIAL = ("#ffffd9", "#d6efb3", "#9fd8b7", "#41b6c4", "#2a7fb8", "#253494")
+SEQUENTIAL = ("#c7e9b4", "#7fcdbb", "#41b6c4", "#2899c8", "#225ea8", "#0c2c84")
 """From few to many."""
 FALL, RISE, STEADY = "#5e3c99", "#b35806", "#7b8794"
 """Less and more than before, and neither: the ends of PuOr."""
-NOTHING = "#f1f3f5"
+NOTHING = "#ffffff"
 """Nothing recorded."""
-HIDDEN = "#d2d6dc"
-"""Too few to be shown."""
+HIDDEN = "#e4e7eb"
+"""Too few to be shown: the ground of a hatching."""
+BACKGROUND = "#f1f3f5"
+"""What is there only to show where the rest is."""
 _DARK_FROM = 4
 
 
@@ -34,6 +37,10 @@ class Classes:
     def ink(self, value: float) -> str:
         """A color for text on it, of enough contrast."""
         return "#ffffff" if self._index(value) >= _DARK_FROM else "#1f2933"
+
+    def outline(self, value: float) -> str:
+        """A color for a line around it, which sets it off from the next of its color."""
+        return "#ffffff" if self._index(value) >= _DARK_FROM else "#52606d"
 
     def ranges(self) -> list[tuple[str, float, float]]:
         """(color, above, at most) of every step, from few to many."""

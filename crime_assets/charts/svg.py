@@ -1,7 +1,11 @@
-"""SVG as text: elements, escaped attributes and texts, numbers without a long tail."""
+"""SVG as text: elements, escaped attributes and texts, numbers without a long tail.
+
+Whatever a text has in it, the picture is well-formed XML.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 
@@ -11,7 +15,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 def element(name: str, *inside: str, **attributes: object) -> str:
     """An element around what is inside, which is SVG already. `_` in attribute names is `-`; None is left out."""
     written = "".join(
-        f' {key.strip("_").replace("_", "-")}="{escape(_value(value))}"'
+        f' {key.strip("_").replace("_", "-")}="{_escaped(_value(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -20,12 +24,12 @@ def element(name: str, *inside: str, **attributes: object) -> str:
 
 def text(said: object, x: float, y: float, **attributes: object) -> str:
     """A line of text."""
-    return element("text", escape(str(said)), x=x, y=y, **attributes)
+    return element("text", _escaped(str(said)), x=x, y=y, **attributes)
 
 
 def tooltip(said: str) -> str:
     """What is said of the element that it stands in, to those who point at it."""
-    return element("title", escape(said))
+    return element("title", _escaped(said))
 
 
 def picture(title: str, width: float, height: float, body: Iterable[str], *, is_interactive: bool = False) -> str:
@@ -60,9 +64,16 @@ def shortened(said: str, length: int) -> str:
     return said if len(said) <= length else f"{said[: length - 1].rstrip()}…"
 
 
+def _escaped(said: str) -> str:
+    return escape(_NO_CHARACTER.sub("\ufffd", said))
+
+
 def _value(value: object) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
+
+_NO_CHARACTER = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot hold, not even as a reference (its production 2, Char)."""
 
 INK = "#1f2933"
 FAINT_INK = "#52606d"

@@ -39,6 +39,7 @@ def results(
             Said(key.name, found[key.name].passed, key.name == blocking, found[key.name].sentence, now)
             for key in context.selected_asset_check_keys
         ],
+        existing=found,
     )
     for key in context.selected_asset_check_keys:
         verdict = found[key.name]

@@ -7,7 +7,7 @@ A file is comment lines, then one SELECT. The comment says what the table answer
     @count crimes: share, change     a column that counts records, and those that would give a hidden count away
     @share arrest_share: crimes     a part of that count, where the part itself is no column
     @across change     columns computed from the counts of several rows
-    @ranked district_rank     the rows are in the order of their counts, which these columns number
+    @ranked district_rank     the rows are in the order of the first count, which these columns number
     @adds_up district, offense_class     columns over whose values counts add up to a total that is published too
     @python hotspots     the statement's rows are finished by that module of `statistics`
 
@@ -86,7 +86,7 @@ class Counting:
 
     `across` are columns computed from counts of several rows. Over the values of each column of `adds_up` the counts
     add up to a total that is published too; rows with the text "all" in it are such totals. Where `ranked` is not None
-    the order of the rows tells of their counts, and so do the columns that it names.
+    the order of the rows tells of their first count, and so do the columns that it names.
     """
 
     counts: tuple[Count, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import date
 from pathlib import Path
@@ -27,11 +28,12 @@ from crime_assets.dashboard.files import WRITERS
 from crime_assets.dashboard.page import page_of
 from crime_assets.dashboard.pictures import Pictures
 from crime_assets.publishing import quality
-from crime_assets.publishing.reading import Extract, Extracts
+from crime_assets.publishing.reading import Extract, Extracts, lately
 from crime_assets.publishing.typeset import png
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import merged_days
 
+_LOG = logging.getLogger(__name__)
 _HOSTS = ["127.0.0.1", "localhost"]
 _HEADERS = {
     # Pages hold texts of a feed: even if one got through, a browser would run nothing of it.
@@ -39,10 +41,15 @@ _HEADERS = {
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 # A briefing brings its style along, and names that one alone in a policy of its own.
 _BRIEFING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_UNFORESEEN = (
+    "Something went wrong that nobody foresaw: what it was stands where the dashboard was started. Choose another day, "
+    "or materialize dashboard_extract for this one again."
+)
 _PAGES = Environment(
     loader=PackageLoader("crime_assets.dashboard"),
     autoescape=True,
@@ -62,6 +69,7 @@ class Dashboard:
         self._city = city
         self._extracts = Extracts(landing, cache)
         self._threshold = threshold
+        self._newest_merged = lately(self._look_for_merged)
 
     def app(self) -> Starlette:
         """The application."""
@@ -75,11 +83,11 @@ class Dashboard:
                 Mount("/static", StaticFiles(packages=[("crime_assets.dashboard", "static")])),
             ],
             middleware=[
+                Middleware(BaseHTTPMiddleware, dispatch=_with_headers),
                 # A page of another site that got a name to lead here would otherwise read what stands here.
                 Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS),
-                Middleware(BaseHTTPMiddleware, dispatch=_with_headers),
             ],
-            exception_handlers={CrimeAssetsError: _refused},
+            exception_handlers={CrimeAssetsError: self._refused},
         )
 
     def _page(self, request: Request) -> Response:
@@ -87,7 +95,6 @@ class Dashboard:
             return _html("empty.html", city=self._city.title)
         choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
         figures, pictures = self._of(choice, extract)
-        merged = merged_days(self._landing, choice.city)
         values = page_of(
             choice,
             choices,
@@ -95,7 +102,7 @@ class Dashboard:
             figures,
             pictures,
             quality.latest(self._landing, choice.city),
-            max(merged, default=None),
+            self._newest_merged().get(choice.city),
         )
         return _html("page.html", **values)
 
@@ -139,6 +146,22 @@ class Dashboard:
         media = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}[kind]
         return Response(content, media_type=media, headers={"Content-Security-Policy": _BRIEFING_POLICY})
 
+    def _refused(self, request: Request, error: Exception) -> Response:
+        """A sentence that says what to do; where a day's extract is at fault, the other days still can be seen."""
+        if isinstance(error, UsageError):
+            return _html("refused.html", 404, sentence=str(error), others=[])
+        _LOG.warning("%s%s", error, f" ({error.__cause__})" if error.__cause__ else "")
+        city = request.query_params.get("city", self._city.name)
+        days = self._extracts.days(city) if city in self._extracts.cities() else []
+        wanted = request.query_params.get("day", days[0].isoformat() if days else "")
+        others = [Choice(city, day) for day in days if day.isoformat() != wanted]
+        return _html("refused.html", 503, sentence=str(error), others=others)
+
+    def _look_for_merged(self) -> dict[str, date]:
+        """City → its newest change day that the lake has merged."""
+        merged = {city: merged_days(self._landing, city) for city in self._extracts.cities()}
+        return {city: max(days) for city, days in merged.items() if days}
+
     def _of(self, choice: Choice, extract: Extract) -> tuple[Figures, Pictures]:
         figures = Figures(extract, choice, self._threshold)
         return figures, Pictures(figures, extract, self._landing)
@@ -153,13 +176,13 @@ def _file(content: bytes, media: str, name: str) -> Response:
     return Response(content, media_type=media, headers=headers)
 
 
-def _refused(_: Request, error: Exception) -> Response:
-    """A sentence that says what to do."""
-    return _html("refused.html", 404 if isinstance(error, UsageError) else 503, sentence=str(error))
-
-
 async def _with_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await answer(request)
+    """The answer, or a sentence where there is none for a reason that nobody thought of."""
+    try:
+        response = await answer(request)
+    except Exception:
+        _LOG.exception("%r cannot be answered.", request.url.path)
+        response = _html("refused.html", 500, sentence=_UNFORESEEN, others=[])
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     return response

@@ -62,10 +62,16 @@ class Pictures:
                 label=name.lstrip("0") if level == "district" else None,
             )
             for name, rings in shapes.items()
-            if level == "district" or self._choice.district == ALL or name in counts
+            if self._is_on_map(level, name, counts)
         ]
         steps = classes([float(value) for value in counts.values() if value])
         return draw(self._title(f"Crimes by {level.replace('_', ' ')}"), areas, steps, self._dots())
+
+    def _is_on_map(self, level: str, name: str, counts: Mapping[str, int | None]) -> bool:
+        """All districts; of other areas those of the district; of beats the one that is chosen, with its blocks."""
+        if level == "beat" and self._choice.beat != ALL:
+            return name == self._choice.beat
+        return level == "district" or self._choice.district == ALL or name in counts
 
     def _dots(self) -> list[Dot]:
         """The blocks of a chosen beat."""
@@ -81,8 +87,8 @@ class Pictures:
         """Cells that are hot, over all districts in pale."""
         found = hot_cells(self._figures)
         hot = {str(row["cell"]): row["crimes"] for row in found}
-        shapes, is_outlined = shapes_of(self._landing, self._extract, "district")
-        around = [Area(f"District {name}", rings, 0.0, is_of_cells=not is_outlined) for name, rings in shapes.items()]
+        shapes, _ = shapes_of(self._landing, self._extract, "district")
+        around = [Area(f"District {name}", rings, None, is_background=True) for name, rings in shapes.items()]
         cells = [
             Area(
                 f"Hot cell {cell}",

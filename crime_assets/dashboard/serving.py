@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+from contextlib import suppress
+
 import uvicorn
 
 from crime_assets.core.errors import CrimeAssetsError
@@ -16,13 +20,19 @@ def serve(profile: Profile, port: int) -> int:
     dashboard = Dashboard(
         profile.landing, profile.city, profile.settings.home / "cache" / "extracts", profile.settings.small_numbers
     )
-    config = uvicorn.Config(dashboard.app(), host=_HOST, port=port, log_level="warning")
-    try:
-        socket = config.bind_socket()
-    except SystemExit as error:
-        raise CrimeAssetsError(f"Port {port} is taken: give another by --port.") from error
-    # Who reads the line below may ask at once.
-    socket.listen()
-    print(f"The dashboard is on http://{_HOST}:{socket.getsockname()[1]} until you press Ctrl-C.", flush=True)
-    uvicorn.Server(config).run(sockets=[socket])
+    with socket.socket() as listening:
+        # Without it, whoever stops it and starts it again would have to wait a minute.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((_HOST, port))
+        except OSError as error:
+            why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+            raise CrimeAssetsError(f"Port {port} {why}: give another by --port.") from error
+        # Who reads the line below may ask at once.
+        listening.listen()
+        address = f"http://{_HOST}:{listening.getsockname()[1]}"
+        # The server lets requests end, and then hands on the interrupt.
+        with suppress(KeyboardInterrupt):
+            print(f"The dashboard is on {address} until you press Ctrl-C.", flush=True)
+            uvicorn.Server(uvicorn.Config(dashboard.app(), log_level="warning")).run(sockets=[listening])
     return 0

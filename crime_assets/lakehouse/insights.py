@@ -46,7 +46,7 @@ class Known:
 def look_at(lake: Lake, city: City, insight: Insight) -> Known:
     """What is there now."""
     table = tables.load(lake, city.name, insight.table)
-    return Known(_present_snapshots(lake, city), _snapshot_id(table) if table is not None else None)
+    return Known(present_snapshots(lake, city), _snapshot_id(table) if table is not None else None)
 
 
 def _snapshot_id(table: Table) -> int | None:
@@ -63,9 +63,22 @@ def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
     if table is None:
         return []
     held = {*_days(table), *_empty_days(table)}
-    changed = [_first_changed(lake, city, name, _seen(table, mark)) for mark, name in SEEN.items()]
-    days = [day for day in changed if day is not None]
-    return [day for day in sorted(held) if days and day >= min(days)]
+    changed = first_changed(lake, city, {mark: _seen(table, mark) for mark in SEEN})
+    return [day for day in sorted(held) if changed is not None and day >= changed]
+
+
+def first_changed(lake: Lake, city: City, seen: Mapping[str, str | None]) -> date | None:
+    """The earliest change day that was altered since these snapshots, by mark; None where nothing was."""
+    changed = [_first_changed(lake, city, name, seen[mark]) for mark, name in SEEN.items()]
+    return min((day for day in changed if day is not None), default=None)
+
+
+def files_of_days(lake: Lake, city: City, insight: Insight) -> dict[date, list[str]]:
+    """As-of day → names of the files that the insight's table holds of it: other rows are in other files."""
+    table = tables.load(lake, city.name, insight.table)
+    if table is None:
+        return {}
+    return {day: sorted(file.file_path for file in files) for day, files in _days(table).items()}
 
 
 def rows_of_day(lake: Lake, city: City, insight: Insight, day: date) -> pa.Table | None:
@@ -188,7 +201,8 @@ def _rows(table: Table, files: list[DataFile]) -> pa.Table:
     return pa.concat_tables([pq.ParquetFile(path).read() for path in tables.fetch(table, files)])
 
 
-def _present_snapshots(lake: Lake, city: City) -> dict[str, str]:
+def present_snapshots(lake: Lake, city: City) -> dict[str, str]:
+    """Mark → the snapshot that its table has now."""
     found = {}
     for mark, name in SEEN.items():
         table = tables.load(lake, city.name, name)

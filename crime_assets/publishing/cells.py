@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 import h3.api.basic_str as h3
 import pyarrow as pa
@@ -33,6 +34,16 @@ def cells_of(blocks: pa.Table) -> pa.Table:
 def ring(cell: str) -> list[tuple[float, float]]:
     """The corners (longitude, latitude) of a cell."""
     return [(longitude, latitude) for latitude, longitude in h3.cell_to_boundary(cell)]
+
+
+def outlines(cells: Iterable[str]) -> list[list[tuple[float, float]]]:
+    """The rings (longitude, latitude) around cells together, and around the holes between them."""
+    shape = h3.cells_to_h3shape(cells, tight=False)
+    return [
+        [(longitude, latitude) for latitude, longitude in ring]
+        for polygon in shape
+        for ring in (polygon.outer, *polygon.holes)
+    ]
 
 
 def _most(found: dict[str, int]) -> str | None:

@@ -7,10 +7,12 @@ numbers are in it: they are hidden when something is shown, not here.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,7 +25,7 @@ from crime_assets.core.insights import Insight, load_insights
 from crime_assets.core.sql import SQL_DIRECTORY
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.duck import connection, identifier, literal
-from crime_assets.lakehouse.insights import rows_of_day
+from crime_assets.lakehouse.insights import files_of_days, present_snapshots, rows_of_day
 from crime_assets.lakehouse.lake import Lake
 from crime_assets.publishing.cells import cells_of
 from crime_assets.streams import LandingStore
@@ -32,18 +34,27 @@ KEPT_DAYS = 35
 """As-of days that can be chosen in the dashboard; older ones are forgotten, the newest kept."""
 ABOUT = "about"
 """Table with the one row that `About` says."""
+FORMAT = 1
+"""Raised whenever a table of sql/extract gets other columns, or `About` other fields: older extracts are made again."""
 
 
 @dataclass(frozen=True)
 class About:
-    """What an extract is of; `newest_crime` is the newest day with a crime in the last two years, if any."""
+    """What an extract is of; `newest_crime` is the newest day with a crime in the last two years, if any.
 
+    `snapshots_seen` are the snapshots that it was made of, as marks of `lakehouse.insights`; `insights_seen` tells the
+    rows of the day's insights from others.
+    """
+
+    format: int
     city: str
     title: str
     as_of_day: date
     last_complete_day: date
     newest_crime: date | None
     crimes: int
+    snapshots_seen: Mapping[str, str]
+    insights_seen: str
 
 
 @lru_cache
@@ -56,18 +67,32 @@ def write_extract(
     lake: Lake, landing: LandingStore, engine: Engine, city: City, insights: tuple[Insight, ...], day: date
 ) -> dict[str, int]:
     """Make the extract of an as-of day from the lake, in place of what was there; rows by table."""
-    # All of one state of the lake: nobody merges meanwhile.
+    # All of one state of the lake: nobody merges meanwhile. Where machines share no lock, what is written down as seen
+    # is rather too old than too new.
     with lake.writing():
+        snapshots = present_snapshots(lake, city)
+        of_insights = rows_seen(lake, city, insights)[day]
         tables = {cube.name: engine.insight(cube, day) for cube in cubes()}
         for insight in insights:
             rows = rows_of_day(lake, city, insight, day)
             if rows is not None:
                 tables[insight.table] = rows
     tables["cells"] = cells_of(tables["blocks"])
-    landing.write(keys.extract(city.name, day), _packed(lake.staging, tables, _about(city, day, tables)))
+    about = _about(city, day, tables, snapshots, of_insights)
+    landing.write(keys.extract(city.name, day), _packed(lake.staging, tables, about))
     for old in days(landing, city)[KEPT_DAYS:]:
         landing.delete(keys.extract(city.name, old))
     return {name: rows.num_rows for name, rows in tables.items()}
+
+
+def rows_seen(lake: Lake, city: City, insights: tuple[Insight, ...]) -> Mapping[date, str]:
+    """As-of day → a digest of the files that hold its rows of the insights: other rows, another digest."""
+    files: dict[date, list[str]] = defaultdict(list)
+    for insight in insights:
+        for day, of_day in files_of_days(lake, city, insight).items():
+            files[day] += of_day
+    digests = {day: sha256("\n".join(of_day).encode()).hexdigest() for day, of_day in files.items()}
+    return defaultdict(str, digests)
 
 
 def days(landing: LandingStore, city: City) -> list[date]:
@@ -76,16 +101,21 @@ def days(landing: LandingStore, city: City) -> list[date]:
     return sorted((day for day in found if day is not None), reverse=True)
 
 
-def _about(city: City, day: date, tables: Mapping[str, pa.Table]) -> About:
+def _about(
+    city: City, day: date, tables: Mapping[str, pa.Table], snapshots_seen: Mapping[str, str], insights_seen: str
+) -> About:
     places, occurred = tables["places"], tables["days"].column("occurred_on")
     everything = places.filter(pc.equal(places.column("period"), "all")).column("crimes")
     return About(
+        format=FORMAT,
         city=city.name,
         title=city.title,
         as_of_day=day,
         last_complete_day=city.last_complete_day(day),
         newest_crime=pc.max(occurred).as_py(),
         crimes=pc.sum(everything).as_py() or 0,
+        snapshots_seen=snapshots_seen,
+        insights_seen=insights_seen,
     )
 
 

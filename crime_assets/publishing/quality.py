@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from crime_assets.core import keys
 from crime_assets.streams import LandingStore
@@ -23,20 +24,57 @@ class Said:
     said_at: str
 
 
-def keep(landing: LandingStore, city: str, asset: str, said: Sequence[Said]) -> None:
-    """Keep what the checks of an asset said, in place of what the same checks said before."""
+_FIELDS: dict[str, type] = {"check": str, "is_passed": bool, "is_blocking": bool, "sentence": str, "said_at": str}
+_NEVER = "unknown"
+
+
+def keep(
+    landing: LandingStore, city: str, asset: str, said: Sequence[Said], existing: Collection[str] | None = None
+) -> None:
+    """Keep what the checks of an asset said, in place of what the same checks said before.
+
+    What other checks said stays, if they are among the `existing` ones of the asset where those are given. What was
+    kept and cannot be read is given up: it must not keep anything from being kept.
+    """
     names = {one.check for one in said}
-    kept = [one for one in _read(landing, city, asset) if one.check not in names]
+    before = _read(landing, city, asset) or []
+    kept = [one for one in before if one.check not in names and (existing is None or one.check in existing)]
     documents = [asdict(one) for one in sorted([*kept, *said], key=lambda one: one.check)]
     landing.write(keys.verdicts(city, asset), json.dumps(documents, indent=1).encode())
 
 
 def latest(landing: LandingStore, city: str) -> list[Said]:
-    """What all checks said last, those that failed first."""
-    found = [one for asset in CHECKED_ASSETS for one in _read(landing, city, asset)]
+    """What all checks said last, those that failed first; where that cannot be read, this is said as a failing one."""
+    found: list[Said] = []
+    for asset in CHECKED_ASSETS:
+        said = _read(landing, city, asset)
+        found += [_unreadable(asset)] if said is None else said
     return sorted(found, key=lambda one: (one.is_passed, not one.is_blocking, one.check))
 
 
-def _read(landing: LandingStore, city: str, asset: str) -> Iterator[Said]:
+def _read(landing: LandingStore, city: str, asset: str) -> list[Said] | None:
+    """What was kept, in so far as this release knows its fields; None where it cannot be read."""
     content = landing.read(keys.verdicts(city, asset))
-    yield from (Said(**document) for document in json.loads(content or b"[]"))
+    if content is None:
+        return []
+    try:
+        documents = _is(json.loads(content), list)
+        return [Said(**{name: _is(document[name], kind) for name, kind in _FIELDS.items()}) for document in documents]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _is(value: object, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError
+    return value
+
+
+def _unreadable(asset: str) -> Said:
+    return Said(
+        f"checks of {asset}",
+        is_passed=False,
+        is_blocking=False,
+        sentence=f"What they said cannot be read: run the checks of {asset} again.",
+        said_at=_NEVER,
+    )

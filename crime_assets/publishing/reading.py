@@ -4,43 +4,83 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from secrets import token_hex
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
 
+from crime_assets import cities
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
-from crime_assets.publishing.extract import ABOUT, About
+from crime_assets.publishing.extract import ABOUT, FORMAT, About
 from crime_assets.streams import LandingStore
 
 _OPEN = 4
 """Extracts held open: that of the day people look at, and a few that they compare it with."""
 _LOOK_EVERY_SECONDS = 2.0
 
+_Found = TypeVar("_Found")
+
+
+def lately(look: Callable[[], _Found]) -> Callable[[], _Found]:
+    """`look`, which is asked again only when its last answer is a few seconds old: a listing of a store takes time."""
+    last: list[tuple[float, _Found]] = []
+
+    def found() -> _Found:
+        if not last or time.monotonic() - last[0][0] > _LOOK_EVERY_SECONDS:
+            last[:] = [(time.monotonic(), look())]
+        return last[0][1]
+
+    return found
+
 
 class Extract:
-    """One extract, open. Several threads may ask it at once."""
+    """One extract, open. Several threads may ask it at once. CrimeAssetsError where the file is not what it should be.
 
-    def __init__(self, path: Path) -> None:
-        self._connection = duckdb.connect(str(path), read_only=True)
-        self._connection.execute("SET enable_external_access = false")
-        self._connection.execute("SET lock_configuration = true")
-        (row,) = self.ask(f"SELECT * FROM {ABOUT}", {}).to_pylist()  # noqa: S608 - a name of our own
-        self.about = About(**row)
+    `name` says which it is, as in "chicago for 2018-11-19".
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._name = name
+        try:
+            self._connection = duckdb.connect(str(path), read_only=True)
+            self._connection.execute("SET enable_external_access = false")
+            self._connection.execute("SET lock_configuration = true")
+        except duckdb.Error as error:
+            raise self._unusable("is damaged") from error
+        self.about = self._about()
 
     def ask(self, sql: str, parameters: Mapping[str, object]) -> pa.Table:
         """The answer to a statement of ours; `parameters` are those it names with a $."""
-        return self._connection.cursor().sql(sql, params=dict(parameters)).to_arrow_table()
+        try:
+            return self._connection.cursor().sql(sql, params=dict(parameters)).to_arrow_table()
+        except duckdb.Error as error:
+            raise self._unusable("is damaged or of another release") from error
 
     def tables(self) -> frozenset[str]:
         """The names of its tables."""
         found = self.ask("SELECT table_name FROM duckdb_tables()", {}).column("table_name").to_pylist()
         return frozenset(found)
+
+    def _about(self) -> About:
+        rows = self.ask(f"SELECT * FROM {ABOUT}", {}).to_pylist()  # noqa: S608 - a name of our own
+        if len(rows) != 1 or rows[0].get("format") != FORMAT:
+            raise self._unusable("is of another release")
+        try:
+            return About(**rows[0])
+        except TypeError as error:
+            raise self._unusable("is damaged") from error
+
+    def _unusable(self, what: str) -> CrimeAssetsError:
+        return CrimeAssetsError(
+            f"The extract of {self._name} {what}: materialize dashboard_extract for that day again."
+        )
 
 
 class Extracts:
@@ -50,46 +90,53 @@ class Extracts:
         self._landing = landing
         self._cache = cache
         self._lock = threading.Lock()
-        self._seen: tuple[float, dict[str, dict[date, str]]] = (float("-inf"), {})
+        self._seen = lately(self._look)
         self._opened = lru_cache(maxsize=_OPEN)(self._open)
 
     def cities(self) -> list[str]:
         """Names of the cities that there are extracts of."""
-        return sorted(self._look())
+        return sorted(self._seen())
 
     def days(self, city: str) -> list[date]:
-        """The as-of days of a city, newest first."""
-        return sorted(self._look().get(city, {}), reverse=True)
+        """The as-of days of a city, newest first. CrimeAssetsError where there are none: they may just have gone."""
+        found = self._seen().get(city)
+        if not found:
+            raise CrimeAssetsError(f"There is no extract of {city}: materialize dashboard_extract for a day first.")
+        return sorted(found, reverse=True)
 
     def of(self, city: str, day: date) -> Extract:
-        """The extract of a day. CrimeAssetsError where there is none."""
-        etag = self._look().get(city, {}).get(day)
+        """The extract of a day. CrimeAssetsError where there is none, or none that can be read."""
+        etag = self._seen().get(city, {}).get(day)
         if etag is None:
             raise CrimeAssetsError(f"There is no extract of {city} for {day}: choose a day from the list.")
         with self._lock:
-            return self._opened(keys.extract(city, day), etag)
+            return self._opened(city, day, etag)
 
     def _look(self) -> dict[str, dict[date, str]]:
-        """City → day → etag, as it was a moment ago."""
-        looked, found = self._seen
-        if time.monotonic() - looked > _LOOK_EVERY_SECONDS:
-            found = {}
-            for item in self._landing.list(keys.EXTRACTS):
-                city, day = keys.extract_city(item.key), keys.extract_day(item.key)
-                if city is not None and day is not None:
-                    found.setdefault(city, {})[day] = item.etag
-            self._seen = (time.monotonic(), found)
+        """City → day → etag. Folders of cities that nobody knows are none of ours."""
+        found: dict[str, dict[date, str]] = {}
+        known = cities.names()
+        for item in self._landing.list(keys.EXTRACTS):
+            city, day = keys.extract_city(item.key), keys.extract_day(item.key)
+            if city in known and day is not None:
+                found.setdefault(city, {})[day] = item.etag
         return found
 
-    def _open(self, key: str, _: str) -> Extract:
-        content = self._landing.read(key)
+    def _open(self, city: str, day: date, _: str) -> Extract:
+        content = self._landing.read(keys.extract(city, day))
         if content is None:
-            raise CrimeAssetsError("That day's extract has just been removed: choose another day.")
-        self._cache.mkdir(parents=True, exist_ok=True)
+            raise CrimeAssetsError(f"The extract of {city} for {day} has just been removed: choose another day.")
         path = self._cache / f"{token_hex(8)}.duckdb"
-        path.write_bytes(content)
         try:
-            return Extract(path)
+            self._cache.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            return Extract(path, f"{city} for {day}")
+        except OSError as error:
+            raise CrimeAssetsError(
+                f"{self._cache} cannot hold a copy of the extract ({error.strerror}): mend that, or set another "
+                "CRIME_HOME."
+            ) from error
         finally:
             # What is open stays readable, and a copy that nobody knows of would stay for good.
-            path.unlink()
+            with suppress(OSError):
+                path.unlink()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from crime_assets.core import keys
-from crime_assets.publishing.cells import AREAS, ring
+from crime_assets.publishing.cells import AREAS, outlines
 from crime_assets.publishing.reading import Extract
 from crime_assets.streams import LandingStore
 
@@ -16,13 +17,32 @@ Rings = Sequence[Sequence[tuple[float, float]]]
 
 
 def shapes_of(landing: LandingStore, extract: Extract, level: str) -> tuple[Mapping[str, Rings], bool]:
-    """Area → its shape, and whether these are boundaries rather than cells. `level` is one of `cells.AREAS`."""
+    """Area → its shape, and whether these are boundaries rather than cells. `level` is one of `cells.AREAS`.
+
+    Boundaries that cannot be drawn count as none.
+    """
     content = landing.read(keys.boundaries(extract.about.city, level)) if level in AREAS else None
-    if content is not None:
-        found: Mapping[str, Rings] = json.loads(content)["areas"]
+    found = _drawable(content) if content is not None else None
+    if found is not None:
         return found, True
-    rings: dict[str, list[Sequence[tuple[float, float]]]] = defaultdict(list)
+    cells: dict[str, list[str]] = defaultdict(list)
     for row in extract.ask("FROM cells", {}).to_pylist():
         if row[level] is not None:
-            rings[row[level]].append(ring(row["cell"]))
-    return rings, False
+            cells[row[level]].append(row["cell"])
+    return {area: outlines(of_area) for area, of_area in cells.items()}, False
+
+
+@lru_cache(maxsize=len(AREAS))
+def _drawable(content: bytes) -> Mapping[str, Rings] | None:
+    """Boundaries as they were fetched; None where anything in them is no ring of places."""
+    try:
+        areas = json.loads(content)["areas"]
+        are_rings = [
+            len(ring) > 2 and all(-180 <= longitude <= 180 and -90 <= latitude <= 90 for longitude, latitude in ring)
+            for rings in areas.values()
+            for ring in rings
+        ]
+        is_whole = bool(areas) and all(areas.values()) and all(are_rings)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return areas if is_whole else None

@@ -5,7 +5,7 @@ A count of 1 to `threshold` - 1 can point at a person. It is hidden, and so is
 - whatever is computed from it (shares, rates, changes, ranks), and shares whose part is that small;
 - where rows add up to a total, further counts, the smallest first, until nobody can work out a hidden one from the
   others: there are at least two, they are not few together, and not all as small or as large as hidden ones are;
-- its place, where the rows are in the order of their counts: rows with something hidden come last, by their names.
+- its place, where the rows are in the order of their first count: rows that hide it come last, by their names.
 
 Zeros stay: nobody is in them. What the rule cannot do is said in the README: whoever asks for several tables that
 overlap without being the same can subtract them.
@@ -48,9 +48,15 @@ def protect(table: pa.Table, counting: Counting, threshold: int) -> pa.Table:
     hidden: list[set[str]] = [set() for _ in range(table.num_rows)]
     columns = {name: table.column(name).to_pylist() for name in _needed(counting, table)}
     sums = list(_sums(columns, counting.adds_up))
-    for count in counting.counts:
-        for row in _hidden_rows(_counts(columns[count.name]), sums, threshold):
-            hidden[row].update((count.name, *count.derived, *(counting.ranked or ())))
+    out_of_order: set[int] = set()
+    for number, count in enumerate(counting.counts):
+        rows = _hidden_rows(_counts(columns[count.name]), sums, threshold)
+        for row in rows:
+            hidden[row].update((count.name, *count.derived))
+        if number == 0 and counting.ranked is not None:
+            out_of_order = rows
+            for row in rows:
+                hidden[row].update(counting.ranked)
     for share in counting.shares:
         parts = [
             round(float(str(part)) * int(str(whole))) if part is not None and whole is not None else 0
@@ -60,7 +66,7 @@ def protect(table: pa.Table, counting: Counting, threshold: int) -> pa.Table:
             hidden[row].add(share.name)
     _hide_across(columns, counting, hidden)
     found = _without(table, hidden)
-    return found if counting.ranked is None else found.take(_order(table, columns, counting, hidden))
+    return found.take(_order(table, columns, counting, out_of_order)) if out_of_order else found
 
 
 def _needed(counting: Counting, table: pa.Table) -> set[str]:
@@ -143,18 +149,16 @@ def _hide_across(columns: Columns, counting: Counting, hidden: Sequence[set[str]
             found.update(counting.across)
 
 
-def _order(table: pa.Table, columns: Columns, counting: Counting, hidden: Sequence[set[str]]) -> list[int]:
-    """The rows as they were, those with something hidden after the others of their period, by what they are called."""
-    periods = _periods(columns, len(hidden))
+def _order(table: pa.Table, columns: Columns, counting: Counting, hidden: set[int]) -> list[int]:
+    """The rows as they were, those that are hidden after the others of their period, by what they are called."""
+    rows = range(table.num_rows)
+    periods = _periods(columns, table.num_rows)
     place = {period: number for number, period in enumerate(dict.fromkeys(periods))}
     told = {name for count in counting.counts for name in (count.name, *count.derived)}
     told |= {share.name for share in counting.shares} | {*counting.across, *(counting.ranked or ())}
     names = [table.column(name).to_pylist() for name in table.column_names if name not in told]
-    labels = [tuple(map(str, row)) for row in zip(*names, strict=True)] if names else [()] * len(hidden)
-    return sorted(
-        range(len(hidden)),
-        key=lambda row: (place[periods[row]], bool(hidden[row]), labels[row] if hidden[row] else (), row),
-    )
+    labels = {row: tuple(str(column[row]) for column in names) for row in hidden}
+    return sorted(rows, key=lambda row: (place[periods[row]], row in hidden, labels.get(row, ()), row))
 
 
 def _periods(columns: Columns, rows: int) -> list[tuple[object, ...]]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from h3.api import basic_int as h3
 
-from crime_assets.statistics.chance import spread_of, tails
+from crime_assets.statistics.chance import at_least, spread_of
 from crime_assets.statistics.figures import FEW, Floats, Ints, rounded_probabilities
 from crime_assets.statistics.multiple_tests import false_discovery_rates
 
@@ -87,8 +87,7 @@ def judge(counts: Ints, neighbors: Ints) -> Judged:
     mean, spread = counts.sum() / len(counts), spread_of(counts)
     for cells in np.unique(summed).tolist():
         # A sum of independent counts has their means' sum, and their spread divided by their number.
-        _, at_least = tails(cells * mean, spread / cells, int(local.max()))
-        p_values[summed == cells] = at_least[local[summed == cells]]
+        p_values[summed == cells] = at_least(local[summed == cells], cells * mean, spread / cells)
     q_values = rounded_probabilities(false_discovery_rates(p_values))
     return Judged(counts, summed, local, _gi_star(counts, summed, local), rounded_probabilities(p_values), q_values)
 
@@ -115,7 +114,9 @@ def around(ids: Ints) -> Ints:
 
 
 def _rows(as_of_day: pa.Scalar, period: str, offense_class: str, cells: Cells, found: Judged) -> pa.Table:
-    hot = found.q <= FALSE_DISCOVERIES
+    # Where a few cells have nearly all, as much as the mean is rare and yet no crowd.
+    is_above_mean = found.local * len(found.crimes) > found.summed * found.crimes.sum()
+    hot = (found.q <= FALSE_DISCOVERIES) & is_above_mean
     (shown,) = np.nonzero((found.crimes > 0) | hot)
     kept = shown[np.lexsort((shown, -np.maximum(found.crimes[shown], FEW), ~hot[shown]))]
     ids = cells.ids[kept].tolist()

@@ -6,17 +6,23 @@ import io
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
+from xml.etree import ElementTree
 
+import dagster as dg
 import pytest
+import typst
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from pypdf import PdfReader
 
+from crime_assets.briefing.contents import contents_of
 from crime_assets.briefing.tables import tables_of
 from crime_assets.briefing.writing import days_to_write, write_briefing
+from crime_assets.charts.svg import INK
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.profiles import Profile
@@ -26,11 +32,14 @@ from crime_assets.publishing.quality import Said
 from crime_assets.publishing.reading import Extract, Extracts
 from crime_assets_tests.build import export_profile, record, write_export
 from crime_assets_tests.dashboard.serving import NO_BROWSER, chromium
-from crime_assets_tests.graph import Graph
+from crime_assets_tests.graph import QUIET, Graph, day_tags
 
 DAY = date(2024, 1, 31)
 LAST_COMPLETE = DAY - timedelta(days=8)
 HOSTILE_BLOCK = "0X <SCRIPT>ALERT(1)</SCRIPT> *B* $X$ [1](2) #PANIC()"
+ODD = "\U0001f697\x07\x9b\ufeff\u4e2d\uff1d\u0378\ue000\ufffe\U0010ffff"
+"""Signs that no font has, that XML does not know, or that are nothing to be seen."""
+ODD_BLOCK = f"1X {ODD} ST"
 HOSTILE_SENTENCE = "<img src=http://127.0.0.1:9/x.png> #panic() {{ 7 * 7 }} & so on"
 RARE = "025"
 """A district with three crimes."""
@@ -66,7 +75,7 @@ def lake_of(place: Path) -> Lake:
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """A steady city, with a series of burglaries on a block of a hostile name, and hardly any crime in one district."""
+    """A steady city, with series of burglaries on blocks of hostile names, and hardly any crime in one district."""
     place = tmp_path_factory.mktemp("briefing")
     chance = random.Random(5)
     steady = [_steady_crime(chance, number) for number in range(3_000)]
@@ -74,6 +83,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     rare = {"district": RARE, "beat": "2511", "community_area": "19", "latitude": "41.93", "longitude": "-87.78"}
     planted = [_crime(5_000 + n, n, beat="1111", district="011", **burglary) for n in range(12)]
     planted += [_crime(6_000 + n, n, **rare) for n in range(3)]
+    odd = {**burglary, "block": ODD_BLOCK, "latitude": "41.95"}
+    planted += [_crime(7_000 + n, n, beat="1112", district="011", **odd) for n in range(9)]
     write_export(place / "crimes.csv", [*steady, *planted])
     return lake_of(place)
 
@@ -165,7 +176,11 @@ def row_of(page: Page, table: str, name: str) -> dict[str, str]:
 def test_the_page_says_of_when_it_is(page: Page) -> None:
     assert page.title() == "Chicago crime: what changed, 2024-01-31"
     assert page.get_by_role("heading", level=1).inner_text() == "Chicago crime: what changed, as of 2024-01-31"
-    assert "Days up to 2024-01-23 are nearly complete" in page.locator("header").inner_text()
+    assert re.search(
+        "2024-01-23 is the last complete day: about [0-9]+% of its records are known, as far as can be told. 28 days "
+        "means those that end on it.",
+        page.locator("header").inner_text(),
+    )
     assert "nothing yet of 2024-01-24 to 2024-01-31" in page.locator("main").inner_text()
 
 
@@ -197,12 +212,14 @@ def test_the_numbers_are_those_of_a_query(page: Page, lake: Lake) -> None:
 @NO_BROWSER
 def test_changes_stand_in_page_and_pdf_alike_and_texts_of_the_feed_stay_texts(page: Page, lake: Lake) -> None:
     changes = page.locator(".changes li").all_inner_texts()
-    (series,) = [text for text in changes if text.startswith("A series of burglary: ")]
-    assert f"{HOSTILE_BLOCK} (beat 1111)" in series
-    assert "12 records on 12 days from 2024-01-12 to 2024-01-23" in series
+    series = [text for text in changes if text.startswith("A series of burglary: ")]
+    assert f"{HOSTILE_BLOCK} (beat 1111)" in series[0]
+    assert "12 records on 12 days from 2024-01-12 to 2024-01-23" in series[0]
+    assert f"{ODD_BLOCK} (beat 1112)" in series[1]
     text = pdf_text(lake)
     for number, change in enumerate(changes, 1):
-        assert f"{number}. {' '.join(change.split())}" in text
+        drawn = re.sub(f"[{ODD}]", "\ufffd", " ".join(change.split()))
+        assert f"{number}. {drawn}" in text
     assert " ".join(page.locator(".closing").inner_text().split()) in text
 
 
@@ -247,13 +264,44 @@ def test_a_failing_check_stands_on_top_and_its_words_are_harmless(browser: Brows
     page.close()
 
 
-@pytest.mark.parametrize("table", ["compstat", "early_warning", "series"])
-def test_no_table_of_a_briefing_has_a_small_number(lake: Lake, table: str) -> None:
+@pytest.mark.parametrize(("table", "threshold"), [("compstat", 5), ("early_warning", 5), ("series", 10)])
+def test_no_table_of_a_briefing_has_a_small_number(lake: Lake, table: str, threshold: int) -> None:
     def smallest(threshold: int) -> int:
         return min(row["crimes"] for row in getattr(tables_of(lake.extract, [], threshold), table) if row["crimes"])
 
-    assert smallest(0) < 5
-    assert smallest(5) >= 5
+    assert smallest(0) < threshold
+    assert smallest(threshold) >= threshold
+
+
+def test_a_dark_edge_says_that_a_hot_cell_has_grown_and_districts_have_no_number(lake: Lake) -> None:
+    (row,) = lake.extract.ask("SELECT min(cell) AS grown, max(cell) AS old FROM cells", {}).to_pylist()
+    hot = {"offense_class": "all", "crimes": 9, "district": "011", "community_area": "25"}
+    chances = {"year_local_crimes": 100, "city_share": 0.1, "looked_at": 1_000}
+    cells = [{**hot, **chances, "cell": row["grown"], "local_crimes": 24}]
+    cells += [{**hot, **chances, "cell": row["old"], "local_crimes": 23}]
+    tables = replace(tables_of(lake.extract, [], 5), hot_cells=cells)
+    svg = ElementTree.fromstring(contents_of(lake.extract, lake.profile.landing, tables, 5).map.svg)
+    paths = [
+        (path.findtext("{*}title"), path.get("stroke") == INK)
+        for path in svg.iter("{http://www.w3.org/2000/svg}path")
+        if path.find("{*}title") is not None
+    ]
+    assert paths == [(f"Hot cell {row['old']}: 9", False), (f"New or grown hot cell {row['grown']}: 9", True)]
+
+
+def test_the_quality_says_since_when_what_passed_was_not_run(lake: Lake) -> None:
+    def quality_of(*said: Said) -> str:
+        found = replace(tables_of(lake.extract, said, 5), reporting_delay=[])
+        return contents_of(lake.extract, lake.profile.landing, found, 5).quality[0]
+
+    old = Said("codes_valid", True, False, "", "2024-01-05T12:00:00+00:00")
+    new = Said("one_row_per_id", True, True, "", "2024-02-01T12:00:00+00:00")
+    lost = Said("checks of crimes", False, False, "", "unknown")
+    assert quality_of(new) == "All 1 checks passed when they were last run, on 2024-02-01: one row per id."
+    assert quality_of(lost, new, old) == (
+        "2 of 3 checks passed when they were last run, some as long ago as 2024-01-05: one row per id, codes valid."
+    )
+    assert quality_of(lost) == "0 of 1 checks passed when they were last run."
 
 
 def test_the_pdf_has_a_title_tags_pages_and_the_day_it_is_of(lake: Lake) -> None:
@@ -288,10 +336,71 @@ def test_the_asset_says_what_it_tells_and_where(lake: Lake) -> None:
     assert "<SCRIPT>" not in told
 
 
+def test_signs_that_cannot_be_drawn_cost_neither_the_pdf_nor_its_accessibility(lake: Lake) -> None:
+    lake.write()
+    assert ODD_BLOCK in lake.briefing("html").decode()
+    assert f"1X {len(ODD) * chr(0xFFFD)} ST (beat 1112)" in pdf_text(lake)
+    metadata = PdfReader(io.BytesIO(lake.briefing("pdf"))).xmp_metadata
+    assert metadata is not None
+    assert b"<pdfuaid:part>1<" in metadata.stream.get_data()
+
+
+def run_alone(lake: Lake) -> dg.ExecuteInProcessResult:
+    """A run of the asset, of which the lake's own records know nothing."""
+    job = lake.graph.definitions.resolve_implicit_global_asset_job_def()
+    subset = job.get_subset(asset_selection={dg.AssetKey("daily_briefing")})
+    # Apart from the browser's event loop, which is in this thread.
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(
+            subset.execute_in_process,
+            instance=dg.DagsterInstance.ephemeral(),
+            tags=day_tags(f"{DAY}"),
+            run_config=QUIET,
+            raise_on_error=False,
+        ).result()
+
+
+def test_where_no_pdf_can_be_made_the_page_stands_alone_and_the_run_goes_on(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> bytes:
+        raise typst.TypstError("the ink is out")
+
+    lake.write()
+    lake.profile.landing.delete(keys.briefing("chicago", DAY, "html"))
+    with monkeypatch.context() as patch:
+        patch.setattr(typst, "compile", refuse)
+        result = run_alone(lake)
+    assert result.success
+    assert lake.briefing("html").startswith(b"<!doctype html>")
+    assert lake.profile.landing.read(keys.briefing("chicago", DAY, "pdf")) is None, "one of before would say otherwise"
+    (made,) = result.asset_materializations_for_node("daily_briefing")
+    assert made.metadata["pdf"].value == "The PDF cannot be made (the ink is out): read the page of HTML instead."
+
+
+def test_a_day_that_cannot_be_told_keeps_no_other_from_being_told(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.profile.landing.delete(keys.briefing("chicago", DAY, "html"))
+    lacking = DAY - timedelta(days=1)
+    monkeypatch.setattr("crime_assets.assets.publishing.days_to_write", lambda *_: [lacking, DAY])
+    result = run_alone(lake)
+    assert not result.success
+    (failure,) = result.filter_events(lambda event: event.is_step_failure)
+    assert failure.step_failure_data.error is not None
+    assert failure.step_failure_data.error.cause is not None
+    assert failure.step_failure_data.error.cause.message.strip().endswith(
+        "There is no new briefing of 2024-01-30. There is no extract of chicago for 2024-01-30: choose a day from the "
+        "list."
+    )
+    assert lake.briefing("html").startswith(b"<!doctype html>")
+
+
 def test_a_lake_with_one_crime_has_a_briefing(lonely: Lake) -> None:
     text = lonely.briefing("html").decode()
     assert "Too little is known yet to say what changed." in text
     assert "too few" in text
+    assert "The newest crime known occurred on 2024-01-23; 1 is known in all." in text
+    assert "nothing yet of 2024-01-24 to 2024-01-31" in text
+    assert "still expected" not in text
     assert "Too little is known yet to say what changed." in pdf_text(lonely)
 
 

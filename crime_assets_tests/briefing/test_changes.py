@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crime_assets.briefing.changes import Change, chance_of_at_least, pick, told
+from crime_assets.briefing.changes import Change, chance_of_at_least, is_grown, pick, told
 from crime_assets.briefing.tables import Row, Tables
 from crime_assets.publishing.quality import Said
 
@@ -68,14 +68,30 @@ def days(newest: date = LAST, **counts: int) -> list[Row]:
     ]
 
 
-def hot(cell: str, is_new: int, offense_class: str = "all", district: str | None = "011", area: str = "25") -> Row:
+def learnt(change_days: int = 3) -> list[Row]:
+    """The rows of reporting_delay that belong to `days`: from how many change days is known what is expected."""
+    return [{"occurred_on": LAST - timedelta(days=back), "change_days": change_days} for back in range(56)]
+
+
+def hot(
+    cell: str,
+    local: int | None = 30,
+    offense_class: str = "all",
+    district: str | None = "011",
+    area: str = "25",
+    year: int | None = 100,
+) -> Row:
+    """A hot cell of a city whose last 28 days have a tenth of its year."""
     return {
         "offense_class": offense_class,
         "cell": cell,
         "crimes": 9,
         "district": district,
         "community_area": area,
-        "is_new": is_new,
+        "local_crimes": local,
+        "year_local_crimes": year,
+        "city_share": 0.1,
+        "looked_at": 1_000,
     }
 
 
@@ -196,7 +212,8 @@ def test_what_is_hidden_is_left_out() -> None:
     assert titles(early_warning=[unit("beat", "0111", 1, 9.0, lower_limit=None, upper_limit=None)]) == []
     assert titles(near_repeat=[band(100, None), band(200, 90)]) == []
     assert titles(series=[series(None, 9), series(9, None)]) == []
-    assert titles(trend=[{**row, "crimes": None} for row in days(d0=1)]) == []
+    assert titles(trend=[{**row, "crimes": None} for row in days(d0=1)], reporting_delay=learnt()) == []
+    assert titles(hot_cells=[hot("a", None), hot("b", year=None)]) == []
 
 
 def test_an_alarm_says_what_would_be_in_line_and_how_many_are_false() -> None:
@@ -234,7 +251,7 @@ def test_a_fall_in_a_beat_does_not_explain_a_rise_of_its_district() -> None:
 
 def test_a_quiet_day_of_the_last_week_is_told_with_what_may_come_late() -> None:
     trend = [{**row, "expected_crimes": 25.2} if row["crimes"] == 21 else row for row in days(d2=21)]
-    assert said(trend=trend) == [
+    assert said(trend=trend, reporting_delay=learnt()) == [
         (
             "A quiet day: Sunday, 2024-01-21",
             "21 crimes are known, and about 4 more may come as late records; the same weekday of the 7 weeks before "
@@ -245,40 +262,67 @@ def test_a_quiet_day_of_the_last_week_is_told_with_what_may_come_late() -> None:
 
 
 def test_days_are_ordinary_until_far_from_their_weekday() -> None:
-    # 2(√37 - √100) is -7.8, 2(√35 - √100) is -8.2; late records count too, and days before the last week are old news.
-    assert titles(trend=days(d2=37)) == []
-    assert titles(trend=days(d2=35)) == ["A quiet day: Sunday, 2024-01-21"]
-    late = [{**row, "expected_crimes": 41.0} if row["crimes"] == 35 else row for row in days(d2=35)]
-    assert titles(trend=late) == []
-    assert titles(trend=days(d7=10)) == []
-    assert titles(trend=days(d0=200)) == ["A busy day: Tuesday, 2024-01-23"]
-    assert titles(trend=days(d0=10)[:28]) == [], "three weeks are too few to know what is usual"
+    # 2(√37 - √100) is -7.8, 2(√35 - √100) is -8.2; days before the last week are old news.
+    def found(trend: list[Row]) -> list[str]:
+        return titles(trend=trend, reporting_delay=learnt())
+
+    assert found(days(d2=37)) == []
+    assert found(days(d2=35)) == ["A quiet day: Sunday, 2024-01-21"]
+    assert found(days(d7=10)) == []
+    assert found(days(d0=200)) == ["A busy day: Tuesday, 2024-01-23"]
+    assert found(days(d0=10)[:28]) == [], "three weeks are too few to know what is usual"
 
 
-def test_new_hot_spots_are_counted_by_class_and_place() -> None:
+def test_a_fall_must_be_one_with_late_records_and_a_rise_one_without_them() -> None:
+    def found(known: int, expected: float, change_days: int = 3) -> list[str]:
+        trend = [{**row, "expected_crimes": expected} if row["crimes"] == known else row for row in days(d0=known)]
+        return [sentence for _, sentence, _ in said(trend=trend, reporting_delay=learnt(change_days))]
+
+    assert found(35, 41.0) == []
+    # 2(√130 - √100) is 2.8, 2(√210 - √100) is 9.0.
+    assert found(130, 210.0) == []
+    assert found(210, 260.0) == [
+        "210 crimes are known, and about 50 more may come as late records; the same weekday of the 7 weeks before "
+        "comes to 100 on average (z +9.0)."
+    ]
+    # What is expected is learnt from change days: of two it says little. What is known needs none.
+    assert found(20, 25.0, change_days=2) == []
+    assert len(found(210, 260.0, change_days=0)) == 1
+
+
+def test_hot_spots_that_have_grown_are_counted_by_class_and_place() -> None:
     cells = [
-        *(hot(f"a{n}", 1) for n in range(3)),
-        hot("a3", 1, district="025", area="19"),
-        hot("a4", 0),
-        hot("v0", 1, "violent", "025", "19"),
-        hot("v1", 1, "violent", "024", "1"),
-        hot("p0", 1, "property", "025", "19"),
+        *(hot(f"a{n}") for n in range(3)),
+        hot("a3", district="025", area="19"),
+        hot("a4", 12),
+        hot("v0", 30, "violent", "025", "19"),
+        hot("v1", 30, "violent", "024", "1"),
+        hot("p0", 30, "property", "025", "19"),
     ]
     assert said(hot_cells=cells) == [
         (
-            "New hot spots on the map",
-            "Cells that are hot in the last 28 days and were not over 365: 4 for all offenses (3 of them in district "
-            "011, community area 25), 2 for violent index crime (in 2 districts) and 1 for property index crime (in "
-            "district 025, community area 19).",
-            "A cell is about a tenth of a square kilometer; of all hot cells about one in twenty is chance.",
+            "New or grown hot spots on the map",
+            "Cells that are hot in the last 28 days, and with the cells around them have far more of their year's "
+            "crimes in these days than the city has: 4 for all offenses (3 of them in district 011, community area "
+            "25), 2 for violent index crime (in 2 districts) and 1 for property index crime (in district 025, "
+            "community area 19).",
+            "A cell is about a tenth of a square kilometer, and one place can make all cells around it hot. Chance "
+            "alone brings one on about 5% of days; a season of its own can too.",
         )
     ]
 
 
-def test_as_few_new_hot_spots_as_chance_makes_are_no_news() -> None:
-    old = [hot(f"o{n}", 0) for n in range(38)]
-    assert titles(hot_cells=[*old, hot("n0", 1), hot("n1", 1)]) == []
-    assert titles(hot_cells=[*old, *(hot(f"n{n}", 1) for n in range(3))]) == ["New hot spots on the map"]
+def test_a_hot_spot_has_grown_where_chance_hardly_puts_as_much_of_its_year_into_these_days() -> None:
+    # All six of a year in a tenth of it: 0.1^6, a thousandth of 1 in all cells looked at; of five it is 0.01.
+    assert is_grown(hot("a", 6, year=6))
+    assert is_grown(hot("a", 5, year=5))
+    assert not is_grown({**hot("a", 5, year=5), "looked_at": 6_000})
+    # Of 100 crimes, 23 or more come by chance 114 times in a million, 24 or more 40 times; a thousand were looked at.
+    assert not is_grown(hot("a", 23))
+    assert is_grown(hot("a", 24))
+    assert not is_grown({**hot("a", 24), "city_share": 0.12}), "the whole city has more now"
+    assert not is_grown(hot("a", 4, year=4) | {"looked_at": 1}), "four are too few to be told"
+    assert titles(hot_cells=[hot("a", 10) for _ in range(100)]) == []
 
 
 def test_near_repeats_are_pairs_nearby_and_soon_but_not_at_the_same_point() -> None:
@@ -294,8 +338,8 @@ def test_near_repeats_are_pairs_nearby_and_soon_but_not_at_the_same_point() -> N
 
 
 def test_what_holds_for_a_year_comes_after_what_is_new() -> None:
-    assert titles(near_repeat=[band(100, 90)], series=[series(5, 5)], hot_cells=[hot("a", 1)]) == [
-        "New hot spots on the map",
+    assert titles(near_repeat=[band(100, 90)], series=[series(5, 5)], hot_cells=[hot("a")]) == [
+        "New or grown hot spots on the map",
         "A series of burglary: 001XX W LAKE ST (beat 0111)",
         "One follows another: burglary",
     ]
@@ -305,6 +349,10 @@ def test_a_series_is_more_of_a_years_crimes_than_chance_puts_into_28_days() -> N
     # All five of a year within 28 days: (28/365)^5 is 2.7 in a million, and ten thousand were looked at.
     assert chance_of_at_least(5, 5, 28 / 365) == pytest.approx((28 / 365) ** 5)
     assert chance_of_at_least(1, 2, 0.5) == pytest.approx(0.75)
+    # Tossing a coin 2,001 times, heads are as often the most as tails; and a few of so many come for sure.
+    assert chance_of_at_least(1_001, 2_001, 0.5) == pytest.approx(0.5)
+    assert chance_of_at_least(5, 20_000, 0.06) == pytest.approx(1)
+    assert chance_of_at_least(5, 5, 1.0) == 1
     assert said(series=[series(5, 5)]) == [
         (
             "A series of burglary: 001XX W LAKE ST (beat 0111)",

@@ -24,30 +24,28 @@ def ask(con: duckdb.DuckDBPyConnection, name: str) -> list[tuple[object, ...]]:
     return con.execute(statement("briefing", name)).fetchall()
 
 
-def test_a_hot_cell_is_new_where_it_is_not_hot_over_the_year_for_its_class(
-    connection: duckdb.DuckDBPyConnection,
-) -> None:
+def test_a_hot_cell_stands_beside_its_own_year_and_the_citys(connection: duckdb.DuckDBPyConnection) -> None:
     create(
         connection,
         "insight_hotspots",
-        "period VARCHAR, offense_class VARCHAR, cell VARCHAR, crimes BIGINT, is_hot BIGINT",
+        "period VARCHAR, offense_class VARCHAR, cell VARCHAR, crimes BIGINT, local_crimes BIGINT, is_hot BIGINT",
         [
-            ("28d", "all", "a", 9, 1),
-            ("28d", "all", "b", 8, 1),
-            ("28d", "all", "c", 7, 1),
-            ("28d", "all", "d", 6, 0),
-            ("365d", "all", "a", 90, 1),
-            ("365d", "all", "b", 80, 0),
-            ("365d", "violent", "c", 70, 1),
-            ("365d", "all", "e", 60, 1),
+            ("28d", "all", "a", 9, 17, 1),
+            ("28d", "all", "b", 8, 17, 1),
+            ("28d", "all", "d", 3, 3, 0),
+            ("28d", "violent", "c", 7, 7, 1),
+            ("365d", "all", "a", 90, 170, 1),
+            ("365d", "all", "b", 80, 170, 0),
+            ("365d", "all", "d", 30, 30, 1),
+            ("365d", "violent", "a", 14, 14, 1),
         ],
     )
     cells = "cell VARCHAR, district VARCHAR, beat VARCHAR, community_area VARCHAR"
     create(connection, "cells", cells, [("a", "001", "0111", "32"), ("b", "011", "1111", "27")])
     assert ask(connection, "hot_cells") == [
-        ("all", "a", 9, "001", "32", 0),
-        ("all", "b", 8, "011", "27", 1),
-        ("all", "c", 7, None, None, 1),
+        ("all", "a", 9, "001", "32", 17, 170, 0.1, 4),
+        ("all", "b", 8, "011", "27", 17, 170, 0.1, 4),
+        ("violent", "c", 7, None, None, 7, None, 0.5, 4),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pyarrow as pa
@@ -12,9 +13,10 @@ from crime_assets.charts.bars import bars
 from crime_assets.charts.heat import heat
 from crime_assets.charts.lines import Point, line
 from crime_assets.charts.maps import Area, Dot, draw
-from crime_assets.charts.scales import HIDDEN, NOTHING, SEQUENTIAL, classes, number, ticks
+from crime_assets.charts.scales import BACKGROUND, NOTHING, SEQUENTIAL, Classes, classes, number, ticks
 from crime_assets.charts.small import small_chart
 from crime_assets.core.insights import Chart
+from crime_assets.publishing.typeset import png
 
 HOSTILE = '<script>alert("1")</script> & \'"'
 SVG = "{http://www.w3.org/2000/svg}"
@@ -34,6 +36,12 @@ def said(svg: str) -> list[str]:
 
 def fills(svg: str, tag: str) -> list[str | None]:
     return [found.get("fill") for found in parsed(svg).iter(f"{SVG}{tag}")]
+
+
+def pattern(svg: str) -> ElementTree.Element:
+    """The hatching of what is hidden."""
+    (found,) = parsed(svg).iter(f"{SVG}pattern")
+    return found
 
 
 def test_bars_are_as_long_as_their_values() -> None:
@@ -61,7 +69,8 @@ def test_bars_of_anything(values: list[float | None]) -> None:
 def test_hidden_values_are_never_zero() -> None:
     assert "not shown" in texts(bars("Crimes", ["a"], [None]))
     svg = heat("Hours", ["Mon"], ["0", "1"], {("Mon", "0"): None, ("Mon", "1"): 7})
-    assert fills(svg, "rect")[1:3] == [HIDDEN, SEQUENTIAL[0]]
+    hatching, few = fills(svg, "rect")[1:3]
+    assert (hatching, few) == (f"url(#{pattern(svg).get('id')})", SEQUENTIAL[0])
     assert said(svg) == ["Mon, 0: too few to be shown", "Mon, 1: 7"]
 
 
@@ -98,7 +107,7 @@ OTHER = [(longitude + 0.1, latitude) for longitude, latitude in SQUARE]
 def test_areas_have_the_color_of_their_number_and_lead_on() -> None:
     steps = classes([10.0, 100.0])
     svg = draw("Map", [Area("A", [SQUARE], 10, "/?a=1&b=2"), Area("B", [OTHER], 100), Area("C", [OTHER], None)], steps)
-    assert fills(svg, "path") == [SEQUENTIAL[0], steps.color(100), HIDDEN]
+    assert fills(svg, "path") == [SEQUENTIAL[0], steps.color(100), f"url(#{pattern(svg).get('id')})"]
     (link,) = parsed(svg).iter(f"{SVG}a")
     assert link.get("href") == "/?a=1&b=2"
     assert link.get("aria-label") == "A: 10"
@@ -111,6 +120,66 @@ def test_a_map_is_true_to_shape() -> None:
     corners = [tuple(map(float, pair.split())) for pair in re.findall(r"[ML]([0-9.]+ [0-9.]+)", path)]
     width, height = corners[1][0] - corners[0][0], corners[0][1] - corners[2][1]
     assert width / height == pytest.approx(0.745, abs=0.003)
+
+
+def test_a_background_has_no_value() -> None:
+    """It is drawn first, and "0" means nothing where it is."""
+    areas = [Area("A", [SQUARE], 7, is_marked=True), Area("B", [OTHER], None, label="B", is_background=True)]
+    svg = draw("Map", areas, classes([7.0]))
+    assert fills(svg, "path") == [BACKGROUND, SEQUENTIAL[0]]
+    assert said(svg) == ["A: 7"]
+    assert texts(svg) == ["B", "1-7", "too few"]
+
+
+def test_pictures_of_one_page_do_not_share_a_hatching() -> None:
+    svgs = [heat(title, ["Mon"], ["0"], {("Mon", "0"): None}) for title in ("Hours", "Days")]
+    assert len({pattern(svg).get("id") for svg in svgs}) == 2
+
+
+# Advance widths of DejaVu Sans, the widest font that pictures name, in thousandths of its size.
+WIDTHS = {",": 318, "-": 361, " ": 318, "t": 392, "o": 612, "f": 352, "e": 615, "w": 818}
+
+
+@pytest.mark.parametrize("largest", [9, 950, 9_500, 95_000, 950_000, 9_500_000, 95_000_000])
+@pytest.mark.parametrize("kind", ["map", "heat"])
+def test_a_legend_s_texts_lie_apart_and_inside(kind: str, largest: int) -> None:
+    values = [float(largest * step // 60) for step in range(1, 61)]
+    if kind == "map":
+        svg = draw("Map", [Area("A", [SQUARE], value) for value in values], classes(values))
+    else:
+        svg = heat("Hours", ["Mon"], ["0"] * 60, {("Mon", f"{number}"): value for number, value in enumerate(values)})
+    width, height = float(parsed(svg).get("width") or 0), float(parsed(svg).get("height") or 0)
+    shown = [found for found in parsed(svg).iter(f"{SVG}text") if found.get("font-size") == "11"]
+    places: list[tuple[float, float, float]] = []
+    for found in shown:
+        words = sum(WIDTHS.get(letter, 636) for letter in found.text or "") * 11 / 1000
+        left = float(found.get("x") or 0)
+        places.append((float(found.get("y") or 0), left - 16, left + words))
+    assert [found.text for found in shown][:: len(shown) - 1] == ["0", "too few"]
+    for (y, _, right), (next_y, next_left, _) in pairwise(places):
+        assert next_y >= y + 12 or (next_y == y and next_left > right + 4)
+    assert max(right for _, _, right in places) <= width
+    assert max(y for y, _, _ in places) <= height - 4
+
+
+def test_colors_differ_in_gray_and_texts_can_be_read_on_them() -> None:
+    """By the contrast of WCAG 2, which knows no hue."""
+    for paler, darker in pairwise([NOTHING, *SEQUENTIAL]):
+        assert contrast(paler, darker) >= 1.25
+    steps = Classes(tuple(range(1, len(SEQUENTIAL) + 1)))
+    for value in steps.upper:
+        assert contrast(steps.color(value), steps.ink(value)) >= 4.5
+        assert contrast(steps.color(value), steps.outline(value)) >= 1.9
+
+
+def contrast(one: str, other: str) -> float:
+    def luminance(color: str) -> float:
+        parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
 
 
 def test_a_map_of_nothing_says_so() -> None:
@@ -129,6 +198,23 @@ def test_texts_of_the_feed_stay_texts() -> None:
         assert not list(parsed(svg).iter(f"{SVG}script"))
         assert "<script" not in svg
         assert parsed(svg).get("aria-label") == HOSTILE
+
+
+def test_what_xml_does_not_know_costs_no_picture() -> None:
+    title = "A\0\x07\x1f\x85\x9b\u202e\ufeff\ufffe\uffff\U0001f697\U0010ffffB\t"
+    odd = f"{title}\ud800"
+    pictures = [
+        bars(title, [odd], [1]),
+        heat(title, [odd], [odd], {(odd, odd): 1}),
+        line(title, [Point(odd, 1)]),
+        draw(title, [Area(odd, [SQUARE], 1, odd, label=odd)], classes([1.0]), [Dot(odd, -87.6, 41.8, 1)]),
+    ]
+    sign = "\ufffd"
+    drawn = f"A{3 * sign}\x85\x9b\u202e\ufeff{2 * sign}\U0001f697\U0010ffffB"
+    for svg in pictures:
+        assert parsed(svg).findtext(f"{SVG}title") == f"{drawn}\t"
+        assert parsed(svg).get("aria-label") == f"{drawn} ", "XML reads a tab in an attribute as a blank"
+        assert png(svg).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from crime_assets.cli import main
+
 PROGRAM = Path(sys.executable).with_name("crime-assets")
 
 
@@ -29,8 +31,7 @@ def test_it_answers_on_loopback_until_it_is_interrupted(tmp_path: Path) -> None:
             said = server.communicate(timeout=20)[1]
         finally:
             server.kill()
-        assert server.returncode == 130
-        assert said == "Stopped. Nothing was half-written: run again to go on.\n"
+        assert (server.returncode, said) == (0, "")
 
 
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
@@ -47,4 +48,12 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f"crime-assets: Port {port} is taken: give another by --port."
+    assert done.stderr == f"crime-assets: Port {port} is taken: give another by --port.\n"
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "80a", ""])
+def test_what_is_no_port_is_wrong_usage(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["dashboard", f"--port={port}"])
+    assert ended.value.code == 2
+    assert f"'{port}' is no port: give a number from 0 to 65535" in capsys.readouterr().err

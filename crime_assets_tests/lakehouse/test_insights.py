@@ -183,7 +183,7 @@ def test_all_days_are_stale_where_it_is_not_known_what_they_saw(
 ) -> None:
     with monkeypatch.context() as patch:
         marks = {"crimes-snapshot": seen} if seen else {}
-        patch.setattr(module, "_present_snapshots", lambda *_: {**marks, "superseded-snapshot": "none"})
+        patch.setattr(module, "present_snapshots", lambda *_: {**marks, "superseded-snapshot": "none"})
         five_days(lake)
 
     assert stale_days(lake, CHICAGO, SUMMARY) == DAYS

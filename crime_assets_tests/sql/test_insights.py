@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
@@ -161,6 +162,16 @@ def test_uses_nothing_that_engines_understand_differently(name: str):
     assert query.args["order"] is not None
 
 
+@pytest.mark.parametrize("name", INSIGHTS)
+def test_no_query_of_a_part_is_called_like_one_of_the_insight_or_of_another_part(name: str):
+    """Spark gets the queries of parts beside those of the insight: of two with one name it would read the wrong one."""
+    queries = Counter(
+        query.alias for query in sqlglot.parse_one(INSIGHTS[name].statement, read="athena").find_all(exp.CTE)
+    )
+    assert [query for query, times in queries.items() if times > 1] == []
+    assert not queries.keys() & TABLES
+
+
 @pytest.mark.parametrize("case", ["leap day, later rows hidden", "empty table"])
 @pytest.mark.parametrize("name", INSIGHTS)
 def test_gives_only_types_that_every_engine_has(name: str, case: str):
@@ -187,6 +198,49 @@ def test_header_names_the_sources_that_sqlglot_finds(name: str):
         return
     found = {column.name: sources(insight, column.name) for column in insight.columns}
     assert {column.name: set(column.sources) for column in insight.columns} == found
+
+
+SEEN_BESIDE_HIDDEN_COUNTS = {
+    "crime_summary": "first_day last_day",
+    "crime_by_district": "city_average",
+    "day_of_week_patterns": "weekday days",
+    "monthly_trends": "days_covered unsettled",
+    "repeat_offense_locations": "block first_day last_day",
+    "compstat": "first_day last_day years",
+    "region_magnitude": "city_average",
+    "traffic_related": "what primary_type description",
+    "hotspots": "offense_class cell latitude longitude cells_summed is_hot",
+    "repeat_blocks": "block primary_type",
+    "near_repeat": "offense distance_from_m distance_to_m days_from days_to is_repeat permutations",
+    "early_warning": "windows dispersion false_alarms",
+    "reporting_delay": "days_since completeness first_published_in_window change_days unsettled",
+}
+"""What stays in a row whose count is hidden, besides keys: names, and what tells nothing of that one count.
+
+The last two of repeat_offense_locations are those of blocks with ten crimes or more.
+"""
+
+
+@pytest.mark.parametrize("name", INSIGHTS)
+def test_header_says_what_gives_a_count_away(name: str):
+    counting = INSIGHTS[name].counting
+    told = {part for count in counting.counts for part in (count.name, *count.derived)}
+    told |= {share.name for share in counting.shares} | {*counting.across, *(counting.ranked or ())}
+    rest = [column.name for column in INSIGHTS[name].columns[2:] if column.name not in {*told, *counting.adds_up}]
+    assert rest == SEEN_BESIDE_HIDDEN_COUNTS.get(name, "").split()
+
+
+@pytest.mark.parametrize("name", INSIGHTS)
+def test_header_says_whether_rows_are_in_the_order_of_their_counts(name: str):
+    insight = INSIGHTS[name]
+    ranks = {column.name for column in insight.columns if column.name.endswith("_rank")}
+    assert set(insight.counting.ranked or ()) == ranks
+    query = sqlglot.parse_one(insight.statement, read="athena")
+    sorted_by = {column.name for column in query.args["order"].find_all(exp.Column)}
+    counts = {count.name for count in insight.counting.counts}
+    assert (insight.counting.ranked is not None) == bool(
+        sorted_by & (counts | ranks) or insight.python == "early_warning"
+    )
 
 
 @pytest.mark.parametrize("name", INSIGHTS)

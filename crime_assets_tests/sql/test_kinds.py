@@ -153,31 +153,32 @@ class TestRepeatBlocks:
         )
 
     def test_fifteen_days_are_too_many(self):
-        (row,) = repeats(on_days(3, 18, 19))
+        (row,) = repeats(on_days(3, 3, 3, 18, 19))
         assert (row["repeats_within_14_days"], row["mean_days_between"]) == (1, 8.0)
 
-    @pytest.mark.parametrize("days", [(4, 4, 4), (4, 5), (4, 5, 28)])
+    @pytest.mark.parametrize("days", [(4, 4, 4, 4, 4), (4, 5, 6, 7), (4, 5, 6, 7, 28)])
     def test_too_few_crimes_or_days(self, days: tuple[int, ...]):
         assert repeats(on_days(*days)) == []
 
     def test_the_longer_period_begins_364_days_before(self):
-        rows = repeats(on_days(4, 5, 364), on_days(4, 5, 365, block="002XX N STATE ST"), period="365d")
+        rows = repeats(on_days(4, 5, 6, 7, 364), on_days(4, 5, 6, 7, 365, block="002XX N STATE ST"), period="365d")
         assert [(row["block"], row["first_day"]) for row in rows] == [("001XX N STATE ST", date(2023, 3, 2))]
 
     def test_another_kind_or_another_block_is_no_repeat(self):
-        others = on_days(3, primary_type="BATTERY"), on_days(3, block="002XX N STATE ST"), on_days(3, 4, 5, block=None)
-        assert repeats(on_days(4, 5), *others, on_days(3, 4, 5, primary_type=None)) == []
+        others = on_days(3, primary_type="BATTERY"), on_days(3, block="002XX N STATE ST")
+        unknown = on_days(1, 2, 3, 4, 5, block=None), on_days(1, 2, 3, 4, 5, primary_type=None)
+        assert repeats(on_days(4, 5, 6, 7), *others, *unknown) == []
 
     def test_letter_case_does_not_part_a_block(self):
-        (row,) = repeats(on_days(3, 4), on_days(5, block="001XX N State St"))
-        assert (row["block"], row["crimes"]) == ("001XX N STATE ST", 3)
+        (row,) = repeats(on_days(3, 4, 6), on_days(5, 7, block="001XX N State St"))
+        assert (row["block"], row["crimes"]) == ("001XX N STATE ST", 5)
 
     def test_most_repeats_come_first_then_most_crimes(self):
         rows = repeats(
-            on_days(1, 1, 1, 20, block="C"),
-            on_days(1, 2, 3, block="B"),
-            on_days(1, 2, 3, 3, block="D"),
-            on_days(1, 2, 3, block="A"),
+            on_days(1, 1, 1, 1, 1, 1, 20, block="C"),
+            on_days(1, 1, 1, 2, 3, block="B"),
+            on_days(1, 1, 1, 2, 3, 3, block="D"),
+            on_days(1, 1, 1, 2, 3, block="A"),
         )
         assert [(row["repeat_rank"], row["block"]) for row in rows] == [(1, "D"), (2, "A"), (3, "B"), (4, "C")]
 
@@ -188,14 +189,15 @@ class TestRepeatBlocks:
             return row["beat"]
 
         assert beat("0112", "0111", "0112", None, None) == "0112"
-        assert beat("0112", "0111", None) == "0111"
-        assert beat(None, None, None) is None
+        assert beat("0112", "0111", None, None, None) == "0111"
+        assert beat(None, None, None, None, None) is None
 
     def test_two_beats_on_one_day_are_one_day(self):
         (row,) = repeats(on_days(3, 3, 7, beat="0111"), on_days(3, 7, beat="0112"))
         assert (row["crimes"], row["days"], row["repeats_within_14_days"]) == (5, 2, 1)
 
     def test_every_block_stands_once_for_each_kind(self):
-        rows = repeats(on_days(1, 2, 3), on_days(1, 2, 4, primary_type="BATTERY"), on_days(1, 2, 3, block="B"))
+        days = (1, 2, 3, 4, 5)
+        rows = repeats(on_days(*days), on_days(*days, primary_type="BATTERY"), on_days(*days, block="B"))
         keys = Counter((row["block"], row["primary_type"]) for row in rows)
         assert keys == {("001XX N STATE ST", "THEFT"): 1, ("001XX N STATE ST", "BATTERY"): 1, ("B", "THEFT"): 1}

@@ -157,9 +157,14 @@ def compstat(crimes: pa.Table, as_of_day: date = AS_OF, first_change_day: date |
     return {(row["period"], row["district"], row["offense_class"]): row for row in rows}
 
 
+def every_week(first: date) -> list[dict[str, object]]:
+    """A crime on that day and after every seven until three weeks before the as-of day, in a district of its own."""
+    days = range(0, (before(21) - first).days, 7)
+    return [row for day in days for row in on(first + timedelta(days=day), 1, district="999")]
+
+
 def test_compared_windows_by_hand():
     """On 29 February: 28 days end on 28 February in other years, the year to date begins on 1 January."""
-    begin = on(date(2019, 1, 1), 1)
     of_28_days = [
         *(on(date(2024, 2, day), 1) for day in (2, 29)),
         *(on(day, 1) for day in (date(2024, 1, 5), date(2024, 1, 6), date(2024, 2, 1))),
@@ -170,25 +175,27 @@ def test_compared_windows_by_hand():
         on(day, 1)
         for day in (date(2024, 3, 1), date(2024, 1, 4), date(2023, 1, 31), date(2023, 3, 1), date(2020, 2, 1))
     ]
-    rows = compstat(numbered(begin, *of_28_days, *outside), date(2024, 3, 8))
-    now = rows["28d", "all", "all"]
+    rows = compstat(numbered(every_week(date(2019, 1, 1)), *of_28_days, *outside), date(2024, 3, 8))
+    now = rows["28d", None, "all"]
     assert (now["first_day"], now["last_day"]) == (date(2024, 2, 2), date(2024, 2, 29))
     assert (now["crimes"], now["crimes_before"], now["change"]) == (2, 3, -1)
     # 2023: 2, 2022: 1, 2021: 0, 2020: 2, 2019: 2.
     assert (now["five_years_low"], now["five_years_high"], now["five_years_mean"], now["years"]) == (0, 2, 7 / 5, 5)
-    to_date = rows["ytd", "all", "all"]
+    to_date = rows["ytd", None, "all"]
     assert (to_date["first_day"], to_date["last_day"]) == (date(2024, 1, 1), date(2024, 2, 29))
-    # 2024: the five above and 4 January; 2023: 31 January, 1 and 28 February; then 1, 0, 3 and 3.
+    # 2024: the five above and 4 January; 2023: 31 January, 1 and 28 February; then 1, 0, 3 and 2.
     assert (to_date["crimes"], to_date["crimes_before"], to_date["change"]) == (6, 3, 3)
-    assert [to_date[name] for name in ("five_years_low", "five_years_high", "five_years_mean", "years")] == [0, 3, 2, 5]
+    in_the_years = ("five_years_low", "five_years_high", "five_years_mean", "years")
+    assert [to_date[name] for name in in_the_years] == [0, 3, 9 / 5, 5]
 
 
 def test_windows_that_the_lake_does_not_hold_whole_are_not_compared():
     # Windows of 28 days that end on 23 March begin on 25 February, in leap years a day later.
     begins = date(2021, 2, 24)
-    rows = compstat(numbered(on(begins, 1), on(COMPLETE, 9)))
+    rows = compstat(numbered(every_week(begins), on(COMPLETE, 9)))
     assert (rows["28d", "all", "all"]["years"], rows["ytd", "all", "all"]["years"]) == (3, 2)
-    young = compstat(numbered(on(COMPLETE - timedelta(days=54), 1), on(COMPLETE, 9)))
+    recent = on(COMPLETE - timedelta(days=27), 1), on(COMPLETE, 8)
+    young = compstat(numbered(on(COMPLETE - timedelta(days=54), 1), *recent))
     columns = (
         "crimes",
         "crimes_before",
@@ -200,8 +207,40 @@ def test_windows_that_the_lake_does_not_hold_whole_are_not_compared():
         "five_years_position",
     )
     assert [young["28d", "all", "all"][name] for name in columns] == [9, None, None, None, 0, 0, None, None]
-    old_enough = compstat(numbered(on(COMPLETE - timedelta(days=55), 1), on(COMPLETE, 9)))
+    old_enough = compstat(numbered(on(COMPLETE - timedelta(days=55), 1), *recent))
     assert [old_enough["28d", "all", "all"][name] for name in columns[:5]] == [9, 1, 8, 4, 1]
+
+
+def test_a_stray_old_record_makes_no_year_whole():
+    steady = every_week(date(2023, 2, 1))
+    alone, with_it = (compstat(numbered(steady, stray, on(COMPLETE, 9))) for stray in ([], on(date(2018, 6, 1), 1)))
+    for period, years in (("28d", 1), ("ytd", 0)):
+        for district in ("999", "all"):
+            assert with_it[period, district, "all"]["years"] == years
+            assert with_it[period, district, "all"] == alone[period, district, "all"]
+    assert with_it["ytd", "999", "all"]["crimes_before"] is None
+
+
+@pytest.mark.parametrize(("days_without", "is_whole"), [(27, True), (28, False)])
+@pytest.mark.parametrize("touching", [-1, 0, 20, 27, 28])
+def test_a_month_without_records_is_a_hole_wherever_it_touches_the_window(
+    touching: int, days_without: int, is_whole: bool
+):
+    """The hole begins that many days after the first day of the 28 days before."""
+    first, last = COMPLETE - timedelta(days=55), COMPLETE - timedelta(days=28)
+    hole = [first + timedelta(days=touching - (days_without if touching <= 0 else 0) + n) for n in range(days_without)]
+    days = [COMPLETE - timedelta(days=n) for n in range(120)]
+    row = compstat(numbered(*(on(day, 1) for day in days if day not in hole)))["28d", "all", "all"]
+    expected = sum(first <= day <= last and day not in hole for day in days)
+    touches = any(first <= day <= last for day in hole)
+    assert row["crimes_before"] == (expected if is_whole or not touches else None)
+
+
+@pytest.mark.parametrize(("days_ago", "known"), [(28, 28), (29, None)])
+def test_days_after_the_last_record_are_not_known_to_be_without_any(days_ago: int, known: int | None):
+    days = [COMPLETE - timedelta(days=n) for n in range(days_ago, 120)]
+    row = compstat(numbered(*(on(day, 1) for day in days)))["28d", "all", "all"]
+    assert row["crimes_before"] == known
 
 
 def rising(now: int, then: int, **columns: object) -> list[dict[str, object]]:
@@ -213,7 +252,7 @@ def rising(now: int, then: int, **columns: object) -> list[dict[str, object]]:
     [(16, 4, 4, 1), (4, 16, -4, -1), (9, 4, 2, 0), (4, 9, -2, 0), (7, 1, 2 * (7**0.5 - 1), 1), (6, 1, 2.8989794, 0)],
 )
 def test_a_change_is_flagged_from_three(now: int, then: int, z: float, flag: int):
-    rows = compstat(numbered(on(date(2023, 1, 1), 1), rising(now, then, district="011")))
+    rows = compstat(numbered(every_week(date(2023, 12, 1)), rising(now, then, district="011")))
     found = rows["28d", "011", "all"]
     assert (found["crimes"], found["crimes_before"], found["change"]) == (now, then, now - then)
     assert (found["z_before"], found["flag"]) == (pytest.approx(z), flag)
@@ -222,7 +261,9 @@ def test_a_change_is_flagged_from_three(now: int, then: int, z: float, flag: int
 def test_a_fall_that_late_records_would_undo_is_not_flagged():
     # Of four records known nine days after, three came just then: what is known after eight days is a quarter.
     late = came(9, {7: 1, 9: 3})
-    crimes = numbered(on(date(2019, 1, 1), 1), rising(16, 49, district="001"), rising(16, 225, district="002"), late)
+    crimes = numbered(
+        every_week(date(2023, 12, 1)), rising(16, 49, district="001"), rising(16, 225, district="002"), late
+    )
     rows = compstat(crimes)
     assert [rows["28d", name, "all"]["z_before"] for name in ("001", "002")] == [-6, -22]
     assert [rows["28d", name, "all"]["late_crimes"] for name in ("001", "002", None)] == [48, 48, 0]
@@ -237,8 +278,8 @@ def test_a_fall_that_late_records_would_undo_is_not_flagged():
 def test_the_place_in_the_five_years_counts_late_records_too(late: int, position: str):
     past = [on(date(2024 - years, 3, 20), count) for years, count in ((1, 20), (2, 30), (3, 70), (4, 40), (5, 50))]
     # Four are settled; of the others four times as many are to be expected: 16, 20, 268 and 272 with them.
-    groups = [on(date(2019, 1, 1), 1), came(9, {7: 1, 9: 3}), on(COMPLETE, late), *past]
-    found = compstat(numbered(*groups))["28d", "all", "all"]
+    groups = [every_week(date(2019, 1, 1)), came(9, {7: 1, 9: 3}), on(COMPLETE, late), *past]
+    found = compstat(numbered(*groups))["28d", None, "all"]
     assert (found["crimes"], found["late_crimes"]) == (4 + late, 3 * late)
     range_of_years = ("five_years_low", "five_years_high", "five_years_mean", "years")
     assert [found[name] for name in range_of_years] == [20, 70, 42, 5]
@@ -290,9 +331,10 @@ def test_noise_raises_no_more_flags_than_the_header_says(mean: float, most: floa
             "offense_class": ["other"] * occurred.size,
         }
     )
-    begin = table([crime(-1, datetime(2020, 1, 1), district="9999", offense_class="other")]).select(crimes.column_names)
+    begin = table([crime(-1, datetime.combine(COMPLETE - timedelta(days=55), time()))]).select(crimes.column_names)
     rows = compstat(pa.concat_tables([begin, crimes.cast(begin.schema)]))
     flags = [row["flag"] for (period, district, kind), row in rows.items() if (period, kind) == ("28d", "other")]
+    assert {row["crimes_before"] is None for row in rows.values() if row["period"] == "28d"} == {False}
     assert len(flags) >= 1800
     assert 0.5 * most < np.mean(np.abs(flags)) <= most
 

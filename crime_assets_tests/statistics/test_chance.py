@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from crime_assets.statistics.chance import spread_of, tails
+from crime_assets.statistics import chance
+from crime_assets.statistics.chance import at_least, spread_of, tails
 from crime_assets.statistics.figures import rounded_probabilities
 from crime_assets.statistics.multiple_tests import false_discovery_rates
 
@@ -35,6 +36,25 @@ def test_mean_and_variance_are_those_asked_for(mean: float, spread: float):
     square = ((2 * numbers - 1) * at_least)[1:].sum()
     assert found == pytest.approx(mean, rel=1e-9)
     assert square - found**2 == pytest.approx(mean + spread * mean**2, rel=1e-6)
+
+
+@pytest.mark.parametrize(("mean", "spread"), [(0.3, 200.0), (3.0, 1.0), (90.0, 0.01), (350.0, 4.0), (3000.0, 0.5)])
+def test_sums_that_would_be_long_are_not_made_and_give_the_same(
+    monkeypatch: pytest.MonkeyPatch, mean: float, spread: float
+):
+    numbers = np.array([0, 1, 2, 90, 400, 5, 50, 1000, 400])
+    summed = at_least(numbers, mean, spread)
+    assert summed.tolist() == tails(mean, spread, 1000)[1][numbers].tolist()
+    monkeypatch.setattr(chance, "MOST_TERMS", 0)
+    monkeypatch.delattr(chance, "tails")
+    assert at_least(numbers, mean, spread) == pytest.approx(summed, rel=1e-9, abs=1e-200)
+
+
+def test_counts_of_many_millions_have_the_tail_of_the_geometric_distribution():
+    mean = 1e7
+    numbers = np.array([0, 1, 10**6, 10**7, 10**8])
+    wanted = np.exp(-numbers * math.log1p(1 / mean))
+    assert at_least(numbers, mean, 1.0) == pytest.approx(wanted, rel=1e-6, abs=0)
 
 
 @pytest.mark.parametrize(("counts", "spread"), [([0, 4], 1.5), ([3, 3, 3], 0.0), ([7], 0.0), ([1, 2], 0.0)])

@@ -6,10 +6,11 @@ import math
 from datetime import date, datetime, time, timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from h3.api import basic_int as h3
 
-from crime_assets.statistics.hotspots import FALSE_DISCOVERIES, around, judge
+from crime_assets.statistics.hotspots import CLASSES, FALSE_DISCOVERIES, PERIODS, around, judge, table
 from crime_assets_tests.sql.asking import answer, crime
 from crime_assets_tests.statistics.bounds import most_of
 
@@ -136,6 +137,23 @@ def test_one_cell_and_equal_cells_are_never_hot():
             assert row["z_score"] is None
             assert row["is_hot"] == 0
             assert 0.3 < row["p_value"] <= 1.0
+
+
+@pytest.mark.parametrize("many", [20_000, 10_000_000])
+def test_one_cell_with_nearly_all_crimes_does_not_make_the_others_hot(many: int):
+    ids = area(25)
+    counts = np.random.default_rng(1).poisson(5, len(ids))
+    counts[500] = many
+    points = pa.table(
+        {
+            "as_of_day": pa.repeat(pa.scalar(AS_OF), len(ids)),
+            "latitude": [h3.cell_to_latlng(cell)[0] for cell in ids.tolist()],
+            "longitude": [h3.cell_to_latlng(cell)[1] for cell in ids.tolist()],
+            **{f"{kind}_{period}": counts for kind in CLASSES for period in PERIODS},
+        }
+    )
+    hot = {row["cell"] for row in table(points).to_pylist() if row["is_hot"]}
+    assert hot <= {h3.int_to_str(cell) for cell in h3.grid_disk(int(ids[500]), 1)}
 
 
 def test_hot_cells_come_first_and_quiet_neighbors_among_them_stay():

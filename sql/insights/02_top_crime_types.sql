@@ -18,6 +18,7 @@
 -- @count arrests: arrest_share
 -- @count violent_crimes
 -- @share domestic_share: crimes
+-- @ranked type_rank
 -- @adds_up primary_type
 
 WITH periods AS (

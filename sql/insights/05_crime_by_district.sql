@@ -19,6 +19,7 @@
 -- @count crimes: share, ratio_to_city_average, arrest_share
 -- @count violent_crimes
 -- @count arrests: arrest_share
+-- @ranked district_rank
 -- @adds_up district
 
 WITH periods AS (

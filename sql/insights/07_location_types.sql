@@ -19,6 +19,7 @@
 -- @count violent_crimes
 -- @share arrest_share: crimes
 -- @share domestic_share: crimes
+-- @ranked location_rank
 -- @adds_up location_description
 
 WITH periods AS (

@@ -14,6 +14,7 @@
 -- @chart bars primary_type, domestic_crimes where period = 28d
 -- @count domestic_crimes: share_of_domestic, share_of_type, arrest_share
 -- @count arrests: arrest_share
+-- @ranked
 -- @adds_up primary_type
 
 WITH periods AS (

@@ -17,8 +17,8 @@
 -- @column change_from_previous_month: Crimes less those of the month before, where both months lie wholly in the period
 --   and have records.
 -- @column change_from_year_before: Crimes less those of the same month a year before, under the same condition.
--- @column z_from_year_before: 2 * (sqrt(crimes) - sqrt(crimes a year before)): about how many standard deviations the
---   change is, if crimes come independently.
+-- @column z_from_year_before: 2 * (sqrt(crimes) - sqrt(crimes a year before)): where crimes come independently and
+--   nothing has changed it is 0 give or take 1.4.
 -- @column unsettled: 1 where the month ends at most 35 days before the as-of day or after it, else 0. [month]
 -- @chart line month, crimes where period = all
 -- @count crimes: arrest_share

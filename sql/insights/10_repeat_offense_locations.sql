@@ -24,6 +24,7 @@
 -- @count violent_crimes
 -- @count domestic_crimes
 -- @count arrests: arrest_share
+-- @ranked block_rank
 
 WITH periods AS (
     SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day

@@ -1,12 +1,15 @@
 -- What changed: each district and class of offense in the last 28 complete days against the 28 before, and in the year
 -- to date against the year before, both beside the range of the five years before.
 -- Windows end on the last complete day, eight days before the as-of day in Chicago, never today. There is no percentage
--- on purpose: from 2 to 4 is no doubling. A flag is no proof: where crimes come independently and nothing has changed,
--- chance alone flags about one cell in 30, and one in 10 where there are only two or three crimes; there are some
--- hundred cells. A rise against the days before can be the season, so look at the five years too; they are few, and a
--- value is often outside their range by chance. The newest days still lack records that come late: late_crimes says
--- about how many, and a fall is flagged only if it stays one when they are added. Windows that the lake does not hold
--- whole are not compared. A year to date that holds 29 February has a day more than the others.
+-- on purpose: from 2 to 4 is no doubling. A flag is no proof. Chance alone flags about one cell in 30 where crimes come
+-- independently and nothing has changed, and one in 10 where there are only two or three crimes. Real crimes move with
+-- the season and from year to year: in Chicago from 2016 to 2018 one cell in eight of 28d is flagged, and four in ten
+-- of ytd, where counts are so large that a z of 3 is a few percent. So read a flag together with the change and with
+-- the five years; they are few, and a value is often outside their range by chance. The newest days still lack records
+-- that come late: late_crimes says about how many, and a fall is flagged only if it stays one when they are added.
+-- Windows that the lake does not hold whole are not compared: those before its first record, and those that touch 28
+-- days or more without any record in the city, so that a stray old record makes no year whole. A year to date that
+-- holds 29 February has a day more than the others.
 --
 -- @column as_of_day: Change day up to which the figures know.
 -- @column period: 28d, the 28 days that end on the last complete day, or ytd, from 1 January of its year to it.
@@ -16,7 +19,7 @@
 -- @column last_day: Last day of the period, the last complete day.
 -- @column crimes: Records that occurred in the period.
 -- @column crimes_before: Records of the 28 days before (28d), or of the same days a year before (ytd); NULL where the
---   lake's records begin later. [occurred_on]
+--   lake does not hold them whole. [occurred_on]
 -- @column change: Crimes less crimes before. [occurred_on]
 -- @column z_before: 2 * (sqrt(crimes) - sqrt(crimes before)); where nothing has changed it is 0 give or take 1.4.
 --   [occurred_on]
@@ -28,8 +31,7 @@
 --   the same date. [occurred_on]
 -- @column five_years_high: Most records of the same days in the five years before. [occurred_on]
 -- @column five_years_mean: Mean of the same. [occurred_on]
--- @column years: How many of the five years the lake holds whole: those on or after whose first day its records begin.
---   [occurred_on]
+-- @column years: How many of the five years the lake holds whole. [occurred_on]
 -- @column five_years_position: below, within or above that range; below only if late crimes do not change it; NULL
 --   where there are no years. [change_day, occurred_on]
 -- @chart bars district, change where period = 28d, offense_class = all
@@ -78,6 +80,23 @@ windows AS (
     WHERE years_back = 1
 ),
 
+record_days AS (
+    SELECT occurred_on AS record_day FROM crimes WHERE occurred_on <= :last_complete_day
+    UNION
+    SELECT CAST(date_add('day', 1, :last_complete_day) AS DATE) AS record_day
+),
+
+followed AS (
+    SELECT lag(record_day) OVER (ORDER BY record_day) AS day_before, record_day AS day_after FROM record_days
+),
+
+-- All before the first record, and all 28 days or more without one.
+gaps AS (
+    SELECT day_before, day_after
+    FROM followed
+    WHERE day_before IS NULL OR date_diff('day', day_before, day_after) > 28
+),
+
 compared AS (
     SELECT
         windows.period,
@@ -85,9 +104,12 @@ compared AS (
         windows.years_back,
         windows.first_day,
         windows.last_day,
-        CASE WHEN begins.first_day <= windows.first_day THEN 1 ELSE 0 END AS is_whole
+        CASE WHEN count(gaps.day_after) = 0 THEN 1 ELSE 0 END AS is_whole
     FROM windows
-    CROSS JOIN (SELECT min(occurred_on) AS first_day FROM crimes) AS begins
+    LEFT JOIN gaps
+        ON gaps.day_after > windows.first_day
+        AND (gaps.day_before IS NULL OR gaps.day_before < windows.last_day)
+    GROUP BY windows.period, windows.part, windows.years_back, windows.first_day, windows.last_day
 ),
 
 -- No window begins more than six years before the last complete day.

@@ -25,7 +25,9 @@
 -- @column severity_rank: 1 for the most severity in the class; ties in the order of the areas' numbers; NULL where the
 --   area is not recorded. [community_area, occurred_on, offense_class]
 -- @chart bars community_area, crimes where period = 28d, offense_class = all
--- @count crimes: share, ratio_to_city, location_quotient, severity, severity_share
+-- @count crimes: share, ratio_to_city, severity, severity_share
+-- @across location_quotient
+-- @ranked area_rank, severity_rank
 -- @adds_up community_area, offense_class
 
 WITH counted AS (

@@ -20,7 +20,7 @@
 -- @column most_common_location: The most frequent kind of place; the first in the alphabet of those that tie.
 --   [hour, iucr, location_description]
 -- @chart heat iucr, hour, crimes where period = 365d
--- @count crimes: share, arrest_share
+-- @count crimes: share, arrest_share, most_common_location
 -- @count arrests: arrest_share
 -- @adds_up iucr, hour
 

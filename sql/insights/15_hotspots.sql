@@ -2,13 +2,15 @@
 -- with its neighbors.
 -- Only crimes with coordinates count, and only cells in which anything was recorded in the 365 days, so that lakes and
 -- parks do not make all else look crowded. For every cell the crimes in it and in its up to six neighbors are summed
--- (Getis-Ord Gi*). Its p-value is the chance of such a sum if crimes had nothing to do with places: if the counts of
--- cells were independent draws from one negative binomial distribution with the mean and the variance that the city's
--- cells have. The normal approximation of z is not used for it: counts are few and skewed, and it would call hundreds of
--- cells hot. As thousands of cells are tested at once, a cell is hot only where q is at most 0.05: of all that are
--- called hot, about one in twenty may be chance, and with no hot spot anywhere one table in twenty has any. One very busy
--- cell makes its quiet neighbors hot too: read crimes beside local_crimes. Hot says where records are, not where risk
--- is: many people pass through a center. The last days are not published yet, so 28d holds about 20 of them.
+-- (Getis-Ord Gi*). Its p-value is the chance of such a sum if cells varied around one mean as the city's cells do on
+-- the whole, each for itself: if their counts were independent draws from one negative binomial distribution with the
+-- mean and the variance that they have. The normal approximation of z is not used for it: counts are few and skewed,
+-- and it would call hundreds of cells hot. As thousands of cells are tested at once, a cell is hot only where q is at
+-- most 0.05: where they vary like that, one table in twenty has any hot cell, else about one in twenty of the hot ones
+-- may be chance. A single cell far beyond what that spread allows is called hot on purpose, and makes its quiet
+-- neighbors hot: of Chicago's counts, shuffled over its cells, one or two are such (all and property). So read crimes
+-- beside local_crimes. Hot says where records are, not where risk is: many people pass through a center. The last days
+-- are not published yet, so 28d holds about 20 of them.
 --
 -- @column as_of_day: Change day up to which the figures know.
 -- @column period: 28d or 365d; each ends on the as-of day.
@@ -25,7 +27,8 @@
 --   [is_property, is_violent, latitude, longitude, occurred_on]
 -- @column q_value: The p-value corrected for all cells of the period and class (Benjamini and Hochberg 1995).
 --   [is_property, is_violent, latitude, longitude, occurred_on]
--- @column is_hot: 1 where the q-value is at most 0.05, else 0; quiet cells are left out unless they are hot.
+-- @column is_hot: 1 where the q-value is at most 0.05 and local crimes are above what the mean cell would have, else 0;
+--   quiet cells are left out unless they are hot.
 --   [is_property, is_violent, latitude, longitude, occurred_on]
 -- @chart bars cell, crimes where period = 28d, offense_class = all, is_hot = 1
 -- @count crimes

@@ -1,4 +1,4 @@
--- On which blocks the same kind of crime happened again: at least three crimes of an offense category on at least two
+-- On which blocks the same kind of crime happened again: at least five crimes of an offense category on at least two
 -- days of the period, the blocks with the most repeats first.
 -- A block is dozens of addresses, so a repeat is seldom known to be the same victim; the city hides the last two digits
 -- of the number and shifts the coordinates, and deriving the exact address is against its terms of use. Long streets of
@@ -14,7 +14,7 @@
 -- @column block: Block in upper case; as it was published where it has letters beyond ASCII. [block]
 -- @column beat: Police beat of most of the crimes, the first of those that tie; NULL where none is known. [beat]
 -- @column primary_type: Offense category. [primary_type]
--- @column crimes: Records of the category on the block in the period, at least 3.
+-- @column crimes: Records of the category on the block in the period, at least 5.
 -- @column days: Different days on which they occurred, at least 2. [occurred_on]
 -- @column repeats_within_14_days: Of those days, how many came 1 to 14 days after the one before.
 --   [block, occurred_on, primary_type]
@@ -23,7 +23,8 @@
 -- @column last_day: Last of those days. [occurred_on]
 -- @column days_since_last: Days from the last one to the as-of day. [occurred_on]
 -- @chart bars block, repeats_within_14_days where period = 28d
--- @count crimes: days, repeats_within_14_days, mean_days_between
+-- @count crimes: beat, days, repeats_within_14_days, mean_days_between, first_day, last_day, days_since_last
+-- @ranked repeat_rank
 
 WITH periods AS (
     SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
@@ -77,7 +78,7 @@ repeated AS (
         max(occurred_on) AS last_day
     FROM followed
     GROUP BY period, block, primary_type
-    HAVING sum(crimes) >= 3 AND count(DISTINCT occurred_on) >= 2
+    HAVING sum(crimes) >= 5 AND count(DISTINCT occurred_on) >= 2
 ),
 
 beats AS (

@@ -6,10 +6,13 @@
 -- as units of that kind have varied more than Poisson's from window to window (a negative binomial distribution); on
 -- each side a unit in line passes them about once in a thousand times. Hundreds of units are watched, so expect the
 -- alarms that false_alarms says by chance alone, and look whether an alarm stays tomorrow. It says that something is
--- different, not why: a festival, a new way of recording or a moved boundary does it too. Windows that begin before the
--- lake's first record are not used; with fewer than three there are no limits and no alarms, nor while nothing at all
--- is recorded. A unit with little history or none has wide limits, so that two records under a mistaken number are no
--- alarm. Records without the unit are left out. The greatest rise comes first, units with fewer than ten crimes last.
+-- different, not why: a festival, a new way of recording or a moved boundary does it too. A festival in the history
+-- widens the limits of all units for a year, and can cost an alarm. The spread is one for all: where it is uneven, or
+-- shares drift, there are several times as many alarms as false_alarms says. A unit that is a large part of the city
+-- takes the others along: if it doubles, they seem to fall. Windows that begin before the lake's first record are not
+-- used; with fewer than three there are no limits and no alarms, nor while nothing at all is recorded. A unit with
+-- little history or none has wide limits, so that two records under a mistaken number are no alarm. Records without the
+-- unit are left out. The greatest rise comes first, units with fewer than ten crimes last.
 --
 -- @column as_of_day: Change day up to which the figures know.
 -- @column period: Always 28d, here the 28 days that end on the last complete day.
@@ -33,6 +36,7 @@
 -- @chart bars unit, z_expected where unit_kind = beat
 -- @count crimes: z_expected, alarm
 -- @count history_crimes: expected_crimes, lower_limit, upper_limit, z_expected, alarm
+-- @ranked
 -- @adds_up unit_kind, unit
 -- @python early_warning
 

@@ -106,7 +106,7 @@ def _repeat_blocks(period: Period) -> Iterator[Row]:
             block = crime.block.upper() if crime.block.isascii() else crime.block
             blocks[block, crime.primary_type].append(crime)
     rows = [_repeats(block, primary_type, crimes, period.last_day) for (block, primary_type), crimes in blocks.items()]
-    rows = [row for row in rows if row["crimes"] >= 3 and row["days"] >= 2]
+    rows = [row for row in rows if row["crimes"] >= 5 and row["days"] >= 2]
     rows.sort(key=lambda row: (-row["repeats_within_14_days"], -row["crimes"], row["block"], row["primary_type"]))
     for rank, row in enumerate(rows, start=1):
         yield {"repeat_rank": rank, **row}

@@ -76,7 +76,7 @@ def _judged_cells(crimes: Counter[str], area: list[str], neighbors: Mapping[str,
                 "z_score": round((local[cell] - mean * w) / spread_of_sum, 9) if spread_of_sum else None,
                 "p_value": six_digits(p[cell]),
                 "q_value": six_digits(min(q, 1.0)),
-                "is_hot": int(six_digits(q) <= 0.05),
+                "is_hot": int(six_digits(q) <= 0.05 and local[cell] * n > w * sum(counts)),
             }
         )
     rows.sort(key=lambda row: (-row["is_hot"], -max(10, row["crimes"]), row["cell"]))

@@ -124,9 +124,12 @@ def _late(question: Question) -> dict[date, int]:
 
 def _compstat(question: Question) -> Iterator[Row]:
     crimes = question.crimes[["occurred_on", "district", "offense_class"]]
-    begins = crimes["occurred_on"].min().date() if len(crimes) else date.max
     late = _late(question)
     windows = list(_windows(question))
+    unknown = _unknown_days(crimes["occurred_on"], windows, question.last_complete_day)
+
+    def is_whole(window: Window) -> bool:
+        return unknown.isdisjoint(pd.date_range(*window))
 
     def within(window: Window) -> pd.DataFrame:
         return crimes[crimes["occurred_on"].between(pd.Timestamp(window[0]), pd.Timestamp(window[1]))]
@@ -134,7 +137,7 @@ def _compstat(question: Question) -> Iterator[Row]:
     everything = [within(window) for _, now, before, years in windows for window in (now, before, *years)]
     districts = {None if pd.isna(value) else value for found in everything for value in found["district"].unique()}
     for period, now, before, years in windows:
-        whole = [year for year in years if year[0] >= begins]
+        whole = [year for year in years if is_whole(year)]
         tables = {window: _tally(within(window)) for window in (now, before, *whole)}
         to_come = Counter[tuple[object, object]]()
         for (district, kind, day), count in _tally_days(within(now)).items():
@@ -142,7 +145,7 @@ def _compstat(question: Question) -> Iterator[Row]:
         for district in sorted({*districts, "all"}, key=lambda name: (name is None, name or "")):
             for kind in CLASSES:
                 count = tables[now][district, kind]
-                then = tables[before][district, kind] if before[0] >= begins else None
+                then = tables[before][district, kind] if is_whole(before) else None
                 coming = to_come[district, kind] / 1e6
                 past = [tables[year][district, kind] for year in whole]
                 z = None if then is None else 2 * (math.sqrt(count) - math.sqrt(then))
@@ -165,6 +168,26 @@ def _compstat(question: Question) -> Iterator[Row]:
                     "years": len(past),
                     "five_years_position": _position(count, coming, past),
                 }
+
+
+def _unknown_days(
+    occurred: pd.Series, windows: list[tuple[str, Window, Window, list[Window]]], last: date
+) -> set[pd.Timestamp]:
+    """The days before the first record, and of every 28 days or more in a row without one."""
+    first = min(window[0] for _, now, before, years in windows for window in (now, before, *years))
+    recorded = set(occurred)
+    unknown: set[pd.Timestamp] = set()
+    empty: list[pd.Timestamp] = []
+    begin = min([pd.Timestamp(first), *recorded])
+    has_begun = False
+    for day in pd.date_range(begin, pd.Timestamp(last)):
+        if day in recorded:
+            unknown.update(empty if len(empty) >= 28 or not has_begun else ())
+            empty, has_begun = [], True
+        else:
+            empty.append(day)
+    unknown.update(empty if len(empty) >= 28 or not has_begun else ())
+    return unknown
 
 
 def _position(count: int, coming: float, past: list[int]) -> str | None:

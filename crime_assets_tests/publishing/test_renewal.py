@@ -1,0 +1,104 @@
+"""Which extracts are made: those asked for, later ones that know less than the lake does, and no more than are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from crime_assets.core import keys
+from crime_assets.core.insights import load_insights
+from crime_assets.profiles import Profile
+from crime_assets.publishing import extract, renewal
+from crime_assets.publishing.extract import write_extract
+from crime_assets.publishing.renewal import days_to_extract
+from crime_assets.work.steps import compute
+from crime_assets_tests.build import envelope, export_profile, record
+from crime_assets_tests.lakehouse.lakes import merge
+
+DAYS = [date(2024, 1, 28) + timedelta(days=number) for number in range(4)]
+SUMMARY = load_insights()[:1]
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    """For tests that leave it as it is."""
+    return four_days(tmp_path_factory.mktemp("renewal") / "lake")
+
+
+@pytest.fixture
+def changing(tmp_path: Path) -> Profile:
+    """For tests that change it."""
+    return four_days(tmp_path / "lake")
+
+
+def four_days(home: Path) -> Profile:
+    """Change days run one after the other: a crime each, its summary, its extract."""
+    found = export_profile(home, "none.csv")
+    found.begin(DAYS[0])
+    for number, day in enumerate(DAYS):
+        change(found, number, day)
+        compute(found, found.engine, SUMMARY[0], [day])
+        write(found, day)
+    return found
+
+
+def change(profile: Profile, number: int, day: date) -> None:
+    merge(profile.lake, envelope(record(number, f"{day}", "2024-01-10"), f"{day}"))
+
+
+def write(profile: Profile, day: date) -> None:
+    write_extract(profile.lake, profile.landing, profile.engine, profile.city, SUMMARY, day)
+
+
+def to_make(profile: Profile, *asked: date) -> Sequence[date]:
+    return days_to_extract(profile.lake, profile.landing, profile.city, SUMMARY, asked)
+
+
+def test_a_day_that_is_run_again_without_news_leaves_later_ones_alone(profile: Profile) -> None:
+    compute(profile, profile.engine, SUMMARY[0], [DAYS[1]])
+    assert to_make(profile, DAYS[1]) == [DAYS[1]]
+    assert to_make(profile, DAYS[2], DAYS[0]) == [DAYS[0], DAYS[2]]
+
+
+def test_a_late_change_concerns_its_day_and_all_later_ones(changing: Profile) -> None:
+    change(changing, 9, DAYS[2])
+    assert to_make(changing, DAYS[0]) == [DAYS[0], DAYS[2], DAYS[3]]
+    compute(changing, changing.engine, SUMMARY[0], [DAYS[2]])
+    for day in DAYS[2:]:
+        write(changing, day)
+    assert to_make(changing, DAYS[0]) == DAYS[:1]
+
+
+def test_a_later_day_whose_insights_were_made_since_is_made_again(changing: Profile) -> None:
+    """Its extract was made while an insight of it was still missing."""
+    change(changing, 9, DAYS[2])
+    for day in DAYS[2:]:
+        write(changing, day)
+    compute(changing, changing.engine, SUMMARY[0], [DAYS[2]])
+    assert to_make(changing, DAYS[1]) == DAYS[1:]
+
+
+DAMAGES: list[Callable[[bytes], bytes]] = [lambda content: content[:5_000], lambda _: b""]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_later_day_that_cannot_be_read_is_made_again(profile: Profile, damage: Callable[[bytes], bytes]) -> None:
+    key = keys.extract("chicago", DAYS[2])
+    content = profile.landing.read(key) or b""
+    profile.landing.write(key, damage(content))
+    try:
+        assert to_make(profile, DAYS[0]) == [DAYS[0], DAYS[2]]
+    finally:
+        profile.landing.write(key, content)
+
+
+def test_a_day_older_than_those_that_are_kept_is_not_made(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (extract, renewal):
+        monkeypatch.setattr(module, "KEPT_DAYS", 4)
+    before, after = DAYS[0] - timedelta(days=1), DAYS[-1] + timedelta(days=1)
+    assert to_make(profile, before) == []
+    assert to_make(profile, before, DAYS[0]) == DAYS[:1]
+    assert to_make(profile, DAYS[0], after) == [after]
