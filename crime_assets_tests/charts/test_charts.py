@@ -124,7 +124,7 @@ def test_a_map_is_true_to_shape() -> None:
 
 def test_a_background_has_no_value() -> None:
     """It is drawn first, and "0" means nothing where it is."""
-    areas = [Area("A", [SQUARE], 7, is_marked=True), Area("B", [OTHER], None, label="B", is_background=True)]
+    areas = [Area("A", [SQUARE], 7), Area("B", [OTHER], None, label="B", is_background=True)]
     svg = draw("Map", areas, classes([7.0]))
     assert fills(svg, "path") == [BACKGROUND, SEQUENTIAL[0]]
     assert said(svg) == ["A: 7"]
