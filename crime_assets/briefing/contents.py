@@ -11,7 +11,7 @@ from crime_assets.charts.maps import Area, draw
 from crime_assets.charts.scales import classes, number
 from crime_assets.dashboard.choice import ALL, CLASSES, Choice
 from crime_assets.dashboard.figures import Figures
-from crime_assets.dashboard.page import Cell
+from crime_assets.dashboard.page import NOTHING, Cell
 from crime_assets.dashboard.pictures import Pictures
 from crime_assets.publishing.cells import ring
 from crime_assets.publishing.extract import About
@@ -20,7 +20,6 @@ from crime_assets.publishing.shapes import shapes_of
 from crime_assets.publishing.small_numbers import HIDDEN
 from crime_assets.streams import LandingStore
 
-_NOTHING = "–"  # noqa: RUF001 - a dash where a number would stand
 _FLAG = "Flag"
 _SIGNS = {1: "▲", -1: "▼"}
 _MARKS = {1: "rise", -1: "fall"}
@@ -155,7 +154,7 @@ def _numbers(tables: Tables) -> Iterator[Number]:
     year = next((row for row in tables.classes if row["offense_class"] == ALL), {})
     share = year.get("arrest_share")
     yield Number(
-        "Arrest recorded", _NOTHING if share is None else f"{share:.1%}", "of 365 days' crimes so far; not clearance"
+        "Arrest recorded", NOTHING if share is None else f"{share:.1%}", "of 365 days' crimes so far; not clearance"
     )
 
 
@@ -218,7 +217,7 @@ def _grid(title: str, first: str, rows: Sequence[tuple[str, Row, Row, list[Cell]
             Cell(_signed(now.get("change")), is_number=True),
             flags[0],
             Cell(_signed(now.get("z_before"), 1), is_number=True),
-            Cell(now.get("five_years_position") or _NOTHING),
+            Cell(now.get("five_years_position") or NOTHING),
             Cell(_count(year, "crimes"), is_number=True),
             Cell(_count(year, "crimes_before"), is_number=True),
             Cell(_signed(year.get("change")), is_number=True),
@@ -230,7 +229,7 @@ def _grid(title: str, first: str, rows: Sequence[tuple[str, Row, Row, list[Cell]
     kept = [
         index
         for index, name in enumerate(head)
-        if name == _FLAG or any(row[index].text not in ("", _NOTHING) for row in cells)
+        if name == _FLAG or any(row[index].text not in ("", NOTHING) for row in cells)
     ]
     return Grid(title, [head[index] for index in kept], [[row[index] for index in kept] for row in cells])
 
@@ -313,9 +312,9 @@ def _words(name: str) -> str:
 def _count(row: Mapping[str, object], key: str) -> str:
     value = row.get(key)
     if value is None:
-        return "too few" if key in str(row.get(HIDDEN) or "").split(", ") else _NOTHING
+        return "too few" if key in str(row.get(HIDDEN) or "").split(", ") else NOTHING
     return number(float(str(value)))
 
 
 def _signed(value: float | None, digits: int = 0) -> str:
-    return _NOTHING if value is None else f"{value:+,.{digits}f}"
+    return NOTHING if value is None else f"{value:+,.{digits}f}"

@@ -75,6 +75,7 @@ class Choice:
         """The same choice with something else in it; another district has no beat yet."""
         if "district" in other and "beat" not in other:
             other["beat"] = ALL
+        # The day alone is no text, and is never changed this way.
         return replace(self, **other)  # type: ignore[arg-type]
 
 

@@ -19,6 +19,10 @@ _ROWS = 30
 """Rows of a table that a page shows; its file has them all."""
 
 
+NOTHING = "\N{EN DASH}"
+"""Where there is no number to show."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """A cell of a table: its text, whether it is a number, and where it leads."""
@@ -112,7 +116,7 @@ def _numbers(figures: Figures) -> list[tuple[str, str, str]]:
             for name in ("violent", "property")
         ]
     share = chosen.get("arrest_share")
-    found.append(("Arrest recorded", "–" if share is None else f"{share:.1%}", "so far; not clearance"))  # noqa: RUF001
+    found.append(("Arrest recorded", NOTHING if share is None else f"{share:.1%}", "so far; not clearance"))
     found.append(("Domestic", _count(chosen, "domestic_crimes"), "as the city marks them"))
     return found
 
@@ -141,7 +145,7 @@ def _changes(figures: Figures) -> list[dict[str, Cell]]:
                 "Change to date": _signed(row["year_change"]),
                 "z to date": _signed(row["year_z_before"], 1),
                 "Flag to date": _flag(row["year_flag"]),
-                "Five years": Cell(row["five_years_position"] or "–"),  # noqa: RUF001
+                "Five years": Cell(row["five_years_position"] or NOTHING),
             }
         )
     return rows
@@ -177,7 +181,7 @@ def _blocks(figures: Figures) -> list[dict[str, Cell]]:
             "Block": Cell(row["block"] or "not recorded"),
             "Crimes": _counted(row, "crimes"),
             "Arrests recorded": _counted(row, "arrests"),
-            "Last": Cell(str(row["last_day"] or "–")),  # noqa: RUF001
+            "Last": Cell(str(row["last_day"] or NOTHING)),
         }
         for row in figures.table("blocks").slice(0, _ROWS + 1).to_pylist()
     ]
@@ -259,7 +263,7 @@ def _words(column: str) -> str:
 def _count(row: Mapping[str, object], key: str) -> str:
     value = row.get(key)
     if value is None:
-        return "too few" if key in str(row.get(HIDDEN) or "").split(", ") else "–"  # noqa: RUF001
+        return "too few" if key in str(row.get(HIDDEN) or "").split(", ") else NOTHING
     return number(float(str(value)))
 
 
@@ -268,7 +272,7 @@ def _counted(row: Mapping[str, object], key: str) -> Cell:
 
 
 def _signed(value: object, digits: int = 0) -> Cell:
-    return Cell("–" if value is None else f"{float(str(value)):+,.{digits}f}", is_number=True)  # noqa: RUF001
+    return Cell(NOTHING if value is None else f"{float(str(value)):+,.{digits}f}", is_number=True)
 
 
 def _flag(value: object) -> Cell:

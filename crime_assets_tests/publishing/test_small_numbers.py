@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from crime_assets.core.insights import Count, Counting, Share, load_insights
+from crime_assets.core.insights import Count, Counting, Insight, Share, load_insights
 from crime_assets.publishing import small_numbers
 from crime_assets.publishing.small_numbers import HIDDEN
 from crime_assets_tests.sql.asking import ask, random_crimes, table
@@ -161,7 +161,7 @@ def test_no_total_gives_a_hidden_count_away(seed: int) -> None:
 
 
 @pytest.mark.parametrize("insight", load_insights(), ids=lambda insight: insight.name)
-def test_every_count_of_every_insight_is_declared(insight) -> None:  # type: ignore[no-untyped-def]
+def test_every_count_of_every_insight_is_declared(insight: Insight) -> None:
     """No BIGINT column is a count that the rule does not know; numbers that count no records are listed here."""
     no_records = {"crime_types", "years", "days", "days_since", "days_since_last", "days_from", "days_to"} | {
         *("change_days", "windows", "permutations", "cells_summed", "distance_from_m", "distance_to_m"),
