@@ -45,7 +45,9 @@ setup(
         "jinja2",
         # Pictures as PNG and the briefing as PDF, without a browser.
         "typst",
+        # Cells of the map, and how likely counts are by chance.
         "h3",
+        "scipy",
     ],
     extras_require={
         "aws": ["dagster-aws", "dagster-pipes", "boto3", "pyiceberg[glue]", "dagster-postgres"],

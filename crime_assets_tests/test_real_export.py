@@ -133,7 +133,8 @@ def test_every_insight_equals_a_plain_computation(home: Path, pattern: str) -> N
         known = Question(
             rows[rows["change_day"] <= pd.Timestamp(day)], day, first_change_day=date.fromisoformat(DAYS[1])
         )
-        for insight in load_insights() if day == AS_OF else load_insights()[:10]:
+        # A day that has passed is one more state of the same tables: some of them tell whether it is told apart.
+        for insight in load_insights() if day == AS_OF else load_insights()[:9]:
             found = ask(home, f"SELECT * FROM {insight.table} WHERE as_of_day = DATE '{day}'")
             plain = expected(insight.name, known)
             assert found.columns == list(plain.columns)
@@ -177,7 +178,7 @@ def test_a_day_is_delivered_once_and_running_again_changes_nothing(home: Path, p
 
     before = state()
     assert before[2] == 729
-    command(pattern, home, "run", *DAYS)
+    command(pattern, home, "run", "--from", str(AS_OF), "--to", str(AS_OF))
     assert state() == before
 
 
@@ -203,7 +204,7 @@ def test_damage_duplicates_edits_and_disorder(tmp_path: Path, shared_data: Path)
     path.write_bytes(gzip.compress("\n".join([header, *mixed]).encode()))
 
     home = tmp_path / "lake"
-    command(str(path), home, "run", "--from", "2018-11-17", "--to", "2018-11-20")
+    command(str(path), home, "run", "--no-insights", "--from", "2018-11-17", "--to", "2018-11-20")
     ids = {int(line.split(",")[0]) for line in kept}
     found = ask(home, "SELECT id, record_md5 IS NOT NULL, change_day FROM crimes").rows
     assert len(found) == len(ids)

@@ -16,6 +16,7 @@ from crime_assets.briefing.tables import Row, Tables
 from crime_assets.charts.scales import number
 from crime_assets.charts.svg import shortened
 from crime_assets.dashboard.choice import ALL, CLASSES
+from crime_assets.statistics.chance import at_least_of
 
 MOST = 5
 MOST_OF_A_KIND = 2
@@ -277,7 +278,7 @@ def is_grown(cell: Row) -> bool:
     now, year, looked_at = cell["local_crimes"], cell["year_local_crimes"], int(cell["looked_at"])
     if now is None or year is None or now < FEWEST:
         return False
-    return chance_of_at_least(now, year, cell["city_share"]) * looked_at <= CHANCE
+    return at_least_of(now, year, cell["city_share"]) * looked_at <= CHANCE
 
 
 def _mostly(cells: Sequence[Row]) -> str:
@@ -323,7 +324,7 @@ def _series(rows: Sequence[Row]) -> Iterator[Change]:
         crimes, year, beat = row["crimes"], row["year_crimes"], row["beat"]
         if row["block"] is None or crimes is None or year is None or crimes < FEWEST:
             continue
-        if chance_of_at_least(crimes, year, 28 / 365) * row["looked_at"] > CHANCE:
+        if at_least_of(crimes, year, 28 / 365) * row["looked_at"] > CHANCE:
             continue
         block = shortened(row["block"], _LETTERS_OF_A_BLOCK)
         of_beat = f" (beat {beat})" if beat else ""
@@ -337,21 +338,6 @@ def _series(rows: Sequence[Row]) -> Iterator[Change]:
             1,
             f"beat {beat}" if beat else "",
         )
-
-
-def chance_of_at_least(count: int, of: int, share: float) -> float:
-    """The chance that at least `count` of `of` crimes lie in that share of the days, if each does by itself."""
-    if share >= 1:
-        return 1.0
-    # By logarithms: of more than a thousand crimes, the ways to choose among them are too many for a float.
-    log_share, log_rest = math.log(share), math.log1p(-share)
-    return math.fsum(
-        math.exp(_log_choices(of, some) + some * log_share + (of - some) * log_rest) for some in range(count, of + 1)
-    )
-
-
-def _log_choices(of: int, chosen: int) -> float:
-    return math.lgamma(of + 1) - math.lgamma(chosen + 1) - math.lgamma(of - chosen + 1)
 
 
 def _failing(tables: Tables) -> Iterator[Change]:

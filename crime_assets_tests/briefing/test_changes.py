@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crime_assets.briefing.changes import Change, chance_of_at_least, is_grown, pick, told
+from crime_assets.briefing.changes import Change, is_grown, pick, told
 from crime_assets.briefing.tables import Row, Tables
 from crime_assets.publishing.quality import Said
 
@@ -347,12 +347,6 @@ def test_what_holds_for_a_year_comes_after_what_is_new() -> None:
 
 def test_a_series_is_more_of_a_years_crimes_than_chance_puts_into_28_days() -> None:
     # All five of a year within 28 days: (28/365)^5 is 2.7 in a million, and ten thousand were looked at.
-    assert chance_of_at_least(5, 5, 28 / 365) == pytest.approx((28 / 365) ** 5)
-    assert chance_of_at_least(1, 2, 0.5) == pytest.approx(0.75)
-    # Tossing a coin 2,001 times, heads are as often the most as tails; and a few of so many come for sure.
-    assert chance_of_at_least(1_001, 2_001, 0.5) == pytest.approx(0.5)
-    assert chance_of_at_least(5, 20_000, 0.06) == pytest.approx(1)
-    assert chance_of_at_least(5, 5, 1.0) == 1
     assert said(series=[series(5, 5)]) == [
         (
             "A series of burglary: 001XX W LAKE ST (beat 0111)",
