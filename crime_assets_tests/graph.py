@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import dagster as dg
 import pandas as pd
 from pyiceberg.expressions import EqualTo
 
+from crime_assets.automation.jobs import RUN
 from crime_assets.core.insights import load_insights
 from crime_assets.definitions import build_defs
 from crime_assets.lakehouse import tables
@@ -16,6 +17,7 @@ from crime_assets.profiles import Profile
 from crime_assets_tests.sql.plain import Question, assert_same, expected
 
 INSIGHTS = tuple(insight.table for insight in load_insights())
+PUBLISHED = (dg.AssetKey("dashboard_extract"), dg.AssetKey("daily_briefing"))
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 Result = dg.ExecuteInProcessResult
@@ -45,9 +47,14 @@ class Graph:
         """Load the history."""
         return self._execute("load_history", {})
 
-    def run(self, first: str, last: str | None = None, *, job: str = "run_change_day", fails: bool = False) -> Result:
-        """Run one day, or a range of days as one run; `fails` says that the run is to fail."""
-        return self._execute(job, day_tags(first, last), fails)
+    def run(
+        self, first: str, last: str | None = None, *, job: str = RUN, publishes: bool = False, fails: bool = False
+    ) -> Result:
+        """Run one day, or a range of days as one run; `fails` says that the run is to fail.
+
+        Extracts and briefings are made only if it `publishes`: most tests are about what they are made of.
+        """
+        return self._execute(job, day_tags(first, last), fails, without=() if publishes else PUBLISHED)
 
     def check(self, *names: str) -> Result:
         """Run checks on their own, as the UI does: no partition."""
@@ -97,9 +104,17 @@ class Graph:
             if record.asset_materialization and run_id in (None, record.run_id)
         }
 
-    def _execute(self, job: str, tags: Mapping[str, str], fails: bool = False) -> Result:
-        result = self.definitions.resolve_job_def(job).execute_in_process(
-            instance=self.instance, tags=dict(tags), run_config=QUIET, raise_on_error=not fails
+    def _execute(
+        self, job: str, tags: Mapping[str, str], fails: bool = False, without: Sequence[dg.AssetKey] = ()
+    ) -> Result:
+        found = self.definitions.resolve_job_def(job)
+        asked = found.asset_layer.selected_asset_keys
+        result = found.execute_in_process(
+            instance=self.instance,
+            tags=dict(tags),
+            run_config=QUIET,
+            raise_on_error=not fails,
+            asset_selection=sorted(asked.difference(without)) if asked.intersection(without) else None,
         )
         assert result.success is not fails
         return result

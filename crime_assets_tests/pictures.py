@@ -37,7 +37,7 @@ def _run(home: Path) -> Profile:
     graph = Graph(profile)
     graph.load()
     graph.run(f"{first}", f"{_LAST - timedelta(days=1)}", job=BACKFILL)
-    graph.run(f"{_LAST}")
+    graph.run(f"{_LAST}", publishes=True)
     return profile
 
 

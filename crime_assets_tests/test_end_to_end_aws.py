@@ -12,6 +12,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from crime_assets.automation.jobs import BACKFILL
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets_tests.aws.athena_server import AthenaServer, Plan, on_duckdb
 from crime_assets_tests.aws.firehose_server import DeliveryStream
@@ -86,7 +87,7 @@ def test_what_firehose_holds_back_is_waited_for(variables: dict[str, str], fireh
     graph = Graph(aws_profile(variables, BEGUN))
     graph.load()
 
-    ran = graph.run(FIRST)
+    ran = graph.run(FIRST, job=BACKFILL)
 
     put = graph.materialized("raw_crime_batches")[FIRST]["dagster/partition_row_count"].value
     assert graph.materialized("crime_deliveries")[FIRST]["dagster/partition_row_count"].value == put
@@ -145,12 +146,12 @@ def test_a_firehose_that_is_too_busy_fails_the_day_and_the_next_run_goes_on(
     graph.load()
     firehose.server.fail_every = 1
 
-    failed = graph.run(FIRST, fails=True)
+    failed = graph.run(FIRST, job=BACKFILL, fails=True)
 
     assert any("Firehose took no record" in error for error in errors(failed))
     firehose.server.fail_every = 0
     rows = len(graph.rows())
-    graph.run(FIRST)
+    graph.run(FIRST, job=BACKFILL)
     assert len(graph.rows()) > rows
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from crime_assets.briefing.changes import Told, is_grown, told
@@ -11,13 +11,12 @@ from crime_assets.charts.maps import Area, draw
 from crime_assets.charts.scales import classes, number
 from crime_assets.dashboard.choice import ALL, CLASSES, Choice
 from crime_assets.dashboard.figures import Figures
-from crime_assets.dashboard.page import NOTHING, Cell
 from crime_assets.dashboard.pictures import Pictures
+from crime_assets.dashboard.values import NOTHING, Cell, counted, signed
 from crime_assets.publishing.cells import ring
 from crime_assets.publishing.extract import About
 from crime_assets.publishing.reading import Extract
 from crime_assets.publishing.shapes import shapes_of
-from crime_assets.publishing.small_numbers import HIDDEN
 from crime_assets.streams import LandingStore
 
 _FLAG = "Flag"
@@ -150,7 +149,7 @@ def _numbers(tables: Tables) -> Iterator[Number]:
         note = "in 28 days" if change is None else f"{change:+,} on the 28 days before"
         if change is not None and late is not None and round(late):
             note += f"; about {number(round(late))} may still come late"
-        yield Number(what, _count(row, "crimes"), note)
+        yield Number(what, counted(row, "crimes"), note)
     year = next((row for row in tables.classes if row["offense_class"] == ALL), {})
     share = year.get("arrest_share")
     yield Number(
@@ -212,15 +211,15 @@ def _grid(title: str, first: str, rows: Sequence[tuple[str, Row, Row, list[Cell]
     cells = [
         [
             Cell(name),
-            Cell(_count(now, "crimes"), is_number=True),
-            Cell(_count(now, "crimes_before"), is_number=True),
-            Cell(_signed(now.get("change")), is_number=True),
+            Cell(counted(now, "crimes"), is_number=True),
+            Cell(counted(now, "crimes_before"), is_number=True),
+            Cell(signed(now.get("change")), is_number=True),
             flags[0],
-            Cell(_signed(now.get("z_before"), 1), is_number=True),
+            Cell(signed(now.get("z_before"), 1), is_number=True),
             Cell(now.get("five_years_position") or NOTHING),
-            Cell(_count(year, "crimes"), is_number=True),
-            Cell(_count(year, "crimes_before"), is_number=True),
-            Cell(_signed(year.get("change")), is_number=True),
+            Cell(counted(year, "crimes"), is_number=True),
+            Cell(counted(year, "crimes_before"), is_number=True),
+            Cell(signed(year.get("change")), is_number=True),
             flags[1],
         ]
         for name, now, year, flags in rows
@@ -307,14 +306,3 @@ def _meanings(threshold: int) -> Iterator[str]:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _count(row: Mapping[str, object], key: str) -> str:
-    value = row.get(key)
-    if value is None:
-        return "too few" if key in str(row.get(HIDDEN) or "").split(", ") else NOTHING
-    return number(float(str(value)))
-
-
-def _signed(value: float | None, digits: int = 0) -> str:
-    return NOTHING if value is None else f"{value:+,.{digits}f}"

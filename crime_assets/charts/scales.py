@@ -56,7 +56,7 @@ def classes(values: Sequence[float]) -> Classes:
     """Steps of about as many values each, at round numbers; fewer steps where there are few values."""
     found = sorted(value for value in values if value > 0)
     if not found:
-        return Classes((1.0,))
+        return Classes(())
     tops: list[float] = []
     for step in range(1, len(SEQUENTIAL) + 1):
         top = _rounded_up(found[min(len(found) - 1, math.ceil(step * len(found) / len(SEQUENTIAL)) - 1)])

@@ -6,8 +6,9 @@ Whatever a text has in it, the picture is well-formed XML.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from html import escape
+from collections.abc import Iterable, Iterator
+from html import escape, unescape
+from textwrap import wrap
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 
@@ -54,6 +55,25 @@ def picture(title: str, width: float, height: float, body: Iterable[str], *, is_
     )
 
 
+def framed(svg: str, source: str) -> str:
+    """A `picture` with its title above it and its source below, for those who see it elsewhere than on its page."""
+    found = _OWN.match(svg)
+    assert found is not None  # noqa: S101 - `picture` gives nothing else
+    width, height, title = float(found["width"]), float(found["height"]), unescape(found["title"])
+    head, foot = (wrap(said, int(width / _LETTER)) for said in (title, source))
+    top = (len(head) + 0.5) * _LINE
+    bottom = top + height
+    # Links are of the page: elsewhere they lead nowhere.
+    moved = _LINK.sub(r"<\1g>", svg).replace("<svg", f'<svg y="{_value(top)}"', 1)
+    body = [*_lines(head, 0, font_weight="bold"), moved, *_lines(foot, bottom, fill=FAINT_INK)]
+    return picture(title, width, bottom + (len(foot) + 0.5) * _LINE, body)
+
+
+def _lines(said: Iterable[str], top: float, **attributes: object) -> Iterator[str]:
+    for number, one in enumerate(said, start=1):
+        yield text(one, _MARGIN, top + number * _LINE, **attributes)
+
+
 def path(points: Iterable[tuple[float, float]]) -> str:
     """The data of a path along points."""
     return "M" + "L".join(f"{_value(x)},{_value(y)}" for x, y in points)
@@ -71,6 +91,13 @@ def _escaped(said: str) -> str:
 def _value(value: object) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
+
+_OWN = re.compile(
+    r'<svg [^>]*viewBox="0 0 (?P<width>[0-9.]+) (?P<height>[0-9.]+)"[^>]*><title>(?P<title>[^<]*)</title>'
+)
+_LINK = re.compile("<(/?)a\\b[^>]*>")
+_LETTER, _LINE, _MARGIN = 7.5, 18.0, 8
+"""Width of a letter and height of a line of the frame around a picture, and its margin."""
 
 _NO_CHARACTER = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even as a reference (its production 2, Char)."""

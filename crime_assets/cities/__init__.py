@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from crime_assets.core.errors import UsageError
 
@@ -65,6 +66,10 @@ class City:
     """South, west, north, east."""
     boundaries: Mapping[str, Boundaries] = field(default_factory=dict)
     """Code column of `crimes` → where the shapes of its areas are; maps of other columns are drawn of cells."""
+
+    def today(self, now: datetime) -> date:
+        """The day on the city's clock; `now` is a moment with a time zone."""
+        return now.astimezone(ZoneInfo(self.timezone)).date()
 
     def last_complete_day(self, as_of_day: date) -> date:
         """The last day of which the city has published nearly all by then: it has had a second change day."""

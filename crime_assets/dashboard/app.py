@@ -19,18 +19,18 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from crime_assets.cities import City
+from crime_assets import cities
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.dashboard.choice import Choice, read_choice
 from crime_assets.dashboard.figures import TABLES, Figures
 from crime_assets.dashboard.files import WRITERS
-from crime_assets.dashboard.page import page_of
+from crime_assets.dashboard.page import Beside, page_of
 from crime_assets.dashboard.pictures import Pictures
+from crime_assets.profiles import Profile
 from crime_assets.publishing import quality
 from crime_assets.publishing.reading import Extract, Extracts, lately
 from crime_assets.publishing.typeset import png
-from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import merged_days
 
 _LOG = logging.getLogger(__name__)
@@ -62,13 +62,14 @@ _PAGES.filters["drawn"] = Markup  # Pictures are SVG of our own, whose texts are
 
 
 class Dashboard:
-    """The pages over the extracts of a landing store; counts below `threshold` are hidden."""
+    """The pages over the extracts of a profile's landing store; `cache` is a directory for copies of them."""
 
-    def __init__(self, landing: LandingStore, city: City, cache: Path, threshold: int) -> None:
-        self._landing = landing
-        self._city = city
-        self._extracts = Extracts(landing, cache)
-        self._threshold = threshold
+    def __init__(self, profile: Profile, cache: Path) -> None:
+        self._landing = profile.landing
+        self._city = profile.city
+        self._extracts = Extracts(profile.landing, cache)
+        self._threshold = profile.settings.small_numbers
+        self._clock = profile.clock
         self._newest_merged = lately(self._look_for_merged)
 
     def app(self) -> Starlette:
@@ -95,16 +96,13 @@ class Dashboard:
             return _html("empty.html", city=self._city.title)
         choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
         figures, pictures = self._of(choice, extract)
-        values = page_of(
-            choice,
-            choices,
-            extract,
-            figures,
-            pictures,
+        beside = Beside(
             quality.latest(self._landing, choice.city),
             self._newest_merged().get(choice.city),
+            cities.get(choice.city).today(self._clock()),
+            self._briefings(choice),
         )
-        return _html("page.html", **values)
+        return _html("page.html", **page_of(choice, choices, extract, figures, pictures, beside))
 
     def _tables(self, request: Request) -> Response:
         choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
@@ -127,9 +125,9 @@ class Dashboard:
         file = f"{choice.city}-{choice.day}-{name}.{kind}"
         match kind:
             case "svg":
-                return _file(pictures.draw(name).encode(), "image/svg+xml", file)
+                return _file(pictures.framed(name).encode(), "image/svg+xml", file)
             case "png":
-                return _file(png(pictures.draw(name)), "image/png", file)
+                return _file(png(pictures.framed(name)), "image/png", file)
         raise UsageError(f"Pictures can be had as svg and png, not as {kind[:20]!r}.")
 
     def _briefing(self, request: Request) -> Response:
@@ -161,6 +159,11 @@ class Dashboard:
         """City → its newest change day that the lake has merged."""
         merged = {city: merged_days(self._landing, city) for city in self._extracts.cities()}
         return {city: max(days) for city, days in merged.items() if days}
+
+    def _briefings(self, choice: Choice) -> frozenset[str]:
+        """The kinds of files that there are of the day's briefing."""
+        found = self._landing.list(keys.briefing(choice.city, choice.day, ""))
+        return frozenset(item.key.rpartition(".")[2] for item in found)
 
     def _of(self, choice: Choice, extract: Extract) -> tuple[Figures, Pictures]:
         figures = Figures(extract, choice, self._threshold)

@@ -11,6 +11,7 @@ from crime_assets.charts.scales import number
 from crime_assets.dashboard.choice import ALL, CLASSES, MAPS, PERIODS, Choice, Choices
 from crime_assets.dashboard.figures import TABLES, Figures
 from crime_assets.dashboard.pictures import Pictures, described, hot_cells, hotspots_described
+from crime_assets.dashboard.values import NOTHING, Cell, counted, signed
 from crime_assets.publishing.quality import Said
 from crime_assets.publishing.reading import Extract
 from crime_assets.publishing.small_numbers import HIDDEN
@@ -19,18 +20,8 @@ _ROWS = 30
 """Rows of a table that a page shows; its file has them all."""
 
 
-NOTHING = "\N{EN DASH}"
-"""Where there is no number to show."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a table: its text, whether it is a number, and where it leads."""
-
-    text: str
-    is_number: bool = False
-    link: str | None = None
-    mark: str | None = None
+_FRESH_DAYS = 2
+"""Days that have passed since the newest change day, at most, where every day is pulled in the night after it."""
 
 
 @dataclass(frozen=True)
@@ -56,25 +47,36 @@ class Panel:
     table: ShownTable
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What is known beside the extract.
+
+    `said` is what the checks said last, `newest_merged` the newest change day of the lake, `today` the present day of
+    the city, `briefings` the kinds of files that there are of the day's briefing.
+    """
+
+    said: list[Said]
+    newest_merged: date | None
+    today: date
+    briefings: frozenset[str]
+
+
 def page_of(
-    choice: Choice,
-    choices: Choices,
-    extract: Extract,
-    figures: Figures,
-    pictures: Pictures,
-    said: list[Said],
-    newest_merged: date | None,
+    choice: Choice, choices: Choices, extract: Extract, figures: Figures, pictures: Pictures, beside: Beside
 ) -> dict[str, Any]:
     """The values of the page."""
+    newest = beside.newest_merged
     return {
         "choice": choice,
         "choices": choices,
         "about": extract.about,
         "completeness": _completeness(figures),
         "said": described(choice),
-        "failing": [one for one in said if not one.is_passed],
-        "checks": len(said),
-        "newest_merged": newest_merged if newest_merged and newest_merged > choice.day else None,
+        "failing": [one for one in beside.said if not one.is_passed],
+        "checks": len(beside.said),
+        "newest_merged": newest if newest and newest > choice.day else None,
+        "days_old": _days_old(choice, choices, beside.today),
+        "briefings": beside.briefings,
         "numbers": _numbers(figures),
         "changes": _table("changes", _changes(figures)),
         "panels": [_panel(name, table, figures, pictures) for name, table in _PANELS if figures.has(table)],
@@ -84,6 +86,12 @@ def page_of(
         "crumbs": list(_crumbs(choice)),
         "number": number,
     }
+
+
+def _days_old(choice: Choice, choices: Choices, today: date) -> int | None:
+    """How old the newest figures are, where they are those to be shown and older than a daily pull leaves them."""
+    days = (today - choice.day).days
+    return days if choice.day == choices.days[0] and days > _FRESH_DAYS else None
 
 
 _HOT = (
@@ -109,15 +117,15 @@ def _numbers(figures: Figures) -> list[tuple[str, str, str]]:
     chosen = rows.get(figures.choice.offense_class, {})
     missing = (figures.choice.day - (figures.about.newest_crime or figures.choice.day)).days
     so_far = f"; its last {missing} days are not published yet" if missing else ""
-    found = [("Crimes", _count(chosen, "crimes"), f"occurred in the period{so_far}")]
+    found = [("Crimes", counted(chosen, "crimes"), f"occurred in the period{so_far}")]
     if figures.choice.offense_class == ALL:
         found += [
-            (CLASSES[name].split()[0], _count(rows.get(name, {}), "crimes"), "by FBI code")
+            (CLASSES[name].split()[0], counted(rows.get(name, {}), "crimes"), "by FBI code")
             for name in ("violent", "property")
         ]
     share = chosen.get("arrest_share")
     found.append(("Arrest recorded", NOTHING if share is None else f"{share:.1%}", "so far; not clearance"))
-    found.append(("Domestic", _count(chosen, "domestic_crimes"), "as the city marks them"))
+    found.append(("Domestic", counted(chosen, "domestic_crimes"), "as the city marks them"))
     return found
 
 
@@ -260,19 +268,12 @@ def _words(column: str) -> str:
     return column.replace("_", " ").capitalize()
 
 
-def _count(row: Mapping[str, object], key: str) -> str:
-    value = row.get(key)
-    if value is None:
-        return "too few" if key in str(row.get(HIDDEN) or "").split(", ") else NOTHING
-    return number(float(str(value)))
-
-
 def _counted(row: Mapping[str, object], key: str) -> Cell:
-    return Cell(_count(row, key), is_number=True)
+    return Cell(counted(row, key), is_number=True)
 
 
 def _signed(value: object, digits: int = 0) -> Cell:
-    return Cell(NOTHING if value is None else f"{float(str(value)):+,.{digits}f}", is_number=True)
+    return Cell(signed(value, digits), is_number=True)
 
 
 def _flag(value: object) -> Cell:

@@ -9,6 +9,7 @@ from crime_assets.charts.heat import heat
 from crime_assets.charts.lines import Point, line
 from crime_assets.charts.maps import Area, Dot, draw
 from crime_assets.charts.scales import classes
+from crime_assets.charts.svg import framed
 from crime_assets.core.errors import UsageError
 from crime_assets.dashboard.choice import ALL, CLASSES, MAPS, NONE, PERIODS, Choice
 from crime_assets.dashboard.figures import Figures
@@ -42,6 +43,11 @@ class Pictures:
         if name not in drawn:
             raise UsageError(f"There is no picture {name[:40]!r}: there are {', '.join(drawn)}.")
         return drawn[name]()
+
+    def framed(self, name: str) -> str:
+        """The same to take away, with what it shows and where it is from written above and below it."""
+        about = self._figures.about
+        return framed(self.draw(name), f"Data of the open-data portal of {about.title}, as known on {about.as_of_day}.")
 
     def _map(self) -> str:
         return self._hotspots() if self._choice.map == "hotspots" else self._areas()

@@ -17,9 +17,7 @@ _HOST = "127.0.0.1"
 
 def serve(profile: Profile, port: int) -> int:
     """Answer on loopback until interrupted. CrimeAssetsError where the port is taken."""
-    dashboard = Dashboard(
-        profile.landing, profile.city, profile.settings.home / "cache" / "extracts", profile.settings.small_numbers
-    )
+    dashboard = Dashboard(profile, profile.settings.home / "cache" / "extracts")
     with socket.socket() as listening:
         # Without it, whoever stops it and starts it again would have to wait a minute.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

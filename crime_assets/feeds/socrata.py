@@ -18,7 +18,6 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import chain
 from typing import Any, Literal, TypeVar
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import requests
@@ -90,7 +89,7 @@ class SocrataFeed:
 
     def latest_day(self) -> date:
         """Yesterday by the city's clock: today's changes are still coming."""
-        return self.now().astimezone(ZoneInfo(self.city.timezone)).date() - _ONE_DAY
+        return self.city.today(self.now()) - _ONE_DAY
 
     def changes(self, first: date, last: date) -> Iterator[Record]:
         """See Feed. All records come a second time if the portal's count shows that they moved under the pull."""

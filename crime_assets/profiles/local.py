@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from crime_assets import cities
 from crime_assets.cities import City
@@ -142,7 +141,7 @@ class Profile:
     @property
     def today(self) -> date:
         """The present day on the city's clock."""
-        return self.clock().astimezone(ZoneInfo(self.city.timezone)).date()
+        return self.city.today(self.clock())
 
     @property
     def state(self) -> CityState | None:

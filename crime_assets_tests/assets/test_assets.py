@@ -185,7 +185,7 @@ def test_an_insight_is_computed_while_nobody_else_may_write(tmp_path: Path) -> N
 
     graph = Graph(profile, overrides={"engine": Watched()})
     graph.load()
-    graph.run(DAYS[0])
+    graph.run(DAYS[0], publishes=True)
     assert sorted(asked) == sorted([*INSIGHTS, *(cube.table for cube in cubes())])
 
 

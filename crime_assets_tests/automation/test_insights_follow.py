@@ -64,7 +64,7 @@ def test_old_days_and_ranges_are_followed_too(following: Following) -> None:
 
 
 def test_a_run_that_computes_the_insights_itself_is_not_followed(following: Following) -> None:
-    following.graph.run("2024-01-25", "2024-01-26")
+    following.graph.run("2024-01-25", "2024-01-26", publishes=True)
     assert following.tick() == {}
 
 

@@ -69,7 +69,7 @@ def lake_of(place: Path) -> Lake:
     profile.begin(DAY)
     graph = Graph(profile)
     graph.load()
-    graph.run(f"{DAY}")
+    graph.run(f"{DAY}", publishes=True)
     return Lake(profile, graph, Extracts(profile.landing, place / "cache").of("chicago", DAY))
 
 

@@ -15,6 +15,7 @@ from crime_assets.charts.lines import Point, line
 from crime_assets.charts.maps import Area, Dot, draw
 from crime_assets.charts.scales import BACKGROUND, NOTHING, SEQUENTIAL, Classes, classes, number, ticks
 from crime_assets.charts.small import small_chart
+from crime_assets.charts.svg import framed
 from crime_assets.core.insights import Chart
 from crime_assets.publishing.typeset import png
 
@@ -187,6 +188,22 @@ def test_a_map_of_nothing_says_so() -> None:
     parsed(draw("Map", [], classes([]), [Dot("a", -87.7, 41.8, 0)]))
 
 
+def test_a_frame_says_what_a_picture_shows_and_has_no_links() -> None:
+    around = [(0.0, 0.0), (0.0, 1.0), (1.0, 1.0), (0.0, 0.0)]
+    title = f"Crimes of <A> & B, {'a long title, ' * 12}end"
+    drawn = framed(draw(title, [Area("District 1", [around], 3.0, link="/?district=1")], classes([3.0])), "From here.")
+    root = ElementTree.fromstring(drawn)
+    said = [element.text or "" for element in root if element.tag == f"{SVG}text"]
+    assert " ".join(said) == f"{title} From here."
+    assert len(said) > 2
+    (inner,) = root.findall(f"{SVG}svg")
+    tops = [float(element.get("y", "")) for element in root.findall(f"{SVG}text")]
+    assert max(tops[:-1]) <= float(inner.get("y", "")) <= tops[-1] - float(inner.get("height", ""))
+    assert tops[-1] < float(root.get("height", ""))
+    assert "href" not in drawn
+    assert png(drawn)
+
+
 def test_texts_of_the_feed_stay_texts() -> None:
     pictures = [
         bars(HOSTILE, [HOSTILE], [1]),
@@ -220,8 +237,8 @@ def test_what_xml_does_not_know_costs_no_picture() -> None:
 @pytest.mark.parametrize(
     ("values", "upper"),
     [
-        ([], (1.0,)),
-        ([0, 0], (1.0,)),
+        ([], ()),
+        ([0, 0], ()),
         ([3], (3.0,)),
         ([1, 2, 3, 4, 5, 6], (1, 2, 3, 4, 5, 6)),
         ([5, 5, 5, 5], (5.0,)),

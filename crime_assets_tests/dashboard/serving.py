@@ -23,7 +23,7 @@ NO_BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to lo
 @contextmanager
 def served(profile: Profile, cache: Path) -> Iterator[str]:
     """The dashboard of a profile; its address."""
-    dashboard = Dashboard(profile.landing, profile.city, cache, profile.settings.small_numbers)
+    dashboard = Dashboard(profile, cache)
     config = uvicorn.Config(dashboard.app(), host="127.0.0.1", port=0, log_level="warning")
     socket = config.bind_socket()
     server = uvicorn.Server(config)

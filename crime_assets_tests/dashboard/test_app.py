@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import quote, urlsplit
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import pytest
@@ -21,7 +22,7 @@ from crime_assets.dashboard import app
 from crime_assets.dashboard.files import as_csv
 from crime_assets.profiles import Profile
 from crime_assets.publishing.extract import write_extract
-from crime_assets_tests.build import envelope, export_profile, record
+from crime_assets_tests.build import envelope, export_profile, record, ticking_clock
 from crime_assets_tests.dashboard.serving import served
 from crime_assets_tests.lakehouse.lakes import merge
 
@@ -163,11 +164,38 @@ def test_those_without_a_district_can_be_chosen(get: Get) -> None:
     }
 
 
+def test_figures_that_are_old_say_so(get: Get, profile: Profile, tmp_path: Path) -> None:
+    """The newest ones: whoever chooses an older day knows what they do."""
+    days = {
+        now: Profile(profile.settings, clock=ticking_clock(now)) for now in ("2024-02-03T04:00", "2024-02-03T07:00")
+    }
+    shown = {}
+    for now, seen_then in days.items():
+        with served(seen_then, tmp_path / "cache") as address:
+            shown[now] = asker(address)("/").text
+    # It is four in the morning in London, and still the second of February in Chicago.
+    assert [re.findall("these figures are [0-9]+ days old", text) for text in shown.values()] == [
+        [],
+        ["these figures are 3 days old"],
+    ]
+
+
+def test_pictures_taken_away_say_what_they_are(get: Get) -> None:
+    answer = get("/picture/hours.svg?offense_class=property")
+    texts = [element.text for element in ElementTree.fromstring(answer.text) if element.tag.endswith("}text")]
+    assert texts == [
+        "Crimes by weekday and hour, property index crime, the whole city, 28 days to 2024-01-31",
+        "Data of the open-data portal of Chicago, as known on 2024-01-31.",
+    ]
+    assert get("/picture/map.png").content.startswith(b"\x89PNG")
+
+
 def test_a_briefing_is_handed_out(get: Get, profile: Profile) -> None:
     key = keys.briefing("chicago", DAY, "pdf")
-    profile.landing.write(key, b"%PDF-1.7")
-    answer = get("/briefing/chicago/2024-01-31.pdf")
-    profile.landing.delete(key)
+    with kept(profile, key, b"%PDF-1.7"):
+        answer, page = get("/briefing/chicago/2024-01-31.pdf"), get("/")
+    assert re.findall(r'href="(/briefing/[^"]*)"', page.text) == ["/briefing/chicago/2024-01-31.pdf"]
+    assert "/briefing/" not in get("/").text
     assert (answer.content, answer.headers["content-type"]) == (b"%PDF-1.7", "application/pdf")
 
 

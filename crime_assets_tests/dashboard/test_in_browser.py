@@ -34,7 +34,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     found.begin(DAY)
     graph = Graph(found)
     graph.load()
-    graph.run(f"{DAY}")
+    graph.run(f"{DAY}", publishes=True)
     return found
 
 

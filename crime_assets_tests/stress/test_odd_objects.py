@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from crime_assets.automation.jobs import BACKFILL
 from crime_assets.core import keys
 from crime_assets.core.envelopes import seal
 from crime_assets.lakehouse.lake import Lake
@@ -119,7 +120,7 @@ def test_deliveries_that_were_spoilt_are_named_and_delivered_again(graph: Graph)
     assert found.metadata["damaged_objects"].value == [spoilt["truncated"], spoilt["begins like gzip"]]
     assert sorted(row["id"] for row in graph.rows()) == [*HISTORY]
 
-    assert "delivery_complete" not in failing(graph.run(first, last))
+    assert "delivery_complete" not in failing(graph.run(first, last, job=BACKFILL))
     assert sorted(row["id"] for row in graph.rows()) == [*HISTORY, *changes(*DAYS)]
     assert [len(objects(graph, day)) for day in DAYS] == [2] * len(DAYS)
 
@@ -132,7 +133,7 @@ def test_odd_objects_beside_the_delivery_are_used_as_far_as_they_can_be_read(gra
     graph.profile.landing.write(f"{prefix}plain.gz", lines(range(2_000, 2_010)))
     graph.profile.landing.write(f"{prefix}large.gz", lines(count(10_000), LARGE * MEBIBYTE))
 
-    found = verdicts(graph.run(str(DAY)))["delivery_complete"]
+    found = verdicts(graph.run(str(DAY), job=BACKFILL))["delivery_complete"]
 
     damaged = [f"{prefix}{kind}.gz" for kind in ("begins like gzip", "truncated")]
     assert (found.passed, found.metadata["damaged_objects"].value) == (True, damaged)

@@ -9,14 +9,6 @@
 -- @column iso_weekday: 1 Monday to 7 Sunday. [iso_weekday]
 -- @column crimes: Records of the period.
 
-WITH periods AS (
-    SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT 'all' AS period, min(occurred_on) AS first_day FROM crimes WHERE occurred_on <= :as_of_day
-)
-
 SELECT
     :as_of_day AS as_of_day,
     periods.period,

@@ -21,15 +21,7 @@
 -- @ranked type_rank
 -- @adds_up primary_type
 
-WITH periods AS (
-    SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT 'all' AS period, min(occurred_on) AS first_day FROM crimes WHERE occurred_on <= :as_of_day
-),
-
-counted AS (
+WITH counted AS (
     SELECT
         periods.period,
         crimes.primary_type,

@@ -18,15 +18,7 @@
 -- @share arrest_share: crimes
 -- @adds_up time_of_day
 
-WITH periods AS (
-    SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT 'all' AS period, min(occurred_on) AS first_day FROM crimes WHERE occurred_on <= :as_of_day
-),
-
-counted AS (
+WITH counted AS (
     SELECT
         periods.period,
         date_diff('day', periods.first_day, :as_of_day) + 1 AS days,

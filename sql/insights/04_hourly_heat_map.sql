@@ -15,15 +15,7 @@
 -- @count violent_crimes
 -- @adds_up hour, iso_weekday
 
-WITH periods AS (
-    SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT 'all' AS period, min(occurred_on) AS first_day FROM crimes WHERE occurred_on <= :as_of_day
-),
-
-hours AS (
+WITH hours AS (
     SELECT hour
     FROM (
         VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11),

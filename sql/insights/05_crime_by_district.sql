@@ -22,15 +22,7 @@
 -- @ranked district_rank
 -- @adds_up district
 
-WITH periods AS (
-    SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT 'all' AS period, min(occurred_on) AS first_day FROM crimes WHERE occurred_on <= :as_of_day
-),
-
-counted AS (
+WITH counted AS (
     SELECT
         periods.period,
         crimes.district,

@@ -17,15 +17,7 @@
 -- @count violent_crimes
 -- @adds_up iso_weekday
 
-WITH periods AS (
-    SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT 'all' AS period, min(occurred_on) AS first_day FROM crimes WHERE occurred_on <= :as_of_day
-),
-
-weekdays AS (
+WITH weekdays AS (
     SELECT iso_weekday, weekday
     FROM (
         VALUES (1, 'Monday'), (2, 'Tuesday'), (3, 'Wednesday'), (4, 'Thursday'),

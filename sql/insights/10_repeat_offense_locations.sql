@@ -26,15 +26,7 @@
 -- @count arrests: arrest_share
 -- @ranked block_rank
 
-WITH periods AS (
-    SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT 'all' AS period, min(occurred_on) AS first_day FROM crimes WHERE occurred_on <= :as_of_day
-),
-
--- Engines put letters beyond ASCII into upper case each in its own way.
+WITH -- Engines put letters beyond ASCII into upper case each in its own way.
 named AS (
     SELECT
         CASE WHEN regexp_like(block, '[^ -~]') THEN block ELSE upper(block) END AS block,

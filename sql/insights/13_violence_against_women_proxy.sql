@@ -32,15 +32,7 @@
 -- @share night_share: crimes
 -- @adds_up district, kind
 
-WITH periods AS (
-    SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT 'all' AS period, min(occurred_on) AS first_day FROM crimes WHERE occurred_on <= :as_of_day
-),
-
-kinds AS (
+WITH kinds AS (
     SELECT kind_number, kind
     FROM (
         VALUES
