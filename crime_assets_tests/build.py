@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -47,6 +48,24 @@ def record(id: int, updated: str, occurred: str = "2024-01-05T13:00:00.000", **f
         **fields,
     }
     return {name: value for name, value in full.items() if value is not None}
+
+
+def some_crime(chance: random.Random, number: int, updated: str) -> dict[str, object]:
+    """A record of a crime of 2017 or 2018 somewhere, of one kind or another."""
+    kind, code = chance.choice([("THEFT", "06"), ("BATTERY", "08B"), ("ROBBERY", "03"), ("HOMICIDE", "01A")])
+    occurred = f"{chance.choice((2017, 2018))}-{chance.randint(1, 10):02}-{chance.randint(1, 28):02}"
+    return record(
+        number,
+        updated,
+        f"{occurred}T{chance.randint(0, 23):02}:00:00.000",
+        primary_type=kind,
+        fbi_code=code,
+        block=f"00{chance.randint(1, 9)}XX N STATE ST",
+        district=f"{chance.randint(1, 5):03}",
+        location_description=chance.choice(["STREET", "ALLEY", None]),
+        arrest=chance.random() < 0.3,
+        domestic=chance.random() < 0.3,
+    )
 
 
 def envelope(source: Mapping[str, object], day: str = "2024-01-20", pulled: str = "2024-01-21T08:00:00") -> Envelope:

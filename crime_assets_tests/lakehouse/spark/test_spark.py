@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import random
 import sys
 from collections.abc import Iterator
@@ -36,7 +35,7 @@ from crime_assets.lakehouse.typing import RAW_RECORDS
 from crime_assets.lakehouse.writers import EmbeddedWriter
 from crime_assets.streams.deliveries import DamagedLine
 from crime_assets.streams.directory import DirectoryStore
-from crime_assets_tests.build import CHICAGO, envelope, record
+from crime_assets_tests.build import CHICAGO, envelope, record, some_crime, write_export
 from crime_assets_tests.lakehouse.lakes import ListFeed, files, rows, snapshots, versions
 from crime_assets_tests.lakehouse.spark.pairs import One, Pair, difference, line
 from crime_assets_tests.lakehouse.test_typing import HOSTILE, NO_IDS, NO_NUMBERS, NO_TIMES, SODA
@@ -419,17 +418,19 @@ def test_a_merge_is_planned_again_where_another_writer_was_faster(
     one.close()
 
 
-def test_real_rows_end_alike(spark: SparkSession, tmp_path: Path, shared_data: Path) -> None:
-    """Every twentieth row of 2018."""
-    with gzip.open(shared_data / "chicago" / "Crimes_-_2018.csv.gz", "rt", newline="") as file:
-        header, *lines = file.read().splitlines()
-    export = tmp_path / "Crimes_-_some.csv"
-    export.write_text("\n".join([header, *lines[::20]]))
+def test_a_city_and_all_its_insights_end_alike(spark: SparkSession, tmp_path: Path) -> None:
+    """Crimes of two years, some of them edited on the second of two days; real ones: `make stress`."""
+    first, second = "2018-11-18", "2018-11-19"
+    crimes = [some_crime(random.Random(number), number, "2018-11-01" if number % 4 else first) for number in range(600)]
+    edits = [some_crime(random.Random(-number), number, second) for number in range(0, 600, 9)]
+    new = [some_crime(random.Random(number), number, second) for number in range(600, 640)]
+    export = write_export(tmp_path / "crimes.csv", [*crimes, *edits, *new])
 
-    pair = of_export(spark, tmp_path, export, [date(2018, 11, day) for day in (18, 19)])
+    pair = of_export(spark, tmp_path, export, [date.fromisoformat(first), date.fromisoformat(second)])
 
     assert not (told := pair.differing()), told
-    assert len(rows(pair.spark.lake)) == len(lines[::20])
+    assert len(rows(pair.spark.lake)) == 640
+    assert not (told := "\n".join(differing_insights(pair, date.fromisoformat(second)))), told
     pair.close()
 
 
