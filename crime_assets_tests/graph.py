@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import date
 
 import dagster as dg
@@ -17,7 +17,7 @@ from crime_assets.profiles import Profile
 from crime_assets_tests.sql.plain import Question, assert_same, expected
 
 INSIGHTS = tuple(insight.table for insight in load_insights())
-PUBLISHED = (dg.AssetKey("dashboard_extract"), dg.AssetKey("daily_briefing"))
+PUBLISHED = {"dashboard_extract", "daily_briefing"}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 Result = dg.ExecuteInProcessResult
@@ -48,13 +48,22 @@ class Graph:
         return self._execute("load_history", {})
 
     def run(
-        self, first: str, last: str | None = None, *, job: str = RUN, publishes: bool = False, fails: bool = False
+        self,
+        first: str,
+        last: str | None = None,
+        *,
+        job: str = RUN,
+        publishes: bool = False,
+        only: Collection[str] = (),
+        fails: bool = False,
     ) -> Result:
-        """Run one day, or a range of days as one run; `fails` says that the run is to fail.
+        """Run one day, or a range of days as one run, all of a job or `only` some assets; `fails`: the run is to fail.
 
         Extracts and briefings are made only if it `publishes`: most tests are about what they are made of.
         """
-        return self._execute(job, day_tags(first, last), fails, without=() if publishes else PUBLISHED)
+        asked = {key.to_user_string() for key in self.definitions.resolve_job_def(job).asset_layer.selected_asset_keys}
+        chosen = set(only) or (asked if publishes else asked - PUBLISHED)
+        return self._execute(job, day_tags(first, last), fails, chosen if chosen != asked else None)
 
     def check(self, *names: str) -> Result:
         """Run checks on their own, as the UI does: no partition."""
@@ -105,16 +114,14 @@ class Graph:
         }
 
     def _execute(
-        self, job: str, tags: Mapping[str, str], fails: bool = False, without: Sequence[dg.AssetKey] = ()
+        self, job: str, tags: Mapping[str, str], fails: bool = False, chosen: Collection[str] | None = None
     ) -> Result:
-        found = self.definitions.resolve_job_def(job)
-        asked = found.asset_layer.selected_asset_keys
-        result = found.execute_in_process(
+        result = self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance,
             tags=dict(tags),
             run_config=QUIET,
             raise_on_error=not fails,
-            asset_selection=sorted(asked.difference(without)) if asked.intersection(without) else None,
+            asset_selection=None if chosen is None else [dg.AssetKey(name) for name in sorted(chosen)],
         )
         assert result.success is not fails
         return result

@@ -27,7 +27,7 @@ from crime_assets_tests.sql.asking import (
     table,
     tuples,
 )
-from crime_assets_tests.sql.plain import assert_same, expected
+from crime_assets_tests.sql.plain import Question, assert_same, expected
 
 
 def tied_crimes() -> list[dict[str, object]]:
@@ -82,6 +82,15 @@ CASES = {
 }
 
 
+@lru_cache
+def asked(case: str) -> tuple[pa.Table, pa.Table, Question]:
+    """The crimes of a case, older versions of some, and the same for a plain computation."""
+    make, as_of_day = CASES[case]
+    crimes = make()
+    older = older_versions(crimes)
+    return crimes, older, question(crimes, as_of_day, older)
+
+
 def sources(insight: Insight, column: str) -> set[str]:
     """Columns of `crimes` that sqlglot finds behind an output column."""
     schema = {name: {source.name: source.type for source in CRIMES} for name in TABLES}
@@ -118,10 +127,9 @@ def test_the_insights_are_there():
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("name", INSIGHTS)
 def test_equals_the_plain_computation(name: str, case: str):
-    make, as_of_day = CASES[case]
-    older = older_versions(make())
-    found = ask(name, make(), as_of_day, older)
-    plain = expected(name, question(make(), as_of_day, older))
+    crimes, older, asks = asked(case)
+    found = ask(name, crimes, asks.as_of_day, older)
+    plain = expected(name, asks)
     assert_same(tuples(found), plain)
     if len(plain):
         assert list(plain.columns) == found.column_names
@@ -136,9 +144,9 @@ def test_the_order_of_the_rows_of_crimes_does_not_matter(name: str):
 
 @pytest.mark.parametrize("name", INSIGHTS)
 def test_translation_to_spark_keeps_the_meaning(name: str):
-    as_of_day, older = date(2024, 2, 29), older_versions(three_years())
-    found = ask(name, three_years(), as_of_day, older, by_way_of="spark")
-    assert_same(tuples(found), expected(name, question(three_years(), as_of_day, older)))
+    crimes, older, asks = asked("leap day, later rows hidden")
+    found = ask(name, crimes, asks.as_of_day, older, by_way_of="spark")
+    assert_same(tuples(found), expected(name, asks))
 
 
 @pytest.mark.parametrize("dialect", ["athena", "duckdb", "spark"])

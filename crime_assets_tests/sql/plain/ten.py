@@ -73,6 +73,7 @@ def _time_of_day_patterns(period: Period) -> Iterator[Row]:
 
 def _hourly_heat_map(period: Period) -> Iterator[Row]:
     groups = dict(list(period.crimes.groupby(["hour", "iso_weekday"])))
+    days = {weekday: _weekdays(period, weekday) for weekday in range(1, 8)}
     for hour in range(24):
         for weekday in range(1, 8):
             crimes = groups.get((hour, weekday), period.crimes.head(0))
@@ -81,7 +82,7 @@ def _hourly_heat_map(period: Period) -> Iterator[Row]:
                 "iso_weekday": weekday,
                 "crimes": len(crimes),
                 "share": ratio(len(crimes), len(period.crimes)),
-                "crimes_per_day": ratio(len(crimes), _weekdays(period, weekday)),
+                "crimes_per_day": ratio(len(crimes), days[weekday]),
                 "violent_crimes": int(crimes["is_violent"].sum()),
             }
 
