@@ -70,7 +70,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, pattern: str) -> Path:
 def plain_rows(pattern: str) -> pd.DataFrame:
     """The exported rows as the insights should see them, by pandas alone."""
     folder, name = os.path.split(pattern)
-    frames = [pd.read_csv(path, dtype=str) for path in sorted(Path(folder).glob(name))]
+    frames = [pd.read_csv(path, dtype=str, engine="pyarrow") for path in sorted(Path(folder).glob(name))]
     raw = pd.concat(frames, ignore_index=True)
     occurred = pd.to_datetime(raw["Date"], format="%m/%d/%Y %I:%M:%S %p")
     hour = occurred.dt.hour

@@ -99,6 +99,7 @@ def with_more_and_more_space(disk: Disk, work: Callable[[], object], check: Call
     raise AssertionError("there is never enough space")
 
 
+@pytest.mark.stress
 def test_loads_and_merges_wait_for_space(disk: Disk, tmp_path: Path) -> None:
     undisturbed, lake = Lake(tmp_path / "lake"), Lake(disk.path / "lake")
     load_history(undisturbed, CHICAGO, ListFeed(HISTORY), date(2024, 1, 1), "run")

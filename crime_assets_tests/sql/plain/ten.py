@@ -187,12 +187,13 @@ def _monthly_trends(period: Period) -> Iterator[Row]:
 
 def _repeat_offense_locations(period: Period) -> Iterator[Row]:
     # Tens of thousands of blocks: a frame for each would take minutes.
-    columns = ["block", "primary_type", "occurred_on", "is_violent", "domestic", "arrest"]
-    blocks = defaultdict(list)
-    for crime in period.crimes[columns].itertuples(index=False):
-        if isinstance(crime.block, str):
-            blocks[crime.block.upper() if crime.block.isascii() else crime.block].append(crime)
-    repeated = {block: crimes for block, crimes in blocks.items() if len(crimes) >= REPEATED}
+    columns = ["primary_type", "occurred_on", "is_violent", "domestic", "arrest"]
+    upper = {name: name.upper() if name.isascii() else name for name in period.crimes["block"].dropna().unique()}
+    names = period.crimes["block"].map(upper)
+    often = names.map(names.value_counts()) >= REPEATED
+    repeated = defaultdict(list)
+    for block, crime in zip(names[often], period.crimes.loc[often, columns].itertuples(index=False), strict=True):
+        repeated[block].append(crime)
     for rank, block in enumerate(_by_size(repeated), start=1):
         crimes = repeated[block]
         types = Counter(crime.primary_type for crime in crimes if isinstance(crime.primary_type, str))
