@@ -119,14 +119,21 @@ def _label(area: Area, steps: Classes, place: _Projection) -> str:
 
 
 def _middle(ring: Ring) -> tuple[float, float]:
-    """The center of gravity of the area in a ring."""
+    """The center of gravity of the area in a ring; where that lies outside, the middle of the widest part beside it."""
+    sides = list(zip(ring, [*ring[1:], ring[0]], strict=True))
     doubled = x = y = 0.0
-    for (x1, y1), (x2, y2) in zip(ring, [*ring[1:], ring[0]], strict=True):
+    for (x1, y1), (x2, y2) in sides:
         cross = x1 * y2 - x2 * y1
         doubled, x, y = doubled + cross, x + (x1 + x2) * cross, y + (y1 + y2) * cross
     if not doubled:
         return ring[0]
-    return x / (3 * doubled), y / (3 * doubled)
+    x, y = x / (3 * doubled), y / (3 * doubled)
+    borders = sorted(x1 + (y - y1) * (x2 - x1) / (y2 - y1) for (x1, y1), (x2, y2) in sides if (y1 > y) != (y2 > y))
+    parts = list(zip(borders[::2], borders[1::2], strict=False))
+    if parts and not any(west <= x <= east for west, east in parts):
+        west, east = max(parts, key=lambda part: part[1] - part[0])
+        x = (west + east) / 2
+    return x, y
 
 
 def _dot(dot: Dot, place: _Projection, largest: float) -> str:

@@ -115,6 +115,16 @@ def test_areas_have_the_color_of_their_number_and_lead_on() -> None:
     assert said(svg) == ["A: 10", "B: 100", "C: too few to be shown"]
 
 
+def test_a_label_lies_on_its_area() -> None:
+    """That of an area like a C, whose center of gravity is in its opening, stands on its back."""
+    around = [(0.0, 0.0), (3.0, 0.0), (3.0, 0.5), (1.0, 0.5), (1.0, 2.5), (3.0, 2.5), (3.0, 3.0), (0.0, 3.0)]
+    svg = draw("Map", [Area("District 4", [around], 900.0, label="4")], classes([900.0]))
+    (label,) = (found for found in parsed(svg).iter(f"{SVG}text") if found.text == "4")
+    (shape,) = (found for found in parsed(svg).iter(f"{SVG}path"))
+    corners = [tuple(map(float, point.split())) for point in re.split("[ML]", str(shape.get("d")).rstrip("Z"))[1:]]
+    assert corners[0][0] < float(label.get("x", "")) < corners[3][0]
+
+
 def test_a_map_is_true_to_shape() -> None:
     """A degree of longitude is shorter than one of latitude, by the cosine of the latitude."""
     path = next(parsed(draw("Map", [Area("A", [SQUARE], 1)], classes([1.0]))).iter(f"{SVG}path")).get("d") or ""
