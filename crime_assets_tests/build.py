@@ -4,7 +4,8 @@ import csv
 import gzip
 import io
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -105,6 +106,16 @@ def write_export(path: Path, records: Iterable[Mapping[str, object]]) -> Path:
     content = text.getvalue().encode()
     path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
     return path
+
+
+@contextmanager
+def kept(profile: Profile, key: str, content: bytes) -> Iterator[None]:
+    """With that in the landing store, and then without."""
+    profile.landing.write(key, content)
+    try:
+        yield
+    finally:
+        profile.landing.delete(key)
 
 
 def clock_at(text: str) -> Callable[[], datetime]:

@@ -57,9 +57,7 @@ def picture(title: str, width: float, height: float, body: Iterable[str], *, is_
 
 def framed(svg: str, source: str) -> str:
     """A `picture` with its title above it and its source below, for those who see it elsewhere than on its page."""
-    found = _OWN.match(svg)
-    assert found is not None  # noqa: S101 - `picture` gives nothing else
-    width, height, title = float(found["width"]), float(found["height"]), unescape(found["title"])
+    width, height, title = float(_own(svg, "width")), float(_own(svg, "height")), unescape(_own(svg, "aria-label"))
     head, foot = (wrap(said, int(width / _LETTER)) for said in (title, source))
     top = (len(head) + 0.5) * _LINE
     bottom = top + height
@@ -67,6 +65,11 @@ def framed(svg: str, source: str) -> str:
     moved = _LINK.sub(r"<\1g>", svg).replace("<svg", f'<svg y="{_value(top)}"', 1)
     body = [*_lines(head, 0, font_weight="bold"), moved, *_lines(foot, bottom, fill=FAINT_INK)]
     return picture(title, width, bottom + (len(foot) + 0.5) * _LINE, body)
+
+
+def _own(svg: str, attribute: str) -> str:
+    """An attribute of the picture itself: it stands before those of all that is inside."""
+    return svg.partition(f' {attribute}="')[2].partition('"')[0]
 
 
 def _lines(said: Iterable[str], top: float, **attributes: object) -> Iterator[str]:
@@ -92,9 +95,6 @@ def _value(value: object) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
-_OWN = re.compile(
-    r'<svg [^>]*viewBox="0 0 (?P<width>[0-9.]+) (?P<height>[0-9.]+)"[^>]*><title>(?P<title>[^<]*)</title>'
-)
 _LINK = re.compile("<(/?)a\\b[^>]*>")
 _LETTER, _LINE, _MARGIN = 7.5, 18.0, 8
 """Width of a letter and height of a line of the frame around a picture, and its margin."""

@@ -184,6 +184,8 @@ async def _with_headers(request: Request, answer: Callable[[Request], Awaitable[
     try:
         response = await answer(request)
     except Exception:
+        # The edge: nothing is swallowed, the log has it whole, and the browser gets a page with our headers:
+        # Starlette's own handler stands outside of this one, and its answers have none of them.
         _LOG.exception("%r cannot be answered.", request.url.path)
         response = _html("refused.html", 500, sentence=_UNFORESEEN, others=[])
     for name, value in _HEADERS.items():

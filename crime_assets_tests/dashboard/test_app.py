@@ -6,7 +6,6 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from http.client import HTTPConnection
@@ -22,7 +21,7 @@ from crime_assets.dashboard import app
 from crime_assets.dashboard.files import as_csv
 from crime_assets.profiles import Profile
 from crime_assets.publishing.extract import write_extract
-from crime_assets_tests.build import envelope, export_profile, record, ticking_clock
+from crime_assets_tests.build import envelope, export_profile, kept, record, ticking_clock
 from crime_assets_tests.dashboard.serving import served
 from crime_assets_tests.lakehouse.lakes import merge
 
@@ -236,16 +235,6 @@ def test_what_nobody_foresaw_is_a_sentence_and_stands_in_the_log(
     assert "secret" not in answer.text
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert "secret" in caplog.text
-
-
-@contextmanager
-def kept(profile: Profile, key: str, content: bytes) -> Iterator[None]:
-    """With that in the landing store, and then without."""
-    profile.landing.write(key, content)
-    try:
-        yield
-    finally:
-        profile.landing.delete(key)
 
 
 def test_a_spreadsheet_takes_no_text_for_a_formula() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +21,7 @@ from crime_assets.publishing.extract import FORMAT, days, write_extract
 from crime_assets.publishing.reading import Extract, Extracts, lately
 from crime_assets.publishing.shapes import shapes_of
 from crime_assets.work.steps import compute
-from crime_assets_tests.build import CHICAGO, envelope, export_profile, record
+from crime_assets_tests.build import CHICAGO, envelope, export_profile, kept, record
 from crime_assets_tests.lakehouse.lakes import merge
 
 DAY = date(2024, 1, 31)
@@ -107,16 +106,6 @@ def test_cells_of_one_area_have_one_outline() -> None:
     assert {(round(x, 9), round(y, 9)) for x, y in outline} < corners
     outside, hole = sorted(outlines(set(disk) - {"892664c1e3bffff"}), key=len, reverse=True)
     assert (len(outside), len(hole)) == (18, 6)
-
-
-@contextmanager
-def kept(profile: Profile, key: str, content: bytes) -> Iterator[None]:
-    """With that in the landing store, and then without."""
-    profile.landing.write(key, content)
-    try:
-        yield
-    finally:
-        profile.landing.delete(key)
 
 
 def test_boundaries_come_before_cells(profile: Profile) -> None:
