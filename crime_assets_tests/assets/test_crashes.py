@@ -27,7 +27,7 @@ DIED = 9
 class Death:
     """Die in a function of the package (`module:name`), at its `call`-th call: before it, or after it was done.
 
-    What dies before there is an insight needs none, and most of a run's time is theirs.
+    What dies before crimes is merged is about no insight, and most of a run's time is theirs.
     """
 
     function: str
@@ -43,8 +43,8 @@ DEATHS = {
     "quarantine is written, superseded not": Death("crime_assets.lakehouse.merge:quarantine", after=True),
     "superseded is written, crimes not": Death("crime_assets.lakehouse.merge:_keep_superseded", after=True),
     "data files of crimes are written, no snapshot": Death("crime_assets.lakehouse.tables:commit", call=3),
-    "crimes is merged, not recorded": Death("crime_assets.work.steps:record_merged"),
-    "crimes is done": Death("crime_assets.checks.crimes:days_checked"),
+    "crimes is merged, not recorded": Death("crime_assets.work.steps:record_merged", job=RUN),
+    "crimes is done": Death("crime_assets.checks.crimes:days_checked", job=RUN),
     "three insights are done": Death("crime_assets.work.steps:replace_days", call=4, job=RUN),
 }
 
