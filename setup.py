@@ -25,8 +25,8 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["crime_assets", "crime_assets.*"]),
     package_data={
-        "crime_assets.dashboard": ["templates/*.html", "static/*"],
-        "crime_assets.briefing": ["templates/*"],
+        "crime_assets.publishing.dashboard": ["templates/*.html", "static/*"],
+        "crime_assets.publishing.briefing": ["templates/*"],
     },
     install_requires=[
         "dagster",
@@ -73,5 +73,5 @@ setup(
             "types-requests",
         ],
     },
-    entry_points={"console_scripts": ["crime-assets=crime_assets.cli:program"]},
+    entry_points={"console_scripts": ["crime-assets=crime_assets.cli.main:program"]},
 )

@@ -1,7 +1,7 @@
 """365 change days of batches, deliveries and crimes in one command, beside the same graph with empty steps.
 
-The command keeps the SQLite files open to which Dagster writes its events (`crime_assets.runner`); the peer is Dagster
-as it comes, which opens and closes them for each event.
+The command keeps the SQLite files open to which Dagster writes its events (`crime_assets.cli.runner`); the peer is
+Dagster as it comes, which opens and closes them for each event.
 """
 
 from __future__ import annotations

@@ -15,14 +15,14 @@ from pyiceberg.table import Table
 
 from benchmarks.history import CITY, FIRST_DAY, feed
 from crime_assets.core.envelopes import seal
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.delivered import type_deliveries
-from crime_assets.lakehouse.duck import connection
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.duck import connection
+from crime_assets.lakehouse.iceberg.tables import Change
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.place.warehouse import local_path
+from crime_assets.lakehouse.records.typing import TYPED_COLUMNS, prepare
 from crime_assets.lakehouse.schema import CRIMES, iceberg_schema
-from crime_assets.lakehouse.tables import Change
-from crime_assets.lakehouse.typing import TYPED_COLUMNS, prepare
-from crime_assets.lakehouse.warehouse import local_path
+from crime_assets.lakehouse.writing.delivered import type_deliveries
 from crime_assets.streams.inventory import PlainObject
 
 NEW, EDITED = 3_600, 1_400

@@ -20,13 +20,13 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.history import CITY, FIRST_DAY
 from benchmarks.measuring import Figure, module, spend
+from crime_assets.analysis.statistics import finished
 from crime_assets.core import keys
 from crime_assets.core.insights import load_insights
 from crime_assets.engines.duckdb import DuckDBEngine
-from crime_assets.lakehouse.insights import replace_days
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.writing.insights import replace_days
 from crime_assets.publishing.extract import write_extract
-from crime_assets.statistics import finished
 from crime_assets.streams.directory import DirectoryStore
 
 _DAY = FIRST_DAY - timedelta(days=1)

@@ -18,9 +18,9 @@ import duckdb
 
 from benchmarks.history import CITY, FIRST_DAY, records
 from benchmarks.measuring import Figure, module, spend
-from crime_assets.feeds.export import ExportFeed
-from crime_assets.lakehouse.history import load_history
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.writing.history import load_history
+from crime_assets.sources.feeds.export import ExportFeed
 
 _API_TIME = "%Y-%m-%dT%H:%M:%S.%g"
 _PORTAL_TIME = "%m/%d/%Y %I:%M:%S %p"

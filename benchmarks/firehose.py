@@ -22,13 +22,13 @@ from typing import Any
 from benchmarks.changes import changes
 from benchmarks.history import CITY, FIRST_DAY
 from benchmarks.measuring import Figure, module, spend
-from crime_assets.aws.clients import Clients
+from crime_assets.cloud.aws.clients import Clients
 from crime_assets.core.batches import BATCH_SIZE
 from crime_assets.streams import Stream
 from crime_assets.streams.directory import DirectoryStore
 from crime_assets.streams.firehose import FirehoseStream, delivery_stream_settings
 from crime_assets.streams.local import LocalStream
-from crime_assets_tests.aws.firehose_server import ROLE, FirehoseServer
+from crime_assets_tests.cloud.aws.firehose_server import ROLE, FirehoseServer
 
 ROWS = 100_000
 _HISTORY = 250_000

@@ -19,10 +19,10 @@ import duckdb
 import pyarrow as pa
 
 from benchmarks.measuring import Figure, module, spend
-from crime_assets.cities import get
-from crime_assets.feeds.sample import SampleFeed
-from crime_assets.lakehouse.history import load_history
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.writing.history import load_history
+from crime_assets.sources.cities import get
+from crime_assets.sources.feeds.sample import SampleFeed
 
 CITY = get("chicago")
 FIRST_DAY = date(2025, 11, 20)

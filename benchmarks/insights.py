@@ -20,10 +20,10 @@ from crime_assets.core.insights import load_insights
 from crime_assets.core.sql import render
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.engines.known import parameters
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.duck import connection, literal
-from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.warehouse import local_path
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.duck import connection, literal
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.place.warehouse import local_path
 
 _DAY = FIRST_DAY - timedelta(days=1)
 _ROUNDS = 3

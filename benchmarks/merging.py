@@ -18,8 +18,8 @@ from benchmarks import spark
 from benchmarks.changes import EDITED, NEW, changes, table_of_same_files, typed_rows
 from benchmarks.history import CITY, FIRST_DAY
 from benchmarks.measuring import Figure, module, spend
-from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.merge import merge_deliveries
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.writing.merge import merge_deliveries
 from crime_assets.streams.inventory import PlainObject
 
 

@@ -25,11 +25,11 @@ from benchmarks.changes import EDITED, NEW, changes, table_of_same_files, typed_
 from benchmarks.history import CITY, FIRST_DAY, feed
 from benchmarks.measuring import Figure, module, spend
 from crime_assets.core import keys
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.place.warehouse import local_path
 from crime_assets.lakehouse.spark.session import missing, spark_settings
 from crime_assets.lakehouse.spark.writer import SparkWriter
-from crime_assets.lakehouse.warehouse import local_path
 from crime_assets.lakehouse.writers import EmbeddedWriter, Writer
 from crime_assets.streams.directory import DirectoryStore
 from crime_assets.streams.inventory import take_inventories

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from crime_assets import assets, checks
-from crime_assets.automation import jobs, notices, schedules, sensors
 from crime_assets.core.insights import load_insights
-from crime_assets.partitions import change_days
+from crime_assets.defs import assets, checks
+from crime_assets.defs.automation import jobs, notices, schedules, sensors
+from crime_assets.defs.partitions import change_days
+from crime_assets.defs.progress import progress
+from crime_assets.defs.resources import resources
 from crime_assets.profiles import Profile, Settings, open_profile
-from crime_assets.progress import progress
-from crime_assets.resources import resources
 
 
 def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) -> dg.Definitions:

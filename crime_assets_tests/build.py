@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from crime_assets import cities
 from crime_assets.core.envelopes import Envelope, seal, unseal
 from crime_assets.profiles import Profile, Settings
+from crime_assets.sources import cities
 
 CHICAGO = cities.get("chicago")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.results import write_thrown
-from crime_assets_tests.aws.fixtures import (
+from crime_assets_tests.cloud.aws.fixtures import (
     athena,
     athena_server,
     aws,

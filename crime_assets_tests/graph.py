@@ -9,10 +9,10 @@ import dagster as dg
 import pandas as pd
 from pyiceberg.expressions import EqualTo
 
-from crime_assets.automation.jobs import RUN
 from crime_assets.core.insights import load_insights
 from crime_assets.definitions import build_defs
-from crime_assets.lakehouse import tables
+from crime_assets.defs.automation.jobs import RUN
+from crime_assets.lakehouse.iceberg import tables
 from crime_assets.profiles import Profile
 from crime_assets_tests.sql.plain import Question, assert_same, expected
 

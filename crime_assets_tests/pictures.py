@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser
 
-from crime_assets.automation.jobs import BACKFILL
+from crime_assets.defs.automation.jobs import BACKFILL
 from crime_assets.profiles import Profile
 from crime_assets_tests.build import sample_profile
-from crime_assets_tests.dashboard.serving import chromium, served
 from crime_assets_tests.graph import Graph
+from crime_assets_tests.publishing.dashboard.serving import chromium, served
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 _LAST = date(2026, 1, 31)

@@ -11,8 +11,8 @@ import pytest
 
 from crime_assets.core.digests import record_digest
 from crime_assets_tests.build import export_profile, record, sample_profile, write_export
-from crime_assets_tests.feeds.histories import read_history
 from crime_assets_tests.graph import INSIGHTS, Graph, assert_insights
+from crime_assets_tests.sources.feeds.histories import read_history
 from crime_assets_tests.sql.plain import Question, expected
 
 FIRST, LAST = date(2024, 1, 25), date(2024, 1, 27)

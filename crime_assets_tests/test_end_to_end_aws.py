@@ -12,13 +12,13 @@ from pathlib import Path
 import boto3
 import pytest
 
-from crime_assets.automation.jobs import BACKFILL
 from crime_assets.core.errors import CrimeAssetsError
-from crime_assets_tests.aws.athena_server import AthenaServer, Plan, on_duckdb
-from crime_assets_tests.aws.firehose_server import DeliveryStream
-from crime_assets_tests.aws.profiles import aws_profile, aws_variables
-from crime_assets_tests.aws.servers import Seaweed
+from crime_assets.defs.automation.jobs import BACKFILL
 from crime_assets_tests.build import record, sample_profile, write_export
+from crime_assets_tests.cloud.aws.athena_server import AthenaServer, Plan, on_duckdb
+from crime_assets_tests.cloud.aws.firehose_server import DeliveryStream
+from crime_assets_tests.cloud.aws.profiles import aws_profile, aws_variables
+from crime_assets_tests.cloud.aws.servers import Seaweed
 from crime_assets_tests.graph import Graph, Result, verdicts
 
 PROGRAM = Path(sys.executable).with_name("crime-assets")

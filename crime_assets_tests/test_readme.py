@@ -13,7 +13,7 @@ import pytest
 from crime_assets.core.insights import load_insights
 from crime_assets.core.sql import render
 from crime_assets.engines.duckdb import DuckDBEngine
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.schema import CRIMES, arrow_schema
 from crime_assets.lakehouse.spark.session import missing
 from crime_assets.profiles import Settings
@@ -133,7 +133,7 @@ def test_every_room_of_the_picture_is_there() -> None:
 
 
 def test_the_checks_named_are_those_there_are() -> None:
-    sources = "".join(path.read_text() for path in (PROJECT / "crime_assets/checks").glob("crime*.py"))
+    sources = "".join(path.read_text() for path in (PROJECT / "crime_assets/defs/checks").glob("crime*.py"))
     for name in ("one_row_per_id", "delivery_complete", "clearance_rate"):
         assert f"`{name}`" in README
         assert f'"{name}"' in sources

@@ -16,11 +16,11 @@ import pytest
 from crime_assets.core.insights import load_insights
 from crime_assets.engines import Answer
 from crime_assets.engines.duckdb import DuckDBEngine
-from crime_assets.lakehouse.lake import Lake
-from crime_assets_tests.aws.firehose_server import DeliveryStream
-from crime_assets_tests.aws.profiles import aws_variables
-from crime_assets_tests.aws.servers import Seaweed
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets_tests.build import CHICAGO
+from crime_assets_tests.cloud.aws.firehose_server import DeliveryStream
+from crime_assets_tests.cloud.aws.profiles import aws_variables
+from crime_assets_tests.cloud.aws.servers import Seaweed
 from crime_assets_tests.sql.plain import Question, expected
 
 PROGRAM = Path(sys.executable).with_name("crime-assets")

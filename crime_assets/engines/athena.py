@@ -16,8 +16,7 @@ import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
-from crime_assets.aws.clients import Clients
-from crime_assets.cities import City
+from crime_assets.cloud.aws.clients import Clients
 from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import Insight
 from crime_assets.core.sql import DIALECT, render, statement
@@ -26,8 +25,9 @@ from crime_assets.engines.athena_rows import Rows
 from crime_assets.engines.athena_service import Athena, StatementFailed
 from crime_assets.engines.athena_statements import persons_query, written
 from crime_assets.engines.known import READ, change_day, check_known, parameters, snapshot_id
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.sources.cities import City
 
 
 class AthenaEngine:

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from crime_assets.aws.clients import Clients
-from crime_assets.aws.errors import AwsError, explained
+from crime_assets.cloud.aws.clients import Clients
+from crime_assets.cloud.aws.errors import AwsError, explained
 from crime_assets.engines.athena_results import read_answer
 
 CATALOG = "AwsDataCatalog"

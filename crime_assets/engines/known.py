@@ -10,13 +10,13 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from crime_assets.cities import City
 from crime_assets.core.errors import CrimeAssetsError, UsageError
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.evolution import column_names
-from crime_assets.lakehouse.history import history_before
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.evolution import column_names
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column
+from crime_assets.lakehouse.writing.history import history_before
+from crime_assets.sources.cities import City
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

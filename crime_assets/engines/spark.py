@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot import exp
 
-from crime_assets.cities import City
 from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.core.insights import Insight
 from crime_assets.core.sql import render, statement
 from crime_assets.engines import Answer
 from crime_assets.engines.known import READ, change_day, check_known, columns_of, parameters, snapshot_id
 from crime_assets.engines.questions import one_select
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.schema import arrow_schema
 from crime_assets.lakehouse.spark.attached import AttachedLake, errors_of_spark, said
+from crime_assets.sources.cities import City
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

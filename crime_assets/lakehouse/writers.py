@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Protocol
 
-from crime_assets.cities import City
-from crime_assets.feeds import Feed
-from crime_assets.lakehouse.history import HistoryResult, load_history
-from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.merge import MergeResult, merge_deliveries
-from crime_assets.lakehouse.reading import explained
+from crime_assets.lakehouse.iceberg.reading import explained
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.writing.history import HistoryResult, load_history
+from crime_assets.lakehouse.writing.merge import MergeResult, merge_deliveries
+from crime_assets.sources.cities import City
+from crime_assets.sources.feeds import Feed
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import Inventory, contents_of
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import cached_property
 
-from crime_assets.aws.clients import Clients
-from crime_assets.aws.region import check_bucket
+from crime_assets.cloud.aws.clients import Clients
+from crime_assets.cloud.aws.region import check_bucket
+from crime_assets.cloud.notices import Notices
 from crime_assets.core.errors import UsageError
 from crime_assets.engines import Engine
-from crime_assets.lakehouse.lake import CityState, Lake, Remote
-from crime_assets.notices import Notices
+from crime_assets.lakehouse.place.lake import CityState, Lake, Remote
 from crime_assets.profiles.local import Profile
 from crime_assets.profiles.settings import AwsSettings, Settings
 from crime_assets.streams import LandingStore, Stream

@@ -8,21 +8,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crime_assets import cities
-from crime_assets.cities import City
 from crime_assets.core.errors import UsageError
 from crime_assets.engines import Engine
-from crime_assets.feeds import Feed
-from crime_assets.lakehouse.lake import CityState, Lake
+from crime_assets.lakehouse.place.lake import CityState, Lake
 from crime_assets.profiles.settings import Settings
+from crime_assets.sources import cities
+from crime_assets.sources.cities import City
+from crime_assets.sources.feeds import Feed
 from crime_assets.streams import LandingStore, Stream
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from crime_assets.feeds.boundaries import BoundarySource
+    from crime_assets.cloud.notices import Notices
     from crime_assets.lakehouse.writers import Writer
-    from crime_assets.notices import Notices
+    from crime_assets.sources.feeds.boundaries import BoundarySource
 
 FIRST_RUN_DAYS = 7
 """A lake that is begun without a first change day begins this many complete days ago."""
@@ -97,18 +97,18 @@ class Profile:
         """Where records come from."""
         match self.settings.feed:
             case "export":
-                from crime_assets.feeds.export import ExportFeed
+                from crime_assets.sources.feeds.export import ExportFeed
 
                 if not self.settings.export:
                     raise UsageError("CRIME_FEED=export needs CRIME_EXPORT: set it to the files of a portal export.")
                 cache = self.lake.home / "cache"
                 return ExportFeed(self.city, self.settings.export, cache=cache, today=self.today)
             case "socrata":
-                from crime_assets.feeds.socrata import SocrataFeed
+                from crime_assets.sources.feeds.socrata import SocrataFeed
 
                 return SocrataFeed(self.city, app_token=self.settings.app_token or None)
             case _:
-                from crime_assets.feeds.sample import SampleFeed, planted
+                from crime_assets.sources.feeds.sample import SampleFeed, planted
 
                 state = self.state or self.wanted_state(self.first_change_day)
                 origin = date.fromisoformat(state.first_change_day)
@@ -127,7 +127,7 @@ class Profile:
         wanted = self.settings.boundaries or ("portal" if self.settings.feed == "socrata" else "")
         if not wanted or not self.city.boundaries:
             return None
-        from crime_assets.feeds.boundaries import DirectoryBoundaries, PortalBoundaries
+        from crime_assets.sources.feeds.boundaries import DirectoryBoundaries, PortalBoundaries
 
         if wanted == "portal":
             return PortalBoundaries(self.city, app_token=self.settings.app_token or None)

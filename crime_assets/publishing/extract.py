@@ -19,15 +19,15 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crime_assets.cities import City
 from crime_assets.core import keys
 from crime_assets.core.insights import Insight, load_insights
 from crime_assets.core.sql import SQL_DIRECTORY
 from crime_assets.engines import Engine
-from crime_assets.lakehouse.duck import connection, identifier, literal
-from crime_assets.lakehouse.insights import files_of_days, present_snapshots, rows_of_day
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.iceberg.duck import connection, identifier, literal
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.writing.insights import files_of_days, present_snapshots, rows_of_day
 from crime_assets.publishing.cells import cells_of
+from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore
 
 KEPT_DAYS = 35
@@ -42,8 +42,8 @@ FORMAT = 1
 class About:
     """What an extract is of; `newest_crime` is the newest day with a crime in the last two years, if any.
 
-    `snapshots_seen` are the snapshots that it was made of, as marks of `lakehouse.insights`; `insights_seen` tells the
-    rows of the day's insights from others.
+    `snapshots_seen` are the snapshots that it was made of, as marks of `lakehouse.writing.insights`; `insights_seen`
+    tells the rows of the day's insights from others.
     """
 
     format: int

@@ -15,10 +15,10 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from crime_assets import cities
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.publishing.extract import ABOUT, FORMAT, About
+from crime_assets.sources import cities
 from crime_assets.streams import LandingStore
 
 _OPEN = 4

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from crime_assets.cities import City
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight
-from crime_assets.lakehouse.insights import first_changed
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.writing.insights import first_changed
 from crime_assets.publishing.extract import KEPT_DAYS, days, rows_seen
 from crime_assets.publishing.reading import Extract, Extracts
+from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from typing import Any, NoReturn
 
-from crime_assets.aws.errors import AwsThrottled, explained
+from crime_assets.cloud.aws.errors import AwsThrottled, explained
 from crime_assets.core.errors import FeedError
 
 MOST_RECORDS = 500

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-from crime_assets.cities import City
 from crime_assets.core import keys
 from crime_assets.core.batches import BATCH_SIZE, Manifest, dump_manifest, entry
 from crime_assets.core.digests import record_digest
 from crime_assets.core.envelopes import seal
+from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore, Stream
 from crime_assets.streams.deliveries import delivered_batches
 from crime_assets.streams.writing import write_all

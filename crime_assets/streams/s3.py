@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from crime_assets.aws.errors import AwsError, explained
+from crime_assets.cloud.aws.errors import AwsError, explained
 from crime_assets.core.errors import LandingError
 from crime_assets.streams import StoredObject
 

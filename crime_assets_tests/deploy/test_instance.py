@@ -18,7 +18,7 @@ from dagster._core.workspace.load import location_origins_from_yaml_paths
 from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
 
 from crime_assets.profiles import Settings
-from crime_assets_tests.aws.servers import Seaweed
+from crime_assets_tests.cloud.aws.servers import Seaweed
 
 PROJECT = Path(__file__).parents[2]
 DEPLOY = PROJECT / "deploy"

@@ -13,8 +13,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from crime_assets.aws.clients import Clients
-from crime_assets.notices import Notices
+from crime_assets.cloud.aws.clients import Clients
+from crime_assets.cloud.notices import Notices
 from crime_assets.profiles import Settings
 from crime_assets.streams.firehose import delivery_stream_settings
 from crime_assets_tests.deploy.command_line import Aws, run

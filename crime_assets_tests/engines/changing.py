@@ -12,12 +12,12 @@ from pathlib import Path
 
 from crime_assets.core.insights import load_insights
 from crime_assets.engines.duckdb import DuckDBEngine
-from crime_assets.lakehouse.insights import replace_days
-from crime_assets.lakehouse.lake import CityState, Lake
-from crime_assets.lakehouse.removal import Gone, Removal, remove
+from crime_assets.lakehouse.place.lake import CityState, Lake
+from crime_assets.lakehouse.reconciliation.removal import Gone, Removal, remove
+from crime_assets.lakehouse.writing.insights import replace_days
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import merge, rows
-from crime_assets_tests.lakehouse.test_merge import version
+from crime_assets_tests.lakehouse.writing.test_merge import version
 
 FIRST, LAST = date(2024, 1, 10), date(2024, 1, 15)
 DAYS = tuple(FIRST + timedelta(days=n) for n in (-1, 0, 2, 3, 4, 5, 9))

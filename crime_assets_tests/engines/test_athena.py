@@ -11,18 +11,18 @@ from unittest.mock import Mock
 import pytest
 from botocore import endpoint
 
-from crime_assets.aws.clients import Clients
-from crime_assets.aws.errors import AwsError, AwsThrottled
+from crime_assets.cloud.aws.clients import Clients
+from crime_assets.cloud.aws.errors import AwsError, AwsThrottled
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.core.insights import load_insights
+from crime_assets.defs.work import steps
 from crime_assets.engines.athena import AthenaEngine
 from crime_assets.engines.athena_service import LEAST_BYTES, dollars
-from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.tables import StalePlan
-from crime_assets.work import steps
-from crime_assets_tests.aws.athena_server import AthenaServer, Plan, on_duckdb
-from crime_assets_tests.aws.servers import Seaweed
+from crime_assets.lakehouse.iceberg.tables import StalePlan
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets_tests.build import CHICAGO
+from crime_assets_tests.cloud.aws.athena_server import AthenaServer, Plan, on_duckdb
+from crime_assets_tests.cloud.aws.servers import Seaweed
 from crime_assets_tests.engines.changing import edited_lake
 
 COUNT = "SELECT count(*) FROM crimes"

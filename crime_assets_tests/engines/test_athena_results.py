@@ -11,7 +11,7 @@ import pytest
 
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.engines.athena_results import read_answer
-from crime_assets_tests.aws.athena_server import Ran, as_csv, column_info
+from crime_assets_tests.cloud.aws.athena_server import Ran, as_csv, column_info
 
 
 def read(kind: str, *texts: str | None) -> pa.ChunkedArray:

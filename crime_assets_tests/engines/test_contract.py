@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from pyiceberg.table import snapshots as iceberg_snapshots
 
-from crime_assets.aws.clients import Clients
+from crime_assets.cloud.aws.clients import Clients
 from crime_assets.core.envelopes import Envelope
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.core.insights import Insight, load_insights
@@ -23,15 +23,15 @@ from crime_assets.core.sql import SQL_DIRECTORY
 from crime_assets.engines import Engine
 from crime_assets.engines.athena import AthenaEngine
 from crime_assets.engines.duckdb import DuckDBEngine
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.history import load_history
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.schema import CRIMES, QUARANTINE
-from crime_assets_tests.aws.athena_server import AthenaServer, on_duckdb
+from crime_assets.lakehouse.writing.history import load_history
 from crime_assets_tests.build import CHICAGO, record
+from crime_assets_tests.cloud.aws.athena_server import AthenaServer, on_duckdb
 from crime_assets_tests.engines.changing import DAYS, MEASURES, edited_lake, fill
 from crime_assets_tests.lakehouse.lakes import ListFeed, merge, snapshots
-from crime_assets_tests.lakehouse.test_merge import deliveries, model, random_versions, version
+from crime_assets_tests.lakehouse.writing.test_merge import deliveries, model, random_versions, version
 
 OpenEngine = Callable[[Lake], Engine]
 

@@ -12,8 +12,8 @@ from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.core.insights import load_insights
 from crime_assets.core.keys import deliveries_prefix
 from crime_assets.engines.duckdb import DuckDBEngine
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.writers import EmbeddedWriter
 from crime_assets.streams.directory import DirectoryStore
 from crime_assets.streams.inventory import take_inventories

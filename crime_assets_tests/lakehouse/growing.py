@@ -14,14 +14,15 @@ import pyarrow.parquet as pq
 
 from crime_assets.core.insights import Insight, load_insights
 from crime_assets.engines.duckdb import DuckDBEngine
-from crime_assets.lakehouse import compaction, tables
-from crime_assets.lakehouse.compaction import compact
-from crime_assets.lakehouse.expiry import expire
-from crime_assets.lakehouse.insights import replace_days, stale_days
-from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.orphans import remove_orphans
-from crime_assets.lakehouse.upkeep import table_sizes
-from crime_assets.lakehouse.warehouse import local_path
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.place.warehouse import local_path
+from crime_assets.lakehouse.upkeep import compaction
+from crime_assets.lakehouse.upkeep.compaction import compact
+from crime_assets.lakehouse.upkeep.expiry import expire
+from crime_assets.lakehouse.upkeep.orphans import remove_orphans
+from crime_assets.lakehouse.upkeep.sizes import table_sizes
+from crime_assets.lakehouse.writing.insights import replace_days, stale_days
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import merge, rows
 

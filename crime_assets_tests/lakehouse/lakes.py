@@ -13,13 +13,13 @@ import pyarrow as pa
 
 from crime_assets.core.digests import canonical_json
 from crime_assets.core.envelopes import Envelope
-from crime_assets.feeds import DAMAGE, RAW, History, Record
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.duck import connection
-from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.merge import MergeResult, merge_deliveries
-from crime_assets.lakehouse.reading import rows_of
-from crime_assets.lakehouse.warehouse import local_path
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.duck import connection
+from crime_assets.lakehouse.iceberg.reading import rows_of
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.place.warehouse import local_path
+from crime_assets.lakehouse.writing.merge import MergeResult, merge_deliveries
+from crime_assets.sources.feeds import DAMAGE, RAW, History, Record
 from crime_assets.streams.deliveries import DamagedLine
 from crime_assets_tests.build import CHICAGO
 

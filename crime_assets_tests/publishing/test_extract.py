@@ -14,13 +14,13 @@ import pytest
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import load_insights
+from crime_assets.defs.work.steps import compute
 from crime_assets.profiles import Profile
 from crime_assets.publishing import extract
 from crime_assets.publishing.cells import outlines, ring
 from crime_assets.publishing.extract import FORMAT, days, write_extract
 from crime_assets.publishing.reading import Extract, Extracts, lately
 from crime_assets.publishing.shapes import shapes_of
-from crime_assets.work.steps import compute
 from crime_assets_tests.build import CHICAGO, envelope, export_profile, kept, record
 from crime_assets_tests.lakehouse.lakes import merge
 

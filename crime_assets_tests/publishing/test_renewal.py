@@ -10,11 +10,11 @@ import pytest
 
 from crime_assets.core import keys
 from crime_assets.core.insights import load_insights
+from crime_assets.defs.work.steps import compute
 from crime_assets.profiles import Profile
 from crime_assets.publishing import extract, renewal
 from crime_assets.publishing.extract import write_extract
 from crime_assets.publishing.renewal import days_to_extract
-from crime_assets.work.steps import compute
 from crime_assets_tests.build import envelope, export_profile, record
 from crime_assets_tests.lakehouse.lakes import merge
 

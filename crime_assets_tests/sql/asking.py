@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import sqlglot
 
+from crime_assets.analysis.statistics import finished
 from crime_assets.core.insights import load_insights
 from crime_assets.core.sql import render
 from crime_assets.lakehouse.schema import CRIMES, arrow_schema
-from crime_assets.statistics import finished
 from crime_assets_tests.sql.plain import Question
 
 INSIGHTS = {insight.name: insight for insight in load_insights()}

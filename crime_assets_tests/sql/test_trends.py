@@ -11,7 +11,7 @@ import pytest
 
 from crime_assets.core import insights
 from crime_assets.core.insights import load_insights
-from crime_assets.feeds.sample import offenses
+from crime_assets.sources.feeds.sample import offenses
 from crime_assets_tests.sql.asking import INSIGHTS, ask, crime, table
 
 AS_OF = date(2024, 3, 31)

@@ -14,19 +14,19 @@ from urllib.parse import urlsplit
 import pytest
 import sqlglot
 
-from crime_assets.aws.clients import Clients
+from crime_assets.cloud.aws.clients import Clients
 from crime_assets.core.insights import Insight, load_insights
 from crime_assets.core.sql import DIALECT, render, statement
 from crime_assets.engines.athena import AthenaEngine
 from crime_assets.engines.athena_rows import Rows
 from crime_assets.engines.athena_statements import written
 from crime_assets.engines.duckdb import DuckDBEngine
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.lake import Lake, Remote
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.place.lake import Lake, Remote
 from crime_assets.streams.directory import DirectoryStore
-from crime_assets_tests.aws.athena_server import AthenaServer, on_trino
-from crime_assets_tests.aws.servers import ACCESS_KEY, REGION, SECRET_KEY, Seaweed
 from crime_assets_tests.build import CHICAGO
+from crime_assets_tests.cloud.aws.athena_server import AthenaServer, on_trino
+from crime_assets_tests.cloud.aws.servers import ACCESS_KEY, REGION, SECRET_KEY, Seaweed
 from crime_assets_tests.engines.changing import DAYS, LAST, MEASURES, fill
 
 TRINO_URL = os.environ.get("TRINO_URL", "")

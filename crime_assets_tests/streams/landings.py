@@ -11,7 +11,7 @@ from typing import Any
 from crime_assets.streams import LandingStore
 from crime_assets.streams.directory import DirectoryStore
 from crime_assets.streams.s3 import S3Store
-from crime_assets_tests.aws.servers import Seaweed
+from crime_assets_tests.cloud.aws.servers import Seaweed
 
 
 @dataclass(frozen=True)

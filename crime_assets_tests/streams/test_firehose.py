@@ -15,7 +15,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from crime_assets.aws.errors import AwsError, AwsThrottled
+from crime_assets.cloud.aws.errors import AwsError, AwsThrottled
 from crime_assets.core import keys
 from crime_assets.core.envelopes import Envelope, seal
 from crime_assets.core.errors import FeedError
@@ -23,9 +23,9 @@ from crime_assets.streams import firehose as under_test
 from crime_assets.streams.deliveries import read_delivery
 from crime_assets.streams.firehose import FirehoseStream, delivery_stream_settings
 from crime_assets.streams.s3 import S3Store
-from crime_assets_tests.aws.firehose_server import MOST_PARTITIONS, ROLE, DeliveryStream, Refusal
-from crime_assets_tests.aws.servers import Seaweed
 from crime_assets_tests.build import record
+from crime_assets_tests.cloud.aws.firehose_server import MOST_PARTITIONS, ROLE, DeliveryStream, Refusal
+from crime_assets_tests.cloud.aws.servers import Seaweed
 
 DAY, OTHER = date(2024, 1, 20), date(2024, 1, 19)
 AT = datetime(2024, 1, 21, 8, tzinfo=UTC)

@@ -15,12 +15,12 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from crime_assets.aws.clients import Clients
-from crime_assets.aws.errors import AwsError
+from crime_assets.cloud.aws.clients import Clients
+from crime_assets.cloud.aws.errors import AwsError
 from crime_assets.core import keys
 from crime_assets.streams.s3 import S3Store
-from crime_assets_tests.aws.filling import fill
-from crime_assets_tests.aws.servers import Seaweed
+from crime_assets_tests.cloud.aws.filling import fill
+from crime_assets_tests.cloud.aws.servers import Seaweed
 
 DAY = date(2018, 11, 1)
 

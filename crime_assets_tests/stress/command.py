@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from functools import partial
 
-from crime_assets import cli
+from crime_assets.cli.main import main as cli
 from crime_assets.profiles import Profile
 
 

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from crime_assets.checks.verdicts import delivery_complete
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.duck import connection
-from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.warehouse import local_path
+from crime_assets.defs.checks.verdicts import delivery_complete
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.duck import connection
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.place.warehouse import local_path
 from crime_assets.streams.deliveries import delivered_batches
 from crime_assets.streams.directory import DirectoryStore
 from crime_assets.streams.inventory import take_inventory

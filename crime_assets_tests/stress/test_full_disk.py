@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from crime_assets.core.errors import DiskFull
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.history import load_history
-from crime_assets.lakehouse.lake import Lake, is_disk_full
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.place.lake import Lake, is_disk_full
+from crime_assets.lakehouse.writing.history import load_history
 from crime_assets_tests.build import CHICAGO, record
 from crime_assets_tests.lakehouse.lakes import ListFeed, merge, quarantined, rows
-from crime_assets_tests.lakehouse.test_merge import version
+from crime_assets_tests.lakehouse.writing.test_merge import version
 from crime_assets_tests.stress.runs import Scenario, contents, differing
 
 STEP = 32 << 10

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.upkeep import TableSize, table_sizes
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.upkeep.sizes import TableSize, table_sizes
 from crime_assets_tests.lakehouse.growing import SUMMARY, TYPES, Growing, assert_bounded, on_disk, referred
 
 DAYS = 365

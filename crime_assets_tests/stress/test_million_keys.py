@@ -10,13 +10,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from crime_assets.aws.clients import Clients
+from crime_assets.cloud.aws.clients import Clients
 from crime_assets.core import keys
 from crime_assets.streams.s3 import S3Store
-from crime_assets_tests.automation.test_sensor import House
-from crime_assets_tests.automation.test_sensor_s3 import PREFIX, keys_of, profile_on
-from crime_assets_tests.aws.filling import fill, pour, seem_merged
-from crime_assets_tests.aws.servers import start_seaweed
+from crime_assets_tests.cloud.aws.filling import fill, pour, seem_merged
+from crime_assets_tests.cloud.aws.servers import start_seaweed
+from crime_assets_tests.defs.automation.test_sensor import House
+from crime_assets_tests.defs.automation.test_sensor_s3 import PREFIX, keys_of, profile_on
 
 KEYS, LARGE, OF_A_DAY = 1_000_000, 10_000, 1_320
 FIRST = date(2024, 1, 25)

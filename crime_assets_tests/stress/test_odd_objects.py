@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from crime_assets.automation.jobs import BACKFILL
 from crime_assets.core import keys
 from crime_assets.core.envelopes import seal
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.defs.automation.jobs import BACKFILL
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.streams.directory import DirectoryStore
 from crime_assets.streams.inventory import read_inventory
 from crime_assets_tests.build import export_profile, record, write_export
@@ -157,8 +157,8 @@ import re, resource, sys
 from datetime import date
 from pathlib import Path
 from crime_assets import cities
-from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.merge import merge_deliveries
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.writing.merge import merge_deliveries
 from crime_assets.streams.directory import DirectoryStore
 from crime_assets.streams.inventory import contents_of, take_inventory
 lake, city, day = Lake(Path(sys.argv[1])), cities.get("chicago"), date.fromisoformat(sys.argv[2])

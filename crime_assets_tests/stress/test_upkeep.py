@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crime_assets.lakehouse.lake import Lake
-from crime_assets_tests.lakehouse.test_orphans import live_and_be_killed
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets_tests.lakehouse.upkeep.test_orphans import live_and_be_killed
 
 
 @pytest.mark.stress

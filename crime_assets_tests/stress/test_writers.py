@@ -20,13 +20,13 @@ from pyiceberg.exceptions import CommitFailedException
 
 from crime_assets.core.envelopes import Envelope
 from crime_assets.engines.duckdb import DuckDBEngine
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.tables import Change
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.schema import CRIMES, iceberg_schema
-from crime_assets.lakehouse.tables import Change
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import merge, orphans, properties, rows, versions
-from crime_assets_tests.lakehouse.test_merge import model
+from crime_assets_tests.lakehouse.writing.test_merge import model
 
 WRITERS = 4
 DELIVERIES, OF_FOUR_WRITERS = 6, 60

@@ -19,8 +19,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.tables import PROPERTY_PREFIX, TABLE_MARKS, StalePlan
+from crime_assets.lakehouse.iceberg.tables import PROPERTY_PREFIX, TABLE_MARKS, StalePlan
+from crime_assets.lakehouse.place.lake import Lake
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

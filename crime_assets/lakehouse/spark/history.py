@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from crime_assets.cities import City
 from crime_assets.core.errors import LakeBusy, LakeError
-from crime_assets.feeds import Feed, History
-from crime_assets.lakehouse import typing as duck_typing
-from crime_assets.lakehouse.duck import connection
-from crime_assets.lakehouse.evolution import evolve, names_of, new_columns
-from crime_assets.lakehouse.history import HistoryResult, history_before
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.iceberg.duck import connection
+from crime_assets.lakehouse.iceberg.evolution import evolve, names_of, new_columns
+from crime_assets.lakehouse.iceberg.tables import HISTORY_MARK, UNDATED_MARK, StalePlan
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.records import typing as duck_typing
+from crime_assets.lakehouse.records.typing import RAW_RECORDS
 from crime_assets.lakehouse.spark import typing
 from crime_assets.lakehouse.spark.attached import AttachedLake
 from crime_assets.lakehouse.spark.staging import fill, staged
 from crime_assets.lakehouse.spark.steps import append, as_crimes, asked, one, quarantine
-from crime_assets.lakehouse.tables import HISTORY_MARK, UNDATED_MARK, StalePlan
-from crime_assets.lakehouse.typing import RAW_RECORDS
+from crime_assets.lakehouse.writing.history import HistoryResult, history_before
+from crime_assets.sources.cities import City
+from crime_assets.sources.feeds import Feed, History
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

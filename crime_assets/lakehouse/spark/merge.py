@@ -1,4 +1,4 @@
-"""Merging delivered records into `crimes` with Spark's MERGE INTO. What wins is told in lakehouse/merge.
+"""Merging delivered records into `crimes` with Spark's MERGE INTO. What wins is told in lakehouse/writing/merge.
 
 Files that gain or lose a row are written anew, the others stay; new rows of a month may come in a file of their own
 until the nightly upkeep.
@@ -10,18 +10,18 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from crime_assets.cities import City
 from crime_assets.core.errors import LakeBusy
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.delivered import groups, text_with
-from crime_assets.lakehouse.evolution import column_names, evolve
-from crime_assets.lakehouse.merge import PLANS, Kept, MergeResult
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.evolution import column_names, evolve
+from crime_assets.lakehouse.iceberg.tables import StalePlan
+from crime_assets.lakehouse.records.typing import RAW_RECORDS
 from crime_assets.lakehouse.spark import typing
 from crime_assets.lakehouse.spark.attached import AttachedLake, place
 from crime_assets.lakehouse.spark.staging import fill, staged
 from crime_assets.lakehouse.spark.steps import as_crimes, asked, keep_superseded, one, quarantine
-from crime_assets.lakehouse.tables import StalePlan
-from crime_assets.lakehouse.typing import RAW_RECORDS
+from crime_assets.lakehouse.writing.delivered import groups, text_with
+from crime_assets.lakehouse.writing.merge import PLANS, Kept, MergeResult
+from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import Inventory, PlainObject, contents_of
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from crime_assets.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from crime_assets.lakehouse.lake import Lake
+    from crime_assets.lakehouse.place.lake import Lake
 
 _JAVA = "17"
 _ICEBERG = "iceberg-spark-runtime-3.5_2.12-1.10.2.jar"

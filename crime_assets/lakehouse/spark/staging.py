@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from crime_assets.cities import City
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.schema import iceberg_schema_of
+from crime_assets.sources.cities import City
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from crime_assets.cities import City
 from crime_assets.core.sql import render, statement
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.evolution import column_names
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.evolution import column_names
 from crime_assets.lakehouse.schema import CRIMES
 from crime_assets.lakehouse.spark.attached import AttachedLake, place
 from crime_assets.lakehouse.spark.typing import crimes_column
+from crime_assets.sources.cities import City
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -51,7 +51,7 @@ def quarantine(spark: AttachedLake, city: City) -> int:
 
 def keep_superseded(spark: AttachedLake, city: City, crimes: Table) -> int:
     """Put the rows of the view `losers` into `crimes_superseded`, those that are new there; how many that are."""
-    from crime_assets.lakehouse.evolution import evolve
+    from crime_assets.lakehouse.iceberg.evolution import evolve
 
     columns = column_names(crimes)
     table = evolve(spark.lake, city, "crimes_superseded", columns, like=crimes)

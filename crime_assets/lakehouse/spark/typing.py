@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import sqlglot
 from sqlglot import exp
 
-from crime_assets.cities import City
 from crime_assets.core.spark_sql import BLANKS
 from crime_assets.core.sql import render, statement
-from crime_assets.lakehouse.typing import facts, typed_query
+from crime_assets.lakehouse.records.typing import facts, typed_query
+from crime_assets.sources.cities import City
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
-from crime_assets.cities import City
-from crime_assets.feeds import Feed
-from crime_assets.lakehouse.history import HistoryResult
-from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.merge import MergeResult
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.spark import history, merge
 from crime_assets.lakehouse.spark.attached import AttachedLake
+from crime_assets.lakehouse.writing.history import HistoryResult
+from crime_assets.lakehouse.writing.merge import MergeResult
+from crime_assets.sources.cities import City
+from crime_assets.sources.feeds import Feed
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import Inventory
 

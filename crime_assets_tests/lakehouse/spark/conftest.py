@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.spark.session import missing, spark_settings
 
 if TYPE_CHECKING:

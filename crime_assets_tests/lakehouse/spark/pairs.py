@@ -12,17 +12,17 @@ import pyarrow as pa
 
 from crime_assets.core import keys
 from crime_assets.core.envelopes import seal
-from crime_assets.feeds import Feed
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.duck import connection
-from crime_assets.lakehouse.evolution import column_names
-from crime_assets.lakehouse.history import HistoryResult
-from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.merge import MergeResult
-from crime_assets.lakehouse.reading import rows_of
-from crime_assets.lakehouse.removal import Gone, Removal, remove
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.duck import connection
+from crime_assets.lakehouse.iceberg.evolution import column_names
+from crime_assets.lakehouse.iceberg.reading import rows_of
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.reconciliation.removal import Gone, Removal, remove
 from crime_assets.lakehouse.spark.writer import SparkWriter
 from crime_assets.lakehouse.writers import EmbeddedWriter, Writer
+from crime_assets.lakehouse.writing.history import HistoryResult
+from crime_assets.lakehouse.writing.merge import MergeResult
+from crime_assets.sources.feeds import Feed
 from crime_assets.streams.directory import DirectoryStore
 from crime_assets.streams.inventory import Inventory, take_inventories
 from crime_assets_tests.build import CHICAGO

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.tables import StalePlan
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.spark.catalog import CatalogServer
-from crime_assets.lakehouse.tables import StalePlan
 from crime_assets_tests.build import envelope, record
 from crime_assets_tests.lakehouse.lakes import merge, properties, snapshots
 

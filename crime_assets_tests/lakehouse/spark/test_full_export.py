@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.spark.session import missing, spark_settings
 from crime_assets_tests.lakehouse.spark.pairs import contents
 from crime_assets_tests.lakehouse.spark.test_spark import differing_insights, of_export

@@ -16,10 +16,10 @@ import pytest
 
 from crime_assets.lakehouse.spark.session import missing
 from crime_assets.profiles import Settings, open_profile
-from crime_assets_tests.aws.firehose_server import DeliveryStream
-from crime_assets_tests.aws.profiles import aws_variables
-from crime_assets_tests.aws.servers import Seaweed
 from crime_assets_tests.build import record, write_export
+from crime_assets_tests.cloud.aws.firehose_server import DeliveryStream
+from crime_assets_tests.cloud.aws.profiles import aws_variables
+from crime_assets_tests.cloud.aws.servers import Seaweed
 from crime_assets_tests.graph import Graph
 
 PROGRAM = Path(sys.executable).with_name("crime-assets")

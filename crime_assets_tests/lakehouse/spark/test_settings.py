@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crime_assets.core.errors import UsageError
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.spark import session
 from crime_assets.lakehouse.spark.session import catalog_settings, file_settings, missing, spark_settings
 

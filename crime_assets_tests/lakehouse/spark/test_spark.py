@@ -13,32 +13,32 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from crime_assets.cities import City
 from crime_assets.core.errors import CrimeAssetsError, DiskFull, LakeBusy, LakeError, UsageError
 from crime_assets.core.insights import Insight, load_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.engines.spark import SparkEngine, collected
-from crime_assets.feeds import DAMAGE, RAW
-from crime_assets.feeds.export import ExportFeed
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse import typing as duck_typing
-from crime_assets.lakehouse.delivered import groups
-from crime_assets.lakehouse.duck import connection
-from crime_assets.lakehouse.lake import Lake
-from crime_assets.lakehouse.removal import Gone
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.duck import connection
+from crime_assets.lakehouse.iceberg.tables import StalePlan
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.reconciliation.removal import Gone
+from crime_assets.lakehouse.records import typing as duck_typing
+from crime_assets.lakehouse.records.typing import RAW_RECORDS
 from crime_assets.lakehouse.spark import merge, typing
 from crime_assets.lakehouse.spark.attached import AttachedLake
 from crime_assets.lakehouse.spark.staging import fill, namespace, staged
 from crime_assets.lakehouse.spark.writer import SparkWriter
-from crime_assets.lakehouse.tables import StalePlan
-from crime_assets.lakehouse.typing import RAW_RECORDS
 from crime_assets.lakehouse.writers import EmbeddedWriter
+from crime_assets.lakehouse.writing.delivered import groups
+from crime_assets.sources.cities import City
+from crime_assets.sources.feeds import DAMAGE, RAW
+from crime_assets.sources.feeds.export import ExportFeed
 from crime_assets.streams.deliveries import DamagedLine
 from crime_assets.streams.directory import DirectoryStore
 from crime_assets_tests.build import CHICAGO, envelope, record, some_crime, write_export
 from crime_assets_tests.lakehouse.lakes import ListFeed, files, rows, snapshots, versions
+from crime_assets_tests.lakehouse.records.test_typing import HOSTILE, NO_IDS, NO_NUMBERS, NO_TIMES, SODA
 from crime_assets_tests.lakehouse.spark.pairs import One, Pair, difference, line
-from crime_assets_tests.lakehouse.test_typing import HOSTILE, NO_IDS, NO_NUMBERS, NO_TIMES, SODA
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from pyiceberg.exceptions import NoSuchTableError, ServerError
 
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.lake import Lake
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.records.typing import RAW_RECORDS
 from crime_assets.lakehouse.spark import staging
 from crime_assets.lakehouse.spark.staging import namespace, staged
-from crime_assets.lakehouse.typing import RAW_RECORDS
 from crime_assets_tests.build import CHICAGO
 
 

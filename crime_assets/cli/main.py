@@ -1,0 +1,146 @@
+"""The command `crime-assets`: run, query, status, dashboard, dev. Parses, calls, prints; an error is one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import NoReturn
+
+from crime_assets.core.errors import CrimeAssetsError, UsageError, chain
+from crime_assets.lakehouse.place.lake import is_disk_full
+from crime_assets.profiles import Profile, Settings, open_profile
+
+_MOST_PORT = 65_535
+
+
+def program() -> NoReturn:
+    """The console script: `main` without the waits at both ends, together a fifth of a day's run.
+
+    What imports make is not searched for garbage every few hundred objects, and not taken apart before the end.
+    """
+    gc.set_threshold(100_000)
+    os._exit(main())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code: 0 done, 1 a check failed or data is missing, 2 wrong usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.command(open_profile(Settings.from_environment()), options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        print("Stopped. Nothing was half-written: run again to go on.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if options.debug:
+            raise
+        sentence, code = _explain(error)
+        print(f"crime-assets: {sentence}", file=sys.stderr)
+        return code
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    """One sentence for a person, and the exit code."""
+    for cause in chain(error):
+        if isinstance(cause, CrimeAssetsError):
+            return str(cause), cause.exit_code
+    if is_disk_full(error):
+        return "The disk is full: free some space and run again; nothing was half-written.", 1
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename} cannot be used ({error.strerror}): mend that, or set another CRIME_HOME.", 1
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]} (run again with --debug for the traceback).", 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="crime-assets", description="City crime records as a trustworthy lakehouse.")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", parents=[common], help="load the history once, then run change days")
+    run.add_argument("--from", dest="first", metavar="DAY", type=_day, help="first change day, as YYYY-MM-DD")
+    run.add_argument("--to", dest="last", metavar="DAY", type=_day, help="last change day, as YYYY-MM-DD")
+    run.add_argument(
+        "--no-insights", dest="insights", action="store_false", help="end with crimes, to fill in many days"
+    )
+    run.set_defaults(command=_run)
+
+    query = commands.add_parser("query", parents=[common], help="ask the tables of the lake")
+    query.add_argument("sql", metavar="SQL")
+    query.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    query.add_argument(
+        "--as-of", metavar="SNAPSHOT_OR_TIME", help="crimes as they were at a snapshot, a time (UTC) or on a change day"
+    )
+    query.set_defaults(command=_query)
+
+    status = commands.add_parser("status", parents=[common], help="what the lake holds")
+    status.set_defaults(command=_status)
+
+    dashboard = commands.add_parser("dashboard", parents=[common], help="the figures on pages, on this machine alone")
+    dashboard.add_argument("--port", type=_port, default=8500)
+    dashboard.set_defaults(command=_dashboard)
+
+    dev = commands.add_parser("dev", parents=[common], help="Dagster's UI and daemon on this lake")
+    dev.add_argument("--port", type=_port, default=3000)
+    dev.set_defaults(command=_dev)
+    return parser
+
+
+def _day(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day: write it as YYYY-MM-DD") from None
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _MOST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to {_MOST_PORT}")
+    return int(text)
+
+
+def _run(profile: Profile, options: argparse.Namespace) -> int:
+    # Dagster takes half a second to import; the other commands do not need it.
+    from crime_assets.cli.runner import run
+
+    return run(profile, options.first, options.last, insights=options.insights)
+
+
+def _query(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.cli.output import write_answer
+    from crime_assets.cli.status import begun
+
+    if not options.sql.strip():
+        raise UsageError("The query is empty: write SQL, such as SELECT count(*) FROM crimes.")
+    begun(profile)
+    write_answer(profile.engine.query(options.sql, options.as_of), options.format, sys.stdout)
+    return 0
+
+
+def _status(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.cli.output import write_answer
+    from crime_assets.cli.status import lake_status
+
+    write_answer(lake_status(profile), "table", sys.stdout)
+    return 0
+
+
+def _dashboard(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.publishing.dashboard.serving import serve
+
+    return serve(profile, options.port)
+
+
+def _dev(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.cli.runner import dev
+
+    return dev(profile, options.port)

@@ -1,0 +1,176 @@
+"""Running the graph as a command: which days, with progress, ending in a short table of what came of it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from urllib.parse import unquote
+from uuid import uuid4
+
+import dagster as dg
+
+from crime_assets.cli.output import write_answer
+from crime_assets.cli.status import lake_status, unmerged_days
+from crime_assets.core.errors import CrimeAssetsError, UsageError
+from crime_assets.definitions import build_defs
+from crime_assets.defs.automation.jobs import BACKFILL, LOAD_HISTORY, RUN
+from crime_assets.defs.automation.notices import announce_run
+from crime_assets.defs.progress import say
+from crime_assets.lakehouse.writing.history import history_before
+from crime_assets.profiles import FIRST_RUN_DAYS, Profile
+
+_EARLIEST = date(1970, 1, 1)
+_PROJECT = Path(__file__).parents[2]
+_CONFIGURATION = _PROJECT / "dagster.yaml"
+
+
+def run(profile: Profile, first: date | None, last: date | None, *, insights: bool = True) -> int:
+    """Load the history unless it is there, then run the change days from `first` to `last`; the exit code.
+
+    Without `insights` the graph is run as far as `crimes`.
+    """
+    # Dagster decodes the path of its SQLite files.
+    if unquote(home := str(profile.settings.home)) != home:
+        raise UsageError(f"Dagster cannot keep its files in {home}: set CRIME_HOME to a path without %.")
+    with closing(profile.engine), profile.lake.writing(wait_seconds=0):
+        loaded = history_before(profile.lake, profile.city) is not None
+        first, last = choose_days(profile, first, last, loaded=loaded)
+        profile.begin(first, anew=not loaded)
+        prepare_home(profile)
+        definitions = build_defs(profile)
+        with dg.DagsterInstance.get() as instance:
+            if not loaded:
+                say(f"Loading the history of {profile.city.title} before {first} ({profile.feed.name} feed)")
+                _execute(profile, definitions, LOAD_HISTORY, instance, {})
+            say(f"Running change days {first} to {last} ({profile.feed.name} feed)")
+            days = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
+            evaluations = _execute(profile, definitions, RUN if insights else BACKFILL, instance, days)
+    return _report(profile, last, evaluations)
+
+
+def dev(profile: Profile, port: int) -> int:
+    """Become `dagster dev` on this lake: UI and daemon, on loopback."""
+    prepare_home(profile)
+    program = Path(sys.executable).with_name("dagster")
+    workspace = _PROJECT / "workspace.yaml"
+    command = [str(program), "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(program, command)  # noqa: S606 - a program of this environment, and no shell is what we want
+
+
+def choose_days(profile: Profile, first: date | None, last: date | None, *, loaded: bool) -> tuple[date, date]:
+    """The change days to run: those asked for, else the last seven, and all from the first that was never merged.
+
+    `loaded` says whether the lake holds its history; only then, or on AWS, is the day settled that it begins with.
+    """
+    newest = profile.feed.latest_day()
+    for day, option in ((first, "--from"), (last, "--to")):
+        if day is not None and day > newest:
+            raise CrimeAssetsError(
+                f"The source has change days up to {newest} only, {day} is not there yet: run with {option} {newest}."
+            )
+    last = last or newest
+    begins = profile.first_change_day if loaded or profile.settings.aws else None
+    if first is None:
+        first = last - timedelta(days=FIRST_RUN_DAYS - 1)
+        if begins is not None:
+            first = min([max(begins, first), *unmerged_days(profile, begins, last)[:1]])
+    if begins is not None and first < begins:
+        raise UsageError(
+            f"The lake begins with change day {begins}, what came before is in its history: run with --from {begins} "
+            "or later, or set another CRIME_HOME to begin earlier."
+        )
+    if first < _EARLIEST:
+        raise UsageError(f"--from {first} is too early: give a day from {_EARLIEST} on.")
+    if first > last:
+        raise UsageError(f"--from {first} is after --to {last}: swap them, or leave one out.")
+    return first, last
+
+
+def prepare_home(profile: Profile) -> None:
+    """Let Dagster keep its files with the lake, under the project's dagster.yaml, unless DAGSTER_HOME is set."""
+    # Code servers and runs are processes of their own and must find the same lake from any directory.
+    os.environ["CRIME_HOME"] = str(profile.settings.home)
+    if profile.settings.dagster_home is not None:
+        return
+    home = profile.settings.home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    link = home / _CONFIGURATION.name
+    if _CONFIGURATION.exists() and not (link.is_symlink() and link.resolve() == _CONFIGURATION):
+        link.unlink(missing_ok=True)
+        link.symlink_to(_CONFIGURATION)
+    os.environ["DAGSTER_HOME"] = str(home)
+
+
+def _execute(
+    profile: Profile, definitions: dg.Definitions, job: str, instance: dg.DagsterInstance, tags: Mapping[str, str]
+) -> list[dg.AssetCheckEvaluation]:
+    run_id = str(uuid4())
+    is_of_days = bool(tags)
+    try:
+        with _held_open(instance, run_id):
+            result = definitions.resolve_job_def(job).execute_in_process(
+                run_id=run_id,
+                instance=instance,
+                tags=dict(tags),
+                run_config={"loggers": {"progress": {}}},
+                raise_on_error=True,
+            )
+    except Exception:
+        _announce(profile, instance, run_id)
+        raise
+    if is_of_days:
+        _announce(profile, instance, run_id)
+    return list(result.get_asset_check_evaluations())
+
+
+def _announce(profile: Profile, instance: dg.DagsterInstance, run_id: str) -> None:
+    """Tell what came of a run. The daemon's sensors do not see runs of this process."""
+    if profile.notices is not None:
+        announce_run(instance, run_id, profile, profile.notices, say)
+
+
+@contextmanager
+def _held_open(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Keep the SQLite files open to which Dagster writes the events of a run.
+
+    Dagster opens and closes them for each event. Whenever the last user of a file closes it, SQLite moves its log into
+    the file and deletes it, which takes longer than to write the event: a third of the time of a year's events. What
+    is committed is on the disk either way.
+    """
+    from dagster._core.storage.event_log import SqliteEventLogStorage
+
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqliteEventLogStorage):
+        yield
+        return
+    with storage.run_connection(run_id):
+        pass  # The run's file is there from now on.
+    with ExitStack() as held:
+        for shard in ("index", run_id):
+            file = held.enter_context(closing(sqlite3.connect(storage.path_for_shard(shard))))
+            # Only a statement opens the log, and one that is not read to its end would keep it from being emptied.
+            file.execute("PRAGMA schema_version").fetchall()
+        yield
+
+
+def _report(profile: Profile, last: date, evaluations: list[dg.AssetCheckEvaluation]) -> int:
+    failed = [found for found in evaluations if not found.passed]
+    blocking = [found for found in failed if found.severity == dg.AssetCheckSeverity.ERROR]
+    print()
+    write_answer(lake_status(profile), "table", sys.stdout)
+    print(f"\nChecks: {len(evaluations) - len(failed)} of {len(evaluations)} passed.")
+    for found in failed:
+        print(f"  {found.check_name}: {found.description}")
+    sql = "SELECT primary_type, crimes FROM insight_top_crime_types WHERE period = '28d' "
+    print(
+        "\nNext:\n"
+        f"  .venv/bin/crime-assets query \"{sql}AND as_of_day = DATE '{last}' ORDER BY type_rank LIMIT 10\"\n"
+        "  make dev                       # the graph, its runs and checks on http://127.0.0.1:3000\n"
+        "  .venv/bin/crime-assets status  # what the lake holds"
+    )
+    return 1 if blocking else 0

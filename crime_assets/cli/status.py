@@ -1,0 +1,53 @@
+"""What the lake holds, in one small table."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.engines import Answer
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.place.lake import CityState
+from crime_assets.profiles import Profile
+from crime_assets.streams.inventory import merged_days
+from crime_assets.streams.pull import days_between
+
+
+def begun(profile: Profile) -> CityState:
+    """What was settled when the lake began; an error that says what to do where it was not."""
+    state = profile.state
+    if state is None:
+        raise CrimeAssetsError(
+            f"There is no lake of {profile.city.name} in {profile.lake.name}: run `crime-assets run` first."
+        )
+    return state
+
+
+def lake_status(profile: Profile) -> Answer:
+    """Key figures of the lake, one a row; an error where nothing was begun."""
+    state = begun(profile)
+    days = merged_days(profile.landing, profile.city.name)
+    missing = unmerged_days(profile, profile.first_change_day, days[-1]) if days else []
+    rows: list[tuple[str, object]] = [
+        ("lake", profile.lake.name),
+        ("city", profile.city.title),
+        ("feed", state.feed),
+        ("first change day", state.first_change_day),
+        ("change days merged", len(days)),
+        ("last change day merged", str(days[-1]) if days else "none"),
+        ("change days missing before it", len(missing)),
+    ]
+    for name in tables.names(profile.lake, profile.city.name):
+        rows.append((f"rows in {name}", _rows(profile, name)))
+    return Answer(["what", "value"], rows)
+
+
+def _rows(profile: Profile, name: str) -> int:
+    table = tables.load(profile.lake, profile.city.name, name)
+    return sum(file.record_count for file in tables.data_files(table)) if table is not None else 0
+
+
+def unmerged_days(profile: Profile, first: date, last: date) -> list[date]:
+    """Change days from `first` to `last` that the lake has not merged, in order."""
+    merged = set(merged_days(profile.landing, profile.city.name))
+    return [day for day in days_between(first, last) if day not in merged]

@@ -1,0 +1,29 @@
+"""WHAT is made: one module for each arrow of the graph. Steps ask plain parts to work and say what they did."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from crime_assets.core.insights import Insight
+from crime_assets.defs.assets import crime_deliveries, crimes, insights, publishing, raw_crime_batches, upkeep
+from crime_assets.defs.assets.boundaries import boundaries
+from crime_assets.defs.assets.crime_history import crime_history
+from crime_assets.defs.assets.crime_reconciliation import crime_reconciliation
+from crime_assets.sources.cities import City
+
+
+def build(
+    days: dg.DailyPartitionsDefinition, city: City, insight_files: Sequence[Insight]
+) -> list[dg.AssetsDefinition]:
+    """All assets of a city."""
+    return [
+        crime_history,
+        raw_crime_batches.build(days),
+        crime_deliveries.build(days, city),
+        crimes.build(days, city),
+        crime_reconciliation,
+        *(insights.build(insight, days, city) for insight in insight_files),
+        *publishing.build(days, insight_files),
+        boundaries,
+        *upkeep.build(insight_files),
+    ]

@@ -1,0 +1,83 @@
+"""source ↔ crimes: what a source removed, or changed unnoticed, found and put right."""
+
+import dagster as dg
+
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.defs.assets.common import OWNERS, POOL, preview
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.reconciliation.reconcile import Comparison, Limits, compare, merge_landed
+from crime_assets.lakehouse.reconciliation.removal import Removal, remove
+from crime_assets.lakehouse.writing.history import history_before
+from crime_assets.profiles import Profile
+from crime_assets.sources.feeds import Feed
+from crime_assets.streams import LandingStore, Stream
+from crime_assets.streams.inventory import merged_days
+from crime_assets.streams.pull import pull
+
+
+class ReconciliationConfig(dg.Config):
+    """What a person allows once, after a look at the portal; without it the lake's size sets the limits."""
+
+    most_removed: int | None = None
+    most_pulled: int | None = None
+
+
+@dg.asset(
+    deps=["crimes"],
+    group_name="lake",
+    kinds={"python", "iceberg", "duckdb"},
+    owners=OWNERS,
+    pool=POOL,
+)
+def crime_reconciliation(
+    context: dg.AssetExecutionContext,
+    config: ReconciliationConfig,
+    profile: dg.ResourceParam[Profile],
+    feed: dg.ResourceParam[Feed],
+    landing: dg.ResourceParam[LandingStore],
+    stream: dg.ResourceParam[Stream],
+    lake: dg.ResourceParam[Lake],
+) -> dg.MaterializeResult[None]:
+    """The lake held against its source, month by month: what is missing is pulled, what the source removed is removed.
+
+    Removed crimes are kept in crimes_removed. Where the source lacks too much to be believed, nothing is changed.
+    """
+    city = profile.city
+    days = merged_days(landing, city.name)
+    if history_before(lake, city) is None or not days:
+        raise CrimeAssetsError("The lake has no change day yet to compare: run one, then reconcile.")
+    found = compare(lake, city, feed, days[-1], Limits(config.most_removed, config.most_pulled))
+    marks = {"run-id": context.run.run_id}
+    inserted = replaced = removed = 0
+    if found.missing:
+        now, undated = profile.clock(), feed.undated()
+        pull(found.missing, feed.columns(), city, found.until, found.until, landing, stream, now, undated)
+        merged = merge_landed(lake, city, landing, found.until, marks)
+        inserted, replaced = merged.inserted, merged.replaced
+    if found.gone:
+        removed = remove(lake, city, Removal(found.gone, found.until, profile.clock()), marks)
+    return dg.MaterializeResult(
+        metadata={
+            "changes_up_to": found.until.isoformat(),
+            "rows_compared": found.rows,
+            "months_compared": len(found.months),
+            "months_that_differ": len(found.differing),
+            "missing_pulled": len(found.missing),
+            "rows_inserted": inserted,
+            "rows_replaced": replaced,
+            "removed": removed,
+            "preview": _by_month(found),
+        }
+    )
+
+
+def _by_month(found: Comparison) -> dg.MarkdownMetadataValue:
+    """The months that differ, then the newest others."""
+    months = [*found.differing, *(month for month in found.months if month not in found.differing)]
+    return preview(
+        ["month", "source", "lake", "difference"],
+        [
+            (f"{month.month:%Y-%m}" if month.month else "none", month.source, month.lake, month.source - month.lake)
+            for month in months
+        ],
+    )

@@ -1,0 +1,78 @@
+"""crimes → insights: one asset for each file of sql/insights."""
+
+import dagster as dg
+
+from crime_assets.core.insights import Insight
+from crime_assets.defs.assets.common import (
+    FOLLOWS,
+    OWNERS,
+    POOL,
+    TOGETHER,
+    chart_of,
+    column_lineage,
+    days_of,
+    preview_of,
+    table_schema,
+)
+from crime_assets.defs.work import Work
+from crime_assets.defs.work.steps import InsightDay
+from crime_assets.engines import Engine
+from crime_assets.sources.cities import City
+
+
+def build(insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition:
+    """The asset of one insight."""
+    lineage = column_lineage("crimes", {column.name: column.sources for column in insight.columns if column.sources})
+
+    @dg.asset(
+        name=insight.table,
+        description=insight.description,
+        deps=["crimes"],
+        partitions_def=days,
+        backfill_policy=TOGETHER,
+        automation_condition=FOLLOWS,
+        group_name="insights",
+        kinds={"sql", "iceberg", *(["python"] if insight.python else [])},
+        owners=OWNERS,
+        pool=POOL,
+        metadata={
+            "dagster/column_schema": table_schema((column.name, "", column.doc) for column in insight.columns),
+            "dagster/table_name": f"{city.name}.{insight.table}",
+            "sql": dg.MetadataValue.md(f"```sql\n{insight.statement}\n```"),
+        },
+    )
+    def insight_asset(
+        context: dg.AssetExecutionContext,
+        engine: dg.ResourceParam[Engine],
+        work: dg.ResourceParam[Work],
+    ) -> dg.MaterializeResult[None]:
+        asked = days_of(context)
+        result = work.insight(context, engine, insight, asked)
+        for found in result.days:
+            key = found.day.isoformat()
+            if found.day in asked:
+                context.add_asset_metadata(_described(found), partition_key=key)
+            else:
+                # Made stale by a late change, and so computed as well: recorded like those that were asked for.
+                stale = dg.AssetMaterialization(asset_key=insight.table, partition=key, metadata=_described(found))
+                context.log_event(stale)
+        return dg.MaterializeResult(
+            metadata={
+                **result.spent,
+                "dagster/column_lineage": lineage,
+                "dagster/column_schema": table_schema(
+                    (column.name, result.types[column.name], column.doc) for column in insight.columns
+                ),
+            }
+        )
+
+    return insight_asset
+
+
+def _described(found: InsightDay) -> dict[str, dg.MetadataValue]:
+    return {
+        **({"chart": chart_of(found.chart)} if found.chart else {}),
+        "dagster/partition_row_count": dg.MetadataValue.int(found.rows),
+        "changed": dg.MetadataValue.bool(found.changed),
+        "preview": preview_of(found.preview),
+    }

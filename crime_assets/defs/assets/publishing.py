@@ -1,0 +1,114 @@
+"""insights → what people look at: the dashboard's extract, and the briefing."""
+
+import re
+from collections.abc import Sequence
+
+import dagster as dg
+
+from crime_assets.core import keys
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.core.insights import Insight
+from crime_assets.defs.assets.common import FOLLOWS, OWNERS, POOL, TOGETHER, days_of
+from crime_assets.engines import Engine
+from crime_assets.profiles import Profile
+from crime_assets.publishing.briefing.changes import Told
+from crime_assets.publishing.briefing.writing import days_to_write, write_briefing
+from crime_assets.publishing.extract import KEPT_DAYS, write_extract
+from crime_assets.publishing.reading import Extracts
+from crime_assets.publishing.renewal import days_to_extract
+
+GROUP = "publishing"
+
+
+def build(days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> list[dg.AssetsDefinition]:
+    """The assets that leave the lake."""
+
+    @dg.asset(
+        deps=[insight.table for insight in insights],
+        partitions_def=days,
+        backfill_policy=TOGETHER,
+        automation_condition=FOLLOWS,
+        group_name=GROUP,
+        kinds={"duckdb", "file"},
+        owners=OWNERS,
+        pool=POOL,
+    )
+    def dashboard_extract(
+        context: dg.AssetExecutionContext, profile: dg.ResourceParam[Profile], engine: dg.ResourceParam[Engine]
+    ) -> None:
+        """What the dashboard shows of an as-of day, in one file, so that no one who looks waits for the lake.
+
+        A late change alters what was known on later days too: their extracts are made again. Those of the last days
+        are kept.
+        """
+        asked = days_of(context)
+        lake, landing, city, told = profile.lake, profile.landing, profile.city, tuple(insights)
+        to_make = days_to_extract(lake, landing, city, told, asked)
+        for day in sorted({*asked} - {*to_make}):
+            sentence = f"not made: there are extracts of {KEPT_DAYS} later days, and no more are kept"
+            context.add_asset_metadata({"file": sentence}, partition_key=day.isoformat())
+        for day in to_make:
+            rows = write_extract(lake, landing, engine, city, told, day)
+            if day in asked:
+                context.add_asset_metadata(
+                    {
+                        "file": landing.location(keys.extract(city.name, day)),
+                        "rows": dg.MetadataValue.json(rows),
+                    },
+                    partition_key=day.isoformat(),
+                )
+
+    @dg.asset(
+        deps=["dashboard_extract"],
+        partitions_def=days,
+        backfill_policy=TOGETHER,
+        automation_condition=FOLLOWS,
+        group_name=GROUP,
+        kinds={"html", "pdf", "file"},
+        owners=OWNERS,
+    )
+    def daily_briefing(context: dg.AssetExecutionContext, profile: dg.ResourceParam[Profile]) -> None:
+        """What changed as of a day, on one page of HTML and of PDF that needs no network to be read.
+
+        Later days whose extracts were made again are told again too. Where a PDF cannot be made, the page stands alone.
+        """
+        asked = days_of(context)
+        landing, city = profile.landing, profile.city.name
+        extracts = Extracts(landing, profile.lake.staging / "briefing")
+        refused = {}
+        for day in days_to_write(asked, extracts.days(city)):
+            try:
+                written = write_briefing(landing, extracts.of(city, day), profile.settings.small_numbers)
+            except CrimeAssetsError as error:
+                # One day that cannot be told must not keep the others from being told.
+                refused[day] = error
+                continue
+            if written.lacking:
+                context.log.warning(f"The briefing of {day} has no PDF: {written.lacking}")
+            if day in asked:
+                files = {kind: landing.location(keys.briefing(city, day, kind)) for kind in written.sizes}
+                lacking = {"pdf": written.lacking} if written.lacking else {}
+                context.add_asset_metadata(
+                    {
+                        "told": _in_markdown(written.told),
+                        **files,
+                        **lacking,
+                        "bytes": dg.MetadataValue.json(written.sizes),
+                    },
+                    partition_key=day.isoformat(),
+                )
+        if refused:
+            missing = ", ".join(map(str, refused))
+            raise CrimeAssetsError(f"There is no new briefing of {missing}. {next(iter(refused.values()))}")
+
+    return [dashboard_extract, daily_briefing]
+
+
+def _in_markdown(told: Told) -> dg.MarkdownMetadataValue:
+    """The findings as a list; what they say is text, whatever the feed put into it."""
+    lines = [f"1. **{_plain(change.title)}** {_plain(change.sentence)}" for change in told.changes]
+    return dg.MetadataValue.md("\n".join([*lines, "", _plain(told.closing)]))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))

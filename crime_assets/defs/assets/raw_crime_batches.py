@@ -1,0 +1,55 @@
+"""feed → batches: the daily pull of what the city changed."""
+
+import dagster as dg
+
+from crime_assets.defs.assets.common import OWNERS, TOGETHER, days_of, preview
+from crime_assets.profiles import Profile
+from crime_assets.sources.feeds import Feed
+from crime_assets.streams import LandingStore, Stream
+from crime_assets.streams.pull import LOOK_BACK, pull
+
+
+def build(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset `raw_crime_batches`."""
+
+    @dg.asset(
+        partitions_def=days,
+        backfill_policy=TOGETHER,
+        group_name="pull",
+        kinds={"python", "socrata"},
+        owners=OWNERS,
+    )
+    def raw_crime_batches(
+        context: dg.AssetExecutionContext,
+        profile: dg.ResourceParam[Profile],
+        feed: dg.ResourceParam[Feed],
+        landing: dg.ResourceParam[LandingStore],
+        stream: dg.ResourceParam[Stream],
+    ) -> dg.MaterializeResult[None]:
+        """What the city changed on a day, put to the stream in batches of at most 200 records, with a manifest.
+
+        The pull reaches two days back, for stamps that appear late. A record version that has landed before is not
+        delivered again.
+        """
+        city, change_days = profile.city, days_of(context)
+        first, last = change_days[0], change_days[-1]
+        records = feed.changes(first - LOOK_BACK, last)
+        now, undated = profile.clock(), feed.undated()
+        pulls = pull(records, feed.columns(), city, first, last, landing, stream, now, undated)
+        for day, result in pulls.items():
+            context.add_asset_metadata(
+                {
+                    "dagster/partition_row_count": result.new,
+                    "batches": len(result.batches),
+                    "pulled": result.pulled,
+                    "repeated_by_the_source": result.repeated,
+                    "landed_before": result.landed_before,
+                    "preview": preview(
+                        ["batch", "records"], [(name, len(digests)) for name, digests in result.batches.items()]
+                    ),
+                },
+                partition_key=day.isoformat(),
+            )
+        return dg.MaterializeResult(metadata={"feed": feed.name, "source": f"https://{city.domain}/d/{city.dataset}"})
+
+    return raw_crime_batches

@@ -1,0 +1,176 @@
+"""Who is told what: sensors that announce the runs of the daemon, and `announce_run` for runs of the command.
+
+What a run came to is read from Dagster's records of it, so nothing has to be handed from step to step.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster_shared.error import SerializableErrorInfo
+
+from crime_assets.cloud.notices import DayReport, Notices
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.defs.automation import jobs
+from crime_assets.profiles import Profile
+from crime_assets.streams.inventory import merged_days
+
+ANNOUNCED_TAG = "crime-assets/announced"
+SUCCEEDED = "announce_success"
+FAILED = "announce_failure"
+MERGING = (jobs.RUN, jobs.MERGE, jobs.BACKFILL)
+"""Jobs that end with a day in `crimes`: their success is the day's. A failure is told whatever failed."""
+
+_READ = {
+    dg.DagsterEventType.ASSET_MATERIALIZATION,
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+    dg.DagsterEventType.STEP_FAILURE,
+}
+_OURS = re.compile(r"crime_assets\.[\w.]+: (?P<sentence>.+)", re.DOTALL)
+
+
+def build(notices: Notices | None) -> list[dg.SensorDefinition]:
+    """The sensors of success and of failure, on by default; none where nobody is to be told."""
+    if notices is None:
+        return []
+    return [_on_success(notices), _on_failure(notices)]
+
+
+def announce_run(
+    instance: dg.DagsterInstance, run_id: str, profile: Profile, notices: Notices, warn: Callable[[str], None]
+) -> None:
+    """Tell once what came of an ended run; telling it again does nothing. `warn` gets what could not be told.
+
+    Sensors of a daemon see only runs that were started through it, so that the command tells of its own.
+    """
+    run = instance.get_run_by_id(run_id)
+    if run is None or ANNOUNCED_TAG in run.tags:
+        return
+    notices.announce(report_of(instance, run_id, profile), warn)
+    instance.add_run_tags(run_id, {ANNOUNCED_TAG: "true"})
+
+
+def report_of(instance: dg.DagsterInstance, run_id: str, profile: Profile) -> DayReport:
+    """What an ended run came to, from its records. CrimeAssetsError where there is no such run."""
+    record = instance.get_run_record_by_id(run_id)
+    if record is None:
+        raise CrimeAssetsError(f"Dagster knows of no run {run_id}: see that DAGSTER_HOME is the one it was started in.")
+    run = record.dagster_run
+    first, last = _days(run.tags)
+    events = [entry.dagster_event for entry in instance.all_logs(run_id, of_type=_READ) if entry.dagster_event]
+    made = _metadata(events)
+    # A range of days is merged as one set: each of its days is recorded with the counts of all.
+    merged = made["crimes"][-1] if made["crimes"] else {}
+    deliveries = made["crime_deliveries"]
+    succeeded = run.status == dg.DagsterRunStatus.SUCCESS
+    return DayReport(
+        city=profile.city.name,
+        run_id=run_id,
+        succeeded=succeeded,
+        ended_at=datetime.fromtimestamp(record.end_time, UTC) if record.end_time else profile.clock(),
+        first_day=first,
+        last_day=last,
+        will_retry=not succeeded and run.tags.get(WILL_RETRY_TAG) == "true",
+        records_delivered=_total(deliveries, "dagster/partition_row_count"),
+        objects=_total(deliveries, "objects"),
+        bytes_delivered=_total(deliveries, "bytes"),
+        rows_inserted=merged.get("rows_inserted"),
+        rows_replaced=merged.get("rows_replaced"),
+        rows_quarantined=merged.get("rows_quarantined"),
+        rows_total=merged.get("dagster/row_count"),
+        lag_days=_lag(profile),
+        duration_seconds=record.end_time - record.start_time if record.end_time and record.start_time else None,
+        failed_checks=tuple(
+            event.asset_check_evaluation_data.check_name
+            for event in events
+            if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+            and not event.asset_check_evaluation_data.passed
+        ),
+        error="" if succeeded else _sentence(run.job_name, events),
+    )
+
+
+def _on_success(notices: Notices) -> dg.SensorDefinition:
+    merging = [job for job in jobs.build().jobs or [] if job.name in MERGING]
+
+    @dg.run_status_sensor(
+        name=SUCCEEDED,
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        monitored_jobs=merging,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells the topic and the metrics of change days that were merged.",
+    )
+    def announce_success(context: dg.RunStatusSensorContext, profile: dg.ResourceParam[Profile]) -> None:
+        announce_run(context.instance, context.dagster_run.run_id, profile, notices, context.log.warning)
+
+    return announce_success
+
+
+def _on_failure(notices: Notices) -> dg.SensorDefinition:
+    @dg.run_status_sensor(
+        name=FAILED,
+        run_status=dg.DagsterRunStatus.FAILURE,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells the topic and the metrics of runs that failed: pulls, merges, insights, upkeep.",
+    )
+    def announce_failure(context: dg.RunStatusSensorContext, profile: dg.ResourceParam[Profile]) -> None:
+        announce_run(context.instance, context.dagster_run.run_id, profile, notices, context.log.warning)
+
+    return announce_failure
+
+
+def _days(tags: Mapping[str, str]) -> tuple[date | None, date | None]:
+    first = tags.get("dagster/asset_partition_range_start", tags.get("dagster/partition"))
+    if first is None:
+        return None, None
+    return date.fromisoformat(first), date.fromisoformat(tags.get("dagster/asset_partition_range_end", first))
+
+
+def _metadata(events: Iterable[dg.DagsterEvent]) -> dict[str, list[Mapping[str, int]]]:
+    """Asset → the whole numbers of each of its materializations, in order."""
+    found: dict[str, list[Mapping[str, int]]] = defaultdict(list)
+    for event in events:
+        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+            made = event.step_materialization_data.materialization
+            numbers = {name: value.value for name, value in made.metadata.items() if isinstance(value.value, int)}
+            found[made.asset_key.to_user_string()].append(numbers)
+    return found
+
+
+def _total(made: Iterable[Mapping[str, int]], name: str) -> int | None:
+    counts = [numbers[name] for numbers in made if name in numbers]
+    return sum(counts) if counts else None
+
+
+def _lag(profile: Profile) -> int | None:
+    """None where nothing was merged, or where that cannot be found out: a notice of a failure must still go."""
+    try:
+        days = merged_days(profile.landing, profile.city.name)
+    except CrimeAssetsError:
+        return None
+    return (profile.today - timedelta(days=1) - days[-1]).days if days else None
+
+
+def _sentence(job: str, events: Iterable[dg.DagsterEvent]) -> str:
+    """Why the run failed. Only sentences of our own are told: other errors can hold what nobody should read."""
+    failures = [event for event in events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
+    for event in failures:
+        for error in _causes(event.step_failure_data.error):
+            if found := _OURS.match(error.message):
+                return " ".join(found["sentence"].split())
+    for event in failures:
+        kinds = [error.cls_name for error in _causes(event.step_failure_data.error) if error.cls_name]
+        return (
+            f"The step {event.step_key} failed ({kinds[-1] if kinds else 'no error was kept'}): see the run in Dagster."
+        )
+    return f"A run of {job} ended before it could say why, as when its process is killed: see the run in Dagster."
+
+
+def _causes(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
+    """The error and what led to it, nearest first."""
+    while error is not None:
+        yield error
+        error = error.cause or error.context

@@ -1,0 +1,87 @@
+"""What must hold for crimes: one row per id before anything is published, and figures a person can believe."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+
+from crime_assets.core import keys
+from crime_assets.core.batches import load_manifest
+from crime_assets.defs.checks import verdicts
+from crime_assets.defs.checks.results import days_checked, results
+from crime_assets.defs.checks.verdicts import Verdict
+from crime_assets.engines import Engine
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.writing.history import history_undated
+from crime_assets.profiles import Profile
+from crime_assets.sources.cities import City
+from crime_assets.sources.feeds import Feed
+from crime_assets.streams import LandingStore
+from crime_assets.streams.inventory import merged_days
+
+_ASSET = "crimes"
+_WARNING = {
+    "quarantine_share": "Little of what came could not be typed.",
+    "freshness": "The newest crime is no older than the city's publication lag explains.",
+    "codes_valid": "Districts, beats and offense codes are such as the city uses.",
+    "coordinates_valid": "Most rows have a place, and it lies in the city.",
+    "daily_count_in_line": "The newest complete day has about as many crimes as its weekday usually has.",
+    "clearance_rate": "Arrests recorded, by offense class, beside the trailing year. Arrest recorded is not clearance.",
+}
+
+
+def build() -> dg.AssetChecksDefinition:
+    """The checks of `crimes`, one step."""
+
+    @dg.multi_asset_check(
+        name="check_crimes",
+        specs=[
+            dg.AssetCheckSpec("one_row_per_id", asset=_ASSET, blocking=True, description="No id stands twice."),
+            *(dg.AssetCheckSpec(name, asset=_ASSET, description=what) for name, what in _WARNING.items()),
+        ],
+        can_subset=True,
+    )
+    def check_crimes(
+        context: dg.AssetCheckExecutionContext,
+        city: dg.ResourceParam[City],
+        engine: dg.ResourceParam[Engine],
+        feed: dg.ResourceParam[Feed],
+        landing: dg.ResourceParam[LandingStore],
+        lake: dg.ResourceParam[Lake],
+        profile: dg.ResourceParam[Profile],
+    ) -> Iterator[dg.AssetCheckResult]:
+        as_of_day = days_checked(context, landing, city)[-1]
+        manifest = landing.read(keys.manifest(city.name, as_of_day))
+        undated = load_manifest(manifest).undated if manifest is not None else 0
+        unseen = max(0, undated - history_undated(lake, city))
+        found = _judge(city, engine, feed, landing, as_of_day, unseen)
+        yield from results(context, profile, _ASSET, found, blocking="one_row_per_id")
+
+    return check_crimes
+
+
+def _judge(
+    city: City, engine: Engine, feed: Feed, landing: LandingStore, as_of_day: date, unseen: int
+) -> dict[str, Verdict]:
+    (rows,) = engine.measure("one_row_per_id", as_of_day)
+    (fresh,) = engine.measure("freshness", as_of_day)
+    newest_day = city.last_complete_day(as_of_day)
+    counts = engine.measure("daily_counts", as_of_day, newest_day=newest_day)
+    box = dict(zip(("south", "west", "north", "east"), city.bounding_box, strict=True))
+    (places,) = engine.measure("coordinates", as_of_day, **box)
+    merged = max(merged_days(landing, city.name), default=None)
+    return {
+        "one_row_per_id": verdicts.one_row_per_id(rows, engine.measure("repeated_ids", as_of_day)),
+        "quarantine_share": verdicts.quarantine_share(
+            engine.measure("quarantine", as_of_day), rows["row_count"], unseen
+        ),
+        "freshness": verdicts.freshness(
+            fresh["newest_occurred_on"], as_of_day, city.lag_days, merged, feed.latest_day()
+        ),
+        "codes_valid": verdicts.codes_valid(engine.measure("codes", as_of_day), city.districts),
+        "coordinates_valid": verdicts.coordinates_valid(places),
+        "daily_count_in_line": verdicts.daily_count_in_line(
+            {row["occurred_on"]: row["crimes"] for row in counts}, newest_day
+        ),
+        "clearance_rate": verdicts.arrest_share_steady(engine.measure("arrest_shares", as_of_day)),
+    }

@@ -1,0 +1,68 @@
+"""Verdicts as Dagster sees them, and the days a check speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.defs.assets.common import days_of
+from crime_assets.defs.checks.verdicts import Verdict
+from crime_assets.profiles import Profile
+from crime_assets.publishing.quality import Said, keep
+from crime_assets.sources.cities import City
+from crime_assets.streams import LandingStore
+from crime_assets.streams.inventory import merged_days
+
+
+def results(
+    context: dg.AssetCheckExecutionContext,
+    profile: Profile,
+    asset: str,
+    found: Mapping[str, Verdict],
+    *,
+    blocking: str,
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of those checks that the run asks for; all but the one that blocks only warn.
+
+    They are kept for the dashboard and the briefing too.
+    """
+    now = profile.clock().isoformat(timespec="seconds")
+    keep(
+        profile.landing,
+        profile.city.name,
+        asset,
+        [
+            Said(key.name, found[key.name].passed, key.name == blocking, found[key.name].sentence, now)
+            for key in context.selected_asset_check_keys
+        ],
+        existing=found,
+    )
+    for key in context.selected_asset_check_keys:
+        verdict = found[key.name]
+        yield dg.AssetCheckResult(
+            asset_key=key.asset_key,
+            check_name=key.name,
+            passed=verdict.passed,
+            severity=dg.AssetCheckSeverity.ERROR if key.name == blocking else dg.AssetCheckSeverity.WARN,
+            description=verdict.sentence,
+            metadata=dict[str, Any](verdict.figures),
+        )
+
+
+def has_days(context: dg.AssetCheckExecutionContext) -> bool:
+    """Whether the run is of change days; checks run on their own are not."""
+    return context.has_partition_key or "dagster/asset_partition_range_start" in context.run.tags
+
+
+def days_checked(context: dg.AssetCheckExecutionContext, landing: LandingStore, city: City) -> list[date]:
+    """The change days of the run; where checks are run on their own, the last one merged."""
+    if has_days(context):
+        return days_of(context)
+    days = merged_days(landing, city.name)
+    if not days:
+        raise CrimeAssetsError("No change day was merged yet: materialize the assets of one first.")
+    return days[-1:]

@@ -1,0 +1,237 @@
+"""The verdicts: plain functions from figures to passed or not, with a sentence that gives the numbers.
+
+Nothing here reads anything or knows Dagster, so each verdict can be shown failing on a few figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from math import sqrt
+
+from crime_assets.lakehouse.iceberg.evolution import MOST_NEW, new_columns
+from crime_assets.sources.cities import City
+from crime_assets.streams.inventory import Inventory
+
+MOST_DUPLICATES = 0.05
+"""Share of repeated records in a day's deliveries. At-least-once delivery repeats some; more hints at a loop."""
+MOST_QUARANTINED = 0.005
+MOST_BAD_CODES = 0.01
+MOST_WITHOUT_PLACE = 0.05
+"""0.7-0.9 % of real rows lack coordinates."""
+MOST_OUTSIDE = 0.001
+MOST_DAYS_LATE = 2
+COUNT_LIMIT = 8.0
+"""Largest |2(√now - √then)|. Days differ from their weekday's mean by more than chance alone, and a day that is eight
+days old still lacks crimes that are reported late, which puts the mean score at -1.8. Of 975 days from 2016-03-01 to
+2018-10-31 this limit warns on 16 (1.6 %), all too low: Christmas, Thanksgiving, snow; 6 would warn on 5.1 %, 4 on
+15.7 %. At 700 crimes a day it is a day below 500 or above 930. Measured on the portal export of 2018-11-21, each day
+with what had been published eight days after it (ids grow with the time of the report, so that can be told).
+"""
+SHARE_LIMIT = 3.0
+"""Standard errors by which an arrest share must differ, and …"""
+SHARE_CHANGE = 0.20
+"""… by what part of the trailing year's share at the least. Arrest shares have seasons of their own: on the export of
+2018-11-21, as-of days 2017-06-01 to 2018-11-19, a month was 16 % below to 26 % above its trailing year.
+
+Warns on 11 of those 537 days (2.0 %) for violent crimes and on none for the others, and on all days if a class loses a
+third of its arrests. With crimes that are only four weeks old it would warn on 28 % of days for violent crimes: 41 of
+100 of their arrests are recorded after the crime is published, after 45 days in the mean
+(`sources/feeds/sample/shares.py`).
+"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a check passed, why in one sentence, and the figures behind it."""
+
+    passed: bool
+    sentence: str
+    figures: Mapping[str, object] = field(default_factory=dict)
+
+
+def delivery_complete(inventories: Mapping[date, Inventory]) -> Verdict:
+    """Every batch that a manifest promises was delivered whole, and every day has a manifest."""
+    problems = []
+    for day, found in inventories.items():
+        if found.promised_batches is None:
+            problems.append(f"{day}: no manifest")
+        elif found.missing_batches:
+            problems.append(f"{day}: {len(found.missing_batches)} of {found.promised_batches} batches are missing")
+    damaged = [item.key for found in inventories.values() for item in found.items if item.damage]
+    if problems:
+        sentence = f"{'; '.join(problems)}. Materialize raw_crime_batches of these days again to deliver the rest."
+    else:
+        sentence = f"All batches were delivered whole (change days: {len(inventories)})."
+    if damaged:
+        sentence += f" Damaged objects: {len(damaged)}; what can be read of them is used."
+    figures = {
+        "missing": [name for found in inventories.values() for name in found.missing_batches][:20],
+        "damaged_objects": damaged,
+    }
+    return Verdict(not problems, sentence, figures)
+
+
+def duplicate_share(inventories: Mapping[date, Inventory]) -> Verdict:
+    """Few records of a day were delivered more than once."""
+    shares = {
+        day: (found.records - found.distinct) / found.records if found.records else 0.0
+        for day, found in inventories.items()
+    }
+    worst = max(shares.values(), default=0.0)
+    high = {str(day): round(share, 4) for day, share in shares.items() if share > MOST_DUPLICATES}
+    repeated = sum(found.records - found.distinct for found in inventories.values())
+    records = sum(found.records for found in inventories.values())
+    sentence = f"{repeated} of {records} delivered records are repetitions; the worst day has {worst:.1%}."
+    return Verdict(not high, sentence, {"repeated": repeated, "records": records, "days_above_limit": high})
+
+
+def source_schema(
+    city: City, columns: frozenset[str], inventories: Iterable[Inventory], taken: Collection[str] = ()
+) -> Verdict:
+    """The source has the columns it is known for, and its values look as they should, column by column.
+
+    `taken` are the columns of `crimes` that came with columns which were new at the source once.
+    """
+    kinds: dict[str, set[str]] = {}
+    total = 0
+    for found in inventories:
+        total += found.records
+        for name, looks in found.kinds.items():
+            kinds.setdefault(name, set()).update(looks)
+    new = new_columns(city, columns)
+    drift: dict[str, str] = {}
+    for name in sorted(columns - city.source_columns.keys()):
+        drift[name] = f"is new at the source and comes as {', '.join(sorted(kinds.get(name, {'nothing'})))}"
+        if name not in new:
+            drift[name] += "; a name like this is not taken into crimes"
+        elif len(taken) >= MOST_NEW and new[name] not in taken:
+            drift[name] += f"; crimes has taken {MOST_NEW} already and takes no more"
+    drift |= dict.fromkeys(sorted(city.source_columns.keys() - columns), "is gone from the source")
+    for column in sorted(set(taken) - set(new.values())):
+        drift[column] = "came into crimes when it was new, and is gone from the source"
+    for name, kind in city.source_columns.items():
+        wrong = kinds.get(name, set()) - ({"flag", "text"} if kind == "flag" else {kind, "text"})
+        if wrong:
+            drift[name] = f"should be {kind} and comes as {', '.join(sorted(wrong))}"
+        elif name in columns and name not in kinds and total >= 100:
+            drift[name] = f"is empty in all {total} records"
+    sentence = "; ".join(f"{name} {what}" for name, what in drift.items()) or (
+        f"All {len(city.source_columns)} columns are there and look as they should."
+    )
+    return Verdict(not drift, sentence, {"drift": drift, "records_looked_at": total})
+
+
+def one_row_per_id(figures: Mapping[str, int], repeated: Sequence[Mapping[str, object]]) -> Verdict:
+    """No id stands in the table twice."""
+    surplus = figures["surplus_rows"]
+    sentence = f"{figures['row_count']:,} rows, {figures['ids']:,} distinct ids."
+    if surplus:
+        sentence += f" {surplus} rows too many: restore the last sound snapshot before anything is published."
+    return Verdict(surplus == 0, sentence, {**figures, "some_repeated_ids": [row["id"] for row in repeated]})
+
+
+def quarantine_share(by_reason: Sequence[Mapping[str, object]], typed: int, unseen: int = 0) -> Verdict:
+    """Little of what came could not be typed, and nothing came that no change day shows.
+
+    `unseen` counts what the source has gained since the history was loaded and what belongs to no change day: lines
+    that are damaged, or without a readable change stamp. They are in no table.
+    """
+    quarantined = sum(int(str(row["quarantined"])) for row in by_reason)
+    share = quarantined / (quarantined + typed) if quarantined + typed else 0.0
+    sentence = f"{quarantined} of {quarantined + typed:,} records could not be typed ({share:.3%})."
+    if unseen:
+        sentence += (
+            f" The source has gained {unseen} damaged lines or records without a change day since the history was "
+            "loaded; they are in no table: look at its newest files."
+        )
+    reasons = {str(row["reason"]): row["quarantined"] for row in by_reason[:20]}
+    figures = {"share": share, "unseen_at_the_source": unseen, "reasons": reasons}
+    return Verdict(share <= MOST_QUARANTINED and not unseen, sentence, figures)
+
+
+def freshness(newest: date | None, as_of_day: date, lag_days: int, merged: date | None, published: date) -> Verdict:
+    """The newest crime is as old as the city's publication lag makes it, and the lake holds the last change day."""
+    expected = as_of_day - timedelta(days=lag_days)
+    late = (expected - newest).days if newest else None
+    behind = (published - merged).days if merged else None
+    passed = late is not None and late <= MOST_DAYS_LATE and behind is not None and behind <= 1
+    known = f"The newest crime known on {as_of_day} occurred on {newest}" if newest else f"{as_of_day} knows no crime"
+    held = f"change days to {merged}" if merged else "no change day"
+    sentence = (
+        f"{known}, {expected} being the newest day the city publishes by then; "
+        f"the lake holds {held}, the source has them to {published}."
+    )
+    return Verdict(passed, sentence, {"days_late": late, "change_days_behind": behind})
+
+
+def codes_valid(by_district: Sequence[Mapping[str, object]], districts: frozenset[str]) -> Verdict:
+    """Districts, beats and offense codes are such as the city uses."""
+    rows = _total(by_district, "row_count")
+    unknown = {
+        str(row["district"]): row["row_count"] for row in by_district if districts and row["district"] not in districts
+    }
+    wrong = {name: _total(by_district, name) for name in ("bad_iucr", "no_fbi_code", "bad_beat", "beat_elsewhere")}
+    wrong["unknown_district"] = sum(int(str(number)) for number in unknown.values())
+    high = [name for name, number in wrong.items() if rows and number / rows > MOST_BAD_CODES]
+    listed = ", ".join(f"{name} {number}" for name, number in wrong.items())
+    sentence = f"Of {rows:,} rows: {listed}."
+    if high:
+        sentence += f" More than {MOST_BAD_CODES:.0%}: {', '.join(high)}."
+    return Verdict(not high, sentence, {**wrong, "unknown_districts": unknown})
+
+
+def coordinates_valid(figures: Mapping[str, int]) -> Verdict:
+    """Most rows have a place, and it lies in the city."""
+    rows = figures["row_count"]
+    no_place, outside = (figures[name] / rows if rows else 0.0 for name in ("no_place", "outside"))
+    sentence = f"Of {rows:,} rows {no_place:.2%} have no place, and {figures['outside']} lie outside the city."
+    return Verdict(no_place <= MOST_WITHOUT_PLACE and outside <= MOST_OUTSIDE, sentence, figures)
+
+
+def daily_count_in_line(counts: Mapping[date, int], newest_day: date) -> Verdict:
+    """The newest complete day has about as many crimes as the same weekday had in the eight weeks before."""
+    weeks = [counts[day] for n in range(1, 9) if (day := newest_day - timedelta(weeks=n)) in counts]
+    now = counts.get(newest_day, 0)
+    if len(weeks) < 4:
+        return Verdict(True, f"{newest_day} has {now} crimes; too few weeks are known to compare it with.", {})
+    usual = sum(weeks) / len(weeks)
+    score = 2 * (sqrt(now) - sqrt(usual))
+    sentence = (
+        f"{newest_day} has {now} crimes, {now - usual:+.0f} against the mean of {usual:.0f} on the same weekday in "
+        f"{len(weeks)} weeks before (2(√now - √then) = {score:+.1f}, limit {COUNT_LIMIT:.0f})."
+    )
+    return Verdict(abs(score) <= COUNT_LIMIT, sentence, {"crimes": now, "usual": usual, "score": score})
+
+
+def arrest_share_steady(by_class: Sequence[Mapping[str, object]]) -> Verdict:
+    """The share of crimes with an arrest recorded is, for each offense class, near that of its own trailing year."""
+    lines, out_of_line = [], []
+    figures: dict[str, object] = {}
+    for row in by_class:
+        name = str(row["offense_class"])
+        recent, recent_arrests, year, year_arrests = (
+            int(str(row[key])) for key in ("recent_crimes", "recent_arrests", "year_crimes", "year_arrests")
+        )
+        if not recent or not year:
+            lines.append(f"{name}: too few crimes to compare")
+            continue
+        now, then = recent_arrests / recent, year_arrests / year
+        pooled = (recent_arrests + year_arrests) / (recent + year)
+        error = sqrt(pooled * (1 - pooled) * (1 / recent + 1 / year))
+        score = (now - then) / error if error else 0.0
+        lines.append(f"{name}: {now:.1%} of {recent:,} against {then:.1%} of {year:,} ({score:+.1f} standard errors)")
+        figures[name] = {"recent_share": now, "year_share": then, "score": score}
+        if abs(score) >= SHARE_LIMIT and abs(now - then) >= SHARE_CHANGE * then:
+            out_of_line.append(name)
+    sentence = (
+        "Arrests recorded for crimes of the 28 days that ended eight weeks ago, beside the year before: "
+        + "; ".join(lines)
+        + ". Arrests are recorded for months after, so the recent share still grows; it is not clearance."
+    )
+    return Verdict(not out_of_line, sentence, {"out_of_line": out_of_line, **figures})
+
+
+def _total(rows: Sequence[Mapping[str, object]], name: str) -> int:
+    return sum(int(str(row[name])) for row in rows)

@@ -1,0 +1,28 @@
+"""Thin Dagster resources: they hand the parts of a profile to the steps that ask, and to no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import dagster as dg
+
+from crime_assets.defs.work.choice import work_for
+from crime_assets.profiles import Profile
+
+
+def resources(profile: Profile) -> dict[str, dg.ResourceDefinition]:
+    """One resource for the profile, and one for each part, built when a step first needs it."""
+    parts: dict[str, tuple[Callable[[], object], str]] = {
+        "profile": (lambda: profile, "The settings in force and the city's calendar."),
+        "city": (lambda: profile.city, "What is particular about the city, as data."),
+        "feed": (lambda: profile.feed, "Where records come from."),
+        "landing": (lambda: profile.landing, "Where deliveries lie."),
+        "stream": (profile.stream, "How batches become deliveries."),
+        "lake": (lambda: profile.lake, "The Iceberg tables and their one writer."),
+        "engine": (lambda: profile.engine, "What runs SQL over the lake."),
+        "work": (lambda: work_for(profile), "Where the steps that write tables are done."),
+    }
+    return {
+        name: dg.ResourceDefinition(lambda _, build=build: build(), description=description)
+        for name, (build, description) in parts.items()
+    }

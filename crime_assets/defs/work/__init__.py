@@ -1,0 +1,40 @@
+"""WHERE the steps that write tables are done: in the process of the run, or in a job far away.
+
+Assets ask their resource `work` and report what came of it. What a step does is in `steps`, which both places share;
+`remote`, `launchers` and `messages` carry it to a job and its result back, and `spark_job` is the job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from crime_assets.core.insights import Insight
+    from crime_assets.defs.work.steps import InsightResult
+    from crime_assets.engines import Engine
+    from crime_assets.lakehouse.writing.history import HistoryResult
+    from crime_assets.lakehouse.writing.merge import MergeResult
+    from crime_assets.sources.feeds import Feed
+
+
+class Work(Protocol):
+    """Does the steps that write tables; what is done twice changes nothing.
+
+    Every error is one sentence of CrimeAssetsError, wherever it happened. `feed` and `engine` are those of the run;
+    what is done elsewhere opens its own.
+    """
+
+    def history(self, context: dg.AssetExecutionContext, feed: Feed, before: date) -> HistoryResult:
+        """Load all that the source holds with a change stamp before `before`, once."""
+
+    def merge(self, context: dg.AssetExecutionContext, days: Sequence[date]) -> MergeResult:
+        """Merge what has landed of these change days as one set, and record that it is merged."""
+
+    def insight(
+        self, context: dg.AssetExecutionContext, engine: Engine, insight: Insight, days: Sequence[date]
+    ) -> InsightResult:
+        """Compute an insight for these as-of days, and for those that late changes have made stale."""

@@ -1,0 +1,115 @@
+"""What each step does, in the process that does it. Knows nothing of Dagster: a job has none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+from crime_assets.analysis.statistics import finished
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.core.insights import Insight
+from crime_assets.engines import Engine
+from crime_assets.lakehouse.iceberg.tables import StalePlan
+from crime_assets.lakehouse.writing.history import HistoryResult, history_before
+from crime_assets.lakehouse.writing.insights import busy, look_at, replace_days, stale_days
+from crime_assets.lakehouse.writing.merge import MergeResult
+from crime_assets.profiles import Profile
+from crime_assets.publishing.charts.small import small_chart
+from crime_assets.sources.feeds import Feed
+from crime_assets.streams.inventory import Inventory, read_inventory, record_merged
+
+_PREVIEW_ROWS = 10
+_PLANS = 5
+
+
+@dataclass(frozen=True)
+class InsightDay:
+    """One as-of day of an insight; `preview` are its first rows, ten at most, `chart` is SVG or empty."""
+
+    day: date
+    rows: int
+    changed: bool
+    preview: Sequence[Mapping[str, object]]
+    chart: str
+
+
+@dataclass(frozen=True)
+class InsightResult:
+    """The days that were computed, in order, more than were asked for where late changes had made some stale.
+
+    `types` are the columns' types in the words of Arrow, `spent` is what the engine says that the questions cost.
+    """
+
+    days: Sequence[InsightDay]
+    types: Mapping[str, str]
+    spent: Mapping[str, int | float]
+
+
+def load_history(profile: Profile, feed: Feed, before: date, run_id: str) -> HistoryResult:
+    """Load all that the source holds with a change stamp before `before`, once."""
+    return profile.writer.load_history(feed, before, run_id)
+
+
+def inventories_of(profile: Profile, days: Sequence[date]) -> dict[date, Inventory]:
+    """What there is to merge of these days. CrimeAssetsError where the lake or one of the days is not so far."""
+    if history_before(profile.lake, profile.city) is None:
+        raise CrimeAssetsError("The lake has no history yet: materialize crime_history once, then run this day again.")
+    inventories = {day: read_inventory(profile.landing, profile.city.name, day) for day in days}
+    found = {day: inventory for day, inventory in inventories.items() if inventory is not None}
+    if missing := sorted(inventories.keys() - found.keys()):
+        raise CrimeAssetsError(f"Nobody looked what landed on {missing[0]}: materialize crime_deliveries first.")
+    return found
+
+
+def merge(profile: Profile, days: Sequence[date], run_id: str) -> MergeResult:
+    """Merge what has landed of these days as one set, and record that the lake has it."""
+    found = inventories_of(profile, days)
+    marks = {"run-id": run_id, "change-days": f"{min(found)}/{max(found)}"}
+    result = profile.writer.merge(found, marks)
+    record_merged(profile.landing, profile.city.name, found)
+    return result
+
+
+def compute(profile: Profile, engine: Engine, insight: Insight, days: Sequence[date]) -> InsightResult:
+    """Compute an insight for these as-of days and those that have become stale, and put it in its table.
+
+    LakeBusy where others keep changing that table.
+    """
+    engine.spent()  # What was asked before is of others.
+    for _ in range(_PLANS):
+        try:
+            results, changed = _replace(profile, engine, insight, days)
+        except StalePlan:
+            # Another machine computed days meanwhile, perhaps from a newer state of the lake than this one saw.
+            continue
+        return InsightResult(
+            [
+                InsightDay(
+                    day,
+                    rows.num_rows,
+                    day in changed,
+                    rows.slice(0, _PREVIEW_ROWS).to_pylist(),
+                    small_chart(insight.chart, rows) if insight.chart else "",
+                )
+                for day, rows in results.items()
+            ],
+            {field.name: str(field.type) for field in results[days[0]].schema},
+            dict(engine.spent()),
+        )
+    raise busy(profile.city, insight)
+
+
+def _replace(
+    profile: Profile, engine: Engine, insight: Insight, days: Sequence[date]
+) -> tuple[dict[date, pa.Table], list[date]]:
+    """The rows of all days that had to be computed, in order, and the days whose rows changed."""
+    lake, city = profile.lake, profile.city
+    # As one: a merge in between would be marked as known to results that were computed before it.
+    with lake.writing():
+        known = look_at(lake, city, insight)
+        computed = sorted({*days, *stale_days(lake, city, insight)})
+        results = {day: finished(insight, engine.insight(insight, day)) for day in computed}
+        return results, replace_days(lake, city, insight, results, known)

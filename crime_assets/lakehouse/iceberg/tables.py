@@ -1,0 +1,289 @@
+"""Iceberg tables as the lake uses them: made, planned, and changed by whole data files in one snapshot each."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crime_assets.core.errors import LakeError
+from crime_assets.lakehouse.place import warehouse
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.place.refusals import explained
+from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column, iceberg_schema
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.schema import Schema
+    from pyiceberg.table import Table
+    from pyiceberg.table.snapshots import Snapshot
+    from pyiceberg.types import IcebergType
+
+PROPERTY_PREFIX = "crime-assets."
+"""Snapshot and table properties of ours begin with this."""
+
+FIRST_CHANGED = "first-changed-day"
+"""Snapshot property: the earliest change day whose state the snapshot alters."""
+
+NOTHING_CHANGED = date.max.isoformat()
+"""The FIRST_CHANGED of a snapshot that alters no row."""
+
+HISTORY_MARK = "history-before"
+UNDATED_MARK = "history-undated"
+TABLE_MARKS = frozenset({HISTORY_MARK, UNDATED_MARK})
+"""Properties of a change that stay with the table as well as with the snapshot."""
+
+_CURATED: dict[str, tuple[tuple[Column, ...], str | None]] = {
+    "crimes": (CRIMES, "occurred_at"),
+    # Few rows of many months each day: a file a month would leave thousands of tiny ones in a year.
+    "crimes_superseded": (CRIMES, None),
+    "crimes_quarantine": (QUARANTINE, None),
+    "crimes_removed": (REMOVED, None),
+}
+
+_NAME_MAPPING = "schema.name-mapping.default"
+"""Data files come from DuckDB without field ids: by this property readers find their columns by name."""
+
+_PROPERTIES = {
+    "write.parquet.compression-codec": "zstd",
+    # A plan made before another writer's commit is never put on top of it: StalePlan asks for a new one.
+    "commit.retry.num-retries": "0",
+    # In force for merge_manifests only: an overwrite leaves the manifests of other files as they are.
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "2",
+    # Otherwise every commit leaves a metadata file for good.
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one snapshot does: data files that go, data files that come (absolute paths), and why."""
+
+    remove: Sequence[DataFile]
+    add: Sequence[Path]
+    properties: Mapping[str, str]
+
+
+class StalePlan(Exception):
+    """Another writer changed the table since it was planned: plan again."""
+
+
+@contextmanager
+def unless_overtaken() -> Iterator[None]:
+    """Commit in here: StalePlan if another writer was faster."""
+    from pyiceberg.exceptions import CommitFailedException
+
+    try:
+        yield
+    except CommitFailedException as error:
+        raise StalePlan from error
+
+
+def load(lake: Lake, city: str, name: str) -> Table | None:
+    """A table of the city as it is now; None if it was never written."""
+    # Reading a table's metadata takes milliseconds, and a run looks at its tables a hundred times.
+    changes = lake.catalog_changes()
+    if not changes:
+        return None
+    known = lake.loaded.get((city, name))
+    if known is None or known[0] != changes:
+        known = lake.loaded[city, name] = (changes, _load(lake, city, name))
+    # A commit moves the table object it is made with; a plan must stand still.
+    return copy(known[1])
+
+
+def _load(lake: Lake, city: str, name: str) -> Table | None:
+    from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+
+    try:
+        with explained(lake.name):
+            table = lake.catalog.load_table((city, name))
+    except (NoSuchTableError, NoSuchNamespaceError):
+        return None
+    warehouse_of_lake = lake.catalog.properties.get("warehouse", "").rstrip("/")
+    # Glue has one database of a name in an account and region, whichever lake asks.
+    if warehouse_of_lake.startswith("s3://") and not table.location().startswith(f"{warehouse_of_lake}/"):
+        raise LakeError(
+            f"The catalog has {city}.{name} of another lake ({table.location()}): set CRIME_LAKE to that one, or use "
+            f"another catalog, account or region for {warehouse_of_lake}."
+        )
+    return table
+
+
+def names(lake: Lake, city: str) -> list[str]:
+    """Every table of the city."""
+    with explained(lake.name):
+        if not lake.catalog.namespace_exists((city,)):
+            return []
+        return sorted(table for _, table in lake.catalog.list_tables((city,)))
+
+
+def every(lake: Lake, city: str) -> dict[str, Table]:
+    """Every table of the city as it is now, by name."""
+    found = {name: load(lake, city, name) for name in names(lake, city)}
+    return {name: table for name, table in found.items() if table is not None}
+
+
+def curated(lake: Lake, city: str, name: str) -> Table:
+    """One of the curated tables, made if need be."""
+    columns, month_of = _CURATED[name]
+    table = load(lake, city, name)
+    if table is None:
+        table = create(lake, city, name, iceberg_schema(columns), month_of=month_of)
+    return table
+
+
+def create(
+    lake: Lake, city: str, name: str, schema: Schema, *, month_of: str | None = None, partition_by: str | None = None
+) -> Table:
+    """Make a table, Iceberg format 2, partitioned by the month of one column, by a column as it is, or not at all."""
+    from pyiceberg.exceptions import TableAlreadyExistsError
+    from pyiceberg.partitioning import PartitionField, PartitionSpec
+    from pyiceberg.transforms import IdentityTransform, MonthTransform
+
+    catalog = lake.catalog
+    catalog.create_namespace_if_not_exists((city,))
+    spec = PartitionSpec()
+    if month_of is not None:
+        field_id = schema.find_field(month_of).field_id
+        spec = PartitionSpec(PartitionField(field_id, 1000, MonthTransform(), "occurred_month"))
+    elif partition_by is not None:
+        field_id = schema.find_field(partition_by).field_id
+        spec = PartitionSpec(PartitionField(field_id, 1000, IdentityTransform(), partition_by))
+    # Not set afterwards: after a crash between the two no other engine could read the table.
+    properties = {"format-version": "2", **_PROPERTIES, _NAME_MAPPING: schema.name_mapping.model_dump_json()}
+    try:
+        return catalog.create_table((city, name), schema, partition_spec=spec, properties=properties)
+    except TableAlreadyExistsError:
+        # Another machine was faster.
+        return catalog.load_table((city, name))
+
+
+def add_columns(table: Table, columns: Mapping[str, IcebergType]) -> None:
+    """Add optional columns; no data file changes. StalePlan if another writer was faster."""
+    if not columns:
+        return
+    with unless_overtaken(), table.update_schema() as update:
+        for name, kind in columns.items():
+            update.add_column(name, kind, doc="New at the source; as it was published.")
+
+
+def data_files(table: Table, snapshot_id: int | None = None) -> list[DataFile]:
+    """The live data files of a table, now or as of a snapshot."""
+    if table.current_snapshot() is None:
+        return []
+    with explained(table.location()):
+        tasks = list(table.scan(snapshot_id=snapshot_id).plan_files())
+    if any(task.delete_files for task in tasks):
+        raise LakeError(
+            f"{'.'.join(table.name())} has row-level deletes, which this engine cannot read: "
+            "compact it with the engine that wrote them."
+        )
+    return [task.file for task in tasks]
+
+
+def snapshot_property(snapshot: Snapshot, name: str) -> str | None:
+    """What a change said of itself when it was committed."""
+    return snapshot.summary[PROPERTY_PREFIX + name] if snapshot.summary is not None else None
+
+
+def month_of(file: DataFile) -> date:
+    """The first day of the month that a data file of a table partitioned by month holds."""
+    months_since_1970 = file.partition[0]
+    return date(1970 + months_since_1970 // 12, months_since_1970 % 12 + 1, 1)
+
+
+def paths_of(table: Table, files: Iterable[DataFile]) -> dict[str, DataFile]:
+    """Data files by where they are on this machine, or would be: `fetch` has them there."""
+    return {str(warehouse.path_of(table, file.file_path)): file for file in files}
+
+
+def fetch(table: Table, files: Iterable[DataFile]) -> list[str]:
+    """Have data files on this machine; their paths, in the same order."""
+    with explained(table.location()):
+        return warehouse.fetch(table, files)
+
+
+def data_directory(table: Table) -> Path:
+    """Where this machine has data files of a table."""
+    return warehouse.path_of(table, table.location()) / "data"
+
+
+def new_data_path(table: Table, partition: str) -> Path:
+    """A path for a new data file of a table; `partition` is the readable name of its directory."""
+    directory = data_directory(table) / partition
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory / f"{secrets.token_hex(16)}.parquet"
+
+
+def commit(table: Table, change: Change) -> int:
+    """Make the change as one snapshot and return its id. StalePlan, with the new files removed, if it is too late."""
+    from pyiceberg.exceptions import CommitFailedException, ValidationException
+    from pyiceberg.io.pyarrow import parquet_file_to_data_file
+
+    properties = {PROPERTY_PREFIX + name: value for name, value in change.properties.items()}
+    locations = [warehouse.location_of(table, path) for path in change.add]
+    try:
+        warehouse.publish(table, change.add)
+        with table.transaction() as transaction:
+            with transaction.update_snapshot(snapshot_properties=properties).overwrite() as snapshot:
+                for file in change.remove:
+                    snapshot.delete_data_file(file)
+                for location in locations:
+                    snapshot.append_data_file(parquet_file_to_data_file(table.io, table.metadata, location))
+            marks = {PROPERTY_PREFIX + name: value for name, value in change.properties.items() if name in TABLE_MARKS}
+            if marks:
+                transaction.set_properties(marks)
+        return snapshot.snapshot_id
+    except (CommitFailedException, ValidationException) as error:
+        # Only here is it certain that no snapshot names the new files; after any other error they are left alone.
+        warehouse.remove(table, locations)
+        raise StalePlan from error
+
+
+def merge_manifests(table: Table, properties: Mapping[str, str]) -> int:
+    """Gather what manifests of the present snapshot list into as few as can be, as a snapshot of its own; its id.
+
+    StalePlan if another writer was faster.
+    """
+    marks = {PROPERTY_PREFIX + name: value for name, value in properties.items()}
+    with unless_overtaken(), table.transaction() as transaction:
+        # An append merges manifests on its way; this one appends nothing.
+        snapshot = transaction.update_snapshot(snapshot_properties=marks).merge_append()
+        snapshot.commit()
+    return snapshot.snapshot_id
+
+
+def manifests(table: Table) -> int:
+    """How many manifests must be read to find the live data files."""
+    snapshot = table.current_snapshot()
+    return len(snapshot.manifests(table.io)) if snapshot is not None else 0
+
+
+def settle_properties(table: Table) -> None:
+    """Give a table the properties that `create` gives now. StalePlan if another writer was faster."""
+    wanted = dict(_PROPERTIES)
+    if _NAME_MAPPING not in table.properties:
+        wanted[_NAME_MAPPING] = table.schema().name_mapping.model_dump_json()
+    if not wanted.items() <= table.properties.items():
+        with unless_overtaken(), table.transaction() as transaction:
+            transaction.set_properties(wanted)
+
+
+def drop_snapshots(table: Table, snapshot_ids: Sequence[int]) -> None:
+    """Forget snapshots; their files stay until someone removes them. StalePlan if another writer was faster."""
+    with unless_overtaken():
+        table.maintenance.expire_snapshots().by_ids(list(snapshot_ids)).commit()
+
+
+def discard(paths: Sequence[Path]) -> None:
+    """Remove data files that were written here and never published."""
+    for path in paths:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,96 @@
+"""What catalogs and object storage say when they refuse or cannot be reached, in one sentence each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from crime_assets.cloud.aws.errors import AwsError, explain
+from crime_assets.core.errors import CrimeAssetsError, LakeError
+
+_ARROW = re.compile(
+    r"AWS Error (?P<code>[A-Z_]+)(?: \(HTTP status (?P<status>[0-9]+)\))? during (?P<operation>[A-Za-z]+) operation"
+)
+_REFUSED = frozenset("ACCESS_DENIED INVALID_ACCESS_KEY_ID SIGNATURE_DOES_NOT_MATCH INVALID_SIGNATURE".split())
+_MISSING = frozenset("NO_SUCH_BUCKET NO_SUCH_KEY RESOURCE_NOT_FOUND".split())
+
+
+@contextmanager
+def explained(place: str) -> Iterator[None]:
+    """Turn what a catalog or the storage of tables raises into one sentence; `place` is the lake or table."""
+    try:
+        yield
+    except CrimeAssetsError:
+        raise
+    except Exception as error:
+        told = refusal(error, place)
+        if told is None:
+            raise
+        raise told from error
+
+
+def refusal(error: Exception, place: str) -> CrimeAssetsError | None:
+    """The error in one sentence; None if it comes neither from a catalog nor from object storage.
+
+    What led to it does not count: pyiceberg's NoSuchTableError comes of an error of the catalog and is none.
+    """
+    if isinstance(error, OSError) and (found := _ARROW.search(str(error))):
+        return _storage(found["code"], found["status"], found["operation"], place)
+    if isinstance(error, FileNotFoundError):
+        return LakeError(f"A file of {place} is not there ({error}): restore it, then run again.")
+    return explain(error, f"use the lake {place}", "CRIME_LAKE and CRIME_CATALOG") or _catalog(error, place)
+
+
+def _storage(code: str, status: str | None, operation: str, place: str) -> AwsError:
+    """`status` is S3's, where Arrow knows no code: it does not know that of expired credentials."""
+    if code in _REFUSED:
+        return AwsError(
+            f"AWS refused {operation} in {place} ({code}): see that the credentials are valid and may read and write "
+            "the lake's bucket."
+        )
+    if code in _MISSING:
+        return AwsError(f"Something of {place} is not there ({code} during {operation}): see CRIME_LAKE.")
+    if status in ("400", "403"):
+        return AwsError(
+            f"AWS refused {operation} in {place} (HTTP status {status}): the credentials may have expired, so renew "
+            "them, then run again."
+        )
+    told = f"HTTP status {status}" if status else code
+    return AwsError(f"The storage of {place} does not answer ({told} during {operation}): run again.")
+
+
+def _catalog(error: Exception, place: str) -> LakeError | None:
+    from pyiceberg import exceptions
+    from requests.exceptions import ConnectionError as Unreachable
+    from requests.exceptions import Timeout
+
+    if isinstance(error, exceptions.CommitStateUnknownException):
+        return LakeError(
+            f"The catalog of {place} did not say whether it took a change: run again, what is there is not done twice."
+        )
+    if isinstance(error, (exceptions.UnauthorizedError, exceptions.ForbiddenError, exceptions.OAuthError)):
+        return LakeError(f"The catalog of {place} refused the credentials: correct CRIME_CATALOG_CREDENTIAL.")
+    if isinstance(error, exceptions.RESTError):
+        return LakeError(f"The catalog of {place} failed ({type(error).__name__}): run again later.")
+    if isinstance(error, (Unreachable, Timeout)):
+        return LakeError(f"The catalog of {place} cannot be reached: see CRIME_CATALOG and the network, and run again.")
+    if _is_of_no_catalog(error):
+        return LakeError(
+            f"What CRIME_CATALOG names does not answer like an Iceberg catalog ({type(error).__name__}): correct it, "
+            "or see what stands in front of the catalog, then run again."
+        )
+    return None
+
+
+def _is_of_no_catalog(error: Exception) -> bool:
+    """Whether it is about an answer that no catalog gives: a page of HTML, nothing, being sent elsewhere, HTTP 501."""
+    from pydantic import ValidationError
+    from requests.exceptions import HTTPError, RequestException
+
+    if isinstance(error, NotImplementedError):
+        return isinstance(error.__cause__, HTTPError)
+    if isinstance(error, ValidationError):
+        # pyiceberg's classes of answers are called so: TableResponse, ConfigResponse.
+        return error.title.endswith("Response")
+    return isinstance(error, RequestException)

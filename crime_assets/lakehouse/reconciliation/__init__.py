@@ -1,0 +1,1 @@
+"""The lake held against its source: what is missing, what is gone."""

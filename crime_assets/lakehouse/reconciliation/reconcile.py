@@ -1,0 +1,244 @@
+"""Holding `crimes` against its source: changes can be missed, and what a source removes leaves no trace in its changes.
+
+Counts per month of occurrence say where to look, ids say what differs. Nothing is changed here but by `merge_landed`:
+what is missing is pulled like a change day's records, what is gone is the business of `removal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import islice
+
+import duckdb
+import pyarrow as pa
+
+from crime_assets.core.digests import record_digest
+from crime_assets.core.errors import FeedError
+from crime_assets.core.sql import render, statement
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.duck import connection, literal
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.reconciliation.removal import Gone
+from crime_assets.lakehouse.records import typing
+from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, Column, arrow_schema
+from crime_assets.lakehouse.writing.merge import MergeResult, count, merge_deliveries
+from crime_assets.sources.cities import City
+from crime_assets.sources.feeds import Feed, Record
+from crime_assets.streams import LandingStore
+from crime_assets.streams.inventory import contents_of, record_merged, take_inventory
+from crime_assets.streams.pull import LOOK_BACK, days_between
+
+_CHUNK = 50_000
+"""Records compared, and ids asked for, together."""
+_SHARE = 0.005
+_FEWEST_REMOVED = 100
+_FEWEST_PULLED = 10_000
+_ONE_DAY = timedelta(days=1)
+_PUBLISHED = pa.schema([("position", pa.int64()), ("id", pa.string()), ("updated_on", pa.string())])
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most crimes that may be removed and pulled at once, as a person has said; None: what the lake's size allows.
+
+    Without a word of a person, no more are removed than half a per cent of the rows, or 100 in a small lake, and always
+    less than half of them; no more are pulled than half a per cent, or 10,000.
+    """
+
+    most_removed: int | None = None
+    most_pulled: int | None = None
+
+    def removed(self, rows: int) -> int:
+        """The most that may be removed of so many rows."""
+        allowed = min(max(_FEWEST_REMOVED, int(rows * _SHARE)), max(rows - 1, 0) // 2)
+        return allowed if self.most_removed is None else self.most_removed
+
+    def pulled(self, rows: int) -> int:
+        """The most that may be pulled where there are so many rows."""
+        return max(_FEWEST_PULLED, int(rows * _SHARE)) if self.most_pulled is None else self.most_pulled
+
+
+@dataclass(frozen=True)
+class MonthCounts:
+    """Records of a month of occurrence with a change stamp up to the day compared; `month` is its first day or None."""
+
+    month: date | None
+    source: int
+    lake: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found: all months, newest first, what the lake lacks, and what the source lacks."""
+
+    until: date
+    rows: int
+    """Rows of `crimes` that were compared."""
+    months: Sequence[MonthCounts]
+    missing: Sequence[Record]
+    gone: Sequence[Gone]
+
+    @property
+    def differing(self) -> list[MonthCounts]:
+        """The months whose counts differ."""
+        return [counts for counts in self.months if counts.source != counts.lake]
+
+
+def compare(lake: Lake, city: City, feed: Feed, until: date, limits: Limits) -> Comparison:
+    """Compare what the lake and the source hold of the changes up to `until`, the last change day the lake has merged.
+
+    FeedError, with what a person can do, where the source's answers are not to be believed.
+    """
+    with connection(lake.staging) as con:
+        guard = _Guard(city, limits, _read_lake(lake, city, con, until))
+        months = _months(con, feed, until)
+        guard.total(sum(month.source for month in months), feed, until)
+        differing = [month.month for month in months if month.source != month.lake]
+        missing = _missing(con, feed, differing, until, guard) if differing else []
+        gone = _gone(con, feed, differing, until, guard) if differing else []
+    return Comparison(until, guard.rows, months, missing, gone)
+
+
+def merge_landed(
+    lake: Lake, city: City, landing: LandingStore, day: date, properties: Mapping[str, str]
+) -> MergeResult:
+    """Merge what has landed of a change day that was merged before, and of the days a pull of it looks back on."""
+    days = days_between(day - LOOK_BACK, day)
+    inventories = {each: take_inventory(landing, city.name, each) for each in days}
+    contents = contents_of(landing, city.name, inventories)
+    result = merge_deliveries(lake, city, contents, {"change-days": f"{day}/{day}", **properties})
+    record_merged(landing, city.name, {day: inventories[day]})
+    return result
+
+
+@dataclass(frozen=True)
+class _Guard:
+    """Tells answers of the source that may be acted on from nonsense: none of it, half of it, another dataset."""
+
+    city: City
+    limits: Limits
+    rows: int
+
+    def total(self, source: int, feed: Feed, until: date) -> None:
+        """Judge how many records the source counts, before anything is compared record by record."""
+        if self.rows - source > self.limits.removed(self.rows):
+            # What the source has changed since `until` it still has; there may be a million of them.
+            changed = feed.count(until + _ONE_DAY, feed.latest_day() + _ONE_DAY)
+            self.gone(self.rows - source - changed, self.rows - source)
+
+    def missing(self, number: int) -> None:
+        """Judge how many records the lake lacks, at least."""
+        most = self.limits.pulled(self.rows)
+        if number > most:
+            raise FeedError(
+                f"The source of {self.city.title} has {number:,} or more records that the lake lacks, beside "
+                f"{self.rows:,} rows in it, and at most {most:,} are pulled at once, so nothing was changed: see "
+                f"whether {self._source} is the right dataset and run the change days that `crime-assets status` "
+                f"misses, or launch crime_reconciliation again with the run config most_pulled: {2 * number}."
+            )
+
+    def gone(self, number: int, candidates: int) -> None:
+        """Judge how many rows the source lacks: `number` or more, `candidates` at most."""
+        most = self.limits.removed(self.rows)
+        if number > most:
+            raise FeedError(
+                f"The source of {self.city.title} lacks {number:,} or more of the {self.rows:,} rows compared, and at "
+                f"most {most:,} are removed at once, so nothing was changed: look at {self._source}, and if it is "
+                f"right, launch crime_reconciliation again with the run config most_removed: {candidates}."
+            )
+
+    @property
+    def _source(self) -> str:
+        return f"https://{self.city.domain}/d/{self.city.dataset}"
+
+
+def _read_lake(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, until: date) -> int:
+    """Make `held` of crimes and `quarantine_texts` of the quarantine; returns how many rows are compared."""
+    typing.prepare(con, city)
+    _view(lake, city, con, "crimes", CRIMES)
+    con.execute("CREATE TEMP TABLE held AS SELECT id, month, updated_on, change_day FROM crimes")
+    _view(lake, city, con, "crimes_quarantine", QUARANTINE)
+    texts = {column: _raw_text(city, column) for column in ("id", "occurred_at", "updated_on")}
+    columns = ", ".join(f"{text} AS {column}" for column, text in texts.items())
+    con.execute(f"CREATE TEMP TABLE quarantine_texts AS SELECT record_md5, {columns} FROM crimes_quarantine")
+    return count(con, f"SELECT count(*) FROM held WHERE change_day <= DATE {literal(until.isoformat())}")
+
+
+def _view(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, name: str, columns: tuple[Column, ...]) -> None:
+    table = tables.load(lake, city.name, name)
+    files = tables.data_files(table) if table is not None else []
+    if table is not None and files:
+        paths = ", ".join(map(literal, tables.fetch(table, files)))
+        con.execute(f"CREATE TEMP VIEW {name} AS FROM read_parquet([{paths}], hive_partitioning = false)")
+    else:
+        con.register(name, arrow_schema(columns).empty_table())
+
+
+def _raw_text(city: City, column: str) -> str:
+    """What the source wrote in the field or fields that fill a column; the quarantine also holds what is no JSON."""
+    source = city.columns[column]
+    fields = (source,) if isinstance(source, str) else source
+    record = "CASE WHEN json_valid(raw) THEN raw END"
+    paths = [literal(f'$."{field}"') for field in fields]
+    texts = ", ".join(f"json_extract_string({record}, {path})" for path in paths)
+    return f"nullif(trim(concat_ws(' ', {texts})), '')"
+
+
+def _months(con: duckdb.DuckDBPyConnection, feed: Feed, until: date) -> list[MonthCounts]:
+    in_source = feed.month_counts(until)
+    in_lake: dict[date | None, int] = dict(con.execute(_statement("held_months", until)).fetchall())
+    months = sorted(in_source.keys() | in_lake.keys(), key=lambda month: month or date.min, reverse=True)
+    return [MonthCounts(month, in_source.get(month, 0), in_lake.get(month, 0)) for month in months]
+
+
+def _missing(
+    con: duckdb.DuckDBPyConnection, feed: Feed, months: Collection[date | None], until: date, guard: _Guard
+) -> list[Record]:
+    """The source's records of these months that are not in the lake; makes `published_ids` of all of them."""
+    con.execute("CREATE TEMP TABLE published_ids (id BIGINT)")
+    quarantined = {row[0] for row in con.execute("SELECT record_md5 FROM quarantine_texts").fetchall()}
+    found: dict[str, Record] = {}
+    records = iter(feed.month_records(months, until))
+    while chunk := list(islice(records, _CHUNK)):
+        con.register("published", _published(guard.city, chunk))
+        con.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {_statement('arrived', until)}")
+        con.execute("INSERT INTO published_ids SELECT id FROM arrived WHERE id IS NOT NULL")
+        for (position,) in con.execute(_statement("missing", until)).fetchall():
+            digest = record_digest(chunk[position])
+            if digest not in quarantined:
+                found[digest] = chunk[position]
+        guard.missing(len(found))
+    return list(found.values())
+
+
+def _published(city: City, records: Sequence[Record]) -> pa.Table:
+    texts = [[_text(record.get(field)) for record in records] for field in (city.key_field, city.change_field)]
+    return pa.table([range(len(records)), *texts], schema=_PUBLISHED)
+
+
+def _text(value: object) -> str | None:
+    # JSON can hold lone surrogates, Arrow cannot.
+    return None if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def _gone(
+    con: duckdb.DuckDBPyConnection, feed: Feed, months: Iterable[date | None], until: date, guard: _Guard
+) -> list[Gone]:
+    """Rows of these months that the source does not have any more, in any month and with any stamp."""
+    con.execute("CREATE TEMP TABLE differing (month DATE)")
+    con.executemany("INSERT INTO differing VALUES (?)", [[month] for month in months])
+    con.execute(f"CREATE TEMP TABLE unpublished AS {_statement('unpublished', until)}")
+    candidates = count(con, "SELECT count(*) FROM unpublished")
+    gone: list[Gone] = []
+    rows = con.execute("FROM unpublished ORDER BY id")
+    while some := [Gone(*row) for row in rows.fetchmany(_CHUNK)]:
+        present = feed.present({row.id for row in some})
+        gone += [row for row in some if row.id not in present]
+        guard.gone(len(gone), candidates)
+    return gone
+
+
+def _statement(name: str, until: date) -> str:
+    return render(statement("crimes", name), "duckdb", {"until": until})

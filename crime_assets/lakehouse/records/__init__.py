@@ -1,0 +1,1 @@
+"""From a source's texts to typed rows."""

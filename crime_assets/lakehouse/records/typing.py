@@ -1,0 +1,150 @@
+"""From a source's texts to typed rows: makes `raw_records` for DuckDB; sql/crimes/typed.sql is asked over it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crime_assets.core.digests import canonical_json
+from crime_assets.core.sql import render, statement
+from crime_assets.lakehouse.iceberg.duck import identifier, literal
+from crime_assets.lakehouse.iceberg.evolution import new_columns
+from crime_assets.lakehouse.records.arrow_texts import is_trimmed
+from crime_assets.lakehouse.records.record_json import record_json
+from crime_assets.lakehouse.schema import CRIMES
+from crime_assets.sources.cities import City
+from crime_assets.sources.feeds import DAMAGE, RAW
+
+SOURCE_COLUMNS = (
+    "id case_number occurred_at block iucr primary_type description location_description arrest domestic beat district "
+    "ward community_area fbi_code x_coordinate y_coordinate year updated_on latitude longitude"
+).split()
+"""Columns of `crimes` that a source can fill; all others are computed from them."""
+
+TYPED_COLUMNS = tuple(column.name for column in CRIMES)
+
+RAW_RECORDS = pa.schema(
+    [
+        *((name, pa.string()) for name in SOURCE_COLUMNS),
+        ("raw", pa.string()),
+        ("record_md5", pa.string()),
+        ("ingested_at", pa.timestamp("us", tz="UTC")),
+        ("damage", pa.string()),
+        ("extra", pa.string()),
+    ]
+)
+
+
+def prepare(con: duckdb.DuckDBPyConnection, city: City) -> None:
+    """Make the city's facts known to the connection: its codes, names, unknown markers and time formats."""
+    for name, (columns, rows) in facts(city).items():
+        _lookup(con, name, columns, rows)
+    _prepare_timestamps(con, city.timestamp_formats)
+
+
+def facts(city: City) -> dict[str, tuple[tuple[str, str], list[tuple[str, str]]]]:
+    """The tables that typed.sql knows a city by: their names, their two columns, all texts, and their rows."""
+    codes = [(code, "violent") for code in city.violent_codes] + [(code, "property") for code in city.property_codes]
+    unknown = [(column, marker) for column, markers in city.unknown_markers.items() for marker in markers]
+    return {
+        "city_offense_codes": (("code", "offense_class"), codes),
+        "city_renames": (("published", "present"), list(city.renamed_categories.items())),
+        "city_unknown": (("column_name", "marker"), unknown),
+    }
+
+
+def _prepare_timestamps(con: duckdb.DuckDBPyConnection, formats: Iterable[str]) -> None:
+    # DuckDB takes words such as "epoch" and "infinity" for times in any format.
+    con.execute(
+        "CREATE OR REPLACE TEMP MACRO parse_timestamp(text) AS "
+        f"CASE WHEN regexp_matches(text, '^[0-9]') THEN try_strptime(text, [{', '.join(map(literal, formats))}]) END"
+    )
+
+
+def typed_query(city: City, dialect: str = "duckdb") -> str:
+    """The statement that types `raw_records`; also yields reason, raw, id_text, updated_on_text and extra."""
+    latitude, longitude = city.unknown_point or (0.0, 0.0)
+    return render(
+        statement("crimes", "typed"),
+        dialect,
+        {
+            "unknown_latitude": latitude,
+            "unknown_longitude": longitude,
+            **{f"{code}_width": city.code_widths.get(code, 0) for code in ("iucr", "beat", "district")},
+        },
+    )
+
+
+def prepare_functions(con: duckdb.DuckDBPyConnection) -> None:
+    """Make known what histories need beside `prepare`; once for a connection and all its cursors."""
+    # DuckDB writes the few control characters that need one with another escape than canonical_json.
+    con.create_function("canonical_json", lambda text: canonical_json(json.loads(text)), ["VARCHAR"], "VARCHAR")
+
+
+def raw_from_history(con: duckdb.DuckDBPyConnection, records: pa.Table, city: City, pulled_at: datetime) -> None:
+    """Make `raw_records` of a part of a feed's history."""
+    schema = records.schema
+    columns = ", ".join(f"{_text_of(city, name, schema)} AS {name}" for name in SOURCE_COLUMNS)
+    con.register("history_records", records)
+    _prepare_timestamps(con, city.formats_for(_some_text(records, city.occurrence_field)))
+    record = record_json(records)
+    if records.column(RAW).null_count < len(records):
+        record = f"coalesce({identifier(RAW)}, {record})"
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP VIEW raw_records AS
+        SELECT *, md5(raw) AS record_md5, TIMESTAMPTZ {literal(pulled_at.isoformat())} AS ingested_at
+        FROM (SELECT {columns}, {identifier(DAMAGE)} AS damage, {_extra(city, schema)} AS extra, {record} AS raw
+              FROM history_records)
+        """
+    )
+    _trim(con, is_needed=not all(map(is_trimmed, records.columns)))
+
+
+def raw_from_deliveries(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:
+    """Make `raw_records` of a table that has them, with the columns of RAW_RECORDS."""
+    con.register("delivered", records)
+    con.execute("CREATE OR REPLACE TEMP VIEW raw_records AS FROM delivered")
+    _trim(con, is_needed=not all(map(is_trimmed, records.columns)))
+
+
+def _trim(con: duckdb.DuckDBPyConnection, *, is_needed: bool) -> None:
+    trimmed = render(statement("crimes", "trimmed"), "duckdb", {}) if is_needed else "FROM raw_records"
+    con.execute(f"CREATE OR REPLACE TEMP VIEW trimmed_records AS {trimmed}")
+
+
+def _some_text(records: pa.Table, field: str) -> str | None:
+    """A text of a column, if there is one."""
+    if field not in records.column_names:
+        return None
+    first: str | None = pc.first(records.column(field).combine_chunks()).as_py()
+    return first
+
+
+def _extra(city: City, schema: pa.Schema) -> str:
+    """What columns that the city's description does not know hold, as one JSON object of texts."""
+    members = [
+        f"{literal(column)}, CAST({identifier(field)} AS VARCHAR)"
+        for field, column in new_columns(city, schema.names).items()
+    ]
+    return f"CAST(json_object({', '.join(members)}) AS VARCHAR)" if members else "NULL::VARCHAR"
+
+
+def _text_of(city: City, column: str, schema: pa.Schema) -> str:
+    source = city.columns.get(column, ())
+    fields = (source,) if isinstance(source, str) else source
+    present = [identifier(field) for field in fields if field in schema.names]
+    if not present:
+        return "NULL::VARCHAR"
+    return f"CAST({present[0]} AS VARCHAR)" if len(present) == 1 else f"concat_ws(' ', {', '.join(present)})"
+
+
+def _lookup(con: duckdb.DuckDBPyConnection, name: str, columns: tuple[str, str], rows: list[tuple[str, str]]) -> None:
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({columns[0]} VARCHAR, {columns[1]} VARCHAR)")
+    if rows:
+        con.executemany(f"INSERT INTO {name} VALUES (?, ?)", rows)

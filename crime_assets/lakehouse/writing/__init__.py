@@ -1,0 +1,1 @@
+"""What plans and commits: history, change days, insights, and what earlier commits removed."""

@@ -1,0 +1,232 @@
+"""Insight tables: one day's rows replaced at a time, and which days have to be computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crime_assets.core.errors import LakeBusy, LakeError
+from crime_assets.core.insights import Insight
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.tables import FIRST_CHANGED, PROPERTY_PREFIX, Change, StalePlan
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.schema import iceberg_schema_of
+from crime_assets.sources.cities import City
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import Table
+
+_PLANS = 5
+
+SEEN = {"crimes-snapshot": "crimes", "superseded-snapshot": "crimes_superseded"}
+"""Property of an insight table's snapshot → the table whose present snapshot it names: what the insight knew."""
+
+EMPTY_DAYS = "empty-days"
+"""Property of an insight table: the as-of days that it was computed for and had no rows of."""
+
+NONE_SEEN = "none"
+"""The value of such a property where the table had no snapshot yet."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What an insight that is computed now knows, as its snapshot will say, and its own table's present snapshot."""
+
+    marks: Mapping[str, str]
+    own: int | None
+
+
+def look_at(lake: Lake, city: City, insight: Insight) -> Known:
+    """What is there now."""
+    table = tables.load(lake, city.name, insight.table)
+    return Known(present_snapshots(lake, city), _snapshot_id(table) if table is not None else None)
+
+
+def _snapshot_id(table: Table) -> int | None:
+    snapshot = table.current_snapshot()
+    return snapshot.snapshot_id if snapshot is not None else None
+
+
+def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
+    """As-of days in the insight's table that knew less than the lake does now, in order.
+
+    A late change of day D alters what was known on D and on every day after it.
+    """
+    table = tables.load(lake, city.name, insight.table)
+    if table is None:
+        return []
+    held = {*_days(table), *_empty_days(table)}
+    changed = first_changed(lake, city, {mark: _seen(table, mark) for mark in SEEN})
+    return [day for day in sorted(held) if changed is not None and day >= changed]
+
+
+def first_changed(lake: Lake, city: City, seen: Mapping[str, str | None]) -> date | None:
+    """The earliest change day that was altered since these snapshots, by mark; None where nothing was."""
+    changed = [_first_changed(lake, city, name, seen[mark]) for mark, name in SEEN.items()]
+    return min((day for day in changed if day is not None), default=None)
+
+
+def files_of_days(lake: Lake, city: City, insight: Insight) -> dict[date, list[str]]:
+    """As-of day → names of the files that the insight's table holds of it: other rows are in other files."""
+    table = tables.load(lake, city.name, insight.table)
+    if table is None:
+        return {}
+    return {day: sorted(file.file_path for file in files) for day, files in _days(table).items()}
+
+
+def rows_of_day(lake: Lake, city: City, insight: Insight, day: date) -> pa.Table | None:
+    """What the insight's table holds of an as-of day, in the order it was written in; None where there is no table."""
+    table = tables.load(lake, city.name, insight.table)
+    if table is None:
+        return None
+    files = _days(table).get(day)
+    return _rows(table, files) if files else table.schema().as_arrow().empty_table()
+
+
+def replace_days(
+    lake: Lake,
+    city: City,
+    insight: Insight,
+    results: Mapping[date, pa.Table],
+    known: Known | None = None,
+) -> list[date]:
+    """Put the results in place of what the table holds for their days; returns the days whose rows changed.
+
+    `known` is what was looked at before they were computed, where that was not under the lake's lock or machines share
+    none: StalePlan if the insight's table has changed since, for what is there may know more than the results do.
+    Nothing is committed where nothing changed.
+    """
+    with lake.writing():
+        if known is not None:
+            return _replace(lake, city, insight, results, known)
+        for _ in range(_PLANS):
+            try:
+                return _replace(lake, city, insight, results, look_at(lake, city, insight))
+            except StalePlan:
+                continue
+    raise busy(city, insight)
+
+
+def busy(city: City, insight: Insight) -> LakeBusy:
+    """What there is to say where others keep changing an insight's table."""
+    return LakeBusy(f"Other writers keep changing {city.name}.{insight.table}: run again later.")
+
+
+def _replace(lake: Lake, city: City, insight: Insight, results: Mapping[date, pa.Table], known: Known) -> list[date]:
+    table = _table(lake, city, insight, next(iter(results.values())).schema)
+    if _snapshot_id(table) != known.own:
+        raise StalePlan
+    old = _days(table)
+    _remember_empty(table, [day for day, rows in results.items() if not rows.num_rows], known)
+    changed = [day for day, rows in results.items() if not _same(table, old.get(day, []), rows)]
+    if not changed:
+        return []
+    added: list[Path] = []
+    for day in changed:
+        if results[day].num_rows:
+            added.append(tables.new_data_path(table, f"as_of_day={day}"))
+            pq.write_table(results[day], added[-1], compression="zstd")
+    removed = [file for day in changed for file in old.get(day, [])]
+    tables.commit(
+        table, Change(removed, added, {"kind": "insight", "days": ",".join(map(str, changed)), **known.marks})
+    )
+    return changed
+
+
+def _table(lake: Lake, city: City, insight: Insight, wanted: pa.Schema) -> Table:
+    from pyiceberg.exceptions import ValidationError
+
+    schema = iceberg_schema_of(wanted, {column.name: column.doc for column in insight.columns})
+    table = tables.load(lake, city.name, insight.table)
+    if table is None:
+        return tables.create(lake, city.name, insight.table, schema, partition_by="as_of_day")
+    if table.schema().as_struct() != schema.as_struct():
+        try:
+            with tables.unless_overtaken(), table.update_schema() as update:
+                update.union_by_name(schema)
+        except ValidationError as error:
+            raise LakeError(
+                f"A column of {insight.table} changed its type: give the insight a new name, or drop its table."
+            ) from error
+    return table
+
+
+def _days(table: Table) -> dict[date, list[DataFile]]:
+    days: dict[date, list[DataFile]] = {}
+    for file in tables.data_files(table):
+        days.setdefault(date.fromordinal(date(1970, 1, 1).toordinal() + file.partition[0]), []).append(file)
+    return days
+
+
+def _empty_days(table: Table) -> set[date]:
+    """As-of days that once had no rows: no file tells of them."""
+    listed = table.properties.get(PROPERTY_PREFIX + EMPTY_DAYS, "")
+    return {date.fromisoformat(day) for day in listed.split(",") if day}
+
+
+def _seen(table: Table, mark: str) -> str | None:
+    """What the insight knew when it was last written; where it never had a row, when days were last found empty."""
+    snapshot = table.current_snapshot()
+    if snapshot is not None:
+        return tables.snapshot_property(snapshot, mark)
+    return table.properties.get(PROPERTY_PREFIX + mark)
+
+
+def _remember_empty(table: Table, days: list[date], known: Known) -> None:
+    """Before anything else: a day that is known twice does no harm, one that is not known is never computed again."""
+    before = _empty_days(table)
+    if not before.issuperset(days):
+        marks = {EMPTY_DAYS: ",".join(map(str, sorted({*before, *days}))), **known.marks}
+        with tables.unless_overtaken(), table.transaction() as transaction:
+            transaction.set_properties({PROPERTY_PREFIX + name: value for name, value in marks.items()})
+
+
+def _same(table: Table, files: list[DataFile], rows: pa.Table) -> bool:
+    if not files:
+        return bool(rows.num_rows == 0)
+    if sum(file.record_count for file in files) != rows.num_rows:
+        return False
+    held = _rows(table, files)
+    return bool(held.schema.names == rows.schema.names and held.cast(rows.schema).equals(rows))
+
+
+def _rows(table: Table, files: list[DataFile]) -> pa.Table:
+    return pa.concat_tables([pq.ParquetFile(path).read() for path in tables.fetch(table, files)])
+
+
+def present_snapshots(lake: Lake, city: City) -> dict[str, str]:
+    """Mark → the snapshot that its table has now."""
+    found = {}
+    for mark, name in SEEN.items():
+        table = tables.load(lake, city.name, name)
+        snapshot = table.current_snapshot() if table is not None else None
+        found[mark] = str(snapshot.snapshot_id) if snapshot else NONE_SEEN
+    return found
+
+
+def _first_changed(lake: Lake, city: City, name: str, seen: str | None) -> date | None:
+    """The earliest change day that snapshots after `seen` altered; everything where `seen` is no longer known."""
+    table = tables.load(lake, city.name, name)
+    newest = table.current_snapshot() if table is not None else None
+    if table is None or newest is None or str(newest.snapshot_id) == seen:
+        return None
+    days: list[date] = []
+    snapshot = newest
+    while str(snapshot.snapshot_id) != seen:
+        mark = tables.snapshot_property(snapshot, FIRST_CHANGED)
+        days.append(date.fromisoformat(mark) if mark else date.min)
+        parent = snapshot.parent_snapshot_id
+        found = table.snapshot_by_id(parent) if parent is not None else None
+        if found is None:
+            if seen != NONE_SEEN:
+                days.append(date.min)
+            break
+        snapshot = found
+    return min(days)

@@ -1,0 +1,80 @@
+"""What a briefing is made of: the tables of one extract, small numbers hidden. Nothing is judged or worded here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.core.insights import Count, Counting
+from crime_assets.core.sql import statement
+from crime_assets.publishing.dashboard.choice import Choice
+from crime_assets.publishing.dashboard.figures import Figures
+from crime_assets.publishing.quality import Said
+from crime_assets.publishing.reading import Extract
+from crime_assets.publishing.small_numbers import protect
+
+Row = Mapping[str, Any]
+
+_COUNTING: Mapping[str, Counting] = {
+    "hot_cells": Counting(counts=(Count("crimes"), Count("local_crimes"), Count("year_local_crimes"))),
+    "series": Counting(counts=(Count("crimes", ("days", "first_day", "last_day")), Count("year_crimes"))),
+}
+"""Which columns of the statements of sql/briefing count records."""
+_NEEDED = frozenset(
+    f"insight_{name}"
+    for name in ("compstat", "early_warning", "hotspots", "near_repeat", "repeat_blocks", "reporting_delay")
+)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Rows by table, in the order of the insights they come from; `checks` is what the checks said last.
+
+    `classes` counts 365 days, `trend` single days; `homes` gives beat → the district and area most of it lies in.
+    """
+
+    compstat: Sequence[Row] = ()
+    early_warning: Sequence[Row] = ()
+    hot_cells: Sequence[Row] = ()
+    near_repeat: Sequence[Row] = ()
+    series: Sequence[Row] = ()
+    trend: Sequence[Row] = ()
+    reporting_delay: Sequence[Row] = ()
+    classes: Sequence[Row] = ()
+    homes: Mapping[str, tuple[str | None, str | None]] | None = None
+    checks: Sequence[Said] = ()
+
+
+def tables_of(extract: Extract, checks: Sequence[Said], threshold: int) -> Tables:
+    """The tables of an extract; counts below `threshold` are hidden. CrimeAssetsError where an insight is missing."""
+    about = extract.about
+    if missing := sorted(_NEEDED - extract.tables()):
+        raise CrimeAssetsError(
+            f"The extract of {about.as_of_day} lacks {', '.join(missing)}: materialize the insights of that day, then "
+            "dashboard_extract, then daily_briefing."
+        )
+
+    choice = Choice(about.city, about.as_of_day)
+    figures = Figures(extract, choice, threshold)
+
+    def own(name: str) -> list[Row]:
+        rows: list[Row] = protect(extract.ask(statement("briefing", name), {}), _COUNTING[name], threshold).to_pylist()
+        return rows
+
+    return Tables(
+        compstat=figures.insight("compstat"),
+        early_warning=figures.insight("early_warning"),
+        hot_cells=own("hot_cells"),
+        near_repeat=figures.insight("near_repeat"),
+        series=own("series"),
+        trend=figures.table("trend").to_pylist(),
+        reporting_delay=figures.insight("reporting_delay"),
+        classes=Figures(extract, choice.but(period="365d"), threshold).table("classes").to_pylist(),
+        homes={
+            row["beat"]: (row["district"], row["community_area"])
+            for row in extract.ask(statement("briefing", "homes"), {}).to_pylist()
+        },
+        checks=checks,
+    )

@@ -1,0 +1,59 @@
+"""Making the briefing of a day from its extract, and putting it into the landing store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from crime_assets.core import keys
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.publishing import quality
+from crime_assets.publishing.briefing.changes import Told
+from crime_assets.publishing.briefing.contents import contents_of
+from crime_assets.publishing.briefing.pages import html, pdf
+from crime_assets.publishing.briefing.tables import tables_of
+from crime_assets.publishing.extract import KEPT_DAYS
+from crime_assets.publishing.reading import Extract
+from crime_assets.streams import LandingStore
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a briefing tells, kind → bytes of its files, and why there is no PDF, where there is none."""
+
+    told: Told
+    sizes: dict[str, int]
+    lacking: str | None = None
+
+
+def write_briefing(landing: LandingStore, extract: Extract, threshold: int) -> Written:
+    """Make the briefing of an extract, in place of what was there; counts below `threshold` are hidden.
+
+    Where the PDF cannot be made, there is the page, and no PDF of before.
+    """
+    about = extract.about
+    tables = tables_of(extract, quality.latest(landing, about.city), threshold)
+    contents = contents_of(extract, landing, tables, threshold)
+    made = {"html": html(contents)}
+    lacking = None
+    try:
+        made["pdf"] = pdf(contents)
+    except CrimeAssetsError as error:
+        lacking = str(error)
+        landing.delete(keys.briefing(about.city, about.as_of_day, "pdf"))
+    for kind, content in made.items():
+        landing.write(keys.briefing(about.city, about.as_of_day, kind), content)
+    return Written(contents.told, {kind: len(content) for kind, content in made.items()}, lacking)
+
+
+def days_to_write(asked: Sequence[date], extracted: Sequence[date]) -> list[date]:
+    """The days whose briefings are to be made, in order: those asked for, and later ones, whose extracts changed too.
+
+    Left out are days whose extracts are old and were forgotten. CrimeAssetsError names one that was never made.
+    """
+    forgotten_before = min(extracted) if len(extracted) >= KEPT_DAYS else date.min
+    missing = [day for day in sorted(asked) if day not in extracted and day > forgotten_before]
+    if missing:
+        raise CrimeAssetsError(f"There is no extract of {missing[0]}: materialize dashboard_extract for it first.")
+    return sorted(day for day in extracted if day in asked or day > min(asked))

@@ -1,0 +1,93 @@
+"""What colors mean in a picture: the fill of a value, its outline, and the legend that says so.
+
+Nothing, few and too few differ in more than their hue, so that a print in gray or the eye of anyone tells them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zlib import crc32
+
+from crime_assets.publishing.charts.scales import HIDDEN, NOTHING, Classes, number
+from crime_assets.publishing.charts.svg import FAINT_INK, element, text
+
+_SWATCH, _GAP, _BETWEEN, _LINE, _FONT = 12.0, 4.0, 14.0, 18.0, 11.0
+_EM_A_LETTER = 0.64
+"""Digits in the widest of the fonts that pictures name, DejaVu Sans; other letters are narrower on the whole."""
+_HATCH = 5
+
+
+class Key:
+    """The colors of the picture of that title, and a legend of them as wide as `room`.
+
+    `has_nothing` is False where nothing in it counts zero.
+    """
+
+    def __init__(self, title: str, steps: Classes, room: float, *, has_nothing: bool = True) -> None:
+        # A page holds several pictures, and each needs a name of its own for what it refers to.
+        self._hatch = f"hatch-{crc32(title.encode()):08x}"
+        self._steps = steps
+        entries = [(NOTHING, "0")] if has_nothing else []
+        entries += [(color, _range(above, top)) for color, above, top in steps.ranges()]
+        self._lines = _wrapped([*entries, (self._hidden, "too few")], room)
+        self.height = len(self._lines) * _LINE
+
+    def fill(self, value: float | None) -> str:
+        """The fill for a value that may be hidden (None) or nothing at all."""
+        if value is None:
+            return self._hidden
+        return self._steps.color(value) if value > 0 else NOTHING
+
+    def outline(self, value: float | None) -> str:
+        """A color for the line around a shape of that value, which sets it off from the next of its color."""
+        return self._steps.outline(value) if value else FAINT_INK
+
+    def legend(self, x: float, y: float) -> list[str]:
+        """What the colors mean, with what `fill` refers to."""
+        found = []
+        for down, line in enumerate(self._lines):
+            top = y + down * _LINE
+            for left, color, said in line:
+                swatch = {"x": x + left, "y": top, "width": _SWATCH, "height": _SWATCH}
+                found.append(element("rect", **swatch, fill=color, stroke=FAINT_INK, stroke_width=0.5))
+                found.append(text(said, x + left + _SWATCH + _GAP, top + 10, font_size=_FONT, fill=FAINT_INK))
+        return [*found, self._definitions()]
+
+    @property
+    def _hidden(self) -> str:
+        return f"url(#{self._hatch})"
+
+    def _definitions(self) -> str:
+        stripes = element(
+            "pattern",
+            element("rect", width=_HATCH, height=_HATCH, fill=HIDDEN),
+            element("line", x1=0, y1=0, x2=0, y2=_HATCH, stroke=FAINT_INK, stroke_width=1.5),
+            id=self._hatch,
+            width=_HATCH,
+            height=_HATCH,
+            patternUnits="userSpaceOnUse",
+            patternTransform="rotate(45)",
+        )
+        return element("defs", stripes)
+
+
+def _wrapped(entries: Sequence[tuple[str, str]], room: float) -> list[list[tuple[float, str, str]]]:
+    """Lines of (left, color, text), as many as are needed."""
+    lines: list[list[tuple[float, str, str]]] = [[]]
+    left = 0.0
+    for color, said in entries:
+        width = _SWATCH + _GAP + len(said) * _EM_A_LETTER * _FONT
+        if lines[-1] and left + width > room:
+            lines.append([])
+            left = 0.0
+        lines[-1].append((left, color, said))
+        left += width + _BETWEEN
+    return lines
+
+
+def _range(above: float, top: float) -> str:
+    """A step in whole numbers where it is of whole numbers."""
+    if float(top).is_integer() and float(above).is_integer():
+        first = int(above) + 1
+        return number(top) if first >= top else f"{number(first)}-{number(top)}"
+    return f"to {number(top)}"

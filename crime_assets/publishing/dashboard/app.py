@@ -1,0 +1,193 @@
+"""The dashboard as a web application: addresses, files, errors, and what a browser may do with its pages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from crime_assets.core import keys
+from crime_assets.core.errors import CrimeAssetsError, UsageError
+from crime_assets.profiles import Profile
+from crime_assets.publishing import quality
+from crime_assets.publishing.dashboard.choice import Choice, read_choice
+from crime_assets.publishing.dashboard.figures import TABLES, Figures
+from crime_assets.publishing.dashboard.files import WRITERS
+from crime_assets.publishing.dashboard.page import Beside, page_of
+from crime_assets.publishing.dashboard.pictures import Pictures
+from crime_assets.publishing.reading import Extract, Extracts, lately
+from crime_assets.publishing.typeset import png
+from crime_assets.sources import cities
+from crime_assets.streams.inventory import merged_days
+
+_LOG = logging.getLogger(__name__)
+_HOSTS = ["127.0.0.1", "localhost"]
+_HEADERS = {
+    # Pages hold texts of a feed: even if one got through, a browser would run nothing of it.
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+# A briefing brings its style along, and names that one alone in a policy of its own.
+_BRIEFING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_UNFORESEEN = (
+    "Something went wrong that nobody foresaw: what it was stands where the dashboard was started. Choose another day, "
+    "or materialize dashboard_extract for this one again."
+)
+_PAGES = Environment(
+    loader=PackageLoader("crime_assets.publishing.dashboard"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_PAGES.filters["pairs"] = lambda values: [(value, value) for value in values]
+_PAGES.filters["drawn"] = Markup  # Pictures are SVG of our own, whose texts are escaped where they are drawn.
+
+
+class Dashboard:
+    """The pages over the extracts of a profile's landing store; `cache` is a directory for copies of them."""
+
+    def __init__(self, profile: Profile, cache: Path) -> None:
+        self._landing = profile.landing
+        self._city = profile.city
+        self._extracts = Extracts(profile.landing, cache)
+        self._threshold = profile.settings.small_numbers
+        self._clock = profile.clock
+        self._newest_merged = lately(self._look_for_merged)
+
+    def app(self) -> Starlette:
+        """The application."""
+        return Starlette(
+            routes=[
+                Route("/", self._page),
+                Route("/tables", self._tables),
+                Route("/table/{name}.{kind}", self._table),
+                Route("/picture/{name}.{kind}", self._picture),
+                Route("/briefing/{city}/{day}.{kind}", self._briefing),
+                Mount("/static", StaticFiles(packages=[("crime_assets.publishing.dashboard", "static")])),
+            ],
+            middleware=[
+                Middleware(BaseHTTPMiddleware, dispatch=_with_headers),
+                # A page of another site that got a name to lead here would otherwise read what stands here.
+                Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS),
+            ],
+            exception_handlers={CrimeAssetsError: self._refused},
+        )
+
+    def _page(self, request: Request) -> Response:
+        if not self._extracts.cities():
+            return _html("empty.html", city=self._city.title)
+        choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        figures, pictures = self._of(choice, extract)
+        beside = Beside(
+            quality.latest(self._landing, choice.city),
+            self._newest_merged().get(choice.city),
+            cities.get(choice.city).today(self._clock()),
+            self._briefings(choice),
+        )
+        return _html("page.html", **page_of(choice, choices, extract, figures, pictures, beside))
+
+    def _tables(self, request: Request) -> Response:
+        choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        figures, _ = self._of(choice, extract)
+        return _html("tables.html", choice=choice, about=extract.about, own=TABLES, insights=figures.names())
+
+    def _table(self, request: Request) -> Response:
+        name, kind = request.path_params["name"], request.path_params["kind"]
+        if kind not in WRITERS:
+            raise UsageError(f"Tables can be had as {' and '.join(WRITERS)}, not as {kind[:20]!r}.")
+        choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        figures, _ = self._of(choice, extract)
+        media, write = WRITERS[kind]
+        return _file(write(figures.table(name)), media, f"{choice.city}-{choice.day}-{name}.{kind}")
+
+    def _picture(self, request: Request) -> Response:
+        name, kind = request.path_params["name"], request.path_params["kind"]
+        choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        _, pictures = self._of(choice, extract)
+        file = f"{choice.city}-{choice.day}-{name}.{kind}"
+        match kind:
+            case "svg":
+                return _file(pictures.framed(name).encode(), "image/svg+xml", file)
+            case "png":
+                return _file(png(pictures.framed(name)), "image/png", file)
+        raise UsageError(f"Pictures can be had as svg and png, not as {kind[:20]!r}.")
+
+    def _briefing(self, request: Request) -> Response:
+        city, kind = request.path_params["city"], request.path_params["kind"]
+        if city not in self._extracts.cities() or kind not in ("html", "pdf"):
+            raise UsageError("There is no such briefing: look at the links of the dashboard.")
+        try:
+            day = date.fromisoformat(request.path_params["day"])
+        except ValueError as error:
+            raise UsageError("There is no such day: write it as YYYY-MM-DD.") from error
+        content = self._landing.read(keys.briefing(city, day, kind))
+        if content is None:
+            raise UsageError(f"There is no briefing for {day}: materialize daily_briefing for that day.")
+        media = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}[kind]
+        return Response(content, media_type=media, headers={"Content-Security-Policy": _BRIEFING_POLICY})
+
+    def _refused(self, request: Request, error: Exception) -> Response:
+        """A sentence that says what to do; where a day's extract is at fault, the other days still can be seen."""
+        if isinstance(error, UsageError):
+            return _html("refused.html", 404, sentence=str(error), others=[])
+        _LOG.warning("%s%s", error, f" ({error.__cause__})" if error.__cause__ else "")
+        city = request.query_params.get("city", self._city.name)
+        days = self._extracts.days(city) if city in self._extracts.cities() else []
+        wanted = request.query_params.get("day", days[0].isoformat() if days else "")
+        others = [Choice(city, day) for day in days if day.isoformat() != wanted]
+        return _html("refused.html", 503, sentence=str(error), others=others)
+
+    def _look_for_merged(self) -> dict[str, date]:
+        """City → its newest change day that the lake has merged."""
+        merged = {city: merged_days(self._landing, city) for city in self._extracts.cities()}
+        return {city: max(days) for city, days in merged.items() if days}
+
+    def _briefings(self, choice: Choice) -> frozenset[str]:
+        """The kinds of files that there are of the day's briefing."""
+        found = self._landing.list(keys.briefing(choice.city, choice.day, ""))
+        return frozenset(item.key.rpartition(".")[2] for item in found)
+
+    def _of(self, choice: Choice, extract: Extract) -> tuple[Figures, Pictures]:
+        figures = Figures(extract, choice, self._threshold)
+        return figures, Pictures(figures, extract, self._landing)
+
+
+def _html(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    return HTMLResponse(_PAGES.get_template(template).render(values), status)
+
+
+def _file(content: bytes, media: str, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media, headers=headers)
+
+
+async def _with_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+    """The answer, or a sentence where there is none for a reason that nobody thought of."""
+    try:
+        response = await answer(request)
+    except Exception:
+        # The edge: nothing is swallowed, the log has it whole, and the browser gets a page with our headers:
+        # Starlette's own handler stands outside of this one, and its answers have none of them.
+        _LOG.exception("%r cannot be answered.", request.url.path)
+        response = _html("refused.html", 500, sentence=_UNFORESEEN, others=[])
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,0 +1,124 @@
+"""What a person chose to see. It stands in the address, so that an address shared is a page shared.
+
+Everything in an address is hostile until it is found among what the extract has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from urllib.parse import urlencode
+
+from crime_assets.core.errors import UsageError
+from crime_assets.core.sql import statement
+from crime_assets.publishing.reading import Extract, Extracts
+from crime_assets.sources import cities
+
+ALL = "all"
+NONE = "none"
+"""Where the place of a record is not known."""
+PERIODS = {"28d": "28 days", "365d": "365 days", "all": "all years"}
+CLASSES = {
+    "all": "All offenses",
+    "violent": "Violent index crime",
+    "property": "Property index crime",
+    "other": "Other offenses",
+}
+MAPS = {
+    "district": "Districts",
+    "community_area": "Community areas",
+    "beat": "Beats",
+    "hotspots": "Hot spots",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """City, as-of day, period, offense class, district, beat, and what the map shows."""
+
+    city: str
+    day: date
+    period: str = "28d"
+    offense_class: str = ALL
+    district: str = ALL
+    beat: str = ALL
+    map: str = "district"
+
+    @property
+    def query(self) -> str:
+        """As it stands in an address; what is as usual is left out, but for city and day."""
+        usual = Choice(self.city, self.day)
+        chosen = {
+            name: getattr(self, name)
+            for name in ("period", "offense_class", "district", "beat", "map")
+            if getattr(self, name) != getattr(usual, name)
+        }
+        return urlencode({"city": self.city, "day": self.day.isoformat(), **chosen})
+
+    @property
+    def link(self) -> str:
+        """The address of its page."""
+        return f"/?{self.query}"
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """As the statements of sql/dashboard take it."""
+        return {
+            "period": self.period,
+            "offense_class": self.offense_class,
+            "district": self.district,
+            "beat": self.beat,
+        }
+
+    def but(self, **other: str) -> Choice:
+        """The same choice with something else in it; another district has no beat yet."""
+        if "district" in other and "beat" not in other:
+            other["beat"] = ALL
+        # The day alone is no text, and is never changed this way.
+        return replace(self, **other)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What there is to choose from, given what was chosen; cities with their titles."""
+
+    cities: list[tuple[str, str]]
+    days: list[date]
+    districts: list[str]
+    beats: list[str]
+
+
+def read_choice(address: Mapping[str, str], extracts: Extracts, default_city: str) -> tuple[Choice, Choices, Extract]:
+    """The choice of an address, what else there is, and the extract. UsageError names what is not to be had."""
+    city = _one_of("city", address.get("city", default_city), extracts.cities())
+    days = extracts.days(city)
+    day = address.get("day", days[0].isoformat())
+    _one_of("day", day, [known.isoformat() for known in days])
+    extract = extracts.of(city, date.fromisoformat(day))
+    district = address.get("district", ALL)
+    districts = _places(extract, "districts", {})
+    _one_of("district", district, [ALL, *districts])
+    beats = _places(extract, "beats", {"district": district})
+    choice = Choice(
+        city,
+        date.fromisoformat(day),
+        _one_of("period", address.get("period", "28d"), PERIODS),
+        _one_of("offense_class", address.get("offense_class", ALL), CLASSES),
+        district,
+        # A beat of another district is none of this one's: the form leaves it there when the district changes.
+        beat if district != ALL and (beat := address.get("beat", ALL)) in beats else ALL,
+        _one_of("map", address.get("map", "district"), MAPS),
+    )
+    titles = [(name, cities.get(name).title) for name in extracts.cities()]
+    return choice, Choices(titles, days, districts, beats if district != ALL else []), extract
+
+
+def _one_of(name: str, value: str, known: Mapping[str, str] | list[str]) -> str:
+    if value not in known:
+        raise UsageError(f"There is no {name} {value[:40]!r} here: choose another.")
+    return value
+
+
+def _places(extract: Extract, name: str, parameters: Mapping[str, str]) -> list[str]:
+    return [str(place) for place in extract.ask(statement("dashboard", name), parameters).column("place").to_pylist()]

@@ -1,0 +1,173 @@
+"""The answers to a choice, as tables, with small numbers hidden: what pages show, pictures draw and files hold.
+
+Every table that leaves the extract goes through `Figures.table`, and so through the one rule for small numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crime_assets.core.errors import UsageError
+from crime_assets.core.insights import Count, Counting, Insight, load_insights
+from crime_assets.core.sql import statement
+from crime_assets.publishing.dashboard.choice import ALL, NONE, Choice
+from crime_assets.publishing.extract import ABOUT
+from crime_assets.publishing.reading import Extract
+from crime_assets.publishing.small_numbers import protect
+
+_PARAMETER = re.compile(r"[$]([a-z_]+)")
+_STRETCHES: Mapping[str, tuple[int, int]] = {"28d": (1, 56), "365d": (7, 53)}
+"""Period → days of one point of its trend, and how many points there are."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table of the dashboard's own: its title, what it means, and which of its columns count records.
+
+    `needs` is the insight it is made of, where it is made of one.
+    """
+
+    title: str
+    meaning: str
+    counting: Counting
+    needs: str | None = None
+
+
+_ARRESTS = Count("arrests", ("arrest_share",))
+TABLES: Mapping[str, Shown] = {
+    "classes": Shown(
+        "Crimes by class",
+        "Classes follow the FBI code: violent and property are index crime. An arrest recorded is not clearance.",
+        Counting(
+            counts=(Count("crimes", ("arrest_share",)), _ARRESTS, Count("domestic_crimes")),
+            adds_up=("offense_class",),
+        ),
+    ),
+    "areas": Shown(
+        "Crimes by area",
+        "Records of the period by the area that the city gives for them. Areas differ in size and in how many people "
+        "live, work and pass there: more crimes do not mean more danger for each of them.",
+        Counting(
+            counts=(Count("crimes"), Count("arrests"), Count("domestic_crimes")),
+            ranked=(),
+            adds_up=("area", "offense_class"),
+        ),
+    ),
+    "trend": Shown(
+        "Trend",
+        "What is known so far as a line; where records are still coming in, shaded, the dashed line is what they are "
+        "expected to be in the end, learnt from how late records came before. Days not published at all are left out.",
+        Counting(counts=(Count("crimes", ("expected_crimes",)),), adds_up=("first_day", "offense_class")),
+        needs="insight_reporting_delay",
+    ),
+    "hours": Shown(
+        "Hour and weekday",
+        "Times are the city's clock and often estimated: the peaks at 0 and 12 h come from recording.",
+        Counting(counts=(Count("crimes"),), adds_up=("hour", "iso_weekday", "offense_class")),
+    ),
+    "types": Shown(
+        "Offense categories",
+        "As the city names them; renamed ones are one. An arrest recorded is not clearance.",
+        Counting(
+            counts=(Count("crimes", ("arrest_share",)), _ARRESTS),
+            ranked=(),
+            adds_up=("primary_type", "offense_class"),
+        ),
+    ),
+    "blocks": Shown(
+        "Blocks",
+        "A block is not an address: the city hides the last two digits and shifts the point. Long streets of shops and "
+        "large buildings lead because many people pass there.",
+        Counting(
+            counts=(Count("crimes", ("last_day", "latitude", "longitude")), Count("arrests")),
+            ranked=(),
+            adds_up=("block", "offense_class"),
+        ),
+    ),
+    "changes": Shown(
+        "What changed",
+        "The last 28 complete days against the 28 before, and the year to date against last year. z is about how many "
+        "standard deviations the change is: below 3 either way it may well be chance. Late records are still to come.",
+        Counting(
+            counts=(
+                Count("crimes", ("change", "z_before", "flag")),
+                Count("crimes_before", ("change", "z_before", "flag")),
+                Count("year_crimes", ("year_change", "year_z_before", "year_flag", "five_years_position")),
+                Count("year_crimes_before", ("year_change", "year_z_before", "year_flag")),
+                Count("five_years_low", ("five_years_position",)),
+                Count("five_years_high", ("five_years_position",)),
+            ),
+            adds_up=("district", "offense_class"),
+        ),
+        needs="insight_compstat",
+    ),
+}
+
+
+class Figures:
+    """The tables of one choice; counts below `threshold` are hidden."""
+
+    def __init__(self, extract: Extract, choice: Choice, threshold: int) -> None:
+        self._extract = extract
+        self.choice = choice
+        self.about = extract.about
+        self._threshold = threshold
+
+    def table(self, name: str) -> pa.Table:
+        """A table of the dashboard's own, by its name in TABLES, or a whole insight. UsageError for any other name."""
+        if self.has(name):
+            return self._chosen(name, protect(self._asked(name), TABLES[name].counting, self._threshold))
+        insight = insights().get(name)
+        if insight is None or insight.table not in self._extract.tables():
+            raise UsageError(f"There is no table {name[:40]!r} on this day: look at the list of tables.")
+        found = self._extract.ask(f"FROM {insight.table}", {})
+        return protect(found, insight.counting, self._threshold)
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a table of the dashboard's own on this day."""
+        return name in TABLES and (TABLES[name].needs or ABOUT) in self._extract.tables()
+
+    def insight(self, name: str, **wanted: str) -> list[dict[str, object]]:
+        """Those rows of an insight whose columns have these values; none where there is no such table."""
+        if f"insight_{name}" not in self._extract.tables():
+            return []
+        rows: list[dict[str, object]] = self.table(name).to_pylist()
+        return [row for row in rows if all(str(row[column]) == value for column, value in wanted.items())]
+
+    def names(self) -> list[Insight]:
+        """The insights that there are tables of."""
+        held = self._extract.tables()
+        return [insight for insight in insights().values() if insight.table in held]
+
+    def _chosen(self, name: str, table: pa.Table) -> pa.Table:
+        """The rows that were chosen. All are protected together: one class is the sum of all less the others."""
+        if name == "classes":
+            return table
+        if name == "changes" and self.choice.district != ALL:
+            return table.filter(pc.equal(pc.fill_null(table.column("district"), NONE), self.choice.district))
+        return table.filter(pc.equal(table.column("offense_class"), self.choice.offense_class))
+
+    def _asked(self, name: str) -> pa.Table:
+        asked: dict[str, str | int] = dict(self.choice.parameters)
+        if name == "trend":
+            name = "trend_days" if self.choice.period in _STRETCHES else "trend_months"
+            asked["days"], asked["stretches"] = _STRETCHES.get(self.choice.period, (1, 1))
+        elif name == "areas":
+            # All of them, so that one can go from one to the next.
+            level = self.choice.map if self.choice.map != "hotspots" else "district"
+            asked |= {"level": level, **({level: ALL} if level in asked else {})}
+        text = statement("dashboard", name)
+        named = set(_PARAMETER.findall(text))
+        return self._extract.ask(text, {key: value for key, value in asked.items() if key in named})
+
+
+@lru_cache
+def insights() -> Mapping[str, Insight]:
+    """All insights by name."""
+    return {insight.name: insight for insight in load_insights()}

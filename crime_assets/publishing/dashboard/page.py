@@ -1,0 +1,281 @@
+"""What stands on the page of a choice: the values its template is filled with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from crime_assets.publishing.charts.scales import number
+from crime_assets.publishing.dashboard.choice import ALL, CLASSES, MAPS, PERIODS, Choice, Choices
+from crime_assets.publishing.dashboard.figures import TABLES, Figures
+from crime_assets.publishing.dashboard.pictures import Pictures, described, hot_cells, hotspots_described
+from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted, signed
+from crime_assets.publishing.quality import Said
+from crime_assets.publishing.reading import Extract
+from crime_assets.publishing.small_numbers import HIDDEN
+
+_ROWS = 30
+"""Rows of a table that a page shows; its file has them all."""
+
+
+_FRESH_DAYS = 2
+"""Days that have passed since the newest change day, at most, where every day is pulled in the night after it."""
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table of a page; `more` is how many rows there are beyond those shown."""
+
+    name: str
+    title: str
+    meaning: str
+    head: list[str]
+    rows: list[list[Cell]]
+    more: int
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture with its table, what it means, and where both can be had as files."""
+
+    name: str
+    title: str
+    meaning: str
+    picture: str
+    table: ShownTable
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is known beside the extract.
+
+    `said` is what the checks said last, `newest_merged` the newest change day of the lake, `today` the present day of
+    the city, `briefings` the kinds of files that there are of the day's briefing.
+    """
+
+    said: list[Said]
+    newest_merged: date | None
+    today: date
+    briefings: frozenset[str]
+
+
+def page_of(
+    choice: Choice, choices: Choices, extract: Extract, figures: Figures, pictures: Pictures, beside: Beside
+) -> dict[str, Any]:
+    """The values of the page."""
+    newest = beside.newest_merged
+    return {
+        "choice": choice,
+        "choices": choices,
+        "about": extract.about,
+        "completeness": _completeness(figures),
+        "said": described(choice),
+        "failing": [one for one in beside.said if not one.is_passed],
+        "checks": len(beside.said),
+        "newest_merged": newest if newest and newest > choice.day else None,
+        "days_old": _days_old(choice, choices, beside.today),
+        "briefings": beside.briefings,
+        "numbers": _numbers(figures),
+        "changes": _table("changes", _changes(figures)),
+        "panels": [_panel(name, table, figures, pictures) for name, table in _PANELS if figures.has(table)],
+        "blocks": _table("blocks", _blocks(figures)),
+        "warnings": list(_warnings(figures, choices.beats)),
+        "names": {"period": PERIODS, "offense_class": CLASSES, "map": MAPS},
+        "crumbs": list(_crumbs(choice)),
+        "number": number,
+    }
+
+
+def _days_old(choice: Choice, choices: Choices, today: date) -> int | None:
+    """How old the newest figures are, where they are those to be shown and older than a daily pull leaves them."""
+    days = (today - choice.day).days
+    return days if choice.day == choices.days[0] and days > _FRESH_DAYS else None
+
+
+_HOT = (
+    "Cells of about a tenth of a square kilometer in which, with their neighbors, more crimes lie together than chance "
+    "explains, corrected for the number of cells (Getis-Ord Gi*). Colors count crimes; the rest of the city is pale."
+)
+_PANELS = (("map", "areas"), ("trend", "trend"), ("hours", "hours"), ("types", "types"))
+
+
+def _panel(name: str, table: str, figures: Figures, pictures: Pictures) -> Panel:
+    if name == "map" and figures.choice.map == "hotspots":
+        found = _table_of("hotspots", f"Hot spots: {hotspots_described(figures.choice)}", _HOT, _hot_cells(figures))
+    elif name == "map":
+        found = _table_of("areas", MAPS[figures.choice.map], TABLES["areas"].meaning, _areas(figures))
+    else:
+        found = _table(table, _plain(figures, table))
+    return Panel(name, found.title, found.meaning, pictures.draw(name), found)
+
+
+def _numbers(figures: Figures) -> list[tuple[str, str, str]]:
+    """(what, how many, a sentence) of the figures on top."""
+    rows = {row["offense_class"]: row for row in figures.table("classes").to_pylist()}
+    chosen = rows.get(figures.choice.offense_class, {})
+    missing = (figures.choice.day - (figures.about.newest_crime or figures.choice.day)).days
+    so_far = f"; its last {missing} days are not published yet" if missing else ""
+    found = [("Crimes", counted(chosen, "crimes"), f"occurred in the period{so_far}")]
+    if figures.choice.offense_class == ALL:
+        found += [
+            (CLASSES[name].split()[0], counted(rows.get(name, {}), "crimes"), "by FBI code")
+            for name in ("violent", "property")
+        ]
+    share = chosen.get("arrest_share")
+    found.append(("Arrest recorded", NOTHING if share is None else f"{share:.1%}", "so far; not clearance"))
+    found.append(("Domestic", counted(chosen, "domestic_crimes"), "as the city marks them"))
+    return found
+
+
+def _changes(figures: Figures) -> list[dict[str, Cell]]:
+    choice = figures.choice
+    rows: list[dict[str, Cell]] = []
+    if not figures.has("changes"):
+        return rows
+    for row in figures.table("changes").to_pylist():
+        district = str(row["district"]) if row["district"] is not None else "not recorded"
+        link = None
+        if choice.district == ALL and row["district"] not in (None, ALL):
+            link = choice.but(district=district, map="beat").link
+        name = Cell(district if choice.district == ALL else CLASSES[row["offense_class"]], link=link)
+        rows.append(
+            {
+                "District" if choice.district == ALL else "Class": name,
+                "28 days": _counted(row, "crimes"),
+                "28 before": _counted(row, "crimes_before"),
+                "Change": _signed(row["change"]),
+                "z": _signed(row["z_before"], 1),
+                "Flag": _flag(row["flag"]),
+                "Year to date": _counted(row, "year_crimes"),
+                "Last year": _counted(row, "year_crimes_before"),
+                "Change to date": _signed(row["year_change"]),
+                "z to date": _signed(row["year_z_before"], 1),
+                "Flag to date": _flag(row["year_flag"]),
+                "Five years": Cell(row["five_years_position"] or NOTHING),
+            }
+        )
+    return rows
+
+
+def _areas(figures: Figures) -> list[dict[str, Cell]]:
+    choice = figures.choice
+    level = choice.map if choice.map != "hotspots" else "district"
+    rows = []
+    for row in figures.table("areas").to_pylist():
+        area = row["area"]
+        link = None
+        if level == "district" and area is not None:
+            link = choice.but(district=area, map="beat").link
+        elif level == "beat" and area is not None and choice.district != ALL:
+            link = choice.but(beat=area).link
+        rows.append(
+            {
+                MAPS[level].removesuffix("s"): Cell(area or "not recorded", link=link),
+                "Crimes": _counted(row, "crimes"),
+                "Arrests recorded": _counted(row, "arrests"),
+                "Domestic": _counted(row, "domestic_crimes"),
+            }
+        )
+    return rows
+
+
+def _blocks(figures: Figures) -> list[dict[str, Cell]]:
+    if figures.choice.district == ALL:
+        return []
+    return [
+        {
+            "Block": Cell(row["block"] or "not recorded"),
+            "Crimes": _counted(row, "crimes"),
+            "Arrests recorded": _counted(row, "arrests"),
+            "Last": Cell(str(row["last_day"] or NOTHING)),
+        }
+        for row in figures.table("blocks").slice(0, _ROWS + 1).to_pylist()
+    ]
+
+
+def _plain(figures: Figures, name: str) -> list[dict[str, Cell]]:
+    """A table as it is, but for the column of what is hidden."""
+    rows = figures.table(name).to_pylist()
+    return [{_words(key): _plain_cell(row, key) for key in row if key not in (HIDDEN, "offense_class")} for row in rows]
+
+
+def _plain_cell(row: Mapping[str, object], key: str) -> Cell:
+    value = row[key]
+    if key.endswith("_share") and value is not None:
+        return Cell(f"{value:.1%}", is_number=True)
+    return _counted(row, key) if isinstance(value, int | float) or value is None else Cell(str(value))
+
+
+def _hot_cells(figures: Figures) -> list[dict[str, Cell]]:
+    return [
+        {
+            "Cell": Cell(str(row["cell"])),
+            "Crimes": _counted(row, "crimes"),
+            "Latitude": Cell(str(row["latitude"]), is_number=True),
+            "Longitude": Cell(str(row["longitude"]), is_number=True),
+        }
+        for row in hot_cells(figures)
+    ]
+
+
+def _warnings(figures: Figures, beats: list[str]) -> Iterator[tuple[str, str]]:
+    """(what, how it is) of what is out of line, the most remarkable first; in a district, of its beats."""
+    alarms = [row for row in figures.insight("early_warning") if row["alarm"] in (1, -1)]
+    if figures.choice.district != ALL:
+        alarms = [row for row in alarms if row["unit_kind"] == "beat" and row["unit"] in beats]
+    for row in sorted(alarms, key=lambda row: -abs(float(str(row["z_expected"] or 0))))[:8]:
+        low, high = number(float(str(row["lower_limit"]))), number(float(str(row["upper_limit"])))
+        yield (
+            f"{str(row['unit_kind']).capitalize()} {row['unit']}",
+            f"{row['crimes']} crimes in 28 days, where its own history leads to {low} to {high}",
+        )
+
+
+def _crumbs(choice: Choice) -> Iterator[tuple[str, str | None]]:
+    """The way from the city to where one is."""
+    yield "City", choice.but(district=ALL, map="district").link if choice.district != ALL else None
+    if choice.district != ALL:
+        yield f"District {choice.district}", choice.but(beat=ALL).link if choice.beat != ALL else None
+    if choice.beat != ALL:
+        yield f"Beat {choice.beat}", None
+
+
+def _completeness(figures: Figures) -> str | None:
+    """How complete the last complete day is, as far as can be told."""
+    day = str(figures.about.last_complete_day)
+    found = [row["completeness"] for row in figures.insight("reporting_delay", occurred_on=day)]
+    return f"{float(str(found[0])):.0%}" if found and found[0] is not None else None
+
+
+def _table(name: str, rows: list[dict[str, Cell]]) -> ShownTable:
+    return _table_of(name, TABLES[name].title, TABLES[name].meaning, rows)
+
+
+def _table_of(name: str, title: str, meaning: str, rows: list[dict[str, Cell]]) -> ShownTable:
+    return ShownTable(
+        name,
+        title,
+        meaning,
+        list(rows[0]) if rows else [],
+        [list(row.values()) for row in rows[:_ROWS]],
+        max(0, len(rows) - _ROWS),
+    )
+
+
+def _words(column: str) -> str:
+    return column.replace("_", " ").capitalize()
+
+
+def _counted(row: Mapping[str, object], key: str) -> Cell:
+    return Cell(counted(row, key), is_number=True)
+
+
+def _signed(value: object, digits: int = 0) -> Cell:
+    return Cell(signed(value, digits), is_number=True)
+
+
+def _flag(value: object) -> Cell:
+    said = {1: ("▲ rise", "rise"), -1: ("▼ fall", "fall")}.get(int(str(value)) if value is not None else 0)
+    return Cell(said[0], mark=said[1]) if said else Cell("")

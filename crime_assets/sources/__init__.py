@@ -1,0 +1,1 @@
+"""Where records come from: cities as data, feeds that read."""

@@ -1,0 +1,147 @@
+"""Patterns put into the sample city on purpose, so that what looks for patterns can be held against the truth.
+
+By itself the city is chance: how busy a block, an hour or a season is never changes. `around` gives the patterns that a
+new lake has, counted from its first change day, the origin, before which all of them lie; of days up to two before it,
+nearly all is published within the lake's first week.
+
+- A hot spot: four crimes a day more, thefts and some robberies, on the five blocks within 150 m of the busiest one of
+  beat 1135, from 60 days to 2 days before the origin.
+- A near-repeat burglary chain in beat 0823: one burglary a day more, from 85 days to 2 days before the origin. For a
+  week each they are on two blocks at most 200 m apart, then a step of at most 200 m further.
+- A sudden rise in beat 2514: two and a half times as many crimes, of every kind and all over the beat, from 31 days to
+  2 days before the origin, and so in nearly all of the 28 complete days that each of the first week's days looks at.
+- A quiet day: four crimes in ten of an ordinary day, everywhere, 5 days before the origin: the last complete day of the
+  fourth change day.
+
+What a record's life and texts are like does not belong here: planted ones have the same as all others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from crime_assets.sources.feeds.sample import offenses, shares
+from crime_assets.sources.feeds.sample.draws import Draws, Flags, Floats, Ints, cumulative
+from crime_assets.sources.feeds.sample.places import places
+
+HOT_SPOT_BEAT, CHAIN_BEAT, RISING_BEAT = "1135", "0823", "2514"
+HOT_SPOT_METERS = 150
+CHAIN_WEEKS = 12
+RISE = 2.5
+QUIET = 0.4
+
+_METERS_A_FOOT = 0.3048
+
+
+@dataclass(frozen=True)
+class Surge:
+    """Crimes beside the ordinary ones of its days: `a_day` of them on average. No two may have one name.
+
+    `spots` has groups of blocks, as indexes into the map, one after another for equally many days; within a group each
+    block is as likely as any other. Each crime is of one of the `primary_types`, which are as frequent among themselves
+    as ever, or of any type where none is named.
+    """
+
+    name: str
+    first_day: date
+    last_day: date
+    a_day: float
+    spots: tuple[tuple[int, ...], ...]
+    primary_types: tuple[str, ...] = ()
+
+    def crimes(self, draws: Draws, days: Ints) -> Ints:
+        """How many there are on each of the days, counted from 1970-01-01, that the draws are for."""
+        chance = np.floor(self.a_day + draws.uniform(f"planted: {self.name}")).astype(np.int64)
+        return np.asarray(np.where(self._covers(days), chance, 0))
+
+    def blocks(self, draws: Draws, days: Ints) -> Ints:
+        """On which blocks those of the days are; one draw a crime."""
+        length = (self.last_day - self.first_day).days + 1
+        spot = (days - _ordinal(self.first_day)) * len(self.spots) // length
+        sizes = np.array([len(blocks) for blocks in self.spots])
+        first = np.cumsum(sizes) - sizes
+        nth = np.floor(draws.uniform("planted block") * sizes[spot]).astype(np.int64)
+        return np.asarray(np.concatenate(self.spots)[first[spot] + nth])
+
+    def offenses(self, draws: Draws) -> Ints:
+        """What they are; one draw a crime."""
+        if not self.primary_types:
+            return offenses.final(draws)
+        among = np.flatnonzero(np.isin(offenses.COLUMNS["primary_type"].to_pylist(), self.primary_types))
+        return among[draws.pick("planted offense", cumulative(offenses.WEIGHTS[among]))]
+
+    def _covers(self, days: Ints) -> Flags:
+        return (days >= _ordinal(self.first_day)) & (days <= _ordinal(self.last_day))
+
+
+@dataclass(frozen=True)
+class QuietDay:
+    """A day on which only the share `kept` of all crimes happens."""
+
+    day: date
+    kept: float
+
+    def leaves_out(self, draws: Draws, days: Ints) -> Flags:
+        """Which of the crimes of the days, counted from 1970-01-01, do not happen; one draw a crime."""
+        return np.asarray((days == _ordinal(self.day)) & ~draws.below("quiet day", self.kept))
+
+
+Planted = Surge | QuietDay
+
+
+def around(origin: date) -> tuple[Planted, ...]:
+    """What is planted in the city of a lake whose first change day is `origin`."""
+
+    def before(days: int) -> date:
+        return origin - timedelta(days=days)
+
+    rising = _beat(RISING_BEAT)
+    ordinary = shares.CRIMES_A_DAY * float(_shares()[rising].sum())
+    hot_spot = np.flatnonzero(_meters_from(_beat(HOT_SPOT_BEAT)[0]) <= HOT_SPOT_METERS)
+    chain = _chain(_beat(CHAIN_BEAT), CHAIN_WEEKS)
+    return (
+        Surge("hot spot", before(60), before(2), 4.0, (_indexes(hot_spot),), ("THEFT", "ROBBERY")),
+        Surge("chain", before(7 * CHAIN_WEEKS + 1), before(2), 1.0, chain, ("BURGLARY",)),
+        Surge("rise", before(31), before(2), (RISE - 1) * ordinary, (_indexes(rising),)),
+        QuietDay(before(5), QUIET),
+    )
+
+
+def _chain(blocks: Ints, steps: int) -> tuple[tuple[int, ...], ...]:
+    """From the first block always on to the nearest one not yet visited; each with the block nearest to it."""
+    spots: list[tuple[int, ...]] = []
+    here, left = blocks[0], blocks[1:]
+    for _ in range(steps):
+        nearest = blocks[np.argsort(_meters_from(here)[blocks], kind="stable")]
+        spots.append(_indexes(nearest[:2]))
+        here = left[np.argmin(_meters_from(here)[left])]
+        left = left[left != here]
+    return tuple(spots)
+
+
+def _beat(name: str) -> Ints:
+    """The beat's blocks, the busiest first."""
+    return np.flatnonzero(np.array(places().columns["beat"].to_pylist()) == name)
+
+
+def _meters_from(block: int) -> Floats:
+    """How far all blocks are from that one."""
+    x, y = (places().columns[name].cast("double").to_numpy() for name in ("x_coordinate", "y_coordinate"))
+    return np.asarray(np.hypot(x - x[block], y - y[block]) * _METERS_A_FOOT)
+
+
+def _shares() -> Floats:
+    """Each block's share of the city's crimes."""
+    return np.diff(places().bounds, prepend=0.0)
+
+
+def _indexes(blocks: Ints) -> tuple[int, ...]:
+    return tuple(int(block) for block in blocks)
+
+
+def _ordinal(day: date) -> int:
+    """Days from 1970-01-01."""
+    return int(np.datetime64(day, "D").astype(np.int64))

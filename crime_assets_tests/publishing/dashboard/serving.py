@@ -1,0 +1,47 @@
+"""The dashboard on loopback, and a browser to look at it with."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, sync_playwright
+
+from crime_assets.profiles import Profile
+from crime_assets.publishing.dashboard.app import Dashboard
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+NO_BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to look at pages: apt install chromium")
+
+
+@contextmanager
+def served(profile: Profile, cache: Path) -> Iterator[str]:
+    """The dashboard of a profile; its address."""
+    dashboard = Dashboard(profile, cache)
+    config = uvicorn.Config(dashboard.app(), host="127.0.0.1", port=0, log_level="warning")
+    socket = config.bind_socket()
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
