@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from crime_assets.core.errors import CrimeAssetsError, DiskFull, LakeError, UsageError, chain
+from crime_assets.lakehouse.place.belonging import check_links
+from crime_assets.lakehouse.place.catalog_file import CATALOG
 from crime_assets.lakehouse.place.commits import committed
 from crime_assets.lakehouse.place.lock import writer_lock
+from crime_assets.lakehouse.place.opening import settle
 from crime_assets.lakehouse.place.refusals import explained, refusal
 from crime_assets.lakehouse.place.warehouse import CACHE
 from crime_assets.streams import LandingStore
@@ -34,9 +37,6 @@ _CHANGE_COUNTER = 24
 """Where a SQLite file has its change counter, 4 bytes (https://www.sqlite.org/fileformat.html)."""
 
 _PATIENCE_SECONDS = 600.0
-
-CATALOG = "lake"
-"""What engines call the catalog; a SQLite catalog keeps the name with each table."""
 
 _STATE, _STATES = "lake.json", "lake/city="
 _CITY = re.compile(rf"{_STATES}(?P<name>[A-Za-z0-9_-]+)[.]json")
@@ -74,17 +74,21 @@ class Lake:
     """
 
     def __init__(self, home: Path, remote: Remote | None = None) -> None:
-        self.home = home.absolute()
+        # Tables name their files by whole paths: those that lead through a link could lead elsewhere tomorrow.
+        self.home = home.resolve()
         self.landing = self.home / "landing"
         self.staging = self.home / "staging"
         self.warehouse = self.home / "warehouse"
         self.loaded: dict[tuple[str, str], tuple[bytes, Table | None]] = {}
         self._remote = remote
+        self._is_settled = False
         self._asked = 0
         self._asked_at = float("-inf")
         # Arrow takes what follows these for no part of a path.
         if {"?", "#"} & set(str(self.home)):
             raise UsageError(f"The lake cannot live in {self.home}: set CRIME_HOME to a path without ? and #.")
+        if remote is None:
+            check_links(self.home)
         self._cities()
 
     @property
@@ -100,6 +104,7 @@ class Lake:
     @cached_property
     def catalog(self) -> Catalog:
         """The Iceberg catalog: a SQLite file beside the warehouse, or that of the object storage."""
+        self._settle()
         self.warehouse.mkdir(parents=True, exist_ok=True)
         # Catalogs take most of a second to import; commands that only show help or status should not wait for it.
         if self._remote is None:
@@ -139,12 +144,19 @@ class Lake:
                 self._asked_at = time.monotonic()
                 self._asked += 1
             return str(self._asked).encode()
+        self._settle()
         try:
             with (self.home / "catalog.db").open("rb") as file:
                 file.seek(_CHANGE_COUNTER)
                 return file.read(4)
         except FileNotFoundError:
             return b""
+
+    def _settle(self) -> None:
+        """See, once, that all of a local lake is there and where it says."""
+        if self._remote is None and not self._is_settled:
+            settle(self, self.cities)
+            self._is_settled = True
 
     def refresh(self) -> None:
         """Forget what a catalog said: something else than `lakehouse.iceberg.tables` has committed to it."""
