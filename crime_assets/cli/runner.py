@@ -39,8 +39,10 @@ def run(profile: Profile, first: date | None, last: date | None, *, insights: bo
         raise UsageError(f"Dagster cannot keep its files in {home}: set CRIME_HOME to a path without %.")
     with closing(profile.engine), profile.lake.writing(wait_seconds=0):
         loaded = history_before(profile.lake, profile.city) is not None
-        first, last = choose_days(profile, first, last, loaded=loaded)
-        profile.begin(first, anew=not loaded)
+        # Where days were pulled, the lake began, though its tables may have to be filled again.
+        is_settled = loaded or profile.lake.has_pulled(profile.city.name)
+        first, last = choose_days(profile, first, last, loaded=is_settled)
+        profile.begin(first, anew=not is_settled)
         prepare_home(profile)
         definitions = build_defs(profile)
         with dg.DagsterInstance.get() as instance:

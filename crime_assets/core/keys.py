@@ -25,7 +25,12 @@ def delivery(city: str, day: date, stream: str, at: datetime) -> str:
 
 def manifest(city: str, day: date) -> str:
     """What a change day was put to the stream as."""
-    return f"manifests/city={city}/change_day={day.isoformat()}.json"
+    return f"{manifests_prefix(city)}change_day={day.isoformat()}.json"
+
+
+def manifests_prefix(city: str) -> str:
+    """Prefix of all that `manifest` names for a city."""
+    return f"manifests/city={city}/"
 
 
 def inventory(city: str, day: date) -> str:

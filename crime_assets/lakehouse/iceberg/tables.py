@@ -94,11 +94,15 @@ def load(lake: Lake, city: str, name: str) -> Table | None:
     """A table of the city as it is now; None if it was never written."""
     # Reading a table's metadata takes milliseconds, and a run looks at its tables a hundred times.
     changes = lake.catalog_changes()
-    if not changes:
-        return None
     known = lake.loaded.get((city, name))
     if known is None or known[0] != changes:
-        known = lake.loaded[city, name] = (changes, _load(lake, city, name))
+        table = _load(lake, city, name) if changes else None
+        if name == "crimes" and (table is None or table.current_snapshot() is None) and lake.has_merged(city):
+            raise LakeError(
+                f"The lake {lake.name} has merged change days of {city}, and its tables are gone: restore them from a "
+                "backup, or load the city anew with `crime-assets reload`."
+            )
+        known = lake.loaded[city, name] = (changes, table)
     # A commit moves the table object it is made with; a plan must stand still.
     return copy(known[1])
 

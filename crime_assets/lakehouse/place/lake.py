@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
+from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError, DiskFull, LakeError, UsageError, chain
 from crime_assets.lakehouse.place.belonging import check_links
 from crime_assets.lakehouse.place.catalog_file import CATALOG
@@ -163,8 +164,27 @@ class Lake:
         self._asked_at = float("-inf")
 
     def city(self, name: str) -> CityState | None:
-        """What was settled for a city; None if nothing of it is in the lake yet."""
-        return self._cities().get(name)
+        """What was settled for a city; None if nothing of it is in the lake yet. LakeError where that is lost."""
+        state = self._cities().get(name)
+        if state is None and self.has_merged(name):
+            document = self._documents.location(f"{_STATES}{name}.json" if self._remote else _STATE)
+            raise LakeError(
+                f"The lake {self.name} has change days of {name}, and what was settled when it began is gone: restore "
+                f"{document} from a backup."
+            )
+        return state
+
+    def has_pulled(self, city: str) -> bool:
+        """Whether change days of a city were pulled."""
+        return self._has(keys.manifests_prefix(city))
+
+    def has_merged(self, city: str) -> bool:
+        """Whether change days of a city were merged, as the landing store knows it: then there are tables, or were."""
+        return self._has(keys.merged_prefix(city))
+
+    def _has(self, prefix: str) -> bool:
+        landing = self._remote.documents if self._remote else DirectoryStore(self.landing)
+        return next(iter(landing.list(prefix)), None) is not None
 
     def begin_city(self, name: str, wanted: CityState, *, anew: bool = False) -> CityState:
         """Settle a city's first change day and source. UsageError where simulated and real crimes would be mixed.

@@ -57,6 +57,12 @@ class Feed(Protocol):
     def count(self, first: date, last: date) -> int:
         """How many records `changes(first, last)` should yield, as the source counts them."""
 
+    def total(self) -> int | None:
+        """How many records the source holds in all; None where it is always whole, as a service is.
+
+        A file can be a part of what it was.
+        """
+
     def undated(self) -> int:
         """How many records and damaged lines of the source belong to no change day, and so to no `changes`.
 

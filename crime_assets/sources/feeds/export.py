@@ -92,6 +92,11 @@ class ExportFeed:
         """How many records have a change day from `first` to `last`."""
         return sum(_within(self._replay(file).counts, first, last) for file in self._current_files())
 
+    def total(self) -> int:
+        """How many records and damaged lines the files have together."""
+        replays = [self._replay(file) for file in self._current_files()]
+        return sum(replay.undated + replay.counts.total() for replay in replays)
+
     def undated(self) -> int:
         """How many damaged lines there are, and records without a readable stamp or with one in the future."""
         replays = [self._replay(file) for file in self._current_files()]

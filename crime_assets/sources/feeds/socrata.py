@@ -100,6 +100,9 @@ class SocrataFeed:
         with self._portal() as portal:
             return self._count(portal, self._between(first, last))
 
+    def total(self) -> None:
+        """See Feed."""
+
     def undated(self) -> int:
         """See Feed."""
         with self._portal() as portal:

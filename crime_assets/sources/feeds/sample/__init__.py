@@ -78,6 +78,9 @@ class SampleFeed:
         """How many records `changes(first, last)` yields."""
         return sum(len(rows) for _, rows, _ in self._changed(first, last))
 
+    def total(self) -> None:
+        """See Feed."""
+
     def undated(self) -> int:
         """Every record of the sample city has a change stamp."""
         return 0
