@@ -17,7 +17,7 @@ from crime_assets.lakehouse.reconciliation.removal import Gone, Removal, remove
 from crime_assets.lakehouse.writing.insights import replace_days
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import merge, rows
-from crime_assets_tests.lakehouse.writing.test_merge import version
+from crime_assets_tests.lakehouse.writing.versions import version
 
 FIRST, LAST = date(2024, 1, 10), date(2024, 1, 15)
 DAYS = tuple(FIRST + timedelta(days=n) for n in (-1, 0, 2, 3, 4, 5, 9))

@@ -31,7 +31,7 @@ from crime_assets_tests.build import CHICAGO, record
 from crime_assets_tests.cloud.aws.athena_server import AthenaServer, on_duckdb
 from crime_assets_tests.engines.changing import DAYS, MEASURES, edited_lake, fill
 from crime_assets_tests.lakehouse.lakes import ListFeed, merge, snapshots
-from crime_assets_tests.lakehouse.writing.test_merge import deliveries, model, random_versions, version
+from crime_assets_tests.lakehouse.writing.versions import deliveries, model, random_versions, version
 
 OpenEngine = Callable[[Lake], Engine]
 

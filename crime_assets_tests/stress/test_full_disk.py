@@ -20,7 +20,7 @@ from crime_assets.lakehouse.place.lake import Lake, is_disk_full
 from crime_assets.lakehouse.writing.history import load_history
 from crime_assets_tests.build import CHICAGO, record
 from crime_assets_tests.lakehouse.lakes import ListFeed, merge, quarantined, rows
-from crime_assets_tests.lakehouse.writing.test_merge import version
+from crime_assets_tests.lakehouse.writing.versions import version
 from crime_assets_tests.stress.runs import Scenario, contents, differing
 
 STEP = 32 << 10

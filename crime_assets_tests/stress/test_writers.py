@@ -26,7 +26,7 @@ from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.schema import CRIMES, iceberg_schema
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import merge, orphans, properties, rows, versions
-from crime_assets_tests.lakehouse.writing.test_merge import model
+from crime_assets_tests.lakehouse.writing.versions import model
 
 WRITERS = 4
 DELIVERIES, OF_FOUR_WRITERS = 6, 60

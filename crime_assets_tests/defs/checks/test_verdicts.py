@@ -1,192 +1,20 @@
-"""Verdicts: each passing and failing, with its figures; and the figures, from plain rows and from real ones."""
+"""Verdicts of figures of the tables: each passing and failing."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from math import sqrt
-from pathlib import Path
-from typing import Any
 
-import duckdb
 import pytest
 
-from crime_assets.core.envelopes import Envelope
-from crime_assets.core.sql import render, statement
 from crime_assets.defs.checks import verdicts
-from crime_assets.defs.checks.verdicts import COUNT_LIMIT, SHARE_CHANGE, Verdict
-from crime_assets.lakehouse.iceberg.evolution import MOST_NEW
-from crime_assets.streams.inventory import Inventory, InventoryItem
+from crime_assets.defs.checks.verdicts import SHARE_CHANGE, Verdict
 from crime_assets_tests import build
+from crime_assets_tests.defs.checks.figures import arrests, district
 
 DAY = date(2024, 3, 20)
 ONE = timedelta(days=1)
 CHICAGO = build.CHICAGO
-COLUMNS = frozenset(CHICAGO.source_columns)
-
-
-def found(
-    *records: int,
-    distinct: int | None = None,
-    promised: int | None = 1,
-    missing: Sequence[str] = (),
-    damage: str | None = None,
-) -> Inventory:
-    """An inventory of objects with so many records each; the last one damaged where it says so."""
-    items = [InventoryItem(f"raw/{n}", "etag", 10, count, 0) for n, count in enumerate(records)]
-    if damage:
-        items[-1] = InventoryItem(items[-1].key, "etag", 10, records[-1], 0, damage)
-    return Inventory(items, sum(records) if distinct is None else distinct, promised, list(missing))
-
-
-class TestDeliveryComplete:
-    def test_passes(self) -> None:
-        verdict = verdicts.delivery_complete({DAY: found(200, 50), DAY - ONE: found(promised=0)})
-        assert verdict == Verdict(
-            True,
-            "All batches were delivered whole (change days: 2).",
-            {"missing": [], "damaged_objects": []},
-        )
-
-    def test_fails_for_missing_batches(self) -> None:
-        days = {DAY - ONE: found(200), DAY: found(200, promised=3, missing=["b", "c"])}
-        assert verdicts.delivery_complete(days) == Verdict(
-            False,
-            "2024-03-20: 2 of 3 batches are missing. "
-            "Materialize raw_crime_batches of these days again to deliver the rest.",
-            {"missing": ["b", "c"], "damaged_objects": []},
-        )
-
-    def test_fails_for_want_of_a_manifest(self) -> None:
-        verdict = verdicts.delivery_complete({DAY: found(200, promised=None), DAY - ONE: found(0, missing=["a"])})
-        assert not verdict.passed
-        assert verdict.sentence.startswith("2024-03-20: no manifest; 2024-03-19: 1 of 1 batches are missing. ")
-
-    def test_a_damaged_object_is_named_but_only_missing_batches_fail(self) -> None:
-        whole = verdicts.delivery_complete({DAY: found(200, 3, damage="cut off")})
-        assert whole.passed
-        assert whole.sentence.endswith(" Damaged objects: 1; what can be read of them is used.")
-        assert whole.figures["damaged_objects"] == ["raw/1"]
-        assert not verdicts.delivery_complete({DAY: found(3, missing=["a"], damage="cut off")}).passed
-
-    def test_lists_no_more_names_than_a_person_reads(self) -> None:
-        names = [f"{n:03d}" for n in range(50)]
-        verdict = verdicts.delivery_complete({DAY: found(promised=50, missing=names)})
-        assert verdict.figures["missing"] == names[:20]
-        assert "50 of 50 batches" in verdict.sentence
-
-
-class TestDuplicateShare:
-    def test_passes_at_the_limit(self) -> None:
-        assert verdicts.duplicate_share({DAY: found(100, distinct=95), DAY - ONE: found(300)}) == Verdict(
-            True,
-            "5 of 400 delivered records are repetitions; the worst day has 5.0%.",
-            {"repeated": 5, "records": 400, "days_above_limit": {}},
-        )
-
-    def test_fails_if_one_day_is_above_it(self) -> None:
-        verdict = verdicts.duplicate_share({DAY: found(60, 40, distinct=94), DAY - ONE: found(10_000)})
-        assert verdict == Verdict(
-            False,
-            "6 of 10100 delivered records are repetitions; the worst day has 6.0%.",
-            {"repeated": 6, "records": 10_100, "days_above_limit": {"2024-03-20": 0.06}},
-        )
-
-    @pytest.mark.parametrize("days", [{}, {DAY: found()}, {DAY: found(0, 0)}])
-    def test_nothing_delivered_is_nothing_repeated(self, days: Mapping[date, Inventory]) -> None:
-        verdict = verdicts.duplicate_share(days)
-        assert verdict.passed
-        assert verdict.sentence == "0 of 0 delivered records are repetitions; the worst day has 0.0%."
-
-
-def lines(count: int, **fields: object) -> list[Envelope]:
-    location = {"latitude": "41.88", "longitude": "-87.62"}
-    return [build.envelope(build.record(id, "2024-01-20", location=location, **fields)) for id in range(count)]
-
-
-def schema(columns: frozenset[str], *objects: list[Envelope], taken: Collection[str] = ()) -> Verdict:
-    """The verdict on inventories of these records, one a day."""
-    days = [
-        Inventory([InventoryItem("raw/1", "etag", 10, len(one), 0)], len(one), kinds=build.kinds_of(one))
-        for one in objects
-    ]
-    return verdicts.source_schema(CHICAGO, columns, days, taken)
-
-
-class TestSourceSchema:
-    def test_passes(self) -> None:
-        verdict = schema(COLUMNS, lines(200))
-        assert verdict.passed
-        assert verdict.sentence == "All 22 columns are there and look as they should."
-        assert verdict.figures == {"drift": {}, "records_looked_at": 200}
-
-    def test_a_new_and_a_lost_column(self) -> None:
-        verdict = schema(COLUMNS - {"ward", "beat"} | {"precinct"}, lines(200))
-        assert not verdict.passed
-        assert verdict.sentence == (
-            "precinct is new at the source and comes as nothing; "
-            "beat is gone from the source; ward is gone from the source"
-        )
-
-    def test_what_becomes_of_new_columns(self) -> None:
-        odd = [*lines(5, precinct="7", weapon=1), *lines(5, precinct=7)]
-
-        verdict = schema(COLUMNS | {"precinct", "weapon", "2nd"}, odd, taken=["precinct", "late"])
-
-        assert verdict.figures["drift"] == {
-            "2nd": "is new at the source and comes as nothing; a name like this is not taken into crimes",
-            "precinct": "is new at the source and comes as number, text",
-            "weapon": "is new at the source and comes as number",
-            "late": "came into crimes when it was new, and is gone from the source",
-        }
-
-    def test_new_columns_beyond_what_crimes_takes(self) -> None:
-        taken = [f"new_{n:03}" for n in range(MOST_NEW)]
-
-        verdict = schema(COLUMNS | {*taken, "zip"}, lines(5), taken=taken)
-
-        assert verdict.figures["drift"]["zip"] == (
-            "is new at the source and comes as nothing; crimes has taken 50 already and takes no more"
-        )
-        assert verdict.figures["drift"]["new_000"] == "is new at the source and comes as nothing"
-
-    @pytest.mark.parametrize(
-        ("fields", "sentence"),
-        [
-            ({"beat": 111}, "beat should be text and comes as number"),
-            ({"beat": 1.5}, "beat should be text and comes as number"),
-            ({"beat": True}, "beat should be text and comes as flag"),
-            ({"beat": ["1"]}, "beat should be text and comes as list"),
-            ({"arrest": 1}, "arrest should be flag and comes as number"),
-            ({"location": [41.88, -87.62]}, "location should be object and comes as list"),
-        ],
-    )
-    def test_one_value_of_another_kind(self, fields: dict[str, Any], sentence: str) -> None:
-        odd = [*lines(199), build.envelope({**build.record(1, "2024-01-20"), **fields})]
-        verdict = schema(COLUMNS, odd)
-        assert not verdict.passed
-        assert verdict.sentence == sentence
-
-    def test_every_kind_is_named(self) -> None:
-        odd = [build.envelope(build.record(1, "2024-01-20", beat=value)) for value in ({"a": 1}, 1, "0111")]
-        assert schema(COLUMNS, odd).figures["drift"] == {"beat": "should be text and comes as number, object"}
-
-    def test_an_export_spells_flags_and_points_as_text(self) -> None:
-        spelled = build.envelope(build.record(2, "2024-01-20", arrest="true", location="(41.88, -87.62)"))
-        assert schema(COLUMNS, lines(1), [spelled]).passed
-
-    def test_an_empty_column_shows_only_among_many_records(self) -> None:
-        assert schema(COLUMNS, lines(99, ward=None)).passed
-        verdict = schema(COLUMNS, lines(100, ward=None))
-        assert not verdict.passed
-        assert verdict.sentence == "ward is empty in all 100 records"
-        assert schema(COLUMNS, lines(100, ward=None), lines(1)).passed
-
-    def test_nothing_says_nothing(self) -> None:
-        for given in ([], [[]]):
-            verdict = schema(COLUMNS, *given)
-            assert verdict.passed
-            assert verdict.figures["records_looked_at"] == 0
 
 
 class TestOneRowPerId:
@@ -272,11 +100,6 @@ class TestFreshness:
     def test_a_city_without_a_lag(self) -> None:
         assert verdicts.freshness(DAY, DAY, 0, DAY, DAY).passed
         assert not verdicts.freshness(DAY - 7 * ONE, DAY, 0, DAY, DAY).passed
-
-
-def district(name: str | None, rows: int, **bad: int) -> dict[str, object]:
-    none = {"bad_iucr": 0, "no_fbi_code": 0, "bad_beat": 0, "beat_elsewhere": 0}
-    return {"district": name, "row_count": rows, **none, **bad}
 
 
 class TestCodesValid:
@@ -378,11 +201,6 @@ class TestDailyCountInLine:
         assert verdicts.daily_count_in_line({}, DAY).passed
 
 
-def arrests(name: str, recent: int, recent_arrests: int, year: int, year_arrests: int) -> dict[str, object]:
-    counts = {"recent_crimes": recent, "recent_arrests": recent_arrests}
-    return {"offense_class": name, **counts, "year_crimes": year, "year_arrests": year_arrests}
-
-
 class TestArrestShareSteady:
     def test_passes_with_its_figures(self) -> None:
         verdict = verdicts.arrest_share_steady(
@@ -444,145 +262,3 @@ class TestArrestShareSteady:
 
     def test_no_crimes(self) -> None:
         assert verdicts.arrest_share_steady([]).passed
-
-
-def measure(name: str, rows: str, table: str = "crimes", **parameters: date | float) -> list[dict[str, Any]]:
-    """A statement of sql/checks over rows given as SQL."""
-    con = duckdb.connect()
-    con.execute(f"CREATE TABLE {table} AS {rows}")
-    values = {"as_of_day": DAY, **parameters}
-    return list(con.sql(render(statement("checks", name), "duckdb", values)).to_arrow_table().to_pylist())
-
-
-class TestMeasurements:
-    def test_arrest_shares_count_windows_to_the_day(self) -> None:
-        days = (
-            f"SELECT DATE '{DAY}' - CAST(n AS INTEGER) AS occurred_on, n % 2 = 0 AS arrest FROM range(0, 600) AS r(n)"
-        )
-        rows = f"SELECT *, 'violent' AS offense_class FROM ({days}) UNION ALL "
-        rows += f"SELECT DATE '{DAY}' - 60, NULL, 'other' UNION ALL SELECT DATE '{DAY}' - 55, TRUE, 'property'"
-        assert measure("arrest_shares", rows) == [
-            arrests("other", 1, 0, 0, 0),
-            arrests("violent", 28, 14, 365, 183),
-        ]
-        recent = [n for n in range(600) if 56 <= n < 84]
-        year = [n for n in range(600) if 84 <= n < 449]
-        assert [len(recent), sum(n % 2 == 0 for n in recent)] == [28, 14]
-        assert [len(year), sum(n % 2 == 0 for n in year)] == [365, 183]
-
-    def test_daily_counts_are_of_nine_days(self) -> None:
-        newest = DAY - 8 * ONE
-        days = f"SELECT DATE '{DAY}' - CAST(n AS INTEGER) AS occurred_on FROM range(0, 90) AS r(n), range(0, 3)"
-        found = measure("daily_counts", days, newest_day=newest)
-        assert found == [{"occurred_on": newest - timedelta(weeks=n), "crimes": 3} for n in range(8, -1, -1)]
-        counts = {row["occurred_on"]: row["crimes"] for row in found}
-        assert verdicts.daily_count_in_line(counts, newest).figures == {"crimes": 3, "usual": 3.0, "score": 0.0}
-
-    def test_codes(self) -> None:
-        rows = """
-            SELECT * FROM (VALUES
-              ('001', '0820', '06', '0111'), ('001', '820', '06', '0211'), ('001', NULL, NULL, NULL),
-              ('002', '031A', '03', '0211'), (NULL, '0820', '06', '111'), ('16', '0820', '06', '1611')
-            ) AS t(district, iucr, fbi_code, beat)
-        """
-        assert measure("codes", rows) == [
-            district("001", 3, bad_iucr=2, no_fbi_code=1, bad_beat=1, beat_elsewhere=1),
-            district("002", 1),
-            district("16", 1),
-            district(None, 1, bad_beat=1),
-        ]
-
-    def test_coordinates(self) -> None:
-        rows = """
-            SELECT CAST(a AS DOUBLE) AS latitude, CAST(b AS DOUBLE) AS longitude FROM (VALUES
-              (41.9, -87.6), (41.6, -87.95), (42.05, -87.5), (NULL, NULL), (41.9, NULL), (36.6, -91.7), (41.9, 87.6)
-            ) AS t(a, b)
-        """
-        box = dict(zip(("south", "west", "north", "east"), CHICAGO.bounding_box, strict=True))
-        assert measure("coordinates", rows, **box) == [{"row_count": 7, "no_place": 2, "outside": 2}]
-
-    def test_freshness_does_not_believe_the_future(self) -> None:
-        rows = f"""
-            SELECT DATE '{DAY}' - 7 AS occurred_on, DATE '{DAY}' AS change_day
-            UNION ALL SELECT DATE '{DAY}' + 1, DATE '{DAY}' - 3
-            UNION ALL SELECT DATE '{DAY}' - 20, DATE '{DAY}' - 13
-        """
-        assert measure("freshness", rows) == [{"newest_occurred_on": DAY - 7 * ONE, "newest_change_day": DAY}]
-        assert measure("freshness", f"SELECT * FROM ({rows}) LIMIT 0") == [
-            {"newest_occurred_on": None, "newest_change_day": None}
-        ]
-
-    def test_repeated_ids(self) -> None:
-        rows = "SELECT unnest([1, 2, 2, 3, 3, 3]) AS id"
-        assert measure("one_row_per_id", rows, "crimes_now") == [{"row_count": 6, "ids": 3, "surplus_rows": 3}]
-        assert measure("repeated_ids", rows, "crimes_now") == [{"id": 2, "row_count": 2}, {"id": 3, "row_count": 3}]
-        none = "SELECT 1 AS id LIMIT 0"
-        assert measure("one_row_per_id", none, "crimes_now") == [{"row_count": 0, "ids": 0, "surplus_rows": 0}]
-
-    def test_quarantine_by_reason(self) -> None:
-        rows = "SELECT unnest(['b', 'a', 'c', 'c']) AS reason"
-        con = duckdb.connect()
-        con.execute(f"CREATE TABLE crimes_quarantine AS {rows}")
-        con.execute("CREATE TABLE crimes_now AS FROM range(9)")
-        found = con.sql(render(statement("checks", "quarantine"), "duckdb", {})).fetchall()
-        assert found == [("c", 2, 9), ("a", 1, 9), ("b", 1, 9)]
-
-
-@pytest.fixture(scope="module")
-def real(shared_data: Path) -> duckdb.DuckDBPyConnection:
-    """Crimes by day and class of the real export of 2018-11-21, as finally known."""
-    violent, property_codes = sorted(CHICAGO.violent_codes), sorted(CHICAGO.property_codes)
-    con = duckdb.connect()
-    con.execute(
-        f"""
-        CREATE TABLE days AS
-        SELECT CAST(strptime("Date", '%m/%d/%Y %I:%M:%S %p') AS DATE) AS occurred_on,
-               CASE WHEN "FBI Code" IN {tuple(violent)} THEN 'violent'
-                    WHEN "FBI Code" IN {tuple(property_codes)} THEN 'property' ELSE 'other' END AS offense_class,
-               count(*) AS crimes, count(*) FILTER ("Arrest" = 'true') AS arrests
-        FROM read_csv('{shared_data}/chicago/Crimes_-_201[678].csv.gz', all_varchar = true)
-        GROUP BY ALL
-        """
-    )
-    return con
-
-
-class TestOnRealDays:
-    def test_the_daily_count_seldom_warns(self, real: duckdb.DuckDBPyConnection) -> None:
-        counts = dict(real.execute("SELECT occurred_on, sum(crimes)::INTEGER FROM days GROUP BY 1").fetchall())
-        days = [date(2016, 3, 1) + n * ONE for n in range(975)]
-        warned = [day for day in days if not verdicts.daily_count_in_line(counts, day).passed]
-        assert days[-1] == date(2018, 10, 31)
-        assert date(2017, 12, 25) in warned
-        assert 5 <= len(warned) <= 20
-        for day in (date(2018, 11, 2) + n * ONE for n in range(10)):
-            assert verdicts.daily_count_in_line(counts, day).passed
-
-    def test_a_day_that_was_published_by_half_warns(self, real: duckdb.DuckDBPyConnection) -> None:
-        counts = dict(real.execute("SELECT occurred_on, sum(crimes)::INTEGER FROM days GROUP BY 1").fetchall())
-        halved = [verdicts.daily_count_in_line({**counts, day: counts[day] // 2}, day) for day in list(counts)[90:500]]
-        assert sum(not verdict.passed for verdict in halved) > 0.98 * len(halved)
-        assert COUNT_LIMIT == 8
-
-    def test_arrest_shares_seldom_warn_but_do_if_a_third_is_lost(self, real: duckdb.DuckDBPyConnection) -> None:
-        days = real.execute("SELECT occurred_on, offense_class, crimes, arrests FROM days").fetchall()
-        by_class: dict[str, dict[date, tuple[int, int]]] = {}
-        for day, name, crimes, arrested in days:
-            by_class.setdefault(name, {})[day] = (crimes, arrested)
-
-        def row(name: str, as_of: date, kept: float) -> dict[str, object]:
-            def total(first: int, last: int) -> tuple[int, int]:
-                found = [by_class[name].get(as_of - n * ONE, (0, 0)) for n in range(first, last)]
-                return sum(crimes for crimes, _ in found), sum(arrested for _, arrested in found)
-
-            (recent, arrested), (year, year_arrested) = total(56, 84), total(84, 449)
-            return arrests(name, recent, round(arrested * kept), year, year_arrested)
-
-        as_of_days = [date(2017, 6, 1) + n * ONE for n in range(0, 537, 3)]
-
-        def warned(name: str, kept: float) -> float:
-            results = [verdicts.arrest_share_steady([row(name, day, kept)]).passed for day in as_of_days]
-            return results.count(False) / len(results)
-
-        assert {name: warned(name, 1.0) <= 0.03 for name in by_class} == dict.fromkeys(by_class, True)
-        assert {name: warned(name, 2 / 3) >= 0.95 for name in by_class} == dict.fromkeys(by_class, True)

@@ -38,7 +38,7 @@ from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.cloud.aws.glue_catalog import GlueCatalog
 from crime_assets_tests.cloud.aws.servers import ACCESS_KEY, REGION, SECRET_KEY, Seaweed
 from crime_assets_tests.lakehouse.lakes import ListFeed, merge, properties, snapshots, versions
-from crime_assets_tests.lakehouse.writing.test_merge import model
+from crime_assets_tests.lakehouse.writing.versions import model
 from crime_assets_tests.stress.test_writers import delivery
 
 WRITERS, DELIVERIES = 3, 2

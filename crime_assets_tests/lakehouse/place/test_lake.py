@@ -25,15 +25,10 @@ from crime_assets.lakehouse.writing.history import history_before, load_history
 from crime_assets.streams.directory import DirectoryStore
 from crime_assets_tests.build import CHICAGO, record
 from crime_assets_tests.lakehouse.lakes import ListFeed, merge, orphans, rows, snapshots
-from crime_assets_tests.lakehouse.writing.test_merge import version
+from crime_assets_tests.lakehouse.writing.versions import version
 
 SAMPLE = CityState("sample", "2024-01-20", 10_000, 7)
 EXPORT = CityState("export", "2024-01-22", 10_000, 7)
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
 
 
 # --- the lock ----------------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ import pytest
 
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.spark.session import missing, spark_settings
+from crime_assets_tests.lakehouse.spark.exported import differing_insights, of_export
 from crime_assets_tests.lakehouse.spark.pairs import contents
-from crime_assets_tests.lakehouse.spark.test_spark import differing_insights, of_export
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

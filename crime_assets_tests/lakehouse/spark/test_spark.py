@@ -3,132 +3,38 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pytest
 
-from crime_assets.core.errors import CrimeAssetsError, DiskFull, LakeBusy, LakeError, UsageError
+from crime_assets.core.errors import CrimeAssetsError, LakeBusy, LakeError, UsageError
 from crime_assets.core.insights import Insight, load_insights
 from crime_assets.engines.duckdb import DuckDBEngine
-from crime_assets.engines.spark import SparkEngine, collected
+from crime_assets.engines.spark import SparkEngine
 from crime_assets.lakehouse.iceberg import tables
-from crime_assets.lakehouse.iceberg.duck import connection
 from crime_assets.lakehouse.iceberg.tables import StalePlan
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.reconciliation.removal import Gone
-from crime_assets.lakehouse.records import typing as duck_typing
-from crime_assets.lakehouse.records.typing import RAW_RECORDS
-from crime_assets.lakehouse.spark import merge, typing
+from crime_assets.lakehouse.spark import merge
 from crime_assets.lakehouse.spark.attached import AttachedLake
-from crime_assets.lakehouse.spark.staging import fill, namespace, staged
+from crime_assets.lakehouse.spark.staging import namespace
 from crime_assets.lakehouse.spark.writer import SparkWriter
 from crime_assets.lakehouse.writers import EmbeddedWriter
-from crime_assets.lakehouse.writing.delivered import groups
-from crime_assets.sources.cities import City
 from crime_assets.sources.feeds import DAMAGE, RAW
-from crime_assets.sources.feeds.export import ExportFeed
-from crime_assets.streams.deliveries import DamagedLine
-from crime_assets.streams.directory import DirectoryStore
-from crime_assets_tests.build import CHICAGO, envelope, record, some_crime, write_export
+from crime_assets_tests.build import CHICAGO, record, some_crime, write_export
 from crime_assets_tests.lakehouse.lakes import ListFeed, files, rows, snapshots, versions
-from crime_assets_tests.lakehouse.records.test_typing import HOSTILE, NO_IDS, NO_NUMBERS, NO_TIMES, SODA
-from crime_assets_tests.lakehouse.spark.pairs import One, Pair, difference, line
+from crime_assets_tests.lakehouse.spark.pairs import One, Pair, line
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
     from pyspark.sql import SparkSession
+from crime_assets_tests.lakehouse.spark.exported import differing_insights, of_export, spark_engine
 
 DAYS = [date(2024, 1, day) for day in (10, 11, 12, 13)]
-FOUND_AT = datetime(2024, 1, 22, tzinfo=UTC)
-
-TIMES = (
-    *NO_TIMES,
-    "2024-02-29T10:00:00.000",
-    "2000-02-29 10:00:00",
-    "02/29/2016 10:00",
-    "2024-12-31T23:59:59.999999",
-    "1900-01-01T00:00:00",
-    "1/5/2024 1:02:03 PM",
-    "1/5/2024  1:02:03  pm ",
-    "01/05/2024 12:00:00 AM",
-    "01/05/2024 00:00:00 AM",
-    "2024-03-10T02:30:00.000",
-    "2024-11-03T01:30:00.000",
-    "2024-1-5T3:4:5",
-    "2024-01-05T13:00:00.1",
-    "2024-01-05T13:00:00.",
-    "2024-01-05T13:00:00.1234567",
-    "2024-01-05T13:00:00\n",
-    "2024-01-05T13:00:60",
-    "02024-01-05T13:00:00",
-    "2100-12-31T23:59:59",
-)
-TEXTS = (*HOSTILE, "", " ", " x ", "\u00a0x\u3000", "\tx\n", "x\n", "\u2028", "ß", "ŉ", "ﬁ", "ǰ", "straße", "é1")
-NUMBERS = (
-    *NO_NUMBERS,
-    *NO_IDS,
-    "0",
-    "-0",
-    "0.0",
-    "00",
-    "1",
-    "42.0",
-    "42.",
-    " 7 ",
-    "7\n",
-    "999999999",
-    "1" * 18,
-    "9" * 12,
-)
-CODES = ("0820", "820", "820.0", "820.", "31a", " 0820 ", "12345", "16", "16.0", "1.00", "061", "04a", "6", "01A", "\n")
-POINTS = ("36.619446395", "36.6194464", "36.62", "-91.686565684", "-91.6865657", "41.7", "4188.0", "-8762.8")
-FLAGS = (True, False, "True", "FALSE", "t", "Y", "yes", "1", " true ", "F", "n", "NO", "0", "maybe", "2")
-VALUES: dict[str, tuple[object, ...]] = {
-    "id": (*NUMBERS, "007"),
-    "date": TIMES,
-    "updated_on": TIMES,
-    **dict.fromkeys(("block", "description", "case_number", "primary_type", "location_description"), TEXTS),
-    "primary_type": (*TEXTS, "CRIM SEXUAL ASSAULT", "NON - CRIMINAL"),
-    **dict.fromkeys(("arrest", "domestic"), FLAGS),
-    **dict.fromkeys(("iucr", "beat", "district", "fbi_code"), (*CODES, *TEXTS)),
-    **dict.fromkeys(("ward", "community_area", "year"), (*NUMBERS, "2024", "2024.0", "24")),
-    **dict.fromkeys(("x_coordinate", "y_coordinate", "latitude", "longitude"), (*NUMBERS, *POINTS)),
-}
-
-
-def test_every_text_is_typed_as_by_duckdb(spark: SparkSession, tmp_path: Path) -> None:
-    """Each awkward text in each column, in records by themselves, together, and with nothing in a field."""
-    chance = random.Random(5)
-    records = [{**record(n, "2024-01-20"), field: v} for field, vs in VALUES.items() for n, v in enumerate(vs)]
-    records += [{field: chance.choice(vs) for field, vs in VALUES.items()} for _ in range(300)]
-    records += [{k: v for k, v in SODA.items() if k != gone} for gone in CHICAGO.source_columns]
-    lines = [*map(envelope, records), DamagedLine("not JSON", '{"id": \x01 DROP')]
-    (group,) = groups(lines, CHICAGO, FOUND_AT)
-
-    with connection(tmp_path) as con:
-        duck_typing.prepare(con, CHICAGO)
-        duck_typing.raw_from_deliveries(con, group.records)
-        expected = con.sql(duck_typing.typed_query(CHICAGO)).to_arrow_table()
-    attached = AttachedLake(Lake(tmp_path / "lake"), lambda: spark)
-    with staged(attached.lake, CHICAGO, RAW_RECORDS) as table:
-        fill(table, [group.records])
-        found = _typed(attached, CHICAGO, table.name())
-    attached.close()
-
-    assert not (told := difference("typed", expected, found)), "\n".join(told)
-    assert len(found) > 1_000
-    assert not tables.names(attached.lake, namespace(CHICAGO))
-
-
-def _typed(attached: AttachedLake, city: City, name: tuple[str, ...]) -> pa.Table:
-    typing.prepare(attached.session, city)
-    return collected(typing.typed(attached.session, city, attached.read(name)))
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +121,7 @@ def test_what_was_merged_before_makes_no_snapshot(pair: Pair) -> None:
 
 
 def test_measurements_and_what_was_known_are_the_same(pair: Pair) -> None:
-    engines = [DuckDBEngine(pair.duckdb.lake, CHICAGO), _spark_engine(pair)]
+    engines = [DuckDBEngine(pair.duckdb.lake, CHICAGO), spark_engine(pair)]
     past = load_insights()[0]
     assert engines[1].insight(past, DAYS[0]) == engines[0].insight(past, DAYS[0])
     box = {"south": 41.0, "north": 42.0, "west": -88.0, "east": -87.0}
@@ -230,7 +136,7 @@ def test_measurements_and_what_was_known_are_the_same(pair: Pair) -> None:
 
 
 def test_questions_of_a_person_are_answered_alike(pair: Pair) -> None:
-    duckdb, engine = DuckDBEngine(pair.duckdb.lake, CHICAGO), _spark_engine(pair)
+    duckdb, engine = DuckDBEngine(pair.duckdb.lake, CHICAGO), spark_engine(pair)
     counts = "SELECT count(*) AS n, max(change_day) AS d, max(occurred_at) AS t FROM crimes"
     for as_of in (None, "2024-01-11"):
         assert engine.query(counts, as_of) == duckdb.query(counts, as_of)
@@ -251,49 +157,6 @@ def test_questions_of_a_person_are_answered_alike(pair: Pair) -> None:
         with pytest.raises(UsageError, match=r"answer cannot be read \(.+\): CAST what is odd to STRING\.$"):
             engine.query(f"SELECT {value}")
     engine.close()
-
-
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "INSERT INTO crimes SELECT * FROM crimes",
-        "SELECT 1; SELECT 2",
-        "DROP TABLE crimes",
-        "SET spark.sql.ansi.enabled = false",
-        "SELECT * FROM parquet.`/etc`",
-        "SELECT * FROM lake.chicago.crimes",
-        "SELECT * FROM chicago_staging.raw",
-        "SELECT * FROM crimes.snapshots",
-        "SELECT * FROM range(5)",
-        "SELECT * FROM elsewhere",
-        "SELECT (SELECT count(*) FROM csv.`/etc/passwd`)",
-        "SELECT java_method('java.lang.System', 'getenv', 'PATH')",
-        "SELECT reflect('java.lang.System', 'exit', 1)",
-        "SELECT TRANSFORM(id) USING 'cat' FROM crimes",
-        "WITH x AS (SELECT 1) INSERT INTO crimes SELECT * FROM x",
-        "FROM crimes INSERT OVERWRITE DIRECTORY '/tmp/x' SELECT *",
-        "not sql at all",
-        "",
-        "SELECT :x",
-        "SELECT '\udcff'",
-        "SELECT " + "(" * 3000 + "1" + ")" * 3000,
-    ],
-)
-def test_what_is_no_question_about_the_city_is_refused(tmp_path: Path, sql: str) -> None:
-    engine = SparkEngine(Lake(tmp_path), CHICAGO, _no_session)
-
-    with pytest.raises(UsageError):
-        engine.query(sql)
-
-
-def _no_session() -> SparkSession:
-    raise AssertionError("Spark is not started for this")
-
-
-def _spark_engine(pair: Pair) -> SparkEngine:
-    session = pair.spark.session
-    assert session is not None
-    return SparkEngine(pair.spark.lake, CHICAGO, lambda: session)
 
 
 def test_an_engine_sees_every_change_of_its_tables_and_keeps_the_order(spark: SparkSession, tmp_path: Path) -> None:
@@ -337,48 +200,6 @@ def kept_by_spark(one: One) -> tuple[list[str], int]:
     session = one.writer._spark.session
     views = [view.viewName for view in session.sql("SHOW VIEWS").collect()]
     return views, session.sparkContext._jsc.sc().getPersistentRDDs().size()
-
-
-@pytest.mark.parametrize(
-    ("raised", "told"),
-    [
-        ("Py4JError", LakeError),
-        ("ConnectionRefusedError", LakeError),
-        ("full", DiskFull),
-        ("UsageError", UsageError),
-        ("RuntimeError", RuntimeError),
-    ],
-)
-def test_only_errors_of_sparks_are_put_in_a_sentence(tmp_path: Path, raised: str, told: type[Exception]) -> None:
-    protocol = pytest.importorskip("py4j.protocol")
-    pytest.importorskip("pyspark")
-    errors: dict[str, Exception] = {
-        "Py4JError": protocol.Py4JError("An error occurred\n: java.lang.Error: no memory\n\tat org.apache"),
-        "ConnectionRefusedError": ConnectionRefusedError("no memory"),
-        "full": protocol.Py4JError("java.io.IOException: No space left on device"),
-        "UsageError": UsageError("no memory"),
-        "RuntimeError": RuntimeError("no memory"),
-    }
-
-    def start() -> SparkSession:
-        raise errors[raised]
-
-    writer = SparkWriter(Lake(tmp_path / "lake"), CHICAGO, DirectoryStore(tmp_path / "landing"), start)
-    for work in (lambda: writer.merge({}, {}), lambda: writer.load_history(ListFeed(HISTORY), DAYS[0], "run")):
-        with pytest.raises(told) as found:
-            work()
-        assert type(found.value) is told
-        assert "\n" not in str(found.value)
-
-
-def test_without_spark_that_is_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def start() -> SparkSession:
-        raise UsageError("Spark is not installed")
-
-    for name in ("pyspark", "pyspark.errors", "py4j", "py4j.protocol"):
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(UsageError, match="not installed"):
-        SparkEngine(Lake(tmp_path), CHICAGO, start).query("SELECT 1")
 
 
 def test_a_merge_is_planned_again_where_another_writer_was_faster(
@@ -432,26 +253,3 @@ def test_a_city_and_all_its_insights_end_alike(spark: SparkSession, tmp_path: Pa
     assert len(rows(pair.spark.lake)) == 640
     assert not (told := "\n".join(differing_insights(pair, date.fromisoformat(second)))), told
     pair.close()
-
-
-def of_export(spark: SparkSession, directory: Path, pattern: Path, days: list[date]) -> Pair:
-    """A pair with the history before the days, and the days."""
-    pair = Pair(directory / "pair", spark)
-    feed = ExportFeed(CHICAGO, str(pattern), cache=directory / "cache", today=date(2019, 1, 1))
-    pair.load(feed, days[0])
-    for day in days:
-        pair.deliver(day, "one", (line(found, day) for found in feed.changes(day, day)))
-    pair.merge(*days)
-    return pair
-
-
-def differing_insights(pair: Pair, day: date) -> Iterator[str]:
-    engines = DuckDBEngine(pair.duckdb.lake, CHICAGO), _spark_engine(pair)
-    for insight in load_insights():
-        expected, found = (engine.insight(insight, day) for engine in engines)
-        if told := difference(f"{insight.name} on {day}", expected, found):
-            yield from told
-        elif found.to_pylist() != expected.to_pylist():
-            yield f"{insight.name} on {day}: another order"
-    for engine in engines:
-        engine.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from pyiceberg.exceptions import NoSuchTableError, ServerError
 
@@ -13,11 +11,6 @@ from crime_assets.lakehouse.records.typing import RAW_RECORDS
 from crime_assets.lakehouse.spark import staging
 from crime_assets.lakehouse.spark.staging import namespace, staged
 from crime_assets_tests.build import CHICAGO
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
 
 
 def left(lake: Lake) -> list[str]:

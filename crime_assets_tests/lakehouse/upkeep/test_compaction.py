@@ -27,11 +27,6 @@ from crime_assets_tests.lakehouse.lakes import files, merge, paths, properties, 
 MOST_SMALL_FILES = MOST_MANIFESTS = 3
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
-
-
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few days' files are many."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -20,11 +19,6 @@ from crime_assets_tests.lakehouse.growing import SUMMARY, TYPES, Growing, conten
 from crime_assets_tests.lakehouse.lakes import merge, snapshots
 
 LATER = timedelta(days=1)
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
 
 
 @pytest.fixture

@@ -34,11 +34,6 @@ class Killed(BaseException):
     """No handler of ours or pyiceberg's tidies up after it, as after kill -9."""
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
-
-
 def _write(path: Path, at: datetime, content: bytes = b"left") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)

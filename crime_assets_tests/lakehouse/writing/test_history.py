@@ -31,7 +31,7 @@ from crime_assets_tests.lakehouse.lakes import (
     snapshots,
     versions,
 )
-from crime_assets_tests.lakehouse.writing.test_merge import (
+from crime_assets_tests.lakehouse.writing.versions import (
     CURATED,
     Crash,
     interrupted,
@@ -52,11 +52,6 @@ RECORDS = [
     record(4, "2024-01-10", ward="W"),
     {DAMAGE: "too many fields", RAW: "1,2,3,'"},
 ]
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
 
 
 def load(lake: Lake, feed: ListFeed) -> HistoryResult:

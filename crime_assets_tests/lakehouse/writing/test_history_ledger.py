@@ -20,7 +20,7 @@ from crime_assets.sources.feeds import DAMAGE, RAW
 from crime_assets_tests.build import CHICAGO, record
 from crime_assets_tests.lakehouse.lakes import ListFeed, orphans, properties, quarantined, rows, snapshots
 from crime_assets_tests.lakehouse.writing.test_history import load, nothing_is_left
-from crime_assets_tests.lakehouse.writing.test_merge import Crash, interrupted, random_versions, without_time
+from crime_assets_tests.lakehouse.writing.versions import Crash, interrupted, random_versions, without_time
 
 _RNG = random.Random(7)
 RECORDS = [line.record for line in random_versions(_RNG, 6)]
@@ -75,11 +75,6 @@ def line_of(lake: Lake, part: int) -> dict[str, Any]:
     """What is written down of a part."""
     lines = [json.loads(line) for line in ledger(lake).read_text().splitlines() if line]
     return next(line for line in lines if line["parts"] == [str(part)])
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
 
 
 @pytest.fixture(autouse=True)

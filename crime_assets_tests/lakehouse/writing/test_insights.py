@@ -19,15 +19,10 @@ from crime_assets.lakehouse.writing import insights as module
 from crime_assets.lakehouse.writing.insights import replace_days, stale_days
 from crime_assets_tests.build import CHICAGO
 from crime_assets_tests.lakehouse.lakes import files, merge, orphans, snapshots
-from crime_assets_tests.lakehouse.writing.test_merge import version
+from crime_assets_tests.lakehouse.writing.versions import version
 
 SUMMARY = load_insights()[0]
 DAYS = [date(2024, 1, 20) + timedelta(days=n) for n in range(5)]
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
 
 
 def compute(lake: Lake, days: list[date], insight: Insight = SUMMARY) -> list[date]:

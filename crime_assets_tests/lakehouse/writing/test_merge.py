@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
-import subprocess
-import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crime_assets.core.envelopes import Envelope
-from crime_assets.core.errors import LakeBusy, LandingError
+from crime_assets.core.errors import LandingError
 from crime_assets.lakehouse.iceberg import tables
-from crime_assets.lakehouse.iceberg.tables import Change, StalePlan
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.writing import merge as merging
 from crime_assets.streams.deliveries import DamagedLine
-from crime_assets_tests.build import CHICAGO, envelope, record
+from crime_assets_tests.build import CHICAGO
 from crime_assets_tests.lakehouse.lakes import merge, orphans, paths, properties, quarantined, rows, snapshots, versions
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
-
-
-def version(number: int, updated: str, occurred: str = "2024-01-05", pulled: str = "", **fields: object) -> Envelope:
-    """A version of a record, pulled on the morning after its change unless told otherwise."""
-    day = updated[:10]
-    at = pulled or f"{date.fromisoformat(day) + timedelta(days=1)}T08:00:00"
-    return envelope(record(number, updated, occurred, **fields), day, at)
-
-
-def known(lake: Lake) -> dict[int, datetime]:
-    return {row["id"]: row["updated_on"] for row in rows(lake)}
+from crime_assets_tests.lakehouse.writing.versions import (
+    BEFORE,
+    DAY,
+    deliveries,
+    known,
+    model,
+    random_versions,
+    version,
+    without_time,
+)
 
 
 def test_a_new_lake_gets_its_rows(lake: Lake) -> None:
@@ -315,49 +303,6 @@ def test_an_error_while_reading_deliveries_changes_nothing(lake: Lake) -> None:
     assert tables.names(lake, "chicago") == []
 
 
-# --- the contract as a plain model -----------------------------------------------------------------------------
-
-
-def random_versions(rng: random.Random, ids: int) -> list[Envelope]:
-    """A few versions of each id: bulk stamps, ties, moves between months, and the same version pulled again."""
-    lines: list[Envelope] = []
-    for id in range(ids):
-        stamps: list[str] = []
-        for number in range(rng.randint(1, 5)):
-            stamp = f"2024-01-{rng.randint(10, 16)}T{rng.choice(['00:00:00', '12:00:00', '23:59:59'])}.000"
-            occurred = f"202{rng.choice('34')}-0{rng.randint(1, 2)}-05"
-            pulled = f"2024-01-{rng.randint(17, 19)}T08:00:0{rng.randint(0, 3)}"
-            lines.append(version(id, stamp, occurred, pulled, description=f"version {number}"))
-            stamps.append(stamp)
-        # Which pull of a version counts shows only against another version of the same stamp: no rule tells.
-        for line in lines[-len(stamps) :]:
-            if stamps.count(str(line.record["updated_on"])) == 1 and rng.random() < 0.3:
-                lines.append(envelope(line.record, f"{line.change_day}", "2024-01-30T08:00:00"))
-    return lines
-
-
-def order(line: Envelope) -> tuple[str, datetime, str]:
-    return str(line.record["updated_on"]), line.pulled_at, line.md5
-
-
-def model(lines: list[Envelope]) -> dict[int, str]:
-    """What the contract says `crimes` holds: id → digest of the version that wins."""
-    winners: dict[int, Envelope] = {}
-    for line in lines:
-        id = int(str(line.record["id"]))
-        if id not in winners or order(winners[id]) < order(line):
-            winners[id] = line
-    return {id: line.md5 for id, line in winners.items()}
-
-
-def deliveries(rng: random.Random, lines: list[Envelope], parts: int) -> list[list[Envelope]]:
-    """The lines in random order and portions, some of them delivered more than once."""
-    repeated = [*lines, *rng.sample(lines, len(lines) // 3)]
-    rng.shuffle(repeated)
-    cuts = sorted(rng.sample(range(len(repeated)), parts - 1))
-    return [repeated[start:end] for start, end in zip([0, *cuts], [*cuts, len(repeated)], strict=True)]
-
-
 def test_a_version_that_lost_within_its_day_is_not_kept_when_it_comes_again(lake: Lake) -> None:
     morning, noon = version(1, "2024-01-20T08:00:00.000"), version(1, "2024-01-20T12:00:00.000")
     merge(lake, morning)
@@ -370,10 +315,6 @@ def test_a_version_that_lost_within_its_day_is_not_kept_when_it_comes_again(lake
     assert versions(lake, "crimes_superseded") == [(1, noon.md5)]
     # Alone, without the one it lost to, it is told as well.
     assert merge(lake, morning).superseded == 0
-
-
-def without_time(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if name != "ingested_at"} for row in found]
 
 
 def test_any_order_of_any_deliveries_ends_in_what_the_contract_says(tmp_path: Path) -> None:
@@ -398,213 +339,6 @@ def test_any_order_of_any_deliveries_ends_in_what_the_contract_says(tmp_path: Pa
         assert len(set(kept)) == len(kept)
         assert not set(kept) & set(wanted)
         assert orphans(lake) == []
-
-
-# --- broken off, and put upon ------------------------------------------------------------------------------------
-
-BEFORE = [version(1, "2024-01-20"), version(2, "2024-01-20", "2024-02-05"), version(3, "2024-01-20", "2024-03-05")]
-DAY = [
-    version(1, "2024-01-22", "2024-02-07"),
-    version(2, "2024-01-21", "2024-02-05"),
-    version(2, "2024-01-22", "2024-02-05"),
-    version(4, "2024-01-22", "2024-04-05"),
-    version(5, "2024-01-22", ward="W"),
-    version(3, "2024-01-18", "2024-03-05"),
-]
-CURATED = ("crimes_quarantine", "crimes_superseded", "crimes")
-
-
-class Crash(BaseException):
-    """A process that is gone."""
-
-
-def contents(lake: Lake) -> dict[str, Any]:
-    found: dict[str, Any] = {name: rows(lake, name) for name in ("crimes", "crimes_superseded")}
-    return {**found, "crimes_quarantine": quarantined(lake)}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    lake = Lake(tmp_path_factory.mktemp("undisturbed"))
-    merge(lake, *BEFORE)
-    merge(lake, *DAY)
-    found = contents(lake)
-    assert {name: len(each) for name, each in found.items()} == {
-        "crimes": 4,
-        "crimes_superseded": 4,
-        "crimes_quarantine": 1,
-    }
-    return found
-
-
-def interrupted(name: str, when: str) -> Callable[[tables.Table, Change], int]:
-    """tables.commit that dies before or after it commits to the table `name`."""
-    commit = tables.commit
-
-    def dying(table: tables.Table, change: Change) -> int:
-        if table.name()[-1] != name:
-            return commit(table, change)
-        if when == "after":
-            commit(table, change)
-        raise Crash
-
-    return dying
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("name", CURATED)
-def test_a_crash_between_any_two_commits_is_mended_by_running_again(
-    lake: Lake, undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch, name: str, when: str
-) -> None:
-    merge(lake, *BEFORE)
-    seen = rows(lake)
-    with monkeypatch.context() as patch:
-        patch.setattr(tables, "commit", interrupted(name, when))
-        with pytest.raises(Crash):
-            merge(lake, *DAY)
-    broken_off = contents(lake)
-
-    again = merge(lake, *DAY)
-
-    if (name, when) != ("crimes", "after"):
-        assert broken_off["crimes"] == seen
-        assert again.snapshot_id is not None
-    assert contents(lake) == undisturbed
-    assert merge(lake, *DAY).snapshot_id is None
-
-
-_KILLED = """
-import os, sys
-from pathlib import Path
-from crime_assets.lakehouse import tables
-from crime_assets.lakehouse.place.lake import Lake
-from crime_assets_tests.lakehouse.lakes import merge
-from crime_assets_tests.lakehouse.writing.test_merge import DAY
-commit = tables.commit
-def dying(table, change):
-    if table.name()[-1] == "crimes":
-        os.kill(os.getpid(), 9)
-    return commit(table, change)
-tables.commit = dying
-merge(Lake(Path(sys.argv[1])), *DAY)
-"""
-
-
-def test_a_killed_process_loses_nothing_and_leaves_no_lock(lake: Lake, undisturbed: dict[str, Any]) -> None:
-    merge(lake, *BEFORE)
-    seen = rows(lake)
-    root = Path(__file__).parents[3]
-    killed = subprocess.run([sys.executable, "-c", _KILLED, str(lake.home)], cwd=root, check=False, timeout=60)
-
-    assert killed.returncode == -9
-    assert rows(lake) == seen
-    with lake.writing(wait_seconds=0):
-        merge(lake, *DAY)
-    assert contents(lake) == undisturbed
-
-
-@pytest.mark.parametrize("name", CURATED)
-def test_a_plan_that_another_writer_overtook_is_made_anew(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    merge(lake, *BEFORE)
-    theirs = [
-        version(1, "2024-01-21", "2024-01-06"),
-        version(4, "2024-01-23", "2024-04-06"),
-        version(6, "2024-01-22", "2024-02-05"),
-        version(7, "2024-01-22", "2024-05-05"),
-        version(8, "2024-01-22", ward="V"),
-    ]
-    commit = tables.commit
-    overtakers = [theirs]
-    overtaken: list[merging.MergeResult] = []
-
-    def overtake(table: tables.Table, change: Change) -> int:
-        # A second lake object on the same directory; the lock lets its own process in.
-        if table.name()[-1] == name and overtakers:
-            overtaken.append(merge(Lake(lake.home), *overtakers.pop()))
-        return commit(table, change)
-
-    monkeypatch.setattr(tables, "commit", overtake)
-    result = merge(lake, *DAY)
-
-    everything = [*BEFORE, *DAY, *theirs]
-    sound = [line for line in everything if line.record["ward"] == "42"]
-    assert versions(lake) == sorted(model(sound).items())
-    assert (result.rows, result.quarantined) == (6, 1)
-    assert result.superseded + overtaken[0].superseded == len(versions(lake, "crimes_superseded"))
-    assert sorted(row["id"] for row in quarantined(lake)) == ["5", "8"]
-    kept = versions(lake, "crimes_superseded")
-    assert len(kept) == len(set(kept))
-    winners = set(model(sound).items())
-    days = {line.md5: line.change_day for line in sound}
-    lost = {(int(str(line.record["id"])), line.md5) for line in sound} - winners
-    assert set(kept) == {(id, md5) for id, md5 in lost if days[md5] < days[dict(winners)[id]]}
-    assert orphans(lake) == []
-
-
-def test_a_merge_that_is_always_overtaken_gives_up_with_a_sentence(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    plans: list[Change] = []
-
-    def late(table: tables.Table, change: Change) -> int:
-        plans.append(change)
-        tables.discard(change.add)
-        raise StalePlan
-
-    monkeypatch.setattr(tables, "commit", late)
-    with pytest.raises(LakeBusy, match="run again later"):
-        merge(lake, *BEFORE)
-
-    assert len(plans) == 5
-    assert orphans(lake) == []
-    assert rows(lake) == []
-
-
-def test_a_commit_on_an_outdated_table_fails_and_takes_its_files_along(
-    lake: Lake, caplog: pytest.LogCaptureFixture
-) -> None:
-    merge(lake, version(1, "2024-01-20"))
-    outdated = tables.load(lake, "chicago", "crimes")
-    assert outdated is not None
-    merge(lake, version(2, "2024-01-20", "2024-02-05"))
-    path = tables.new_data_path(outdated, "occurred_month=2024-01")
-    path.write_bytes(Path(paths(lake)["2024-01"]).read_bytes())
-
-    # Adding only would be no conflict for Iceberg, but would be a second row of id 1 for us.
-    with pytest.raises(StalePlan):
-        tables.commit(outdated, Change((), (path,), {}))
-
-    assert not path.exists()
-    assert "retrying" not in caplog.text
-    assert [row["id"] for row in rows(lake)] == [1, 2]
-
-
-def merge_some(home: Path, first: int) -> None:
-    """What each of several writers does: merges of its own records, one after another."""
-    lake = Lake(home)
-    for number in range(first, first + 2):
-        merge(lake, version(number, "2024-01-20"), version(0, f"2024-01-20T00:00:00.{number:03}"))
-
-
-def test_processes_that_merge_at_once_lose_nothing(lake: Lake) -> None:
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=merge_some, args=(lake.home, first)) for first in (10, 20, 30)]
-
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(timeout=120)
-
-    assert [writer.exitcode for writer in writers] == [0, 0, 0]
-    assert [row["id"] for row in rows(lake)] == [0, 10, 11, 20, 21, 30, 31]
-    assert known(lake)[0] == datetime(2024, 1, 20, 0, 0, 0, 31000)
-
-
-def test_threads_that_merge_at_once_lose_nothing(lake: Lake) -> None:
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda first: merge_some(lake.home, first), (10, 20, 30)))
-
-    assert [row["id"] for row in rows(lake)] == [0, 10, 11, 20, 21, 30, 31]
 
 
 @pytest.mark.parametrize("home", ["with space", "o'quote", "per%41cent", "gl[1]ob*", "ünï", 'dou"ble', "back\\slash"])

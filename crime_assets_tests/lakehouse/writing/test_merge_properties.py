@@ -26,7 +26,7 @@ from crime_assets.streams.directory import DirectoryStore
 from crime_assets.streams.inventory import PlainObject, contents_of, take_inventory
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import merge, orphans, rows, snapshots
-from crime_assets_tests.lakehouse.writing.test_merge import model
+from crime_assets_tests.lakehouse.writing.versions import model
 
 DAYS = [date(2024, 1, 10) + timedelta(days=n) for n in range(3)]
 PULLED = [f"2024-01-{day}T08:00:00" for day in (20, 21, 22)]

@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 
 from crime_assets.sources.cities import City
-from crime_assets_tests.sources.feeds.soda_server import Answer, RefusedError, Request, SodaServer
+from crime_assets_tests.sources.feeds.soda_query import RefusedError
+from crime_assets_tests.sources.feeds.soda_server import Answer, Request, SodaServer
 
 GEOJSON = "application/vnd.geo+json;charset=utf-8"
 

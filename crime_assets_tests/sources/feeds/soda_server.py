@@ -12,38 +12,24 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
-import operator
 import random
 import re
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from crime_assets.sources.cities import City
+from crime_assets_tests.sources.feeds.soda_query import STAMPS, RefusedError, Row, Where, syntax_error
 
 DATASET = "ijzp-q8t2"
 COMPUTED_REGION = ":@computed_region_awaf_s7ux"
-STAMPS = frozenset({"date", "updated_on"})
-"""Columns of the type floating_timestamp; all others are compared as text."""
 DEFAULT_LIMIT, LARGEST_LIMIT = 1_000, 50_000
 _JSON = "application/json;charset=utf-8"
-_SOQL_TOKEN = re.compile(r"\s*(?:('(?:[^']|'')*')|(:?[A-Za-z_]\w*)|(<=|>=|!=|=|<|>|\(|\)|,))")
 _COUNT_BY_MONTH = re.compile(r"(date_trunc_ym\((\w+)\))(?: as (\w+))?,count\(\*\)(?: as (\w+))?", re.IGNORECASE)
-_COMPARISONS = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -64,15 +50,6 @@ class Answer:
     body: bytes = b""
     content_type: str = _JSON
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-class RefusedError(Exception):
-    """A question that the portal answers with an error."""
-
-    def __init__(self, status: int, key: str, code: str, message: str, data: object = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {key: code, "error": True, "message": message, "data": data or {}}
 
 
 class Exchange:
@@ -334,7 +311,7 @@ class SodaServer:
             )
         if limit > LARGEST_LIMIT:
             raise RefusedError(400, "errorCode", "req.row-limit-exceeded", f"The limit is {LARGEST_LIMIT}")
-        rows = [*filter(_Where(where, self._number, self._known).holds, self.rows)] if where else list(self.rows)
+        rows = [*filter(Where(where, self._number, self._known).holds, self.rows)] if where else list(self.rows)
         counting = re.fullmatch(r"count\(\*\)(?: as (\w+))?", select, re.IGNORECASE)
         if counting:
             name = counting[1] or "count"
@@ -348,7 +325,7 @@ class SodaServer:
         """How many rows each month has; the group of the rows without a time has no month."""
         match = _COUNT_BY_MONTH.fullmatch(select)
         if match is None or match[1] != group:
-            raise _syntax_error(f"{select} GROUP BY {group}")
+            raise syntax_error(f"{select} GROUP BY {group}")
         column, month, n = self._known(match[2]), match[3] or f"date_trunc_ym_{match[2]}", match[4] or "count"
         if column not in STAMPS:
             raise RefusedError(400, "errorCode", "query.soql.type-mismatch", f"Type mismatch for {match[1]}, is text")
@@ -362,7 +339,7 @@ class SodaServer:
             return
         match = re.fullmatch(r"(:?\w+)(?: (asc|desc))?", order, re.IGNORECASE)
         if match is None:
-            raise _syntax_error(order)
+            raise syntax_error(order)
         name = self._known(match[1])
         rows.sort(
             key=lambda row: self._numbers[row[":id"]] if name == ":id" else str(row.get(name, "")),
@@ -388,103 +365,6 @@ class SodaServer:
         if row_id not in self._numbers:
             raise RefusedError(400, "errorCode", "query.soql.type-mismatch", f"Cannot read row id {row_id}")
         return self._numbers[row_id]
-
-
-class _Where:
-    """`$where` of comparisons of a column with a literal, IN, IS [NOT] NULL, AND, OR, brackets; all else is refused."""
-
-    def __init__(self, text: str, number: Callable[[str], int], known: Callable[[str], str]) -> None:
-        self._number, self._known = number, known
-        self._text, self._tokens = text, self._split(text)
-        self.holds = self._either()
-        if self._tokens:
-            raise _syntax_error(text)
-
-    def _split(self, text: str) -> deque[str]:
-        tokens: deque[str] = deque()
-        rest = text.strip()
-        while rest:
-            match = _SOQL_TOKEN.match(rest)
-            if match is None:
-                raise _syntax_error(text)
-            tokens.append(match[0].strip())
-            rest = rest[match.end() :].strip()
-        return tokens
-
-    def _next(self) -> str:
-        if not self._tokens:
-            raise _syntax_error(self._text)
-        return self._tokens.popleft()
-
-    def _take(self, word: str) -> bool:
-        found = bool(self._tokens) and self._tokens[0].upper() == word
-        if found:
-            self._tokens.popleft()
-        return found
-
-    def _either(self) -> Callable[[Row], bool]:
-        parts = [self._both()]
-        while self._take("OR"):
-            parts.append(self._both())
-        return lambda row: any(part(row) for part in parts)
-
-    def _both(self) -> Callable[[Row], bool]:
-        parts = [self._one()]
-        while self._take("AND"):
-            parts.append(self._one())
-        return lambda row: all(part(row) for part in parts)
-
-    def _one(self) -> Callable[[Row], bool]:
-        if self._take("("):
-            inner = self._either()
-            if not self._take(")"):
-                raise _syntax_error(self._text)
-            return inner
-        name = self._known(self._next())
-        if self._take("IS"):
-            wanted = not self._take("NOT")
-            if not self._take("NULL"):
-                raise _syntax_error(self._text)
-            return lambda row: (row.get(name) is None) == wanted
-        if self._take("IN"):
-            values = self._list(name)
-            return lambda row: row.get(name) is not None and self._value(name, row[name]) in values
-        compare = _COMPARISONS.get(self._next())
-        if compare is None:
-            raise _syntax_error(self._text)
-        wanted_value = self._literal(name)
-        return lambda row: row.get(name) is not None and bool(compare(self._value(name, row[name]), wanted_value))
-
-    def _list(self, name: str) -> list[Any]:
-        if not self._take("("):
-            raise _syntax_error(self._text)
-        values = [self._literal(name)]
-        while self._take(","):
-            values.append(self._literal(name))
-        if not self._take(")"):
-            raise _syntax_error(self._text)
-        return values
-
-    def _literal(self, name: str) -> Any:
-        text = self._next()
-        if not text.startswith("'"):
-            raise _syntax_error(self._text)
-        return self._value(name, text[1:-1].replace("''", "'"))
-
-    def _value(self, name: str, text: str) -> Any:
-        if name == ":id":
-            return self._number(text)
-        if name not in STAMPS:
-            return text
-        try:
-            return datetime.fromisoformat(text)
-        except ValueError:
-            message = f"Type mismatch for op$<, is text: {text}"
-            raise RefusedError(400, "errorCode", "query.soql.type-mismatch", message) from None
-
-
-def _syntax_error(text: str) -> RefusedError:
-    return RefusedError(400, "errorCode", "query.soql.bad-parse", f"Cannot parse {text}")
 
 
 def _handler(server: SodaServer) -> type[BaseHTTPRequestHandler]:

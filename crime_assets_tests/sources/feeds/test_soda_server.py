@@ -10,7 +10,8 @@ import pytest
 import requests
 
 from crime_assets_tests.sources.feeds.recordings import recordings
-from crime_assets_tests.sources.feeds.soda_server import Row, SodaServer
+from crime_assets_tests.sources.feeds.soda_query import Row
+from crime_assets_tests.sources.feeds.soda_server import SodaServer
 
 
 def get(server: SodaServer, dataset: str | None = None, **params: str) -> requests.Response:
