@@ -9,6 +9,7 @@ from crime_assets.defs.work import Work
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.schema import CRIMES
 from crime_assets.profiles import Profile
+from crime_assets.profiles.clock import check_clock
 from crime_assets.sources.feeds import Feed
 
 
@@ -30,6 +31,7 @@ def crime_history(
 
     Loaded once: materializing it again changes nothing. Days follow as partitions of the assets beside it.
     """
+    check_clock(profile)
     first = profile.first_change_day
     profile.begin(first)
     result = work.history(context, feed, first)
