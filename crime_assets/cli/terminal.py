@@ -81,13 +81,19 @@ class Output:
             with suppress(OSError, ValueError), open(os.devnull, "wb") as nothing:
                 os.dup2(nothing.fileno(), self._open().fileno())
 
+    def isatty(self) -> bool:
+        """Whether a person sees it."""
+        with suppress(OSError, ValueError):
+            return self._open().isatty()
+        return False
+
     def _open(self) -> TextIO:
         if self.stream is None:
             raise OSError(errno.EBADF, "it is closed")
         return self.stream
 
     def __getattr__(self, name: str) -> Any:
-        # Others ask whether it is a terminal, or for its number.
+        # Others ask for its number, for instance.
         return getattr(self.stream, name)
 
 

@@ -78,6 +78,7 @@ def test_a_run_ends_with_the_code_it_earned(code: int, monkeypatch: pytest.Monke
         for line in ("a step", "ends → well \ud800"):
             say(line)
             told.append(line)
+        assert not sys.stdout.isatty()
         print("to the other", file=sys.stderr)
         return code
 
