@@ -23,6 +23,7 @@ from crime_assets.defs.automation.notices import announce_run
 from crime_assets.defs.progress import say
 from crime_assets.lakehouse.writing.history import history_before
 from crime_assets.profiles import FIRST_RUN_DAYS, Profile
+from crime_assets.profiles.clock import check_clock, check_reach
 
 _EARLIEST = date(1970, 1, 1)
 _PROJECT = Path(__file__).parents[2]
@@ -38,11 +39,15 @@ def run(profile: Profile, first: date | None, last: date | None, *, insights: bo
     if unquote(home := str(profile.settings.home)) != home:
         raise UsageError(f"Dagster cannot keep its files in {home}: set CRIME_HOME to a path without %.")
     with closing(profile.engine), profile.lake.writing(wait_seconds=0):
+        check_clock(profile)
         loaded = history_before(profile.lake, profile.city) is not None
         # Where days were pulled, the lake began, though its tables may have to be filled again.
         is_settled = loaded or profile.lake.has_pulled(profile.city.name)
+        is_end_named = last is not None
         first, last = choose_days(profile, first, last, loaded=is_settled)
         profile.begin(first, anew=not is_settled)
+        if loaded and not is_end_named:
+            check_reach(profile, last)
         prepare_home(profile)
         definitions = build_defs(profile)
         with dg.DagsterInstance.get() as instance:
@@ -75,8 +80,10 @@ def choose_days(profile: Profile, first: date | None, last: date | None, *, load
             raise CrimeAssetsError(
                 f"The source has change days up to {newest} only, {day} is not there yet: run with {option} {newest}."
             )
-    last = last or newest
     begins = profile.first_change_day if loaded or profile.settings.aws else None
+    if begins is not None and first is None and (last or newest) < begins:
+        raise _before_the_lake(begins, newest, profile.today, is_asked=last is not None)
+    last = last or newest
     if first is None:
         first = last - timedelta(days=FIRST_RUN_DAYS - 1)
         if begins is not None:
@@ -91,6 +98,18 @@ def choose_days(profile: Profile, first: date | None, last: date | None, *, load
     if first > last:
         raise UsageError(f"--from {first} is after --to {last}: swap them, or leave one out.")
     return first, last
+
+
+def _before_the_lake(begins: date, newest: date, today: date, *, is_asked: bool) -> CrimeAssetsError:
+    if is_asked:
+        return UsageError(
+            f"The lake begins with change day {begins}, what came before is in its history: run with --to {begins} or "
+            "later."
+        )
+    return CrimeAssetsError(
+        f"The lake begins with change day {begins} and its source ends with {newest}, while the clock of this machine "
+        f"says that it is {today}: see that clock and source are right, or run again when {begins} has ended."
+    )
 
 
 def prepare_home(profile: Profile) -> None:

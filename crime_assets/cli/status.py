@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from crime_assets.core.errors import CrimeAssetsError
-from crime_assets.engines import Answer
+from crime_assets.engines.answers import Answer, whole
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import CityState
 from crime_assets.profiles import Profile
@@ -39,7 +39,7 @@ def lake_status(profile: Profile) -> Answer:
     ]
     for name in tables.names(profile.lake, profile.city.name):
         rows.append((f"rows in {name}", _rows(profile, name)))
-    return Answer(["what", "value"], rows)
+    return whole(["what", "value"], rows)
 
 
 def _rows(profile: Profile, name: str) -> int:

@@ -106,7 +106,7 @@ class Profile:
             case "socrata":
                 from crime_assets.sources.feeds.socrata import SocrataFeed
 
-                return SocrataFeed(self.city, app_token=self.settings.app_token or None)
+                return SocrataFeed(self.city, app_token=self.settings.app_token or None, now=self.clock)
             case _:
                 from crime_assets.sources.feeds.sample import SampleFeed, planted
 

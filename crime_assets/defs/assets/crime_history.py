@@ -11,6 +11,7 @@ from crime_assets.engines import Engine
 from crime_assets.lakehouse.schema import CRIMES
 from crime_assets.lakehouse.writing.reload import reload_history
 from crime_assets.profiles import Profile
+from crime_assets.profiles.clock import check_clock
 from crime_assets.sources.feeds import Feed
 
 
@@ -40,6 +41,7 @@ def crime_history(
     Loaded once: materializing it again changes nothing, unless it is asked for `anew`. Days follow as partitions of the
     assets beside it.
     """
+    check_clock(profile)
     first = profile.first_change_day
     profile.begin(first)
     if config.anew:

@@ -5,6 +5,7 @@ import dagster as dg
 from crime_assets.defs.assets.boundaries import NOTHING_TO_FETCH
 from crime_assets.defs.automation.jobs import BOUNDARIES, PULL, RECONCILE, UPKEEP
 from crime_assets.profiles import Profile
+from crime_assets.profiles.clock import doubt
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import merged_days
 
@@ -37,6 +38,8 @@ def _daily_pull(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.Schedul
         if profile.state is None:
             return dg.SkipReason("The lake has not been begun: materialize crime_history first.")
         night = context.scheduled_execution_time
+        if said := doubt(profile, profile.city.today(night)):
+            return dg.SkipReason(said)
         with dg.partition_loading_context(effective_dt=night):
             ended = days.get_partition_keys()[-CATCH_UP_DAYS:]
         if not ended:
@@ -61,6 +64,8 @@ def _nightly_upkeep(timezone: str) -> dg.ScheduleDefinition:
     def nightly_upkeep(profile: dg.ResourceParam[Profile]) -> dg.RunRequest | dg.SkipReason:
         if profile.state is None:
             return dg.SkipReason("The lake has not been begun: materialize crime_history first.")
+        if said := doubt(profile, profile.today):
+            return dg.SkipReason(said)
         return dg.RunRequest()
 
     return nightly_upkeep
@@ -80,6 +85,8 @@ def _weekly_reconciliation(timezone: str) -> dg.ScheduleDefinition:
     ) -> dg.RunRequest | dg.SkipReason:
         if profile.state is None or not merged_days(landing, profile.city.name):
             return dg.SkipReason("The lake has no change day yet: run one first.")
+        if said := doubt(profile, profile.today):
+            return dg.SkipReason(said)
         return dg.RunRequest()
 
     return weekly_reconciliation

@@ -9,6 +9,7 @@ import dagster as dg
 
 from crime_assets.defs.automation.jobs import MERGE
 from crime_assets.profiles import Profile
+from crime_assets.profiles.clock import behind
 from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore
 from crime_assets.streams.watch import Unmerged, Watch, unmerged
@@ -60,6 +61,8 @@ def _landing_objects() -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         if profile.state is None:
             return dg.SkipReason("The lake has not been begun: materialize crime_history first.")
+        if said := behind(profile, profile.today):
+            return dg.SkipReason(said)
         swept_to = date.fromisoformat(context.cursor) if context.cursor else None
         yesterday = profile.today - timedelta(days=1)
         late = time.monotonic() + SWEEP_SECONDS
