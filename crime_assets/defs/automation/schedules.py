@@ -1,6 +1,5 @@
 """What happens daily, weekly and monthly, by the city's own clock."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import dagster as dg
@@ -9,7 +8,7 @@ from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.defs.assets.boundaries import NOTHING_TO_FETCH
 from crime_assets.defs.automation.at_work import WITHOUT_SUCCESS, days_at_work
 from crime_assets.defs.automation.jobs import BOUNDARIES, PULL, RECONCILE, UPKEEP
-from crime_assets.defs.partitions import range_tags
+from crime_assets.defs.partitions import days_in_tags, range_tags
 from crime_assets.profiles import Profile
 from crime_assets.sources.feeds import Feed
 from crime_assets.streams import LandingStore
@@ -24,6 +23,8 @@ them, day by day, are done within the hours before upkeep."""
 ENDED_DAYS = timedelta(days=30)
 """A source whose newest change is older than this has ended, as an export that nobody replaced: its days are not asked
 for any more."""
+
+_RUNS_LOOKED_AT = 200
 
 
 def build(days: dg.DailyPartitionsDefinition, timezone: str) -> list[dg.ScheduleDefinition]:
@@ -63,8 +64,11 @@ def _daily_pull(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.Schedul
         missing = missing_days(landing, profile.city.name, profile.first_change_day, last)
         most = CATCH_UP_DAYS - len(at_work.intersection(missing))
         older = [day for day in missing if day not in at_work and str(day) != ended]
-        wanted = ranges_to_pull(next_days(landing, profile.city.name, older, most), apart_from=at_work)
-        requests = [_request(found, night.date()) for asked in wanted for found in _each(context.instance, asked)]
+        chosen = next_days(landing, profile.city.name, older, most)
+        apart = _days_to_pull_apart(context.instance).intersection(chosen)
+        together = ranges_to_pull((day for day in chosen if day not in apart), apart_from=at_work | apart)
+        wanted = sorted([*together, *((day, day) for day in apart)])
+        requests = [_request(asked, night.date()) for asked in wanted]
         if str(last) == ended and last not in at_work:
             requests.append(_request((last, last), night.date()))
         return requests or dg.SkipReason(
@@ -86,13 +90,21 @@ def _last_day(feed: Feed, ended: date, today: date) -> date:
     return ended if min(ended, today) - newest <= ENDED_DAYS else newest
 
 
-def _each(instance: dg.DagsterInstance, asked: Range) -> Iterator[Range]:
-    """The range as one run; day by day where a run of this very range has failed, lest one day stop all others."""
-    failed = dg.RunsFilter(job_name=PULL, tags=range_tags(*asked), statuses=WITHOUT_SUCCESS)
-    if not instance.get_runs_count(failed):
-        yield asked
-        return
-    yield from ((day, day) for day in days_between(*asked))
+def _days_to_pull_apart(instance: dg.DagsterInstance) -> set[date]:
+    """Days of ranges whose pull failed while later ones succeeded: one of them must not stop all others.
+
+    Where nothing has succeeded since, it is the source that failed.
+    """
+    ended = dg.RunsFilter(job_name=PULL, statuses=[dg.DagsterRunStatus.SUCCESS, *WITHOUT_SUCCESS])
+    source_answers = False
+    found: set[date] = set()
+    for run in instance.get_runs(ended, limit=_RUNS_LOOKED_AT):
+        days = days_in_tags(run.tags)
+        if run.status == dg.DagsterRunStatus.SUCCESS:
+            source_answers = True
+        elif source_answers and days is not None and days[0] < days[1]:
+            found.update(days_between(*days))
+    return found
 
 
 def _request(asked: Range, night: date) -> dg.RunRequest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -36,7 +37,8 @@ def _tick(definitions: dg.Definitions, at: datetime, merged: Sequence[str] = ())
     schedule = definitions.resolve_schedule_def("pull_change_day_daily")
     repository = definitions.get_repository_def()
     with (
-        dg.DagsterInstance.ephemeral() as instance,
+        TemporaryDirectory() as home,
+        dg.DagsterInstance.local_temp(home) as instance,
         dg.build_schedule_context(
             instance=instance,
             scheduled_execution_time=at,
