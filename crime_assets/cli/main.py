@@ -1,4 +1,4 @@
-"""The command `crime-assets`: run, query, status, dashboard, dev. Parses, calls, prints; an error is one sentence."""
+"""The command `crime-assets` and its subcommands. Parses, calls, prints; an error is one sentence."""
 
 from __future__ import annotations
 
@@ -101,6 +101,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     query.set_defaults(command=_query)
 
+    reconcile = commands.add_parser(
+        "reconcile", parents=[common], help="hold the lake against its source now: missed changes, removed crimes"
+    )
+    for option, what in (("removed", "crimes that may be removed"), ("pulled", "records that may be pulled")):
+        reconcile.add_argument(f"--most-{option}", metavar="N", type=_number, help=f"the most {what} this time")
+    reconcile.set_defaults(command=_reconcile)
+
     status = commands.add_parser("status", parents=[common], help="what the lake holds")
     status.set_defaults(command=_status)
 
@@ -119,6 +126,12 @@ def _day(text: str) -> date:
         return datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day: write it as YYYY-MM-DD") from None
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number: give a whole number from 0 on")
+    return int(text)
 
 
 def _port(text: str) -> int:
@@ -144,6 +157,12 @@ def _query(profile: Profile, options: argparse.Namespace) -> int:
     with profile.engine.query(options.sql, options.as_of) as answer, answering() as out:
         write_answer(answer, options.format, out)
     return 0
+
+
+def _reconcile(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.cli.reconcile import reconcile
+
+    return reconcile(profile, options.most_removed, options.most_pulled)
 
 
 def _status(profile: Profile, options: argparse.Namespace) -> int:

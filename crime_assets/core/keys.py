@@ -7,6 +7,7 @@ import secrets
 from datetime import date, datetime
 
 _MERGED = re.compile(r"merged/city=[^/]+/change_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]json")
+_MANIFEST = re.compile(r"manifests/city=[^/]+/change_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]json")
 EXTRACTS = "extracts/"
 """Prefix of all extracts of all cities."""
 
@@ -83,6 +84,12 @@ def verdicts(city: str, asset: str) -> str:
 def boundaries(city: str, layer: str) -> str:
     """The shapes of a city's areas of one kind."""
     return f"boundaries/city={city}/{layer}.json"
+
+
+def manifest_day(key: str) -> date | None:
+    """The change day of a key that `manifest` names; None for any other key."""
+    match = _MANIFEST.fullmatch(key)
+    return _day(match[1]) if match else None
 
 
 def merged_day(key: str) -> date | None:

@@ -36,8 +36,8 @@ def build(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         check_total(profile.lake, city, feed)
         first, last = change_days[0], change_days[-1]
         records = feed.changes(first - LOOK_BACK, last)
-        now, undated = profile.clock(), feed.undated()
-        pulls = pull(records, feed.columns(), city, first, last, landing, stream, now, undated)
+        now, undated, complete_to = profile.clock(), feed.undated(), feed.latest_day()
+        pulls = pull(records, feed.columns(), city, first, last, landing, stream, now, undated, complete_to)
         for day, result in pulls.items():
             context.add_asset_metadata(
                 {

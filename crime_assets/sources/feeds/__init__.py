@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -34,6 +34,26 @@ class History:
     """What the parts are parts of: under another text, parts of the same name may hold something else."""
     parts: Sequence[str]
     read: Callable[[str], pa.Table]
+
+
+class Stamps(NamedTuple):
+    """How many records there are, and the sums of the parts of their change stamps (whole numbers, city's clock).
+
+    An edit only ever moves a stamp on. So as long as they are of the same ids, and one side has no stamp that is newer
+    than the other's, the sums are equal only where every stamp is: missed edits cannot make up for one another.
+    """
+
+    records: int = 0
+    years: int = 0
+    months: int = 0
+    days: int = 0
+    hours: int = 0
+    minutes: int = 0
+    seconds: int = 0
+
+    def plus(self, other: Stamps) -> Stamps:
+        """Those of both together."""
+        return Stamps(*map(sum, zip(self, other, strict=True)))
 
 
 class Feed(Protocol):
@@ -76,14 +96,14 @@ class Feed(Protocol):
         by the next try otherwise.
         """
 
-    def month_counts(self, until: date) -> dict[date | None, int]:
-        """How many records with a change stamp up to `until` occurred in each month, by the month's first day.
+    def month_stamps(self, until: date) -> dict[date | None, Stamps]:
+        """Of the records with a change stamp up to `until` that occurred in each month, by the month's first day.
 
         None: those without a readable time of occurrence, or with one outside the years 1900 to 2100.
         """
 
     def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
-        """The records that `month_counts(until)` counts for these months, in no promised order.
+        """The records that `month_stamps(until)` counts for these months, in no promised order.
 
         A record may come twice. Raises FeedError if the source cannot be read completely.
         """

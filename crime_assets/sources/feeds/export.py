@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from crime_assets.core.digests import canonical_json
 from crime_assets.core.errors import FeedError, UsageError
 from crime_assets.sources.cities import City
-from crime_assets.sources.feeds import DAMAGE, RAW, History, Record
+from crime_assets.sources.feeds import DAMAGE, RAW, History, Record, Stamps
 from crime_assets.sources.feeds.csv_lines import Damaged
 from crime_assets.sources.feeds.export_file import ExportFile
 from crime_assets.sources.feeds.replay import Replay, ReplayWriter, open_replay
@@ -42,6 +42,16 @@ _DAYS_SQL = """
 _MONTHS_SQL = """
     SELECT CASE WHEN year(time) BETWEEN 1900 AND 2100 THEN strftime(time, '%Y-%m') ELSE 'none' END AS month
     FROM (SELECT try_strptime(text, $formats) AS time FROM occurrences)
+"""
+_SUMS_SQL = """
+    SELECT month, sum(n), sum(n * year(time)), sum(n * month(time)), sum(n * day(time)),
+        sum(n * hour(time)), sum(n * minute(time)), sum(n * second(time))
+    FROM (
+        SELECT month, try_strptime(text, $formats) AS time, count(*) AS n
+        FROM changes
+        GROUP BY month, text
+    )
+    GROUP BY month
 """
 _DUCKDB: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -102,13 +112,18 @@ class ExportFeed:
         replays = [self._replay(file) for file in self._current_files()]
         return sum(replay.undated + _within(replay.counts, self._today, date.max) for replay in replays)
 
-    def month_counts(self, until: date) -> dict[date | None, int]:
+    def month_stamps(self, until: date) -> dict[date | None, Stamps]:
         """See Feed. Reads all files; of a record that is there more than once each copy counts."""
-        counts: Counter[date | None] = Counter()
-        for _, months in self._by_month(until):
-            for entry in pc.value_counts(months).to_pylist():
-                counts[_first_day(entry["values"])] += entry["counts"]
-        return dict(counts)
+        found: dict[date | None, Stamps] = {}
+        with duckdb.connect(config=_DUCKDB) as duck:
+            for records, months in self._by_month(until):
+                texts = records.column(self._city.change_field).combine_chunks()
+                duck.register("changes", pa.table({"month": months, "text": texts}))
+                sums = duck.sql(_SUMS_SQL, params={"formats": list(self._city.timestamp_formats)}).fetchall()
+                for month, *parts in sums:
+                    known = _first_day(month)
+                    found[known] = found.get(known, Stamps()).plus(Stamps(*parts))
+        return found
 
     def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
         """See Feed. Reads all files, once."""
