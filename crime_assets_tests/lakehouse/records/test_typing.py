@@ -448,7 +448,7 @@ def test_ids_are_whole_numbers() -> None:
     assert column("id", ("0", "007", " 5 ", "5.0", "9" * 18, 6)) == [0, 7, 5, 5, 10**18 - 1, 6]
 
 
-NO_NUMBERS = ("NaN", "inf", "-infinity", "1e5", "41,8", "0x1p3", "--1", ".", "1" * 400)
+NO_NUMBERS = ("NaN", "inf", "-infinity", "1e5", "1,234,567", "0x1p3", "--1", ".", "1" * 400)
 
 
 @pytest.mark.parametrize(
