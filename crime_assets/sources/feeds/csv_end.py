@@ -15,6 +15,7 @@ from crime_assets.sources.feeds.csv_dialect import NOT_UTF8, CsvError, CutOffErr
 
 _FEWEST_LINES = 3
 """So many lines of another encoding are no accident."""
+_FEWEST_VALUES = 3
 _MOST_REASONS = 100
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 # What Windows-1252 and Latin-1 have for letters, quotation marks and the like, beyond ASCII.
@@ -22,10 +23,11 @@ _ONE_BYTE = frozenset(f"{byte:02x}" for byte in (*range(0xC0, 0x100), *b"\x85\x8
 _ONE_BYTE_TOO = frozenset(f"{byte:02x}" for byte in b"\x9c\x9e\x9f\xa0\xaa\xab\xb0\xba\xbb")
 
 
-def cut_off(where: str, line: bytes) -> CutOffError:
+def cut_off(where: str, line: bytes, remedy: str = "fetch it again") -> CutOffError:
     """The error for a file that ends in the middle of this line; `where` continues "it ends"."""
-    shown = line[-40:].decode(errors="backslashreplace").replace("\0", "\\x00")
-    return CutOffError(f"it ends {where} (…{shown})")
+    text = line[-40:].decode(errors="replace")
+    shown = "".join(sign if sign.isprintable() else " " for sign in text).strip()
+    return CutOffError(f"it ends {where} (…{shown})", remedy)
 
 
 def check_line(line: bytes) -> None:
@@ -46,18 +48,26 @@ def check_last_value(line: bytes, value: str | None, above: Sequence[str | None]
 
     `value` is what the field has, `above` what it has in lines above; None is an empty field.
     """
-    if line.endswith(b'"'):
-        return
     known = {other for other in above if other}
+    if line.endswith(b'"') or value in known:
+        return
     if value is None:
         is_cut = sum(other is None for other in above) * 2 <= len(above)
-    elif value in known:
-        is_cut = False
     else:
-        begun = any(other.startswith(value) for other in known)
-        is_cut = begun or len(value) < min(map(len, known), default=0)
+        is_cut = (
+            any(other.startswith(value) for other in known)
+            or len(value) < min(map(len, known), default=0)
+            or _misses_end(value, known)
+        )
     if is_cut:
-        raise cut_off("with a last field that seems cut, and without a line end", line)
+        remedy = "fetch it again, or end its last line if it is whole"
+        raise cut_off("with a last field that seems cut, and without a line end", line, remedy)
+
+
+def _misses_end(value: str, known: set[str]) -> bool:
+    """Whether all known values end with one sign, such as a bracket, and this one does not."""
+    ends = {other[-1] for other in known if not other[-1].isdigit()} if len(known) >= _FEWEST_VALUES else set()
+    return len(ends) == 1 and all(other[-1] in ends for other in known) and value[-1] not in ends
 
 
 @dataclass

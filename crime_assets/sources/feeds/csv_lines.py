@@ -166,6 +166,8 @@ def _sort(block: bytes, above: bytes, layout: _Layout, is_last: bool) -> _Sorted
             return found
         if end == len(lines):
             begun = b"\n".join(lines[index:])
+            if has_no_end:
+                check_line(begun)
             if has_no_end or begun.count(layout.separator) < layout.width - 1:
                 raise cut_off("inside a quote", begun)
         if has_no_end and end == len(lines) - 1:

@@ -135,9 +135,11 @@ class _FewBytes(io.FileIO):
     """A file that is never read as a whole: a zip archive's list of files is, whatever its length."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or not 0 <= size <= _READ_BYTES:
+        is_bounded = size is not None and 0 <= size <= _READ_BYTES
+        data = super().read(size if is_bounded else _READ_BYTES + 1) or b""
+        if len(data) > _READ_BYTES:
             raise RefusedError("is a zip archive with a list of files that is too long: unpack it first")
-        return super().read(size) or b""
+        return data
 
 
 class _Pieces:
