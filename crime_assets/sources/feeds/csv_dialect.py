@@ -119,7 +119,7 @@ def dialect_of(stream: ByteStream) -> Dialect:
     if header.lstrip()[:1] in (b"<", b"{", b"["):
         raise CsvError(f"it begins like {'HTML or XML' if header.lstrip()[:1] == b'<' else 'JSON'}")
     if reason := not_text(header):
-        raise CsvError(f"its header line has {reason}", "save it as UTF-8")
+        raise CsvError(f"its header line has {reason}", "save it as UTF-8" if reason == NOT_UTF8 else "fetch it again")
     separator = _separator(header.decode(), told[1].decode("latin-1") if told else None)
     names = split(header.decode(), separator) or []
     while names and not names[-1].strip():

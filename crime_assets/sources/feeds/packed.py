@@ -31,22 +31,22 @@ _HEAD_BYTES = tarfile.BLOCKSIZE
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _GZIP = b"\x1f\x8b"
 _OTHERS = {
-    b"BZh": "bzip2 file",
-    b"\xfd7zXZ\0": "xz file",
-    b"\x28\xb5\x2f\xfd": "zstd file",
-    b"\x1f\x9d": "compress file",
-    b"7z\xbc\xaf\x27\x1c": "7-Zip archive",
-    b"Rar!": "RAR archive",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ\0": "an xz file",
+    b"\x28\xb5\x2f\xfd": "a zstd file",
+    b"\x1f\x9d": "a compress file",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+    b"Rar!": "a RAR archive",
 }
 _NO_TABLES = {
-    b"PAR1": "Parquet file",
-    b"PARE": "encrypted Parquet file",
-    b"ORC": "ORC file",
-    b"Obj\x01": "Avro file",
-    b"ARROW1": "Arrow file",
-    b"SQLite format 3\0": "SQLite database",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "Excel workbook of the old kind",
-    b"%PDF": "PDF",
+    b"PAR1": "a Parquet file",
+    b"PARE": "an encrypted Parquet file",
+    b"ORC": "an ORC file",
+    b"Obj\x01": "an Avro file",
+    b"ARROW1": "an Arrow file",
+    b"SQLite format 3\0": "a SQLite database",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an Excel workbook of the old kind",
+    b"%PDF": "a PDF",
 }
 _LITTER = re.compile(r"(?:.*/)?(?:__MACOSX/.*|\._[^/]*|\.DS_Store)", re.DOTALL)
 """What a Mac adds to an archive beside the files that were put into it."""
@@ -90,9 +90,9 @@ def unpacked(path: Path) -> Iterator[ByteStream]:
             with _in_tar(file) as member:
                 yield member
         elif packing := _kind(head, _OTHERS):
-            raise RefusedError(f"is a {packing}: unpack it first")
+            raise RefusedError(f"is {packing}: unpack it first")
         elif kind := _kind(head, _NO_TABLES):
-            raise RefusedError(f"is a {kind}: export the dataset as CSV or Parquet")
+            raise RefusedError(f"is {kind}: export the dataset as CSV or Parquet")
         else:
             yield file
 
@@ -121,9 +121,9 @@ class _Bounded:
 
 def _plain(stream: ByteStream, head: bytes, within: str) -> ByteStream:
     """The stream, which begins with `head`, unless it is packed once more."""
-    kind = _kind(head, {_GZIP: "gzip file", **dict.fromkeys(_ZIP, "zip archive"), **_OTHERS, **_NO_TABLES})
+    kind = _kind(head, {_GZIP: "a gzip file", **dict.fromkeys(_ZIP, "a zip archive"), **_OTHERS, **_NO_TABLES})
     if kind or _is_tar(head):
-        raise RefusedError(f"is a {within} with a {kind or 'tar archive'} in it: unpack it first")
+        raise RefusedError(f"is a {within} with {kind or 'a tar archive'} in it: unpack it first")
     return stream
 
 

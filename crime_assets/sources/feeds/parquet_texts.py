@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from crime_assets.sources.feeds.packed import RefusedError
+
 _ROWS = 16_384
 
 
@@ -31,16 +33,13 @@ def titles_left_out(path: Path) -> dict[str, str]:
 def read(path: Path, timezone: str) -> Iterator[list[pa.Array]]:
     """The columns of `titles` as texts, empty ones as NULL, some thousand rows at a time.
 
-    Times with a zone become those of the clock of `timezone`. ArrowException if the file is not whole.
+    Times with a zone become those of the clock of `timezone`. ArrowException or OSError if the file is not whole,
+    RefusedError if a column's values are not what it says of them.
     """
     with pq.ParquetFile(path) as file:
         taken = _taken(file.schema_arrow)
         for batch in file.iter_batches(_ROWS):
-            texts = [_as_text(batch.column(number), timezone) for number in taken]
-            for text in texts:
-                # Parquet says what is UTF-8, and nobody checks it.
-                text.validate(full=True)
-            yield texts
+            yield [_checked_text(batch.schema.names[number], batch.column(number), timezone) for number in taken]
 
 
 def _taken(schema: pa.Schema) -> list[int]:
@@ -75,13 +74,22 @@ def _has_text(kind: pa.DataType) -> bool:
     return is_plain or is_exact or pa.types.is_timestamp(kind) or pa.types.is_null(kind) or _is_text(kind)
 
 
+def _checked_text(title: str, column: pa.Array, timezone: str) -> pa.Array:
+    try:
+        text = _as_text(column, timezone)
+        # Readers of Parquet believe a writer who calls bytes a text.
+        text.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise RefusedError(
+            f"has values that are no text in its column {title!r} ({error}): leave the column out, or fetch it again"
+        ) from error
+    return text
+
+
 def _as_text(column: pa.Array, timezone: str) -> pa.Array:
     """Values as the API writes them: whole numbers without a point, times as ISO 8601, nested values as JSON."""
+    column = _unwrapped(column)
     kind = column.type
-    if isinstance(kind, pa.BaseExtensionType):
-        return _as_text(column.storage, timezone)
-    if pa.types.is_dictionary(kind):
-        return _as_text(column.dictionary_decode(), timezone)
     if pa.types.is_nested(kind):
         return pa.array([None if value is None else _json(value) for value in column.to_pylist()], pa.string())
     if pa.types.is_floating(kind):
@@ -95,6 +103,15 @@ def _as_text(column: pa.Array, timezone: str) -> pa.Array:
         return pc.replace_substring(column.cast(pa.timestamp("ms"), safe=False).cast(pa.string()), " ", "T")
     text = column.cast(pa.string())
     return pc.if_else(pc.equal(text, ""), None, text)
+
+
+def _unwrapped(column: pa.Array) -> pa.Array:
+    """The same values in a type that the functions of Arrow know."""
+    if isinstance(column.type, pa.BaseExtensionType):
+        return _unwrapped(column.storage)
+    if pa.types.is_dictionary(column.type):
+        return _unwrapped(column.dictionary_decode())
+    return column.cast(pa.float32()) if column.type == pa.float16() else column
 
 
 def _json(value: object) -> str:
