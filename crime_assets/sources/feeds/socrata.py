@@ -16,7 +16,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import chain
-from types import MappingProxyType
+from types import MappingProxyType, UnionType
 from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
@@ -58,6 +58,9 @@ _SUMS = MappingProxyType(
     }
 )
 """Field of Stamps → SoQL function, each of SODA 2.1."""
+
+_TYPES: Mapping[Kind, type | UnionType] = {"text": str | None, "flag": bool | None, "object": object}
+"""What a field of a kind holds as a rule."""
 
 _log = logging.getLogger(__name__)
 
@@ -123,8 +126,7 @@ class SocrataFeed:
     def history(self, before: date) -> Iterator[History]:
         """See Feed. A part is a month of occurrence, or what has no time of occurrence.
 
-        A column that the city's description does not know is a text. A record whose flag is neither true nor false
-        comes as damage.
+        A column that the city's description does not know is a text.
         """
         kinds = self._kinds()
         schema = _arrow_schema(kinds)
@@ -281,16 +283,16 @@ class SocrataFeed:
 
     def _row(self, record: Record, kinds: dict[str, Kind]) -> Record:
         row: Record = {}
+        is_usual = True
         for name, value in record.items():
             if name not in kinds:
                 raise FeedError(
                     f"{self.city.dataset} publishes {self._judge.clean(name)!r}, which its metadata do not list: "
                     f"run again, and if it stays so add it to source_columns in cities/{self.city.name}.py."
                 )
-            if kinds[name] == "flag" and not isinstance(value, bool | None):
-                return {DAMAGE: f"{name} is neither true nor false", RAW: canonical_json(record)}
+            is_usual &= isinstance(value, _TYPES[kinds[name]])
             row[name] = _cell(kinds[name], value)
-        return row
+        return row if is_usual else {**row, RAW: canonical_json(record)}
 
     @property
     def _judge(self) -> Judge:
@@ -346,19 +348,16 @@ def _own_fields(record: Record) -> Record:
 
 
 def _arrow_schema(kinds: dict[str, Kind]) -> pa.Schema:
-    types = {
-        "text": partial(pa.field, type=pa.string()),
-        "flag": partial(pa.field, type=pa.bool_()),
-        "object": partial(pa.field, type=pa.string(), metadata={"json": "true"}),
-    }
-    fields = [types[kind](name) for name, kind in kinds.items()]
-    return pa.schema([*fields, types["text"](DAMAGE), types["text"](RAW)])
+    text, as_json = partial(pa.field, type=pa.string()), partial(pa.field, type=pa.string(), metadata={"json": "true"})
+    fields = [text(name) if kind == "text" else as_json(name) for name, kind in kinds.items()]
+    return pa.schema([*fields, text(DAMAGE), text(RAW)])
 
 
-def _cell(kind: Kind, value: object) -> object:
-    if value is None or kind == "flag":
-        return value
-    if kind == "text" and isinstance(value, str):
+def _cell(kind: Kind, value: object) -> str | None:
+    """A value as its column has it: an object as JSON, all else as the text that it has when it is delivered."""
+    if value is None:
+        return None
+    if kind != "object" and isinstance(value, str):
         text = value
     else:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
