@@ -303,7 +303,7 @@ def test_no_other_room_reads_the_environment() -> None:
         if any(word in path.read_text() for word in ("os.environ", "os.getenv", "EnvVar("))
     }
     # The command sets Dagster's own variables for the processes it starts; Spark and Java have theirs.
-    assert readers <= {"profiles/settings.py", "runner.py", "lakehouse/spark/session.py"}
+    assert readers <= {"profiles/settings.py", "cli/runner.py", "lakehouse/spark/session.py"}
 
 
 AWS = {
