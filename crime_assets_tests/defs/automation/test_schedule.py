@@ -16,6 +16,8 @@ from dagster._utils.schedules import cron_string_iterator
 from crime_assets_tests.build import sample_profile
 from crime_assets_tests.graph import Graph
 
+pytestmark = pytest.mark.slow
+
 CHICAGO = ZoneInfo("America/Chicago")
 
 
