@@ -35,6 +35,8 @@ setup(
         "pyiceberg-core",
         "pyarrow",
         "duckdb",
+        # Manifests of a lake that was moved: pyiceberg would write them without what it does not know.
+        "fastavro",
         "pandas",
         "sodapy",
         "sqlglot",

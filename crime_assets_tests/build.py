@@ -12,6 +12,7 @@ from pathlib import Path
 from crime_assets.core.envelopes import Envelope, seal, unseal
 from crime_assets.profiles import Profile, Settings
 from crime_assets.sources import cities
+from crime_assets.sources.feeds import Stamps
 
 CHICAGO = cities.get("chicago")
 
@@ -84,6 +85,11 @@ def kinds_of(envelopes: Iterable[Envelope]) -> dict[str, list[str]]:
             if value is not None:
                 found.setdefault(name, set()).add(names[type(value)])
     return {name: sorted(kinds) for name, kinds in found.items()}
+
+
+def stamps(stamp: datetime) -> Stamps:
+    """What one record with this change stamp adds to the figures of its month."""
+    return Stamps(1, stamp.year, stamp.month, stamp.day, stamp.hour, stamp.minute, stamp.second)
 
 
 def export_row(source: Mapping[str, object]) -> list[str]:

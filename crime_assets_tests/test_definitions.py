@@ -65,6 +65,7 @@ crimes · codes_valid · warns
 crimes · coordinates_valid · warns
 crimes · daily_count_in_line · warns
 crimes · freshness · warns
+crimes · no_day_missing · warns
 crimes · one_row_per_id · blocking
 crimes · quarantine_share · warns
 """

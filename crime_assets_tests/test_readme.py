@@ -137,6 +137,6 @@ def test_every_room_of_the_picture_is_there() -> None:
 
 def test_the_checks_named_are_those_there_are() -> None:
     sources = "".join(path.read_text() for path in (PROJECT / "crime_assets/defs/checks").glob("crime*.py"))
-    for name in ("one_row_per_id", "delivery_complete", "clearance_rate"):
+    for name in ("one_row_per_id", "delivery_complete", "no_day_missing", "clearance_rate"):
         assert f"`{name}`" in README
         assert f'"{name}"' in sources

@@ -1,4 +1,4 @@
-"""The command `crime-assets`: run, query, status, dashboard, dev. Parses, calls, prints; an error is one sentence."""
+"""The command `crime-assets` and its subcommands. Parses, calls, prints; an error is one sentence."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import argparse
 import gc
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NoReturn
 
+from crime_assets.cli.terminal import ReaderGone, answering, hold_descriptors, unbreakable
 from crime_assets.core.errors import CrimeAssetsError, UsageError, chain
 from crime_assets.lakehouse.place.lake import is_disk_full
 from crime_assets.profiles import Profile, Settings, open_profile
@@ -22,19 +24,31 @@ def program() -> NoReturn:
 
     What imports make is not searched for garbage every few hundred objects, and not taken apart before the end.
     """
+    hold_descriptors()
     gc.set_threshold(100_000)
-    os._exit(main())
+    with unbreakable():
+        try:
+            code = _command(sys.argv[1:])
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 0
+        except Exception:
+            traceback.print_exc()
+            code = 1
+    os._exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code: 0 done, 1 a check failed or data is missing, 2 wrong usage."""
+    with unbreakable():
+        return _command(arguments)
+
+
+def _command(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.command(open_profile(Settings.from_environment()), options)
-        sys.stdout.flush()
         return code
-    except BrokenPipeError:
-        sys.stderr.close()
+    except ReaderGone:
         return 0
     except KeyboardInterrupt:
         print("Stopped. Nothing was half-written: run again to go on.", file=sys.stderr)
@@ -76,11 +90,23 @@ def _parser() -> argparse.ArgumentParser:
 
     query = commands.add_parser("query", parents=[common], help="ask the tables of the lake")
     query.add_argument("sql", metavar="SQL")
-    query.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    query.add_argument(
+        "--format",
+        choices=("table", "csv", "json"),
+        default="table",
+        help="table for people; csv and json come row by row, with every column: a second n is called n_2",
+    )
     query.add_argument(
         "--as-of", metavar="SNAPSHOT_OR_TIME", help="crimes as they were at a snapshot, a time (UTC) or on a change day"
     )
     query.set_defaults(command=_query)
+
+    reconcile = commands.add_parser(
+        "reconcile", parents=[common], help="hold the lake against its source now: missed changes, removed crimes"
+    )
+    for option, what in (("removed", "crimes that may be removed"), ("pulled", "records that may be pulled")):
+        reconcile.add_argument(f"--most-{option}", metavar="N", type=_number, help=f"the most {what} this time")
+    reconcile.set_defaults(command=_reconcile)
 
     status = commands.add_parser("status", parents=[common], help="what the lake holds")
     status.set_defaults(command=_status)
@@ -100,6 +126,12 @@ def _day(text: str) -> date:
         return datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day: write it as YYYY-MM-DD") from None
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number: give a whole number from 0 on")
+    return int(text)
 
 
 def _port(text: str) -> int:
@@ -122,15 +154,23 @@ def _query(profile: Profile, options: argparse.Namespace) -> int:
     if not options.sql.strip():
         raise UsageError("The query is empty: write SQL, such as SELECT count(*) FROM crimes.")
     begun(profile)
-    write_answer(profile.engine.query(options.sql, options.as_of), options.format, sys.stdout)
+    with profile.engine.query(options.sql, options.as_of) as answer, answering() as out:
+        write_answer(answer, options.format, out)
     return 0
+
+
+def _reconcile(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.cli.reconcile import reconcile
+
+    return reconcile(profile, options.most_removed, options.most_pulled)
 
 
 def _status(profile: Profile, options: argparse.Namespace) -> int:
     from crime_assets.cli.output import write_answer
     from crime_assets.cli.status import lake_status
 
-    write_answer(lake_status(profile), "table", sys.stdout)
+    with answering() as out:
+        write_answer(lake_status(profile), "table", out)
     return 0
 
 

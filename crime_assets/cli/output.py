@@ -1,47 +1,107 @@
-"""How answers are printed: as a table for people, as CSV or JSON for programs."""
+"""How answers are printed, batch by batch: as a table for people, as CSV or JSON for programs.
+
+Each has every column, under a name of its own. Only a table is looked at before it is written, and only its first rows.
+What a value looks like for programs is in `values`.
+"""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import TextIO
 
-from crime_assets.engines import Answer
+from crime_assets.cli.values import as_json, as_text, quoted, quoted_in_ascii
+from crime_assets.engines.answers import Answer, Row
+
+TABLE_WIDTH_ROWS = 10_000
+"""Rows that are looked at for the widths of a table's columns; what comes later may be wider and stands out."""
+
+_TO_BE_QUOTED = re.compile(r'[",\r\n]')
 
 
 def write_answer(answer: Answer, form: str, out: TextIO) -> None:
-    """Write an answer as `table`, `csv` or `json` (a list of objects). NULL is empty in the first two."""
+    """Write an answer as `table`, `csv` or `json` (an array of objects). NULL is empty in the first two.
+
+    Nothing is written before the first rows are there, and what fails later leaves the array open.
+    """
+    columns = unique(answer.columns)
     match form:
         case "csv":
-            writer = csv.writer(out, lineterminator="\n")
-            writer.writerow(answer.columns)
-            writer.writerows([_plain(value) for value in row] for row in answer.rows)
+            lines = _csv(columns, answer.batches())
         case "json":
-            rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
-            json.dump(rows, out, default=str, ensure_ascii=False, indent=1)
-            out.write("\n")
+            lines = _json(columns, answer.batches(), is_unicode(out))
         case _:
-            _write_table(answer, out)
+            lines = _table(columns, answer.batches())
+    for text in lines:
+        out.write(text)
 
 
-def _plain(value: object) -> object:
-    return str(value).lower() if isinstance(value, bool) else value
+def unique(columns: Sequence[str]) -> list[str]:
+    """The names, each once: `n` and `n` become `n` and `n_2`, or the next number that no other column has."""
+    taken, found = set(columns), dict[str, None]()
+    for name in columns:
+        own, number = name, 1
+        while own in found or (number > 1 and own in taken):
+            number += 1
+            own = f"{name}_{number}"
+        found[own] = None
+    return list(found)
 
 
-def _write_table(answer: Answer, out: TextIO) -> None:
-    cells = [[_cell(value) for value in row] for row in answer.rows]
-    widths = [max(map(len, column)) for column in zip(answer.columns, *cells, strict=True)]
-    right = [all(isinstance(row[n], int | float | None) for row in answer.rows) for n in range(len(widths))]
-    for line in (list(answer.columns), ["-" * width for width in widths], *cells):
-        out.write("  ".join(_padded(line, widths, right)).rstrip() + "\n")
+def is_unicode(out: TextIO) -> bool:
+    """Whether every character can be written there as it is."""
+    return (getattr(out, "encoding", None) or "utf-8").lower().startswith("utf")
 
 
-def _padded(line: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> list[str]:
-    return [
+def _csv(columns: Sequence[str], batches: Iterable[Sequence[Row]]) -> Iterator[str]:
+    yield _csv_line(columns)
+    for rows in batches:
+        yield "".join(map(_csv_line, rows))
+
+
+def _csv_line(values: Sequence[object]) -> str:
+    # A line with nothing on it is no row to those who read it.
+    return (",".join(map(_csv_cell, values)) or '""') + "\n"
+
+
+def _csv_cell(value: object) -> str:
+    text = value if isinstance(value, str) else "" if value is None else as_text(value)
+    return '"' + text.replace('"', '""') + '"' if _TO_BE_QUOTED.search(text) else text
+
+
+def _json(columns: Sequence[str], batches: Iterable[Sequence[Row]], as_it_is: bool) -> Iterator[str]:
+    quote = quoted if as_it_is else quoted_in_ascii
+    names = [f"{quote(name)}: " for name in columns]
+    before = "[\n"
+    for rows in batches:
+        lines = [
+            "{" + ", ".join([name + as_json(value, quote) for name, value in zip(names, row, strict=True)]) + "}"
+            for row in rows
+        ]
+        yield before + ",\n".join(lines)
+        before = ",\n"
+    yield "[]\n" if before == "[\n" else "\n]\n"
+
+
+def _table(columns: Sequence[str], batches: Iterable[Sequence[Row]]) -> Iterator[str]:
+    rows = chain.from_iterable(batches)
+    first = list(islice(rows, TABLE_WIDTH_ROWS))
+    cells = [[_cell(value) for value in row] for row in first]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    right = [all(isinstance(row[n], int | float | None) for row in first) for n in range(len(widths))]
+    for line in chain([columns, ["-" * width for width in widths]], cells):
+        yield _table_line(line, widths, right)
+    for row in rows:
+        yield _table_line([_cell(value) for value in row], widths, right)
+
+
+def _table_line(line: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    padded = (
         cell.rjust(width) if to_right else cell.ljust(width)
         for cell, width, to_right in zip(line, widths, right, strict=True)
-    ]
+    )
+    return "  ".join(padded).rstrip() + "\n"
 
 
 def _cell(value: object) -> str:

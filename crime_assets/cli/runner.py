@@ -9,20 +9,25 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import unquote
 from uuid import uuid4
 
 import dagster as dg
 
 from crime_assets.cli.output import write_answer
-from crime_assets.cli.status import lake_status, unmerged_days
+from crime_assets.cli.status import lake_status
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.definitions import build_defs
 from crime_assets.defs.automation.jobs import BACKFILL, LOAD_HISTORY, RUN
 from crime_assets.defs.automation.notices import announce_run
+from crime_assets.defs.partitions import range_tags
 from crime_assets.defs.progress import say
 from crime_assets.lakehouse.writing.history import history_before
 from crime_assets.profiles import FIRST_RUN_DAYS, Profile
+from crime_assets.profiles.clock import check_clock, check_reach
+from crime_assets.streams.holes import Range, missing_days, named, ranges_to_pull
+from crime_assets.streams.pull import days_between
 
 _EARLIEST = date(1970, 1, 1)
 _PROJECT = Path(__file__).parents[2]
@@ -32,25 +37,38 @@ _CONFIGURATION = _PROJECT / "dagster.yaml"
 def run(profile: Profile, first: date | None, last: date | None, *, insights: bool = True) -> int:
     """Load the history unless it is there, then run the change days from `first` to `last`; the exit code.
 
-    Without `insights` the graph is run as far as `crimes`.
+    Without `first`, days before it that the lake misses are run too, all of them, oldest first. Without `insights` the
+    graph is run as far as `crimes`.
     """
     # Dagster decodes the path of its SQLite files.
     if unquote(home := str(profile.settings.home)) != home:
         raise UsageError(f"Dagster cannot keep its files in {home}: set CRIME_HOME to a path without %.")
     with closing(profile.engine), profile.lake.writing(wait_seconds=0):
+        check_clock(profile)
         loaded = history_before(profile.lake, profile.city) is not None
-        first, last = choose_days(profile, first, last, loaded=loaded)
-        profile.begin(first, anew=not loaded)
+        # Where days were pulled, the lake began, though its tables may have to be filled again.
+        is_settled = loaded or profile.lake.has_pulled(profile.city.name)
+        is_open, is_end_named = first is None, last is not None
+        first, last = choose_days(profile, first, last, loaded=is_settled)
+        profile.begin(first, anew=not is_settled)
+        if loaded and not is_end_named:
+            check_reach(profile, last)
+        ranges = catching_up(profile, first, last) if is_open and is_settled else [(first, last)]
         prepare_home(profile)
         definitions = build_defs(profile)
         with dg.DagsterInstance.get() as instance:
             if not loaded:
                 say(f"Loading the history of {profile.city.title} before {first} ({profile.feed.name} feed)")
-                _execute(profile, definitions, LOAD_HISTORY, instance, {})
-            say(f"Running change days {first} to {last} ({profile.feed.name} feed)")
-            days = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
-            evaluations = _execute(profile, definitions, RUN if insights else BACKFILL, instance, days)
-    return _report(profile, last, evaluations)
+                execute(profile, definitions, LOAD_HISTORY, instance)
+            evaluations: dict[str, dg.AssetCheckEvaluation] = {}
+            for days in ranges:
+                say(f"Running change days {days[0]} to {days[1]} ({profile.feed.name} feed)")
+                done = execute(profile, definitions, RUN if insights else BACKFILL, instance, range_tags(*days))
+                # The last word counts, but what blocked days of one range is told whatever the next ones come to.
+                for found in done.get_asset_check_evaluations():
+                    if not _blocks(evaluations.get(found.check_name)):
+                        evaluations[found.check_name] = found
+    return _report(profile, last, list(evaluations.values()))
 
 
 def dev(profile: Profile, port: int) -> int:
@@ -63,7 +81,7 @@ def dev(profile: Profile, port: int) -> int:
 
 
 def choose_days(profile: Profile, first: date | None, last: date | None, *, loaded: bool) -> tuple[date, date]:
-    """The change days to run: those asked for, else the last seven, and all from the first that was never merged.
+    """The change days to run: those asked for, else the last seven.
 
     `loaded` says whether the lake holds its history; only then, or on AWS, is the day settled that it begins with.
     """
@@ -73,12 +91,13 @@ def choose_days(profile: Profile, first: date | None, last: date | None, *, load
             raise CrimeAssetsError(
                 f"The source has change days up to {newest} only, {day} is not there yet: run with {option} {newest}."
             )
-    last = last or newest
     begins = profile.first_change_day if loaded or profile.settings.aws else None
+    if begins is not None and first is None and (last or newest) < begins:
+        raise _before_the_lake(begins, newest, profile.today, is_asked=last is not None)
+    last = last or newest
     if first is None:
         first = last - timedelta(days=FIRST_RUN_DAYS - 1)
-        if begins is not None:
-            first = min([max(begins, first), *unmerged_days(profile, begins, last)[:1]])
+        first = max(begins, first) if begins is not None else first
     if begins is not None and first < begins:
         raise UsageError(
             f"The lake begins with change day {begins}, what came before is in its history: run with --from {begins} "
@@ -89,6 +108,32 @@ def choose_days(profile: Profile, first: date | None, last: date | None, *, load
     if first > last:
         raise UsageError(f"--from {first} is after --to {last}: swap them, or leave one out.")
     return first, last
+
+
+def _before_the_lake(begins: date, newest: date, today: date, *, is_asked: bool) -> CrimeAssetsError:
+    if is_asked:
+        return UsageError(
+            f"The lake begins with change day {begins}, what came before is in its history: run with --to {begins} or "
+            "later."
+        )
+    return CrimeAssetsError(
+        f"The lake begins with change day {begins} and its source ends with {newest}, while the clock of this machine "
+        f"says that it is {today}: see that clock and source are right, or run again when {begins} has ended."
+    )
+
+
+def catching_up(profile: Profile, first: date, last: date) -> list[Range]:
+    """The days from `first` to `last` and all that the lake misses before, as ranges in order; says what is missed.
+
+    A person waits for the end, and expects the lake to be whole by then, however long nobody ran it.
+    """
+    missing = missing_days(profile.landing, profile.city.name, profile.first_change_day, first - timedelta(days=1))
+    if missing:
+        say(
+            f"The lake misses {len(missing):,} older change days ({named(missing)}): all are run now, oldest first. "
+            "It can be broken off: run again to go on."
+        )
+    return ranges_to_pull([*missing, *days_between(first, last)])
 
 
 def prepare_home(profile: Profile) -> None:
@@ -106,9 +151,15 @@ def prepare_home(profile: Profile) -> None:
     os.environ["DAGSTER_HOME"] = str(home)
 
 
-def _execute(
-    profile: Profile, definitions: dg.Definitions, job: str, instance: dg.DagsterInstance, tags: Mapping[str, str]
-) -> list[dg.AssetCheckEvaluation]:
+def execute(
+    profile: Profile,
+    definitions: dg.Definitions,
+    job: str,
+    instance: dg.DagsterInstance,
+    tags: Mapping[str, str] = MappingProxyType({}),
+    ops: Mapping[str, object] = MappingProxyType({}),
+) -> dg.ExecuteInProcessResult:
+    """Run a job in this process, with a line for each step that ends; `tags` say of which days, `ops` is run config."""
     run_id = str(uuid4())
     is_of_days = bool(tags)
     try:
@@ -117,7 +168,7 @@ def _execute(
                 run_id=run_id,
                 instance=instance,
                 tags=dict(tags),
-                run_config={"loggers": {"progress": {}}},
+                run_config={"loggers": {"progress": {}}, "ops": dict(ops)},
                 raise_on_error=True,
             )
     except Exception:
@@ -125,7 +176,7 @@ def _execute(
         raise
     if is_of_days:
         _announce(profile, instance, run_id)
-    return list(result.get_asset_check_evaluations())
+    return result
 
 
 def _announce(profile: Profile, instance: dg.DagsterInstance, run_id: str) -> None:
@@ -158,9 +209,13 @@ def _held_open(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
         yield
 
 
+def _blocks(found: dg.AssetCheckEvaluation | None) -> bool:
+    return found is not None and not found.passed and found.severity == dg.AssetCheckSeverity.ERROR
+
+
 def _report(profile: Profile, last: date, evaluations: list[dg.AssetCheckEvaluation]) -> int:
     failed = [found for found in evaluations if not found.passed]
-    blocking = [found for found in failed if found.severity == dg.AssetCheckSeverity.ERROR]
+    blocking = [found for found in failed if _blocks(found)]
     print()
     write_answer(lake_status(profile), "table", sys.stdout)
     print(f"\nChecks: {len(evaluations) - len(failed)} of {len(evaluations)} passed.")

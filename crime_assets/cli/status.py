@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from crime_assets.core.errors import CrimeAssetsError
-from crime_assets.engines import Answer
+from crime_assets.engines.answers import Answer, whole
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import CityState
 from crime_assets.profiles import Profile
+from crime_assets.streams.holes import missing_days
 from crime_assets.streams.inventory import merged_days
-from crime_assets.streams.pull import days_between
 
 
 def begun(profile: Profile) -> CityState:
@@ -27,7 +25,8 @@ def lake_status(profile: Profile) -> Answer:
     """Key figures of the lake, one a row; an error where nothing was begun."""
     state = begun(profile)
     days = merged_days(profile.landing, profile.city.name)
-    missing = unmerged_days(profile, profile.first_change_day, days[-1]) if days else []
+    first = profile.first_change_day
+    missing = missing_days(profile.landing, profile.city.name, first, days[-1]) if days else []
     rows: list[tuple[str, object]] = [
         ("lake", profile.lake.name),
         ("city", profile.city.title),
@@ -39,15 +38,9 @@ def lake_status(profile: Profile) -> Answer:
     ]
     for name in tables.names(profile.lake, profile.city.name):
         rows.append((f"rows in {name}", _rows(profile, name)))
-    return Answer(["what", "value"], rows)
+    return whole(["what", "value"], rows)
 
 
 def _rows(profile: Profile, name: str) -> int:
     table = tables.load(profile.lake, profile.city.name, name)
     return sum(file.record_count for file in tables.data_files(table)) if table is not None else 0
-
-
-def unmerged_days(profile: Profile, first: date, last: date) -> list[date]:
-    """Change days from `first` to `last` that the lake has not merged, in order."""
-    merged = set(merged_days(profile.landing, profile.city.name))
-    return [day for day in days_between(first, last) if day not in merged]

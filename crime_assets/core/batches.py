@@ -23,13 +23,14 @@ class BatchEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a change day was put to the stream as, by batch; and what the source was like at the time: its columns, and
-    how many records or lines it had that belong to no change day.
+    """What a change day was put to the stream as, by batch; and what the source was like at the time: its columns, how
+    many records or lines it had that belong to no change day, and whether it had completed the day.
     """
 
     batches: Mapping[str, BatchEntry]
     columns: frozenset[str]
     undated: int = 0
+    complete: bool = True
 
 
 def entry(digests: set[str]) -> BatchEntry:
@@ -44,6 +45,7 @@ def dump_manifest(city: str, day: date, manifest: Manifest) -> bytes:
         "change_day": day.isoformat(),
         "columns": sorted(manifest.columns),
         "undated": manifest.undated,
+        **({} if manifest.complete else {"complete": False}),
         "batches": {name: {"records": e.records, "digest": e.digest} for name, e in sorted(manifest.batches.items())},
     }
     return json.dumps(document, indent=1).encode()
@@ -54,7 +56,8 @@ def load_manifest(content: bytes) -> Manifest:
     try:
         document = json.loads(content)
         batches = {str(k): BatchEntry(int(e["records"]), str(e["digest"])) for k, e in document["batches"].items()}
-        return Manifest(batches, frozenset(map(str, document["columns"])), int(document["undated"]))
+        columns, complete = frozenset(map(str, document["columns"])), document.get("complete", True) is True
+        return Manifest(batches, columns, int(document["undated"]), complete)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise LandingError("A manifest cannot be read: pull its change day again to write a new one.") from error
 

@@ -7,6 +7,7 @@ import secrets
 from datetime import date, datetime
 
 _MERGED = re.compile(r"merged/city=[^/]+/change_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]json")
+_MANIFEST = re.compile(r"manifests/city=[^/]+/change_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]json")
 EXTRACTS = "extracts/"
 """Prefix of all extracts of all cities."""
 
@@ -25,7 +26,12 @@ def delivery(city: str, day: date, stream: str, at: datetime) -> str:
 
 def manifest(city: str, day: date) -> str:
     """What a change day was put to the stream as."""
-    return f"manifests/city={city}/change_day={day.isoformat()}.json"
+    return f"{manifests_prefix(city)}change_day={day.isoformat()}.json"
+
+
+def manifests_prefix(city: str) -> str:
+    """Prefix of all that `manifest` names for a city."""
+    return f"manifests/city={city}/"
 
 
 def inventory(city: str, day: date) -> str:
@@ -78,6 +84,12 @@ def verdicts(city: str, asset: str) -> str:
 def boundaries(city: str, layer: str) -> str:
     """The shapes of a city's areas of one kind."""
     return f"boundaries/city={city}/{layer}.json"
+
+
+def manifest_day(key: str) -> date | None:
+    """The change day of a key that `manifest` names; None for any other key."""
+    match = _MANIFEST.fullmatch(key)
+    return _day(match[1]) if match else None
 
 
 def merged_day(key: str) -> date | None:

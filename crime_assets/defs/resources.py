@@ -8,6 +8,8 @@ import dagster as dg
 
 from crime_assets.defs.work.choice import work_for
 from crime_assets.profiles import Profile
+from crime_assets.profiles.clock import check_clock
+from crime_assets.sources.feeds import Feed
 
 
 def resources(profile: Profile) -> dict[str, dg.ResourceDefinition]:
@@ -15,7 +17,7 @@ def resources(profile: Profile) -> dict[str, dg.ResourceDefinition]:
     parts: dict[str, tuple[Callable[[], object], str]] = {
         "profile": (lambda: profile, "The settings in force and the city's calendar."),
         "city": (lambda: profile.city, "What is particular about the city, as data."),
-        "feed": (lambda: profile.feed, "Where records come from."),
+        "feed": (lambda: _feed(profile), "Where records come from."),
         "landing": (lambda: profile.landing, "Where deliveries lie."),
         "stream": (profile.stream, "How batches become deliveries."),
         "lake": (lambda: profile.lake, "The Iceberg tables and their one writer."),
@@ -26,3 +28,10 @@ def resources(profile: Profile) -> dict[str, dg.ResourceDefinition]:
         name: dg.ResourceDefinition(lambda _, build=build: build(), description=description)
         for name, (build, description) in parts.items()
     }
+
+
+def _feed(profile: Profile) -> Feed:
+    """The feed. Of a lake that has not begun it depends on the clock alone: one that was reset is told of."""
+    if profile.state is None:
+        check_clock(profile)
+    return profile.feed

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from crime_assets.core.insights import Insight
+from crime_assets.engines.answers import Answer
 
-
-@dataclass(frozen=True)
-class Answer:
-    """Columns and rows of a query."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[object]]
+__all__ = ["Answer", "Engine"]
 
 
 class Engine(Protocol):
@@ -35,7 +29,10 @@ class Engine(Protocol):
         """The rows of a statement of sql/checks, from what was known on the as-of day; `parameters` are its own."""
 
     def query(self, sql: str, as_of: str | None = None) -> Answer:
-        """Answer a person's query; `as_of` is a snapshot id of `crimes`, a time (UTC) or a change day."""
+        """Answer a person's query; `as_of` is a snapshot id of `crimes`, a time (UTC) or a change day.
+
+        UsageError where the query is at fault, LakeError where the lake is; while the answer is read, too.
+        """
 
     def spent(self) -> Mapping[str, int | float]:
         """What the questions since the last call have cost, by name of the figure; empty where nothing is paid for."""

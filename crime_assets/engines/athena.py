@@ -7,9 +7,10 @@ names, and what was known on a day in front where a later change needs that; `at
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ from crime_assets.cloud.aws.clients import Clients
 from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import Insight
 from crime_assets.core.sql import DIALECT, render, statement
-from crime_assets.engines import Answer
+from crime_assets.engines.answers import Answer, Batches, rows_of
 from crime_assets.engines.athena_rows import Rows
 from crime_assets.engines.athena_service import Athena, StatementFailed
 from crime_assets.engines.athena_statements import persons_query, written
@@ -69,14 +70,18 @@ class AthenaEngine:
             check_known(self._lake, self._city, day)
         snapshot = snapshot_id(as_of, self._load) if day is None else None
         rows = Rows(self._city.name, self._load, day, crimes_snapshot=snapshot, latest=self._latest)
+        found = self._found(written(query, rows.source))
+        first = next(found)
+        return Answer(first.schema.names, _rows(chain([first], found)))
+
+    def _found(self, statement: str) -> Iterator[pa.RecordBatch]:
+        """What a person's statement finds, in pieces."""
         try:
-            found = self._athena.ask(written(query, rows.source), self._city.name)
+            yield from self._athena.batches(statement, self._city.name)
         except StatementFailed as error:
             if not error.wrong:
                 raise
             raise UsageError(f"The query cannot be answered: {error.reason}.") from error
-        columns = [column.to_pylist() for column in found.columns]
-        return Answer(found.column_names, list(zip(*columns, strict=True)))
 
     def spent(self) -> Mapping[str, int | float]:
         """Statements, bytes read, milliseconds and dollars of the questions since the last call."""
@@ -92,3 +97,9 @@ class AthenaEngine:
         assert isinstance(query, exp.Query)  # noqa: S101 - `render` gives nothing else
         rows = Rows(self._city.name, self._load, as_of_day, latest=self._latest)
         return self._athena.ask(written(query, rows.source), self._city.name)
+
+
+def _rows(found: Iterable[pa.RecordBatch]) -> Batches:
+    for batch in found:
+        if batch.num_rows:
+            yield rows_of(batch, "VARCHAR")

@@ -1,11 +1,11 @@
-"""Answers as Athena writes them, CSV, become Arrow tables of the types that other engines give.
+"""Answers as Athena writes them, CSV, become Arrow of the types that other engines give, a piece at a time.
 
 Everything but NULL is in double quotes, so an empty text and no text differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -34,12 +34,15 @@ _INSTANT = "timestamp with time zone"
 _UTC = r" (UTC|\+00:00)$"
 
 
-def read_answer(file: Any, columns: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """The rows of a file, typed by the ColumnInfo of its columns. CrimeAssetsError where a value has no such type."""
+def read_answer(file: Any, columns: Sequence[Mapping[str, Any]]) -> Iterator[pa.RecordBatch]:
+    """The rows of a file in batches, at least one, typed by the ColumnInfo of its columns.
+
+    CrimeAssetsError where a value has no such type.
+    """
     keys = [str(number) for number in range(len(columns))]
     types = {key: _arrow(column) for key, column in zip(keys, columns, strict=True)}
     try:
-        found = pyarrow.csv.read_csv(
+        reader = pyarrow.csv.open_csv(
             file,
             pyarrow.csv.ReadOptions(column_names=keys, skip_rows_after_names=1, use_threads=False),
             # A row of one NULL is an empty line.
@@ -53,15 +56,21 @@ def read_answer(file: Any, columns: Sequence[Mapping[str, Any]]) -> pa.Table:
                 false_values=["false"],
             ),
         )
-        values = [
-            _instants(found.column(key)) if column["Type"] == _INSTANT else found.column(key)
-            for key, column in zip(keys, columns, strict=True)
-        ]
+        yield _named(pa.RecordBatch.from_pylist([], reader.schema), columns)
+        for batch in reader:
+            yield _named(batch, columns)
     except (pa.ArrowInvalid, ValueError, ZoneInfoNotFoundError) as error:
         raise CrimeAssetsError(
             f"Athena's answer cannot be read ({str(error).splitlines()[0][:200]}): CAST what is odd to VARCHAR."
         ) from error
-    return pa.table(values, names=[str(column["Name"]) for column in columns])
+
+
+def _named(batch: pa.RecordBatch, columns: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+    values = [
+        _instants(texts) if column["Type"] == _INSTANT else texts
+        for texts, column in zip(batch.columns, columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(values, names=[str(column["Name"]) for column in columns])
 
 
 def _arrow(column: Mapping[str, Any]) -> pa.DataType:
@@ -70,13 +79,13 @@ def _arrow(column: Mapping[str, Any]) -> pa.DataType:
     return _ARROW.get(column["Type"], pa.string())
 
 
-def _instants(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+def _instants(texts: pa.Array) -> pa.Array:
     """Moments such as `2024-01-31 02:00:00.000000 UTC`, in UTC."""
     instant = pa.timestamp("us", tz="UTC")
     if pc.all(pc.match_substring_regex(texts, _UTC), min_count=0).as_py() is not False:
         return pc.assume_timezone(pc.replace_substring_regex(texts, _UTC, "").cast(pa.timestamp("us")), "UTC")
     moments = [_moment(text.as_py()) if text.is_valid else None for text in texts]
-    return pa.chunked_array([pa.array(moments, instant)])
+    return pa.array(moments, instant)
 
 
 def _moment(text: str) -> datetime:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -97,6 +97,10 @@ class Athena:
 
     def ask(self, sql: str, database: str) -> pa.Table:
         """The rows of a statement, in its order, with the names of the database. StatementFailed where it fails."""
+        return pa.Table.from_batches(self.batches(sql, database))
+
+    def batches(self, sql: str, database: str) -> Iterator[pa.RecordBatch]:
+        """The same in pieces, at least one, as they come from the bucket. Asks when the first is wanted."""
         if self._limit is None:
             self.check_workgroup()
         client = self._clients.client("athena")
@@ -118,7 +122,7 @@ class Athena:
             described = client.get_query_results(QueryExecutionId=number, MaxResults=1)
             bucket, key = urlsplit(location).netloc, urlsplit(location).path.lstrip("/")
             body = self._clients.client("s3").get_object(Bucket=bucket, Key=key)["Body"]
-            return read_answer(body, described["ResultSet"]["ResultSetMetadata"]["ColumnInfo"])
+            yield from read_answer(body, described["ResultSet"]["ResultSetMetadata"]["ColumnInfo"])
 
     def _ended(self, client: Any, number: str) -> dict[str, Any]:
         """What became of a statement. One that nobody waits for any more is stopped."""

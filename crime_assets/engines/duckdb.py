@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import pyarrow as pa
 from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import Insight
 from crime_assets.core.sql import render, statement
-from crime_assets.engines import Answer
+from crime_assets.engines.answers import BATCH_ROWS, Answer, Batches
 from crime_assets.engines.known import READ, change_day, check_known, columns_of, parameters, snapshot_id
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import connection, identifier, literal
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _NODE = re.compile(r'"type":\s*"([A-Z_]+_NODE)"')
 _READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"})
+_NESTED = frozenset({"list", "array", "struct", "map", "union"})
+_MORE_THAN_PYTHON = frozenset({"interval", "timestamp_ns"})
+"""Types of which DuckDB's client drops a part: a month would be 30 days, a nanosecond none."""
 
 
 class DuckDBEngine:
@@ -59,7 +62,8 @@ class DuckDBEngine:
         `as_of` is a snapshot id of `crimes`, a time (UTC) or a change day; it applies to `crimes` alone.
         """
         day = change_day(as_of)
-        with connection(self._lake.staging) as con:
+        with ExitStack() as held, explained(self._lake):
+            con = held.enter_context(connection(self._lake.staging))
             for name in sorted({*READ, *tables.names(self._lake, self._city.name)}):
                 table = self._load(name)
                 if name == "crimes" and day is not None:
@@ -73,11 +77,15 @@ class DuckDBEngine:
             con.execute(f"SET allowed_directories = [{literal(str(self._lake.warehouse))}]")
             con.execute("SET enable_external_access = false")
             con.execute("SET lock_configuration = true")
-            try:
-                found = con.execute(_only_reading(con, sql))
-                return Answer([column[0] for column in found.description or []], found.fetchall())
-            except (duckdb.Error, UnicodeEncodeError) as error:
-                raise UsageError(f"The query cannot be answered: {str(error).splitlines()[0]}") from error
+            with _answering():
+                columns = _execute(con, _only_reading(con, sql))
+            return Answer(columns, self._batches(con, held.pop_all()))
+
+    def _batches(self, con: duckdb.DuckDBPyConnection, held: ExitStack) -> Batches:
+        """What a connection answers, which is let go with the last row."""
+        with held, explained(self._lake), _answering():
+            while rows := con.fetchmany(BATCH_ROWS):
+                yield rows
 
     def _ask(self, sql: str, as_of_day: date, own: Mapping[str, date | float]) -> pa.Table:
         with explained(self._lake):
@@ -137,6 +145,37 @@ class DuckDBEngine:
         else:
             rows = rows_of(table, tables.data_files(table, snapshot_id), columns_of(name, self._load))
             con.execute(f"CREATE VIEW {identifier(view)} AS {rows}")
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turn what DuckDB has against a person's query into UsageError; what the disk does is not the query's fault."""
+    try:
+        yield
+    except duckdb.IOException:
+        raise
+    except (duckdb.Error, UnicodeEncodeError) as error:
+        raise UsageError(f"The query cannot be answered: {str(error).splitlines()[0]}") from error
+
+
+def _execute(con: duckdb.DuckDBPyConnection, asked: duckdb.Statement) -> list[str]:
+    """Begin to answer a statement; the names of its columns. What Python has no value for comes as DuckDB's text."""
+    columns = con.execute(asked).description or []
+    shown = [
+        f"CAST(#{place} AS VARCHAR)" if _is_more_than_python(kind) else f"#{place}"
+        for place, (_, kind, *_) in enumerate(columns, 1)
+    ]
+    if any(text.startswith("CAST") for text in shown):
+        con.abort()
+        con.execute(con.sql(asked).project(", ".join(shown)).sql_query())
+    return [str(name) for name, *_ in columns]
+
+
+def _is_more_than_python(kind: Any) -> bool:
+    if kind.id in _NESTED:
+        # The size of an array is a number beside its type.
+        return any(_is_more_than_python(part) for _, part in kind.children if not isinstance(part, int))
+    return kind.id in _MORE_THAN_PYTHON
 
 
 def _only_reading(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:

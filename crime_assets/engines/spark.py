@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import date
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,7 +14,7 @@ from sqlglot import exp
 from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.core.insights import Insight
 from crime_assets.core.sql import render, statement
-from crime_assets.engines import Answer
+from crime_assets.engines.answers import BATCH_ROWS, Answer, Batches, rows_of, unreadable
 from crime_assets.engines.known import READ, change_day, check_known, columns_of, parameters, snapshot_id
 from crime_assets.engines.questions import one_select
 from crime_assets.lakehouse.iceberg import tables
@@ -24,6 +26,7 @@ from crime_assets.sources.cities import City
 if TYPE_CHECKING:
     from pyiceberg.table import Table
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Row as SparkRow
 
 _TYPES: Mapping[str, pa.DataType] = {
     "bigint": pa.int64(),
@@ -75,21 +78,20 @@ class SparkEngine:
         day = change_day(as_of)
         asked = snapshot_id(as_of, self._load) if day is None else None
         self._forget()
-        try:
-            for name in sorted(names):
-                table = self._load(name)
-                if name == "crimes" and day is not None:
-                    self._view(READ[name][0], name, table)
-                else:
-                    self._view(name, name, table, asked if name == "crimes" else None)
-            if day is not None:
-                check_known(self._lake, self._city, day)
-                self._know(day)
-            return _answer(self._spark.session.sql(checked))
-        except errors_of_spark() as error:
-            raise UsageError(f"The query cannot be answered: {said(error)}") from error
-        finally:
-            self._forget()
+        with ExitStack() as held:
+            held.callback(self._forget)
+            with _answering():
+                for name in sorted(names):
+                    table = self._load(name)
+                    if name == "crimes" and day is not None:
+                        self._view(READ[name][0], name, table)
+                    else:
+                        self._view(name, name, table, asked if name == "crimes" else None)
+                if day is not None:
+                    check_known(self._lake, self._city, day)
+                    self._know(day)
+                frame = self._spark.session.sql(checked)
+            return Answer([field.name for field in frame.schema.fields], _batches(frame, held.pop_all()))
 
     def spent(self) -> Mapping[str, int | float]:
         """Nothing that is paid for by the question."""
@@ -194,18 +196,26 @@ def _only_reading(sql: str, names: set[str]) -> str:
 
 def collected(frame: DataFrame) -> pa.Table:
     """The rows with the types that DuckDB gives them, in their order."""
+    return _arrow(frame, _plain(frame).collect())
+
+
+def _plain(frame: DataFrame) -> DataFrame:
+    """The same rows with a number for each moment: Python would have it on the clock of this machine."""
     from pyspark.sql import functions
 
     fields = frame.schema.fields
     names = [f"_{number}" for number in range(len(fields))]
-    # A moment comes as a number: Python would have it on the clock of this machine.
-    plain = frame.toDF(*names).select(
+    return frame.toDF(*names).select(
         *(
             functions.unix_micros(name).alias(name) if field.dataType.typeName() == "timestamp" else functions.col(name)
             for name, field in zip(names, fields, strict=True)
         )
     )
-    rows = plain.collect()
+
+
+def _arrow(frame: DataFrame, rows: Sequence[SparkRow]) -> pa.Table:
+    """Rows of the plain frame with the names and types of the frame itself."""
+    fields = frame.schema.fields
     arrays = []
     for number, field in enumerate(fields):
         values = [row[number] for row in rows]
@@ -215,14 +225,20 @@ def collected(frame: DataFrame) -> pa.Table:
     return pa.Table.from_arrays(arrays, names=[field.name for field in fields])
 
 
-def _answer(frame: DataFrame) -> Answer:
-    """The rows for a person; UsageError where one holds a value that neither Python nor Arrow has."""
+def _batches(frame: DataFrame, held: ExitStack) -> Batches:
+    """The rows for a person. Spark hands over one of its partitions after the other; no more of them is held here."""
+    with held, _answering():
+        rows = iter(_plain(frame).toLocalIterator())
+        while some := list(islice(rows, BATCH_ROWS)):
+            yield rows_of(_arrow(frame, some), "STRING")
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turn Spark's errors about a person's query into UsageError, and values that neither Python nor Arrow has."""
     try:
-        found = collected(frame)
-        columns = [column.to_pylist() for column in found.columns]
+        yield
+    except errors_of_spark() as error:
+        raise UsageError(f"The query cannot be answered: {said(error)}") from error
     except (pa.ArrowException, ValueError, OverflowError) as error:
-        if isinstance(error, errors_of_spark()):
-            raise
-        what = str(error).partition("\n")[0]
-        raise UsageError(f"The query's answer cannot be read ({what}): CAST what is odd to STRING.") from error
-    return Answer(found.column_names, list(zip(*columns, strict=True)))
+        raise unreadable(error, "STRING") from error

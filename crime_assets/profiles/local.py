@@ -38,6 +38,7 @@ class Profile:
         self.settings = settings
         self.clock = clock
         self._spark: SparkSession | None = None
+        self._feed: tuple[date, Feed] | None = None
 
     @cached_property
     def city(self) -> City:
@@ -92,9 +93,14 @@ class Profile:
             self._spark = _session(spark_settings(self.lake))
         return self._spark
 
-    @cached_property
+    @property
     def feed(self) -> Feed:
-        """Where records come from."""
+        """Where records come from, as of the present day: a process that lives for weeks asks for it anew each day."""
+        if self._feed is None or self._feed[0] != self.today:
+            self._feed = (self.today, self._open_feed())
+        return self._feed[1]
+
+    def _open_feed(self) -> Feed:
         match self.settings.feed:
             case "export":
                 from crime_assets.sources.feeds.export import ExportFeed
@@ -106,7 +112,7 @@ class Profile:
             case "socrata":
                 from crime_assets.sources.feeds.socrata import SocrataFeed
 
-                return SocrataFeed(self.city, app_token=self.settings.app_token or None)
+                return SocrataFeed(self.city, app_token=self.settings.app_token or None, now=self.clock)
             case _:
                 from crime_assets.sources.feeds.sample import SampleFeed, planted
 
@@ -168,7 +174,7 @@ class Profile:
         """
         state = self.lake.begin_city(self.city.name, self.wanted_state(first_change_day), anew=anew)
         # The sample city's records reach back from the first change day, which is settled only now.
-        self.__dict__.pop("feed", None)
+        self._feed = None
         return state
 
 

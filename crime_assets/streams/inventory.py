@@ -111,6 +111,12 @@ def record_merged(store: LandingStore, city: str, inventories: Mapping[date, Inv
     write_all(store, ((key, content) for key, content in records if store.read(key) != content))
 
 
+def forget_merged(store: LandingStore, city: str) -> None:
+    """Let no change day be known as merged: the tables that held them are gone."""
+    for day in merged_days(store, city):
+        store.delete(keys.merged(city, day))
+
+
 def merged_days(store: LandingStore, city: str) -> list[date]:
     """Change days that the lake has merged, in order."""
     days = (keys.merged_day(found.key) for found in store.list(keys.merged_prefix(city)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
@@ -50,11 +50,13 @@ def pull(  # noqa: PLR0913, PLR0917 - each is a different part that the pull joi
     stream: Stream,
     pulled_at: datetime,
     undated: int = 0,
+    complete_to: date = date.max,
 ) -> dict[date, DayPull]:
     """Put the records of the days from `first` to `last`, with those of the look-back, to the stream.
 
     `records` are those changed from `first` less the look-back to `last`; the older ones go to `first`. `columns` are
-    those that the source has, `undated` is how much of it belongs to no change day; the manifests keep both.
+    those that the source has, `undated` is how much of it belongs to no change day, `complete_to` is the last day that
+    it has completed; the manifests keep all three.
     """
     landed = {day: delivered_batches(landing, city.name, day) for day in days_between(first - LOOK_BACK, last)}
     before = {digest for batches in landed.values() for digests in batches.values() for digest in digests}
@@ -74,7 +76,10 @@ def pull(  # noqa: PLR0913, PLR0917 - each is a different part that the pull joi
         seen.add(digest)
     batcher.flush()
     stream.close()
-    promises = (_promise(city, day, landed[day], result, columns, undated) for day, result in pulls.items())
+    promises = (
+        _promise(city, day, landed[day], result, Manifest({}, columns, undated, complete=day <= complete_to))
+        for day, result in pulls.items()
+    )
     write_all(landing, ((key, content) for key, content in promises if content != landing.read(key)))
     return pulls
 
@@ -138,17 +143,14 @@ class _Batch:
 
 
 def _promise(
-    city: City,
-    day: date,
-    landed: Mapping[str, set[str]],
-    result: DayPull,
-    columns: frozenset[str],
-    undated: int,
+    city: City, day: date, landed: Mapping[str, set[str]], result: DayPull, source: Manifest
 ) -> tuple[str, bytes]:
     """The key and content of the day's manifest: what had landed before the pull, and what the pull put to the stream.
+
+    `source` is a manifest that says what the source is like, and promises nothing yet.
 
     A batch that an earlier manifest promised and that never landed is promised no longer: its records, as the source
     has them now, are among the new ones.
     """
     batches = {name: entry(digests) for name, digests in {**landed, **result.batches}.items()}
-    return keys.manifest(city.name, day), dump_manifest(city.name, day, Manifest(batches, columns, undated))
+    return keys.manifest(city.name, day), dump_manifest(city.name, day, replace(source, batches=batches))

@@ -1,7 +1,8 @@
 """What lies in the landing store that the lake has not merged: the truth that a sensor's cursor is not.
 
 Objects are told by key and etag, so it does not matter when they came, whether they were rewritten, or in what order.
-A deleted object leaves nothing to merge.
+A deleted object leaves nothing to merge. A day on which the source changed nothing has no objects, and is merged too:
+only then is it known to be no hole.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import date, timedelta
 from itertools import islice
 
 from crime_assets.core import keys
+from crime_assets.core.batches import load_manifest
 from crime_assets.core.digests import set_digest
 from crime_assets.core.errors import LandingError
 from crime_assets.streams import LandingStore
@@ -77,13 +79,24 @@ def unmerged(store: LandingStore, city: str, days: Iterable[date]) -> Iterator[U
 
 def _look(store: LandingStore, city: str, day: date) -> Unmerged | None:
     found = {(item.key, item.etag) for item in store.list(keys.deliveries_prefix(city, day))}
-    merged = _merged(store, city, day) if found else None
-    if found <= (merged.state if merged is not None else frozenset()):
+    merged = _merged(store, city, day)
+    if merged is not None and found <= merged.state:
         return None
     # The manifest counts too: a day that failed for want of it is worth another try once it is there.
     manifest = store.read(keys.manifest(city, day)) or b""
+    if not found and not _was_quiet(manifest):
+        return None
     state = {f"{key} {etag}" for key, etag in found} | {manifest.decode("utf-8", "replace")}
     return Unmerged(day, set_digest(state))
+
+
+def _was_quiet(manifest: bytes) -> bool:
+    """Whether the day was pulled when the source had completed it, and there was nothing to deliver."""
+    try:
+        promised = load_manifest(manifest)
+    except LandingError:
+        return False
+    return promised.complete and not promised.batches
 
 
 def _merged(store: LandingStore, city: str, day: date) -> Inventory | None:

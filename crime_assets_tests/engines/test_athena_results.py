@@ -17,7 +17,7 @@ from crime_assets_tests.cloud.aws.athena_server import Ran, as_csv, column_info
 def read(kind: str, *texts: str | None) -> pa.ChunkedArray:
     """A column of a type, as it is read."""
     ran = Ran([column_info("x", kind)], [[text] for text in texts], 0)
-    found = read_answer(io.BytesIO(as_csv(ran).encode()), ran.columns)
+    found = pa.Table.from_batches(read_answer(io.BytesIO(as_csv(ran).encode()), ran.columns))
     assert found.column_names == ["x"]
     return found.column("x")
 
@@ -83,7 +83,7 @@ def test_names_may_repeat_and_be_odd() -> None:
     ran = Ran(
         [column_info('a "b"\n,c', "bigint"), column_info("_col1", "date"), column_info("_col1", "varchar")], [], 0
     )
-    found = read_answer(io.BytesIO(as_csv(ran).encode()), ran.columns)
+    found = pa.Table.from_batches(read_answer(io.BytesIO(as_csv(ran).encode()), ran.columns))
     assert found.column_names == ['a "b"\n,c', "_col1", "_col1"]
     assert found.schema.types == [pa.int64(), pa.date32(), pa.string()]
 

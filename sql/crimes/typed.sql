@@ -2,7 +2,9 @@
 --
 -- Reads `trimmed_records` (trimmed.sql), `city_offense_codes` (code, offense_class), `city_renames` (published, present) and
 -- `city_unknown` (column_name, marker). `parse_timestamp` is the city's own, made by the engine.
--- Whole numbers may carry a ".0" that a spreadsheet gave them. Engines put letters beyond ASCII into upper case each in
+-- Whole numbers may carry a ".0" that a spreadsheet gave them, other numbers a comma for the point where it cannot stand
+-- between thousands. Numbers and codes with thousands separators are not read: a comma there means one thing in one
+-- country and another in the next. Engines put letters beyond ASCII into upper case each in
 -- its own way: a code that has one stays as it was published.
 WITH parsed AS (
   SELECT
@@ -15,13 +17,13 @@ WITH parsed AS (
     TRY_CAST(CASE WHEN REGEXP_LIKE(ward, '^[0-9]{1,9}([.]0+)?$') THEN SPLIT_PART(ward, '.', 1) END AS INTEGER) AS v_ward,
     TRY_CAST(CASE WHEN REGEXP_LIKE(community_area, '^[0-9]{1,9}([.]0+)?$') THEN SPLIT_PART(community_area, '.', 1) END AS INTEGER) AS v_community_area,
     TRY_CAST(CASE WHEN REGEXP_LIKE(year, '^[0-9]{4}([.]0+)?$') THEN SPLIT_PART(year, '.', 1) END AS INTEGER) AS v_year,
-    TRY_CAST(CASE WHEN REGEXP_LIKE(x_coordinate, '^-?[0-9]{1,12}([.][0-9]*)?$') THEN x_coordinate END AS DOUBLE) AS v_x_coordinate,
-    TRY_CAST(CASE WHEN REGEXP_LIKE(y_coordinate, '^-?[0-9]{1,12}([.][0-9]*)?$') THEN y_coordinate END AS DOUBLE) AS v_y_coordinate,
-    TRY_CAST(CASE WHEN REGEXP_LIKE(latitude, '^-?[0-9]{1,3}([.][0-9]*)?$') THEN latitude END AS DOUBLE) AS v_latitude,
-    TRY_CAST(CASE WHEN REGEXP_LIKE(longitude, '^-?[0-9]{1,3}([.][0-9]*)?$') THEN longitude END AS DOUBLE) AS v_longitude,
-    CASE WHEN NOT REGEXP_LIKE(iucr, '[^0-9A-Z]') THEN iucr WHEN REGEXP_LIKE(iucr, '^[0-9]+[.]0+$') THEN SPLIT_PART(iucr, '.', 1) WHEN REGEXP_LIKE(iucr, '[^ -~]') THEN iucr ELSE UPPER(iucr) END AS v_iucr,
-    CASE WHEN NOT REGEXP_LIKE(beat, '[^0-9A-Z]') THEN beat WHEN REGEXP_LIKE(beat, '^[0-9]+[.]0+$') THEN SPLIT_PART(beat, '.', 1) WHEN REGEXP_LIKE(beat, '[^ -~]') THEN beat ELSE UPPER(beat) END AS v_beat,
-    CASE WHEN NOT REGEXP_LIKE(district, '[^0-9A-Z]') THEN district WHEN REGEXP_LIKE(district, '^[0-9]+[.]0+$') THEN SPLIT_PART(district, '.', 1) WHEN REGEXP_LIKE(district, '[^ -~]') THEN district ELSE UPPER(district) END AS v_district,
+    TRY_CAST(CASE WHEN REGEXP_LIKE(x_coordinate, '^-?[0-9]{1,12}([.][0-9]*)?$') THEN x_coordinate WHEN REGEXP_LIKE(x_coordinate, '^-?[0-9]{1,12},[0-9]*$') AND NOT REGEXP_LIKE(x_coordinate, '^-?[0-9]{1,3},[0-9]{3}$') THEN REPLACE(x_coordinate, ',', '.') END AS DOUBLE) AS v_x_coordinate,
+    TRY_CAST(CASE WHEN REGEXP_LIKE(y_coordinate, '^-?[0-9]{1,12}([.][0-9]*)?$') THEN y_coordinate WHEN REGEXP_LIKE(y_coordinate, '^-?[0-9]{1,12},[0-9]*$') AND NOT REGEXP_LIKE(y_coordinate, '^-?[0-9]{1,3},[0-9]{3}$') THEN REPLACE(y_coordinate, ',', '.') END AS DOUBLE) AS v_y_coordinate,
+    TRY_CAST(CASE WHEN REGEXP_LIKE(latitude, '^-?[0-9]{1,3}([.][0-9]*)?$') THEN latitude WHEN REGEXP_LIKE(latitude, '^-?[0-9]{1,3},[0-9]*$') THEN REPLACE(latitude, ',', '.') END AS DOUBLE) AS v_latitude,
+    TRY_CAST(CASE WHEN REGEXP_LIKE(longitude, '^-?[0-9]{1,3}([.][0-9]*)?$') THEN longitude WHEN REGEXP_LIKE(longitude, '^-?[0-9]{1,3},[0-9]*$') THEN REPLACE(longitude, ',', '.') END AS DOUBLE) AS v_longitude,
+    CASE WHEN NOT REGEXP_LIKE(iucr, '[^0-9A-Z]') THEN iucr WHEN REGEXP_LIKE(iucr, '^[0-9]+[.]0+$') THEN SPLIT_PART(iucr, '.', 1) WHEN REGEXP_LIKE(iucr, '^[0-9]{1,3}(,[0-9]{3})+([.]0+)?$') THEN NULL WHEN REGEXP_LIKE(iucr, '[^ -~]') THEN iucr ELSE UPPER(iucr) END AS v_iucr,
+    CASE WHEN NOT REGEXP_LIKE(beat, '[^0-9A-Z]') THEN beat WHEN REGEXP_LIKE(beat, '^[0-9]+[.]0+$') THEN SPLIT_PART(beat, '.', 1) WHEN REGEXP_LIKE(beat, '^[0-9]{1,3}(,[0-9]{3})+([.]0+)?$') THEN NULL WHEN REGEXP_LIKE(beat, '[^ -~]') THEN beat ELSE UPPER(beat) END AS v_beat,
+    CASE WHEN NOT REGEXP_LIKE(district, '[^0-9A-Z]') THEN district WHEN REGEXP_LIKE(district, '^[0-9]+[.]0+$') THEN SPLIT_PART(district, '.', 1) WHEN REGEXP_LIKE(district, '^[0-9]{1,3}(,[0-9]{3})+([.]0+)?$') THEN NULL WHEN REGEXP_LIKE(district, '[^ -~]') THEN district ELSE UPPER(district) END AS v_district,
     CASE WHEN REGEXP_LIKE(fbi_code, '[^ -~]') THEN fbi_code ELSE UPPER(fbi_code) END AS v_fbi_code
   FROM trimmed_records
 ),
@@ -44,6 +46,9 @@ judged AS (
         AND (y_coordinate IS NULL OR v_y_coordinate IS NOT NULL)
         AND (latitude IS NULL OR v_latitude IS NOT NULL)
         AND (longitude IS NULL OR v_longitude IS NOT NULL)
+        AND (iucr IS NULL OR v_iucr IS NOT NULL)
+        AND (beat IS NULL OR v_beat IS NOT NULL)
+        AND (district IS NULL OR v_district IS NOT NULL)
         THEN NULL
       ELSE NULLIF(
         CONCAT(
@@ -58,7 +63,10 @@ judged AS (
           CASE WHEN x_coordinate IS NOT NULL AND v_x_coordinate IS NULL THEN 'x_coordinate is no number; ' ELSE '' END,
           CASE WHEN y_coordinate IS NOT NULL AND v_y_coordinate IS NULL THEN 'y_coordinate is no number; ' ELSE '' END,
           CASE WHEN latitude IS NOT NULL AND v_latitude IS NULL THEN 'latitude is no number; ' ELSE '' END,
-          CASE WHEN longitude IS NOT NULL AND v_longitude IS NULL THEN 'longitude is no number; ' ELSE '' END
+          CASE WHEN longitude IS NOT NULL AND v_longitude IS NULL THEN 'longitude is no number; ' ELSE '' END,
+          CASE WHEN iucr IS NOT NULL AND v_iucr IS NULL THEN 'iucr is no code; ' ELSE '' END,
+          CASE WHEN beat IS NOT NULL AND v_beat IS NULL THEN 'beat is no code; ' ELSE '' END,
+          CASE WHEN district IS NOT NULL AND v_district IS NULL THEN 'district is no code; ' ELSE '' END
         ),
         ''
       )

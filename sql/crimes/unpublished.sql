@@ -4,5 +4,5 @@ SELECT id, updated_on
 FROM held
 WHERE change_day <= :until
   AND month IN (SELECT month FROM differing)
-  AND id NOT IN (SELECT id FROM published_ids)
+  AND id NOT IN (SELECT id FROM published_versions)
 ORDER BY id

@@ -1,5 +1,6 @@
 """history → crimes: all that the source held before the lake's first change day, loaded once."""
 
+from dataclasses import asdict
 from datetime import timedelta
 
 import dagster as dg
@@ -8,8 +9,16 @@ from crime_assets.defs.assets.common import OWNERS, POOL, preview_of, table_sche
 from crime_assets.defs.work import Work
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.schema import CRIMES
+from crime_assets.lakehouse.writing.reload import reload_history
 from crime_assets.profiles import Profile
+from crime_assets.profiles.clock import check_clock
 from crime_assets.sources.feeds import Feed
+
+
+class HistoryConfig(dg.Config):
+    """What a person asks for: `anew` reads a history again that was loaded before."""
+
+    anew: bool = False
 
 
 @dg.asset(
@@ -21,6 +30,7 @@ from crime_assets.sources.feeds import Feed
 )
 def crime_history(
     context: dg.AssetExecutionContext,
+    config: HistoryConfig,
     profile: dg.ResourceParam[Profile],
     feed: dg.ResourceParam[Feed],
     engine: dg.ResourceParam[Engine],
@@ -28,10 +38,16 @@ def crime_history(
 ) -> dg.MaterializeResult[None]:
     """Everything the source holds with a change stamp before the lake's first change day, one row per crime.
 
-    Loaded once: materializing it again changes nothing. Days follow as partitions of the assets beside it.
+    Loaded once: materializing it again changes nothing, unless it is asked for `anew`. Days follow as partitions of the
+    assets beside it.
     """
+    check_clock(profile)
     first = profile.first_change_day
     profile.begin(first)
+    if config.anew:
+        return dg.MaterializeResult(
+            metadata=asdict(reload_history(profile.lake, profile.city, feed, context.run.run_id))
+        )
     result = work.history(context, feed, first)
     # A load that found the history there counted nothing.
     counts = {"dagster/row_count": result.rows} if result.loaded else {}

@@ -14,6 +14,11 @@ from crime_assets.streams import LandingStore, Stream
 from crime_assets.streams.inventory import merged_days
 from crime_assets.streams.pull import pull
 
+NOT_SEEN = (
+    "Months are compared by how many records they have and by the sums of the parts of their change stamps: an edit "
+    "that kept its stamp is not seen, nor one crime in place of another with the same stamp."
+)
+
 
 class ReconciliationConfig(dg.Config):
     """What a person allows once, after a look at the portal; without it the lake's size sets the limits."""
@@ -46,6 +51,8 @@ def crime_reconciliation(
     days = merged_days(landing, city.name)
     if history_before(lake, city) is None or not days:
         raise CrimeAssetsError("The lake has no change day yet to compare: run one, then reconcile.")
+    # Real crimes are never held against simulated ones.
+    profile.begin(profile.first_change_day)
     found = compare(lake, city, feed, days[-1], Limits(config.most_removed, config.most_pulled))
     marks = {"run-id": context.run.run_id}
     inserted = replaced = removed = 0
@@ -62,6 +69,9 @@ def crime_reconciliation(
             "rows_compared": found.rows,
             "months_compared": len(found.months),
             "months_that_differ": len(found.differing),
+            "months_restamped": sum(month.restamped for month in found.months),
+            "newer_here": found.newer_here,
+            "not_seen": NOT_SEEN,
             "missing_pulled": len(found.missing),
             "rows_inserted": inserted,
             "rows_replaced": replaced,
@@ -75,9 +85,15 @@ def _by_month(found: Comparison) -> dg.MarkdownMetadataValue:
     """The months that differ, then the newest others."""
     months = [*found.differing, *(month for month in found.months if month not in found.differing)]
     return preview(
-        ["month", "source", "lake", "difference"],
+        ["month", "source", "lake", "difference", "stamps"],
         [
-            (f"{month.month:%Y-%m}" if month.month else "none", month.source, month.lake, month.source - month.lake)
+            (
+                f"{month.month:%Y-%m}" if month.month else "none",
+                month.source,
+                month.lake,
+                month.source - month.lake,
+                "edited" if month.restamped else "",
+            )
             for month in months
         ],
     )

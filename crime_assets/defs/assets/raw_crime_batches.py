@@ -3,6 +3,7 @@
 import dagster as dg
 
 from crime_assets.defs.assets.common import OWNERS, TOGETHER, days_of, preview
+from crime_assets.lakehouse.writing.settling import check_total
 from crime_assets.profiles import Profile
 from crime_assets.sources.feeds import Feed
 from crime_assets.streams import LandingStore, Stream
@@ -29,13 +30,14 @@ def build(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         """What the city changed on a day, put to the stream in batches of at most 200 records, with a manifest.
 
         The pull reaches two days back, for stamps that appear late. A record version that has landed before is not
-        delivered again.
+        delivered again. An export that has far fewer records than the lake is not taken for the source.
         """
         city, change_days = profile.city, days_of(context)
+        check_total(profile.lake, city, feed)
         first, last = change_days[0], change_days[-1]
         records = feed.changes(first - LOOK_BACK, last)
-        now, undated = profile.clock(), feed.undated()
-        pulls = pull(records, feed.columns(), city, first, last, landing, stream, now, undated)
+        now, undated, complete_to = profile.clock(), feed.undated(), feed.latest_day()
+        pulls = pull(records, feed.columns(), city, first, last, landing, stream, now, undated, complete_to)
         for day, result in pulls.items():
             context.add_asset_metadata(
                 {

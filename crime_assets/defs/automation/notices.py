@@ -6,7 +6,7 @@ What a run came to is read from Dagster's records of it, so nothing has to be ha
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster._core.storage.tags import WILL_RETRY_TAG
@@ -15,6 +15,7 @@ from dagster_shared.error import SerializableErrorInfo
 from crime_assets.cloud.notices import DayReport, Notices
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.defs.automation import jobs
+from crime_assets.defs.partitions import days_in_tags
 from crime_assets.profiles import Profile
 from crime_assets.streams.inventory import merged_days
 
@@ -59,7 +60,7 @@ def report_of(instance: dg.DagsterInstance, run_id: str, profile: Profile) -> Da
     if record is None:
         raise CrimeAssetsError(f"Dagster knows of no run {run_id}: see that DAGSTER_HOME is the one it was started in.")
     run = record.dagster_run
-    first, last = _days(run.tags)
+    first, last = days_in_tags(run.tags) or (None, None)
     events = [entry.dagster_event for entry in instance.all_logs(run_id, of_type=_READ) if entry.dagster_event]
     made = _metadata(events)
     # A range of days is merged as one set: each of its days is recorded with the counts of all.
@@ -120,13 +121,6 @@ def _on_failure(notices: Notices) -> dg.SensorDefinition:
         announce_run(context.instance, context.dagster_run.run_id, profile, notices, context.log.warning)
 
     return announce_failure
-
-
-def _days(tags: Mapping[str, str]) -> tuple[date | None, date | None]:
-    first = tags.get("dagster/asset_partition_range_start", tags.get("dagster/partition"))
-    if first is None:
-        return None, None
-    return date.fromisoformat(first), date.fromisoformat(tags.get("dagster/asset_partition_range_end", first))
 
 
 def _metadata(events: Iterable[dg.DagsterEvent]) -> dict[str, list[Mapping[str, int]]]:

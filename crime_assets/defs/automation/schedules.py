@@ -1,15 +1,31 @@
 """What happens daily, weekly and monthly, by the city's own clock."""
 
+from datetime import date, timedelta
+
 import dagster as dg
 
+from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.defs.assets.boundaries import NOTHING_TO_FETCH
+from crime_assets.defs.automation.at_work import WITHOUT_SUCCESS, days_at_work
 from crime_assets.defs.automation.jobs import BOUNDARIES, PULL, RECONCILE, UPKEEP
+from crime_assets.defs.partitions import days_in_tags, range_tags
 from crime_assets.profiles import Profile
+from crime_assets.profiles.clock import doubt
+from crime_assets.sources.feeds import Feed
 from crime_assets.streams import LandingStore
+from crime_assets.streams.holes import Range, missing_days, next_days, ranges_to_pull
 from crime_assets.streams.inventory import merged_days
+from crime_assets.streams.pull import days_between
 
-CATCH_UP_DAYS = 14
-"""How far back a night asks again for change days that were never pulled: the portal was down, the laptop was shut."""
+CATCH_UP_DAYS = 30
+"""Days that the lake misses and one night asks for, beside the day that has just ended: a month of outage is made up
+for in one night, a year in thirteen. Thirty days of changes are about one page of the portal, and the runs that merge
+them, day by day, are done within the hours before upkeep."""
+ENDED_DAYS = timedelta(days=30)
+"""A source whose newest change is older than this has ended, as an export that nobody replaced: its days are not asked
+for any more."""
+
+_RUNS_LOOKED_AT = 200
 
 
 def build(days: dg.DailyPartitionsDefinition, timezone: str) -> list[dg.ScheduleDefinition]:
@@ -29,24 +45,77 @@ def _daily_pull(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.Schedul
         cron_schedule="0 2 * * *",
         execution_timezone=timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Pulls the change day that has just ended, at 02:00 city time, and recent ones never pulled.",
+        description="Pulls the change day that has just ended, at 02:00 city time, and days that the lake misses.",
     )
     def daily_pull(
-        context: dg.ScheduleEvaluationContext, profile: dg.ResourceParam[Profile]
+        context: dg.ScheduleEvaluationContext,
+        profile: dg.ResourceParam[Profile],
+        feed: dg.ResourceParam[Feed],
+        landing: dg.ResourceParam[LandingStore],
     ) -> list[dg.RunRequest] | dg.SkipReason:
         if profile.state is None:
             return dg.SkipReason("The lake has not been begun: materialize crime_history first.")
         night = context.scheduled_execution_time
+        if said := doubt(profile, profile.city.today(night)):
+            return dg.SkipReason(said)
         with dg.partition_loading_context(effective_dt=night):
-            ended = days.get_partition_keys()[-CATCH_UP_DAYS:]
-        if not ended:
+            ended = days.get_last_partition_key()
+        if ended is None:
             return dg.SkipReason("The lake's first change day has not ended yet.")
-        pulled = context.instance.get_materialized_partitions(dg.AssetKey("raw_crime_batches"))
-        wanted = [*(day for day in ended[:-1] if day not in pulled), ended[-1]]
-        # A run key fires once ever: with the night in it, a day whose pull failed is asked for again on the next.
-        return [dg.RunRequest(run_key=f"{day}-{night:%Y-%m-%d}", partition_key=day) for day in wanted]
+        last = _last_day(feed, date.fromisoformat(ended), profile.today)
+        at_work = days_at_work(context.instance)
+        missing = missing_days(landing, profile.city.name, profile.first_change_day, last)
+        most = CATCH_UP_DAYS - len(at_work.intersection(missing))
+        older = [day for day in missing if day not in at_work and str(day) != ended]
+        chosen = next_days(landing, profile.city.name, older, most)
+        apart = _days_to_pull_apart(context.instance).intersection(chosen)
+        together = ranges_to_pull((day for day in chosen if day not in apart), apart_from=at_work | apart)
+        wanted = sorted([*together, *((day, day) for day in apart)])
+        requests = [_request(asked, night.date()) for asked in wanted]
+        if str(last) == ended and last not in at_work:
+            requests.append(_request((last, last), night.date()))
+        return requests or dg.SkipReason(
+            f"The lake has all change days of its source up to {last}, or is at work on them."
+        )
 
     return daily_pull
+
+
+def _last_day(feed: Feed, ended: date, today: date) -> date:
+    """The last day worth asking for: the one that has just ended, unless the source ended long before it and before
+    `today`, for a tick may come late.
+    """
+    try:
+        newest = feed.latest_day()
+    except CrimeAssetsError:
+        # The run will say what is wrong with the source, where people are told of it.
+        return ended
+    return ended if min(ended, today) - newest <= ENDED_DAYS else newest
+
+
+def _days_to_pull_apart(instance: dg.DagsterInstance) -> set[date]:
+    """Days of ranges whose pull failed while later ones succeeded: one of them must not stop all others.
+
+    Where nothing has succeeded since, it is the source that failed.
+    """
+    ended = dg.RunsFilter(job_name=PULL, statuses=[dg.DagsterRunStatus.SUCCESS, *WITHOUT_SUCCESS])
+    source_answers = False
+    found: set[date] = set()
+    for run in instance.get_runs(ended, limit=_RUNS_LOOKED_AT):
+        days = days_in_tags(run.tags)
+        if run.status == dg.DagsterRunStatus.SUCCESS:
+            source_answers = True
+        elif source_answers and days is not None and days[0] < days[1]:
+            found.update(days_between(*days))
+    return found
+
+
+def _request(asked: Range, night: date) -> dg.RunRequest:
+    """A run of these days. A run key fires once ever: with the night in it, a night that failed is tried again."""
+    first, last = asked
+    if first == last:
+        return dg.RunRequest(run_key=f"{first}-{night}", partition_key=str(first))
+    return dg.RunRequest(run_key=f"{first}-to-{last}-{night}", tags=range_tags(first, last))
 
 
 def _nightly_upkeep(timezone: str) -> dg.ScheduleDefinition:
@@ -61,6 +130,8 @@ def _nightly_upkeep(timezone: str) -> dg.ScheduleDefinition:
     def nightly_upkeep(profile: dg.ResourceParam[Profile]) -> dg.RunRequest | dg.SkipReason:
         if profile.state is None:
             return dg.SkipReason("The lake has not been begun: materialize crime_history first.")
+        if said := doubt(profile, profile.today):
+            return dg.SkipReason(said)
         return dg.RunRequest()
 
     return nightly_upkeep
@@ -80,6 +151,8 @@ def _weekly_reconciliation(timezone: str) -> dg.ScheduleDefinition:
     ) -> dg.RunRequest | dg.SkipReason:
         if profile.state is None or not merged_days(landing, profile.city.name):
             return dg.SkipReason("The lake has no change day yet: run one first.")
+        if said := doubt(profile, profile.today):
+            return dg.SkipReason(said)
         return dg.RunRequest()
 
     return weekly_reconciliation

@@ -2,34 +2,28 @@
 
 import time
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 
 import dagster as dg
 
+from crime_assets.defs.automation.at_work import WITHOUT_SUCCESS, days_at_work
 from crime_assets.defs.automation.jobs import MERGE
 from crime_assets.profiles import Profile
+from crime_assets.profiles.clock import behind
 from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore
 from crime_assets.streams.watch import Unmerged, Watch, unmerged
 
 STATE_TAG = "crime-assets/landing-state"
 ATTEMPTS = 3
-"""Runs that may end without success for one and the same state of a day's objects before a person is needed."""
+"""Runs that may end without success for one and the same state of a day's objects, one after the other. From then on
+it is tried once a day: what stood in the way, such as a full disk, may have been mended since."""
+_ONE_DAY = timedelta(days=1)
 MOST_RUNS = 20
 """Runs requested by one tick."""
 SWEEP_SECONDS = 5.0
 """After this long a tick looks at no more old days: the next one goes on where it stopped."""
-
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-# Stopping `dagster dev` cancels what runs; that must not end a day's chances.
-_WITHOUT_SUCCESS = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 def build() -> list[dg.SensorDefinition]:
@@ -60,11 +54,14 @@ def _landing_objects() -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         if profile.state is None:
             return dg.SkipReason("The lake has not been begun: materialize crime_history first.")
+        if said := behind(profile, profile.today):
+            return dg.SkipReason(said)
         swept_to = date.fromisoformat(context.cursor) if context.cursor else None
         yesterday = profile.today - timedelta(days=1)
         late = time.monotonic() + SWEEP_SECONDS
         watch = Watch(profile.first_change_day, yesterday, swept_to, lambda: time.monotonic() > late)
-        requests = list(islice(_requests(context, unmerged(landing, city.name, watch)), MOST_RUNS))
+        waiting = unmerged(landing, city.name, watch)
+        requests = list(islice(_requests(context, waiting, profile.clock()), MOST_RUNS))
         full = len(requests) == MOST_RUNS
         swept_to = watch.swept_to(date.fromisoformat(str(requests[-1].partition_key)) if full else None)
         return dg.SensorResult(run_requests=requests, cursor=swept_to.isoformat() if swept_to else "")
@@ -72,28 +69,23 @@ def _landing_objects() -> dg.SensorDefinition:
     return landing_objects
 
 
-def _requests(context: dg.SensorEvaluationContext, waiting: Iterator[Unmerged]) -> Iterator[dg.RunRequest]:
+def _requests(
+    context: dg.SensorEvaluationContext, waiting: Iterator[Unmerged], now: datetime
+) -> Iterator[dg.RunRequest]:
+    at_work = days_at_work(context.instance)
     for found in waiting:
         day = found.day.isoformat()
-        if _working_on(context.instance, found.day):
+        if found.day in at_work:
             context.log.info(f"{day}: a run is at work on it.")
             continue
         tags = {STATE_TAG: f"{day}-{found.state}"}
-        tried = context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=_WITHOUT_SUCCESS))
-        if tried >= ATTEMPTS:
+        tried = context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=WITHOUT_SUCCESS))
+        lately = dg.RunsFilter(tags=tags, statuses=WITHOUT_SUCCESS, created_after=now - _ONE_DAY)
+        if tried >= ATTEMPTS and context.instance.get_runs_count(lately):
             context.log.warning(
-                f"{day}: {tried} runs on the same objects ended without success; see their errors, then merge by hand."
+                f"{day}: {tried} runs on the same objects ended without success, the next is tomorrow; see their "
+                "errors, or merge by hand."
             )
             continue
         # A run key fires once ever, so each attempt has its own.
         yield dg.RunRequest(run_key=f"{day}-{found.state}-{tried}", partition_key=day, tags=tags)
-
-
-def _working_on(instance: dg.DagsterInstance, day: date) -> bool:
-    """Whether an unfinished run covers the day, alone or in a range."""
-    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
-        first = run.tags.get("dagster/asset_partition_range_start", run.tags.get("dagster/partition"))
-        last = run.tags.get("dagster/asset_partition_range_end", first)
-        if first and last and first <= day.isoformat() <= last:
-            return True
-    return False

@@ -1,6 +1,6 @@
 """What must hold for crimes: one row per id before anything is published, and figures a person can believe."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import dagster as dg
@@ -26,6 +26,7 @@ _WARNING = {
     "codes_valid": "Districts, beats and offense codes are such as the city uses.",
     "coordinates_valid": "Most rows have a place, and it lies in the city.",
     "daily_count_in_line": "The newest complete day has about as many crimes as its weekday usually has.",
+    "no_day_missing": "Every change day from the lake's first to the newest one merged was merged.",
     "clearance_rate": "Arrests recorded, by offense class, beside the trailing year. Arrest recorded is not clearance.",
 }
 
@@ -54,29 +55,31 @@ def build() -> dg.AssetChecksDefinition:
         manifest = landing.read(keys.manifest(city.name, as_of_day))
         undated = load_manifest(manifest).undated if manifest is not None else 0
         unseen = max(0, undated - history_undated(lake, city))
-        found = _judge(city, engine, feed, landing, as_of_day, unseen)
+        merged = merged_days(landing, city.name)
+        found = _judge(city, engine, feed, merged[-1:], as_of_day, unseen)
+        found["no_day_missing"] = verdicts.no_day_missing(profile.first_change_day, merged)
         yield from results(context, profile, _ASSET, found, blocking="one_row_per_id")
 
     return check_crimes
 
 
 def _judge(
-    city: City, engine: Engine, feed: Feed, landing: LandingStore, as_of_day: date, unseen: int
+    city: City, engine: Engine, feed: Feed, merged: Sequence[date], as_of_day: date, unseen: int
 ) -> dict[str, Verdict]:
+    """`merged` has the newest change day that was merged, if there is one."""
     (rows,) = engine.measure("one_row_per_id", as_of_day)
     (fresh,) = engine.measure("freshness", as_of_day)
     newest_day = city.last_complete_day(as_of_day)
     counts = engine.measure("daily_counts", as_of_day, newest_day=newest_day)
     box = dict(zip(("south", "west", "north", "east"), city.bounding_box, strict=True))
     (places,) = engine.measure("coordinates", as_of_day, **box)
-    merged = max(merged_days(landing, city.name), default=None)
     return {
         "one_row_per_id": verdicts.one_row_per_id(rows, engine.measure("repeated_ids", as_of_day)),
         "quarantine_share": verdicts.quarantine_share(
             engine.measure("quarantine", as_of_day), rows["row_count"], unseen
         ),
         "freshness": verdicts.freshness(
-            fresh["newest_occurred_on"], as_of_day, city.lag_days, merged, feed.latest_day()
+            fresh["newest_occurred_on"], as_of_day, city.lag_days, next(iter(merged), None), feed.latest_day()
         ),
         "codes_valid": verdicts.codes_valid(engine.measure("codes", as_of_day), city.districts),
         "coordinates_valid": verdicts.coordinates_valid(places),

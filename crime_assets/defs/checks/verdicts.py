@@ -12,7 +12,9 @@ from math import sqrt
 
 from crime_assets.lakehouse.iceberg.evolution import MOST_NEW, new_columns
 from crime_assets.sources.cities import City
+from crime_assets.streams.holes import named
 from crime_assets.streams.inventory import Inventory
+from crime_assets.streams.pull import days_between
 
 MOST_DUPLICATES = 0.05
 """Share of repeated records in a day's deliveries. At-least-once delivery repeats some; more hints at a loop."""
@@ -231,6 +233,21 @@ def arrest_share_steady(by_class: Sequence[Mapping[str, object]]) -> Verdict:
         + ". Arrests are recorded for months after, so the recent share still grows; it is not clearance."
     )
     return Verdict(not out_of_line, sentence, {"out_of_line": out_of_line, **figures})
+
+
+def no_day_missing(first: date, merged: Sequence[date]) -> Verdict:
+    """Every change day from the lake's first to the newest one merged was merged; `merged` is in order."""
+    known = set(merged)
+    missing = [day for day in days_between(first, merged[-1]) if day not in known] if merged else []
+    figures = {"merged": len(merged), "missing": len(missing), "days": named(missing)}
+    if not missing:
+        newest = f"{first} to {merged[-1]}" if merged else "none yet"
+        return Verdict(True, f"No change day is missing (merged: {newest}).", figures)
+    sentence = (
+        f"Change days that were never merged: {len(missing):,} ({named(missing)}). The daily schedule asks for them, "
+        "some a night; `crime-assets run` asks for all of them."
+    )
+    return Verdict(False, sentence, figures)
 
 
 def _total(rows: Sequence[Mapping[str, object]], name: str) -> int:

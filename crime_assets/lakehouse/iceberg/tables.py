@@ -15,6 +15,7 @@ from crime_assets.core.errors import LakeError
 from crime_assets.lakehouse.place import warehouse
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.place.refusals import explained
+from crime_assets.lakehouse.place.takeover import is_in
 from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column, iceberg_schema
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ _CURATED: dict[str, tuple[tuple[Column, ...], str | None]] = {
     "crimes_quarantine": (QUARANTINE, None),
     "crimes_removed": (REMOVED, None),
 }
+
+_PLACES = frozenset({"write.data.path", "write.metadata.path"})
+"""Properties that lead files of a table elsewhere."""
 
 _NAME_MAPPING = "schema.name-mapping.default"
 """Data files come from DuckDB without field ids: by this property readers find their columns by name."""
@@ -90,11 +94,15 @@ def load(lake: Lake, city: str, name: str) -> Table | None:
     """A table of the city as it is now; None if it was never written."""
     # Reading a table's metadata takes milliseconds, and a run looks at its tables a hundred times.
     changes = lake.catalog_changes()
-    if not changes:
-        return None
     known = lake.loaded.get((city, name))
     if known is None or known[0] != changes:
-        known = lake.loaded[city, name] = (changes, _load(lake, city, name))
+        table = _load(lake, city, name) if changes else None
+        if name == "crimes" and (table is None or table.current_snapshot() is None) and lake.has_merged(city):
+            raise LakeError(
+                f"The lake {lake.name} has merged change days of {city}, and its tables are gone: restore them from a "
+                "backup, or load the city anew with `crime-assets reload`."
+            )
+        known = lake.loaded[city, name] = (changes, table)
     # A commit moves the table object it is made with; a plan must stand still.
     return copy(known[1])
 
@@ -107,14 +115,26 @@ def _load(lake: Lake, city: str, name: str) -> Table | None:
             table = lake.catalog.load_table((city, name))
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
-    warehouse_of_lake = lake.catalog.properties.get("warehouse", "").rstrip("/")
-    # Glue has one database of a name in an account and region, whichever lake asks.
-    if warehouse_of_lake.startswith("s3://") and not table.location().startswith(f"{warehouse_of_lake}/"):
-        raise LakeError(
-            f"The catalog has {city}.{name} of another lake ({table.location()}): set CRIME_LAKE to that one, or use "
-            f"another catalog, account or region for {warehouse_of_lake}."
-        )
+    _check_place(lake, table)
     return table
+
+
+def _check_place(lake: Lake, table: Table) -> None:
+    """LakeError where the table is of another lake, or writes into one."""
+    own = lake.catalog.properties.get("warehouse", "").rstrip("/")
+    places = [table.location(), *(table.properties[name] for name in _PLACES & table.properties.keys())]
+    if not lake.is_remote:
+        if outside := [place for place in places if not is_in(place, lake.warehouse)]:
+            raise LakeError(
+                f"The lake {lake.home} was moved while it was open ({'.'.join(table.name())} is at {outside[0]}): run "
+                "again."
+            )
+    # Glue has one database of a name in an account and region, whichever lake asks.
+    elif own.startswith("s3://") and (outside := [place for place in places if not place.startswith(f"{own}/")]):
+        raise LakeError(
+            f"The catalog has {'.'.join(table.name())} of another lake ({outside[0]}): set CRIME_LAKE to that one, or "
+            f"use another catalog, account or region for {own}."
+        )
 
 
 def names(lake: Lake, city: str) -> list[str]:

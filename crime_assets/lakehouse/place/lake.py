@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
+from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError, DiskFull, LakeError, UsageError, chain
+from crime_assets.lakehouse.place.belonging import check_links
+from crime_assets.lakehouse.place.catalog_file import CATALOG
 from crime_assets.lakehouse.place.commits import committed
 from crime_assets.lakehouse.place.lock import writer_lock
+from crime_assets.lakehouse.place.opening import settle
 from crime_assets.lakehouse.place.refusals import explained, refusal
 from crime_assets.lakehouse.place.warehouse import CACHE
 from crime_assets.streams import LandingStore
@@ -34,9 +38,6 @@ _CHANGE_COUNTER = 24
 """Where a SQLite file has its change counter, 4 bytes (https://www.sqlite.org/fileformat.html)."""
 
 _PATIENCE_SECONDS = 600.0
-
-CATALOG = "lake"
-"""What engines call the catalog; a SQLite catalog keeps the name with each table."""
 
 _STATE, _STATES = "lake.json", "lake/city="
 _CITY = re.compile(rf"{_STATES}(?P<name>[A-Za-z0-9_-]+)[.]json")
@@ -74,17 +75,21 @@ class Lake:
     """
 
     def __init__(self, home: Path, remote: Remote | None = None) -> None:
-        self.home = home.absolute()
+        # Tables name their files by whole paths: those that lead through a link could lead elsewhere tomorrow.
+        self.home = home.resolve()
         self.landing = self.home / "landing"
         self.staging = self.home / "staging"
         self.warehouse = self.home / "warehouse"
         self.loaded: dict[tuple[str, str], tuple[bytes, Table | None]] = {}
         self._remote = remote
+        self._is_settled = False
         self._asked = 0
         self._asked_at = float("-inf")
         # Arrow takes what follows these for no part of a path.
         if {"?", "#"} & set(str(self.home)):
             raise UsageError(f"The lake cannot live in {self.home}: set CRIME_HOME to a path without ? and #.")
+        if remote is None:
+            check_links(self.home)
         self._cities()
 
     @property
@@ -100,6 +105,7 @@ class Lake:
     @cached_property
     def catalog(self) -> Catalog:
         """The Iceberg catalog: a SQLite file beside the warehouse, or that of the object storage."""
+        self._settle()
         self.warehouse.mkdir(parents=True, exist_ok=True)
         # Catalogs take most of a second to import; commands that only show help or status should not wait for it.
         if self._remote is None:
@@ -139,6 +145,7 @@ class Lake:
                 self._asked_at = time.monotonic()
                 self._asked += 1
             return str(self._asked).encode()
+        self._settle()
         try:
             with (self.home / "catalog.db").open("rb") as file:
                 file.seek(_CHANGE_COUNTER)
@@ -146,13 +153,38 @@ class Lake:
         except FileNotFoundError:
             return b""
 
+    def _settle(self) -> None:
+        """See, once, that all of a local lake is there and where it says."""
+        if self._remote is None and not self._is_settled:
+            settle(self, self.cities)
+            self._is_settled = True
+
     def refresh(self) -> None:
         """Forget what a catalog said: something else than `lakehouse.iceberg.tables` has committed to it."""
         self._asked_at = float("-inf")
 
     def city(self, name: str) -> CityState | None:
-        """What was settled for a city; None if nothing of it is in the lake yet."""
-        return self._cities().get(name)
+        """What was settled for a city; None if nothing of it is in the lake yet. LakeError where that is lost."""
+        state = self._cities().get(name)
+        if state is None and self.has_merged(name):
+            document = self._documents.location(f"{_STATES}{name}.json" if self._remote else _STATE)
+            raise LakeError(
+                f"The lake {self.name} has change days of {name}, and what was settled when it began is gone: restore "
+                f"{document} from a backup."
+            )
+        return state
+
+    def has_pulled(self, city: str) -> bool:
+        """Whether change days of a city were pulled."""
+        return self._has(keys.manifests_prefix(city))
+
+    def has_merged(self, city: str) -> bool:
+        """Whether change days of a city were merged, as the landing store knows it: then there are tables, or were."""
+        return self._has(keys.merged_prefix(city))
+
+    def _has(self, prefix: str) -> bool:
+        landing = self._remote.documents if self._remote else DirectoryStore(self.landing)
+        return next(iter(landing.list(prefix)), None) is not None
 
     def begin_city(self, name: str, wanted: CityState, *, anew: bool = False) -> CityState:
         """Settle a city's first change day and source. UsageError where simulated and real crimes would be mixed.

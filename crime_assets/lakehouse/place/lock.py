@@ -48,23 +48,36 @@ def writer_lock(path: Path, wait_seconds: float) -> Iterator[None]:
 
 def _acquire(path: Path, wait_seconds: float) -> IO[str]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a+")
     deadline = time.monotonic() + wait_seconds
     while True:
+        file = path.open("a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
         except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            file.close()
             if time.monotonic() >= deadline:
-                file.seek(0)
-                holder = file.read().strip() or "unknown"
-                file.close()
                 raise LakeBusy(
                     f"Another process (pid {holder}) is writing to the lake {path.parent}: "
                     "wait until it has finished, or stop it, and run again."
                 ) from None
             time.sleep(0.1)
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
+            continue
+        if _is_ours(file, path):
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            return file
+        file.close()
+
+
+def _is_ours(file: IO[str], path: Path) -> bool:
+    """Whether the file that is locked is the one at the path, and of no other lake; if not, there is a new one now."""
+    held = os.fstat(file.fileno())
+    if held.st_nlink == 1:
+        return os.path.samestat(held, path.stat())
+    # A copy made of hard links: whoever waits for this file looks at the path again as well.
+    if held.st_nlink > 1 and os.path.samestat(held, path.stat()):
+        path.unlink()
+    return False

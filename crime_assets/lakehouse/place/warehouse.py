@@ -44,17 +44,18 @@ class StoredFile:
 
 
 def path_of(table: Table, location: str) -> Path:
-    """Where a file of the table is on this machine, or would be."""
-    if is_local(table):
-        return Path(local_path(location))
-    scheme, _, rest = location.partition("://")
+    """Where a file of the table is on this machine, or would be. LakeError where it is not below the table's place."""
+    local = is_local(table)
+    scheme, _, rest = ("file", "", local_path(location)[1:]) if local else location.partition("://")
+    own = local_path(table.location())[1:] if local else table.location().partition("://")[2]
     parts = rest.removesuffix("/").split("/")
-    if scheme != _scheme(table) or not _NO_NAMES.isdisjoint(parts):
+    is_below = f"{rest}/".startswith(f"{own.removesuffix('/')}/")
+    if not is_below or not (local or scheme == _scheme(table)) or not _NO_NAMES.isdisjoint(parts):
         raise LakeError(
             f"{'.'.join(table.name())} names a file outside its warehouse, or by no plain path ({location}): restore "
             "the table."
         )
-    return _cache(table).joinpath(*parts)
+    return Path("/", rest) if local else _cache(table).joinpath(*parts)
 
 
 def location_of(table: Table, path: Path) -> str:

@@ -1,7 +1,12 @@
 """Holding `crimes` against its source: changes can be missed, and what a source removes leaves no trace in its changes.
 
-Counts per month of occurrence say where to look, ids say what differs. Nothing is changed here but by `merge_landed`:
-what is missing is pulled like a change day's records, what is gone is the business of `removal`.
+Counts per month of occurrence, with the sums of the parts of the change stamps, say where to look; ids and stamps say
+what differs. Nothing is changed here but by `merge_landed`: what is missing is pulled like a change day's records, what
+is gone is the business of `removal`.
+
+Not seen is what leaves no trace in these figures: an edit that kept its stamp; an edit where another crime of the month
+has a stamp that is newer here by just as much; one crime in place of another with the same stamp in the same month. A
+version that is newer here than at the source stays, for the newest stamp wins; it is counted.
 """
 
 from __future__ import annotations
@@ -21,11 +26,12 @@ from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import connection, literal
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.reconciliation.removal import Gone
+from crime_assets.lakehouse.reconciliation.spooled import SpooledRecords
 from crime_assets.lakehouse.records import typing
 from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, Column, arrow_schema
 from crime_assets.lakehouse.writing.merge import MergeResult, count, merge_deliveries
 from crime_assets.sources.cities import City
-from crime_assets.sources.feeds import Feed, Record
+from crime_assets.sources.feeds import Feed, Record, Stamps
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import contents_of, record_merged, take_inventory
 from crime_assets.streams.pull import LOOK_BACK, days_between
@@ -67,6 +73,13 @@ class MonthCounts:
     month: date | None
     source: int
     lake: int
+    restamped: bool = False
+    """Whether the source has as many records, with other stamps: some were edited."""
+
+    @property
+    def differ(self) -> bool:
+        """Whether anything does."""
+        return self.source != self.lake or self.restamped
 
 
 @dataclass(frozen=True)
@@ -77,13 +90,16 @@ class Comparison:
     rows: int
     """Rows of `crimes` that were compared."""
     months: Sequence[MonthCounts]
-    missing: Sequence[Record]
+    missing: SpooledRecords
+    """The source's records of which the lake has no version, or an older one."""
     gone: Sequence[Gone]
+    newer_here: int = 0
+    """Rows of the months that differ with a stamp that is newer than the source's: it went back."""
 
     @property
     def differing(self) -> list[MonthCounts]:
-        """The months whose counts differ."""
-        return [counts for counts in self.months if counts.source != counts.lake]
+        """The months that differ."""
+        return [counts for counts in self.months if counts.differ]
 
 
 def compare(lake: Lake, city: City, feed: Feed, until: date, limits: Limits) -> Comparison:
@@ -91,14 +107,18 @@ def compare(lake: Lake, city: City, feed: Feed, until: date, limits: Limits) -> 
 
     FeedError, with what a person can do, where the source's answers are not to be believed.
     """
+    missing = SpooledRecords(lake.staging)
     with connection(lake.staging) as con:
         guard = _Guard(city, limits, _read_lake(lake, city, con, until))
         months = _months(con, feed, until)
         guard.total(sum(month.source for month in months), feed, until)
-        differing = [month.month for month in months if month.source != month.lake]
-        missing = _missing(con, feed, differing, until, guard) if differing else []
-        gone = _gone(con, feed, differing, until, guard) if differing else []
-    return Comparison(until, guard.rows, months, missing, gone)
+        differing = [month for month in months if month.differ]
+        if not differing:
+            return Comparison(until, guard.rows, months, missing, [])
+        _find_missing(con, feed, differing, until, guard, missing)
+        newer_here = count(con, _statement("newer_here", until))
+        gone = _gone(con, feed, [month.month for month in differing], until, guard)
+    return Comparison(until, guard.rows, months, missing, gone, newer_here)
 
 
 def merge_landed(
@@ -128,15 +148,16 @@ class _Guard:
             changed = feed.count(until + _ONE_DAY, feed.latest_day() + _ONE_DAY)
             self.gone(self.rows - source - changed, self.rows - source)
 
-    def missing(self, number: int) -> None:
-        """Judge how many records the lake lacks, at least."""
+    def missing(self, number: int, candidates: int) -> None:
+        """Judge how many records the lake lacks: `number` or more, `candidates` at most."""
         most = self.limits.pulled(self.rows)
         if number > most:
             raise FeedError(
-                f"The source of {self.city.title} has {number:,} or more records that the lake lacks, beside "
-                f"{self.rows:,} rows in it, and at most {most:,} are pulled at once, so nothing was changed: see "
-                f"whether {self._source} is the right dataset and run the change days that `crime-assets status` "
-                f"misses, or launch crime_reconciliation again with the run config most_pulled: {2 * number}."
+                f"The source of {self.city.title} has {number:,} or more records that the lake lacks or has in an "
+                f"older version, beside {self.rows:,} rows in it, and at most {most:,} are pulled at once, so nothing "
+                "was changed: run the change days that are missing with `crime-assets run`, or see whether "
+                f"{self._source} is the right dataset, and if it is allow as many with `crime-assets reconcile "
+                f"--most-pulled {candidates}` (in Dagster: the run config most_pulled)."
             )
 
     def gone(self, number: int, candidates: int) -> None:
@@ -146,7 +167,8 @@ class _Guard:
             raise FeedError(
                 f"The source of {self.city.title} lacks {number:,} or more of the {self.rows:,} rows compared, and at "
                 f"most {most:,} are removed at once, so nothing was changed: look at {self._source}, and if it is "
-                f"right, launch crime_reconciliation again with the run config most_removed: {candidates}."
+                f"right, allow as many with `crime-assets reconcile --most-removed {candidates}` (in Dagster: the run "
+                "config most_removed)."
             )
 
     @property
@@ -187,30 +209,42 @@ def _raw_text(city: City, column: str) -> str:
 
 
 def _months(con: duckdb.DuckDBPyConnection, feed: Feed, until: date) -> list[MonthCounts]:
-    in_source = feed.month_counts(until)
-    in_lake: dict[date | None, int] = dict(con.execute(_statement("held_months", until)).fetchall())
-    months = sorted(in_source.keys() | in_lake.keys(), key=lambda month: month or date.min, reverse=True)
-    return [MonthCounts(month, in_source.get(month, 0), in_lake.get(month, 0)) for month in months]
+    in_source = feed.month_stamps(until)
+    rows = con.execute(_statement("held_stamps", until)).fetchall()
+    in_lake: dict[date | None, Stamps] = {month: Stamps(*figures) for month, *figures in rows}
+    pairs = {month: (in_source.get(month, Stamps()), in_lake.get(month, Stamps())) for month in in_source | in_lake}
+    months = sorted(pairs, key=lambda month: month or date.min, reverse=True)
+    return [
+        MonthCounts(month, source.records, held.records, source.records == held.records and source != held)
+        for month, (source, held) in ((month, pairs[month]) for month in months)
+    ]
 
 
-def _missing(
-    con: duckdb.DuckDBPyConnection, feed: Feed, months: Collection[date | None], until: date, guard: _Guard
-) -> list[Record]:
-    """The source's records of these months that are not in the lake; makes `published_ids` of all of them."""
-    con.execute("CREATE TEMP TABLE published_ids (id BIGINT)")
-    quarantined = {row[0] for row in con.execute("SELECT record_md5 FROM quarantine_texts").fetchall()}
-    found: dict[str, Record] = {}
-    records = iter(feed.month_records(months, until))
+def _find_missing(
+    con: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    months: Collection[MonthCounts],
+    until: date,
+    guard: _Guard,
+    missing: SpooledRecords,
+) -> None:
+    """Put the source's records of these months that are not in the lake into `missing`; makes `published_versions`, ids
+    and stamps of all of them.
+    """
+    con.execute("CREATE TEMP TABLE published_versions (id BIGINT, updated_on TIMESTAMP)")
+    known = {row[0] for row in con.execute("SELECT record_md5 FROM quarantine_texts").fetchall()}
+    candidates = sum(month.source for month in months)
+    records = iter(feed.month_records([month.month for month in months], until))
     while chunk := list(islice(records, _CHUNK)):
         con.register("published", _published(guard.city, chunk))
         con.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {_statement('arrived', until)}")
-        con.execute("INSERT INTO published_ids SELECT id FROM arrived WHERE id IS NOT NULL")
+        con.execute("INSERT INTO published_versions SELECT id, updated_on FROM arrived WHERE id IS NOT NULL")
         for (position,) in con.execute(_statement("missing", until)).fetchall():
             digest = record_digest(chunk[position])
-            if digest not in quarantined:
-                found[digest] = chunk[position]
-        guard.missing(len(found))
-    return list(found.values())
+            if digest not in known:
+                missing.add(chunk[position])
+                known.add(digest)
+        guard.missing(len(missing), candidates)
 
 
 def _published(city: City, records: Sequence[Record]) -> pa.Table:

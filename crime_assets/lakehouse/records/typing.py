@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import datetime
 
 import duckdb
@@ -19,6 +18,7 @@ from crime_assets.lakehouse.records.record_json import record_json
 from crime_assets.lakehouse.schema import CRIMES
 from crime_assets.sources.cities import City
 from crime_assets.sources.feeds import DAMAGE, RAW
+from crime_assets.sources.feeds.times import parse_timestamp
 
 SOURCE_COLUMNS = (
     "id case_number occurred_at block iucr primary_type description location_description arrest domestic beat district "
@@ -44,7 +44,7 @@ def prepare(con: duckdb.DuckDBPyConnection, city: City) -> None:
     """Make the city's facts known to the connection: its codes, names, unknown markers and time formats."""
     for name, (columns, rows) in facts(city).items():
         _lookup(con, name, columns, rows)
-    _prepare_timestamps(con, city.timestamp_formats)
+    con.execute(parse_timestamp(city.timestamp_formats))
 
 
 def facts(city: City) -> dict[str, tuple[tuple[str, str], list[tuple[str, str]]]]:
@@ -56,14 +56,6 @@ def facts(city: City) -> dict[str, tuple[tuple[str, str], list[tuple[str, str]]]
         "city_renames": (("published", "present"), list(city.renamed_categories.items())),
         "city_unknown": (("column_name", "marker"), unknown),
     }
-
-
-def _prepare_timestamps(con: duckdb.DuckDBPyConnection, formats: Iterable[str]) -> None:
-    # DuckDB takes words such as "epoch" and "infinity" for times in any format.
-    con.execute(
-        "CREATE OR REPLACE TEMP MACRO parse_timestamp(text) AS "
-        f"CASE WHEN regexp_matches(text, '^[0-9]') THEN try_strptime(text, [{', '.join(map(literal, formats))}]) END"
-    )
 
 
 def typed_query(city: City, dialect: str = "duckdb") -> str:
@@ -91,7 +83,7 @@ def raw_from_history(con: duckdb.DuckDBPyConnection, records: pa.Table, city: Ci
     schema = records.schema
     columns = ", ".join(f"{_text_of(city, name, schema)} AS {name}" for name in SOURCE_COLUMNS)
     con.register("history_records", records)
-    _prepare_timestamps(con, city.formats_for(_some_text(records, city.occurrence_field)))
+    con.execute(parse_timestamp(city.formats_for(_some_text(records, city.occurrence_field))))
     record = record_json(records)
     if records.column(RAW).null_count < len(records):
         record = f"coalesce({identifier(RAW)}, {record})"

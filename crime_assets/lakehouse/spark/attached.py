@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from crime_assets.core.errors import LakeError, chain
-from crime_assets.lakehouse.place.lake import CATALOG, Lake
+from crime_assets.lakehouse.place.catalog_file import CATALOG
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.spark.catalog import CatalogServer
 from crime_assets.lakehouse.spark.session import STATEMENTS, catalog_settings
 

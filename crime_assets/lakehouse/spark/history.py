@@ -23,6 +23,7 @@ from crime_assets.lakehouse.spark.attached import AttachedLake
 from crime_assets.lakehouse.spark.staging import fill, staged
 from crime_assets.lakehouse.spark.steps import append, as_crimes, asked, one, quarantine
 from crime_assets.lakehouse.writing.history import HistoryResult, history_before
+from crime_assets.lakehouse.writing.settling import check_typed
 from crime_assets.sources.cities import City
 from crime_assets.sources.feeds import Feed, History
 
@@ -56,6 +57,9 @@ def load_history(spark: AttachedLake, city: City, feed: Feed, before: date, run_
 def _publish(spark: AttachedLake, city: City, table: Table, rows: DataFrame, marks: dict[str, str]) -> HistoryResult:
     counts = ("count(*)", "count(reason)", "count_if(change_day IS NULL)", "count_if(reason IS NULL)")
     records, rejected, undated, typable = one(rows, *counts)
+    if rejected:
+        reasons = rows.where("reason IS NOT NULL").groupBy("reason").count().collect()
+        check_typed(city, records, {row["reason"]: row["count"] for row in reasons})
     quarantined = quarantine(spark, city) if rejected else 0
     good = rows.where("reason IS NULL")
     repeated = spark.computed(good.groupBy("id").count().where("count > 1"))

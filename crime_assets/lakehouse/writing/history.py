@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from crime_assets.core.errors import LakeBusy, LakeError
+from crime_assets.core.errors import FeedError, LakeBusy, LakeError
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import connection, literal
 from crime_assets.lakehouse.iceberg.evolution import column_names, evolve, names_of, new_columns, select_list
@@ -37,6 +37,7 @@ from crime_assets.lakehouse.writing.merge import (
     without_empty,
     write_file,
 )
+from crime_assets.lakehouse.writing.settling import check_typed
 from crime_assets.sources.cities import City
 from crime_assets.sources.feeds import Feed, History
 
@@ -90,6 +91,10 @@ def load_history(lake: Lake, city: City, feed: Feed, before: date, run_id: str) 
             try:
                 _load_parts(city, history, ledger, table, con)
                 result = _publish(lake, city, ledger, table, con, {HISTORY_MARK: before.isoformat(), "run-id": run_id})
+            except FeedError:
+                # What is mended in the source is not to be found among what was kept of it.
+                ledger.discard()
+                raise
             except StalePlan as error:
                 ledger.discard()
                 raise LakeBusy(f"Another writer changed the tables of {city.name} meanwhile: run again.") from error
@@ -155,13 +160,14 @@ def _publish(
 ) -> HistoryResult:
     """Make all that was written rows of the table, in one snapshot."""
     done = ledger.done
+    records, rejected = sum(parts.records for parts in done), sum(parts.rejected for parts in done)
     quarantined = 0
     if rejects := [parts.rejects for parts in done if parts.rejects]:
         con.execute(f"CREATE TEMP VIEW typed AS FROM {_files(rejects)}")
+        check_typed(city, records, reasons(con))
         quarantined = quarantine(lake, city, con)
     written = [(date.fromisoformat(month), path) for parts in done for month, path in parts.files.items()]
     files, replaced = _settled(con, table, written)
-    records, rejected = sum(parts.records for parts in done), sum(parts.rejected for parts in done)
     rows = count(con, f"SELECT count(*) FROM {_files(files)}") if files else 0
     undated = sum(parts.undated for parts in done)
     properties = {"kind": "history", UNDATED_MARK: str(undated), **marks}
@@ -199,6 +205,11 @@ def _settled(
         written.append(_write_month(con, table, month, f"SELECT * FROM ({rows})"))
     kept = [Path(path) for month, path in files if month not in months]
     return [*kept, *without_empty(con, written)], [Path(path) for path in replaced]
+
+
+def reasons(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Why rows of `typed` cannot be typed → how many."""
+    return dict(con.execute("SELECT reason, count(*) FROM typed WHERE reason IS NOT NULL GROUP BY reason").fetchall())
 
 
 def _write_month(con: duckdb.DuckDBPyConnection, table: Table, month: date, rows: str) -> Path:

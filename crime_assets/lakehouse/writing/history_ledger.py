@@ -6,19 +6,19 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when records are typed in another way: a load that an older release began is begun anew."""
 
 
 @dataclass(frozen=True)
 class PartsDone:
-    """Some parts of the history, typed and written. Paths are absolute."""
+    """Some parts of the history, typed and written. Paths are absolute here, and within the lake where it is kept."""
 
     parts: list[str]
     records: int
@@ -56,7 +56,7 @@ class Ledger:
         with self._mutex:
             with self._lines.open("a") as file:
                 # Begun on a new line, lest it run into one that was cut off.
-                file.write(f"\n{json.dumps(asdict(done))}\n")
+                file.write(f"\n{json.dumps(asdict(self._renamed(done, self._relative)))}\n")
                 file.flush()
                 os.fsync(file.fileno())
             self.done.append(done)
@@ -87,10 +87,26 @@ class Ledger:
     def _read(self) -> Iterator[PartsDone]:
         for line in self._lines.read_text().splitlines() if self._lines.exists() else []:
             try:
-                yield PartsDone(**json.loads(line))
+                yield self._renamed(PartsDone(**json.loads(line)), self._absolute)
             except ValueError:
                 # Empty, or cut off by what broke the load off.
                 continue
+
+    def _renamed(self, done: PartsDone, rename: Callable[[Path, str], str]) -> PartsDone:
+        """The same with other names of its files."""
+        files = {month: rename(self._data, path) for month, path in done.files.items()}
+        return replace(done, files=files, rejects=done.rejects and rename(self.directory, done.rejects))
+
+    @staticmethod
+    def _relative(directory: Path, path: str) -> str:
+        """Written down without the lake's own path: a copy of the lake goes on with its own files."""
+        return Path(path).relative_to(directory).as_posix()
+
+    @staticmethod
+    def _absolute(directory: Path, name: str) -> str:
+        if (path := directory / name).resolve().is_relative_to(directory.resolve()):
+            return str(path)
+        raise ValueError("a file outside of the lake")
 
     def _remove_others(self) -> None:
         listed = {path for done in self.done for path in _paths(done)}

@@ -81,18 +81,23 @@ def merge_deliveries(
     with lake.writing(), connection(lake.staging) as con:
         typing.prepare(con, city)
         type_deliveries(con, delivered, city, datetime.now(UTC))
-        new = arrived(con)
-        kept = Kept()
-        for _ in range(PLANS):
-            try:
-                # All of a plan is about one state of the table, its columns too: another writer may have added some.
-                table = evolve(lake, city, "crimes", new)
-                rows = f"SELECT {select_list(table)} FROM ({statement_of('incoming')})"
-                con.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS {rows}")
-                let_in(lake, city, con)
-                return _merge(lake, city, con, table, properties, kept)
-            except StalePlan:
-                continue
+        return merge_typed(lake, city, con, properties)
+
+
+def merge_typed(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, properties: Mapping[str, str]) -> MergeResult:
+    """Merge the table `typed` of a connection. To be called by the lake's one writer; LakeBusy as above."""
+    new = arrived(con)
+    kept = Kept()
+    for _ in range(PLANS):
+        try:
+            # All of a plan is about one state of the table, its columns too: another writer may have added some.
+            table = evolve(lake, city, "crimes", new)
+            rows = f"SELECT {select_list(table)} FROM ({statement_of('incoming')})"
+            con.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS {rows}")
+            let_in(lake, city, con)
+            return _merge(lake, city, con, table, properties, kept)
+        except StalePlan:
+            continue
     raise LakeBusy(f"Other writers changed {city.name}.crimes {PLANS} times during one merge: run again later.")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -25,8 +25,9 @@ class History:
     """A source's history in parts, each small enough to be held in memory: as a rule one month of occurrence.
 
     A part has one column per source field: texts as string, flags as bool, objects as canonical JSON in a string column
-    whose field metadata is {"json": "true"}. Two more string columns, both NULL for a whole record: `_damage` (why a
-    line cannot be a record) and `_raw` (that line as it stands, all other columns NULL).
+    whose field metadata is {"json": "true"}; flags may also come like that. Two more string columns, as a rule NULL:
+    `_damage` (why a line cannot be a record) and `_raw` (that line as it stands, all other columns NULL). A record with
+    a value that is not of its column's kind has it as text, and its own canonical JSON in `_raw`.
     Nothing promises an order, one row per key, or that rows of a month are in one part.
     """
 
@@ -34,6 +35,26 @@ class History:
     """What the parts are parts of: under another text, parts of the same name may hold something else."""
     parts: Sequence[str]
     read: Callable[[str], pa.Table]
+
+
+class Stamps(NamedTuple):
+    """How many records there are, and the sums of the parts of their change stamps (whole numbers, city's clock).
+
+    An edit only ever moves a stamp on. So as long as they are of the same ids, and one side has no stamp that is newer
+    than the other's, the sums are equal only where every stamp is: missed edits cannot make up for one another.
+    """
+
+    records: int = 0
+    years: int = 0
+    months: int = 0
+    days: int = 0
+    hours: int = 0
+    minutes: int = 0
+    seconds: int = 0
+
+    def plus(self, other: Stamps) -> Stamps:
+        """Those of both together."""
+        return Stamps(*map(sum, zip(self, other, strict=True)))
 
 
 class Feed(Protocol):
@@ -57,6 +78,12 @@ class Feed(Protocol):
     def count(self, first: date, last: date) -> int:
         """How many records `changes(first, last)` should yield, as the source counts them."""
 
+    def total(self) -> int | None:
+        """How many records the source holds in all; None where it is always whole, as a service is.
+
+        A file can be a part of what it was.
+        """
+
     def undated(self) -> int:
         """How many records and damaged lines of the source belong to no change day, and so to no `changes`.
 
@@ -70,14 +97,14 @@ class Feed(Protocol):
         by the next try otherwise.
         """
 
-    def month_counts(self, until: date) -> dict[date | None, int]:
-        """How many records with a change stamp up to `until` occurred in each month, by the month's first day.
+    def month_stamps(self, until: date) -> dict[date | None, Stamps]:
+        """Of the records with a change stamp up to `until` that occurred in each month, by the month's first day.
 
         None: those without a readable time of occurrence, or with one outside the years 1900 to 2100.
         """
 
     def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
-        """The records that `month_counts(until)` counts for these months, in no promised order.
+        """The records that `month_stamps(until)` counts for these months, in no promised order.
 
         A record may come twice. Raises FeedError if the source cannot be read completely.
         """

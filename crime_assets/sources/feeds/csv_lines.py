@@ -1,4 +1,4 @@
-"""CSV bytes taken apart into whole records and damaged lines; a damaged line never costs its neighbours.
+"""CSV bytes taken apart into whole records and damaged lines; a damaged line never costs its neighbors.
 
 A line is whole if it is UTF-8 without NUL, at most `LONGEST_LINE` bytes, its quotes are even in number and closed, and
 it has as many fields as the header. A record may also run over several lines, inside a quoted field. Files, cities and
@@ -12,10 +12,14 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
+
+from crime_assets.sources.feeds.csv_dialect import CsvError, Dialect, not_text, split
+from crime_assets.sources.feeds.csv_end import Tally, check_last_value, check_line, cut_off
+from crime_assets.sources.feeds.packed import ByteStream
 
 BLOCK_BYTES = 4 << 20
 BLOCKS_AHEAD = 2
@@ -23,21 +27,9 @@ LONGEST_LINE = 128 << 10
 LONGEST_GARBAGE = 64 << 20
 """More bytes than this without an end of line are not a damaged line but no CSV at all."""
 
-_FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\Z)')
-# What Arrow takes for a field: quotes after the closing one, or inside an unquoted field, are text like any other.
-_CLOSED = re.compile(rb'(?:(?:"[^"]*+(?:""[^"]*+)*+"|(?!"))[^,]*+(?:,|\Z))+')
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-
-class CsvError(ValueError):
-    """These bytes cannot be taken for a CSV file; the message says what is wrong with them."""
-
-
-class ByteStream(Protocol):
-    """What can be read from front to end."""
-
-    def read(self, size: int, /) -> bytes:
-        """The next bytes, at most `size`; none at the end."""
+_LINES_COMPARED = 2_000
+_END_OF_FILE = b"\x1a"
+"""What old programs write after the last line."""
 
 
 @dataclass(frozen=True)
@@ -67,55 +59,71 @@ class _Sorted:
     damaged: list[Damaged] = field(default_factory=list)
     unfinished: bytes = b""
     """The beginning of a record whose end is still to be read."""
+    has_utf8: bool = False
+    """Whether a line has more than ASCII, in UTF-8."""
 
 
-def header_line(stream: ByteStream) -> bytes:
-    """The first line that is not empty, without byte-order mark and line end; CsvError if there is none."""
-    head = stream.read(LONGEST_LINE).removeprefix(_BYTE_ORDER_MARK)
-    if not head:
-        raise CsvError("it is empty")
-    for line in head.splitlines():
-        if line:
-            return line
-    raise CsvError("it has no header line")
+@dataclass(frozen=True)
+class _Layout:
+    """What lines of one file look like."""
+
+    dialect: Dialect
+    fields: list[str]
+
+    @property
+    def width(self) -> int:
+        return len(self.fields)
+
+    @property
+    def separator(self) -> bytes:
+        return self.dialect.separator.encode()
+
+    def is_closed(self, line: bytes) -> bool:
+        """Whether Arrow finds the end of each field."""
+        return _closed(self.separator).fullmatch(line) is not None
 
 
-def header_names(line: bytes) -> list[str]:
-    """The names in a header line as written; CsvError if it is not a line of CSV."""
-    if reason := _not_text(line):
-        raise CsvError(f"its header line has {reason}")
-    names = _split(line.decode())
-    if names is None:
-        raise CsvError("its header line has a misplaced quote")
-    return names
+@lru_cache
+def _closed(separator: bytes) -> re.Pattern[bytes]:
+    # What Arrow takes for a field: quotes after the closing one, or inside an unquoted field, are text like any other.
+    sign = re.escape(separator)
+    return re.compile(rb'(?:(?:"[^"]*+(?:""[^"]*+)*+"|(?!"))[^%b]*+(?:%b|\Z))+' % (sign, sign))
 
 
-def read(stream: ByteStream, header: bytes, fields: list[str]) -> Iterator[Lines]:
-    """All records and damaged lines of a CSV stream, some megabytes at a time.
+def read(stream: ByteStream, dialect: Dialect, fields: list[str]) -> Iterator[Lines]:
+    """All records and damaged lines of a CSV stream in UTF-8, some megabytes at a time.
 
-    `header` is the stream's header line; it is no record wherever it comes. Its columns are named `fields`.
-    Raises CsvError for a line without end.
+    The header line is no record wherever it comes; its columns are named `fields`. Fields beyond the last name are no
+    matter if they are empty. Raises CsvError for a line without end, and when all is read if the file was cut off or is
+    no such file.
     """
+    layout, tally = _Layout(dialect, fields), Tally()
     with ThreadPoolExecutor(max_workers=1) as pool:
         parts: deque[tuple[_Sorted, Future[tuple[pa.Table, list[Damaged]]]]] = deque()
-        for found in _sorted_blocks(_blocks(stream), header, len(fields)):
-            parts.append((found, pool.submit(_parse, found.single, fields)))
+        for found in _sorted_blocks(_blocks(stream), layout):
+            parts.append((found, pool.submit(_parse, found.single, layout)))
             if len(parts) > BLOCKS_AHEAD:
-                yield _lines(*parts.popleft(), fields)
+                yield _lines(*parts.popleft(), layout, tally)
         while parts:
-            yield _lines(*parts.popleft(), fields)
+            yield _lines(*parts.popleft(), layout, tally)
+    tally.check()
 
 
-def _lines(found: _Sorted, parsed: Future[tuple[pa.Table, list[Damaged]]], fields: list[str]) -> Lines:
+def _lines(found: _Sorted, parsed: Future[tuple[pa.Table, list[Damaged]]], layout: _Layout, tally: Tally) -> Lines:
     records, damaged = parsed.result()
-    return Lines(pa.concat_tables([records, _table(found.joined, fields)]), [*found.damaged, *damaged])
+    lines = Lines(pa.concat_tables([records, _table(found.joined, layout.fields)]), [*found.damaged, *damaged])
+    tally.records += lines.records.num_rows
+    tally.has_utf8 |= found.has_utf8
+    for line in lines.damaged:
+        tally.add_damaged(line.reason, line.line)
+    return lines
 
 
-def _sorted_blocks(blocks: Iterator[tuple[bytes, bool]], header: bytes, width: int) -> Iterator[_Sorted]:
-    unfinished = b""
+def _sorted_blocks(blocks: Iterator[tuple[bytes, bool]], layout: _Layout) -> Iterator[_Sorted]:
+    unfinished = above = b""
     for block, is_last in blocks:
-        found = _sort(unfinished + block, header, width, is_last)
-        unfinished = found.unfinished
+        found = _sort(unfinished + block, above, layout, is_last)
+        unfinished, above = found.unfinished, block
         yield found
 
 
@@ -130,62 +138,104 @@ def _blocks(stream: ByteStream) -> Iterator[tuple[bytes, bool]]:
         rest = text[end:]
         if len(rest) > LONGEST_GARBAGE:
             raise CsvError(f"it has a line of more than {LONGEST_GARBAGE} bytes")
-    yield rest, True
+    yield rest.removesuffix(_END_OF_FILE), True
 
 
-def _sort(block: bytes, header: bytes, width: int, is_last: bool) -> _Sorted:
-    """Sorts lines out so that those in `single` can be parsed at once without one touching another."""
-    found = _Sorted()
+def _sort(block: bytes, above: bytes, layout: _Layout, is_last: bool) -> _Sorted:
+    """Sorts lines out so that those in `single` can be parsed at once without one touching another.
+
+    `above` is the block before. Raises CutOffError if the last block does not end with a whole record.
+    """
     text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
     lines = text.removesuffix(b"\n").split(b"\n")
     raw_lines = lines if text is block else block.removesuffix(b"\n").split(b"\n")
+    has_no_end = is_last and not text.endswith(b"\n") and lines != [b""]
+    found = _Sorted(has_utf8=not text.isascii() and any(map(_is_utf8, lines)))
     done = 0
-    for index in _special(text, lines, header):
+    for index in _special(text, lines, layout.dialect) + ([len(lines) - 1] if has_no_end else []):
         if index < done:
             continue
         found.single += lines[done:index]
         done = index + 1
         line = lines[index]
-        if not line or _is_header(line, header):
+        if not line or layout.dialect.is_no_record(line):
             continue
-        end = _record_end(lines, index, width - 1)
+        end = _record_end(lines, index, layout)
         if end == len(lines) and not is_last:
             found.unfinished = b"\n".join([*raw_lines[index:], b""])
             return found
-        if values := _values(raw_lines[index : end + 1], width):
+        if end == len(lines):
+            begun = b"\n".join(lines[index:])
+            if has_no_end:
+                check_line(begun)
+            if has_no_end or begun.count(layout.separator) < layout.width - 1:
+                raise cut_off("inside a quote", begun)
+        if has_no_end and end == len(lines) - 1:
+            _check_end(raw_lines[index:], [*_lines_of(above), *lines[:index]], layout)
+        if values := _values(raw_lines[index : end + 1], layout):
             found.joined.append(values)
             done = end + 1
+        elif damage := _damage(line):
+            found.damaged.append(Damaged(damage, _shown(line)))
+        elif b"\r" in line:
+            found.damaged.append(Damaged("a carriage return outside quotes", _shown(line)))
         else:
-            found.damaged.append(Damaged(_damage(line) or "a carriage return outside quotes", _shown(line)))
+            found.single.append(line)
     found.single += lines[done:]
     return found
 
 
-def _special(text: bytes, lines: list[bytes], header: bytes) -> list[int]:
+def _check_end(raw_lines: list[bytes], above: list[bytes], layout: _Layout) -> None:
+    """CutOffError if the last record, which has no line end, is only the beginning of one."""
+    record = b"\n".join(raw_lines)
+    check_line(record)
+    if _damage(record):
+        return
+    values = split(record.decode(), layout.dialect.separator)
+    if values is None:
+        parsed, _ = _parse([record], layout) if len(raw_lines) == 1 else (_table([], layout.fields), [])
+        values = [next(iter(row.values())) or "" for row in parsed.select([layout.width - 1]).to_pylist()]
+        if not values:
+            raise cut_off("inside a line", record)
+    elif len(values) < layout.width:
+        raise cut_off("inside a line", record)
+    elif len(values) > layout.width:
+        return
+    compared = [line for line in above[-_LINES_COMPARED:] if _is_simple(line) and not layout.dialect.is_no_record(line)]
+    known, _ = _parse(compared, layout)
+    check_last_value(record, values[-1] or None, known.column(layout.width - 1).to_pylist())
+
+
+def _lines_of(block: bytes) -> list[bytes]:
+    return block.replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n") if block else []
+
+
+def _is_simple(line: bytes) -> bool:
+    """Whether a line can be parsed among others."""
+    return bool(line) and b"\r" not in line and not _damage(line)
+
+
+def _special(text: bytes, lines: list[bytes], dialect: Dialect) -> list[int]:
     """Which lines of `text` cannot be parsed among others. Line by line is slow: what no line has is not searched."""
     special = {index for index, line in enumerate(lines) if line.count(b'"') % 2}
     if b"" in lines:
         special.update(index for index, line in enumerate(lines) if not line)
-    if header in text:
-        special.update(index for index, line in enumerate(lines) if _is_header(line, header))
+    if any(line in text for line in dialect.no_records):
+        special.update(index for index, line in enumerate(lines) if dialect.is_no_record(line))
     if b"\r" in text:
         special.update(index for index, line in enumerate(lines) if b"\r" in line)
-    if _not_text(text):
-        special.update(index for index, line in enumerate(lines) if _not_text(line))
+    if not_text(text):
+        special.update(index for index, line in enumerate(lines) if not_text(line))
     if len(max(lines, key=len)) > LONGEST_LINE:
         special.update(index for index, line in enumerate(lines) if len(line) > LONGEST_LINE)
     return sorted(special)
 
 
-def _is_header(line: bytes, header: bytes) -> bool:
-    return line.removeprefix(_BYTE_ORDER_MARK) == header
-
-
-def _record_end(lines: list[bytes], start: int, commas: int) -> int:
+def _record_end(lines: list[bytes], start: int, layout: _Layout) -> int:
     """The line that ends the record begun on line `start`; `start` if none can, len(lines) if it is still to be read.
 
-    What looks like a record of its own is not taken for the rest of the one above: a line with as many commas as a
-    whole record, or one whose first quote follows a comma and so opens a field.
+    What looks like a record of its own is not taken for the rest of the one above: a line with as many separators as a
+    whole record, or one whose first quote follows a separator and so opens a field.
     """
     if lines[start].count(b'"') % 2 == 0:
         return start
@@ -193,60 +243,61 @@ def _record_end(lines: list[bytes], start: int, commas: int) -> int:
     for index in range(start + 1, len(lines)):
         line = lines[index]
         size += len(line) + 1
-        if size > LONGEST_LINE or line.count(b",") >= commas:
+        if size > LONGEST_LINE or line.count(layout.separator) >= layout.width - 1:
             return start
         if line.count(b'"') % 2:
-            return start if line.partition(b'"')[0].endswith(b",") else index
+            return start if line.partition(b'"')[0].endswith(layout.separator) else index
     return len(lines)
 
 
-def _values(raw_lines: list[bytes], width: int) -> list[str] | None:
+def _values(raw_lines: list[bytes], layout: _Layout) -> list[str] | None:
     """The values of the one record that these lines are; None if they are not."""
     record = b"\n".join(raw_lines).removesuffix(b"\r")
-    if _not_text(record) or len(record) > LONGEST_LINE:
+    if not_text(record) or len(record) > LONGEST_LINE:
         return None
-    values = _split(record.decode())
-    return values if values and len(values) == width else None
+    values = split(record.decode(), layout.dialect.separator)
+    return values[: layout.width] if values and _fits(values, layout.width) else None
 
 
-def _split(record: str) -> list[str] | None:
-    """Values by the letter of RFC 4180; None where a quote is anywhere but around a field or doubled inside it."""
-    values, position, is_open = [], 0, True
-    while is_open:
-        match = _FIELD.match(record, position)
-        if not match:
-            return None
-        quoted, plain, comma = match.groups()
-        values.append(plain if quoted is None else quoted.replace('""', '"'))
-        position, is_open = match.end(), bool(comma)
-    return values
+def _fits(values: list[str], width: int) -> bool:
+    return len(values) >= width and not any(values[width:])
 
 
-def _parse(lines: list[bytes], fields: list[str]) -> tuple[pa.Table, list[Damaged]]:
+def _parse(lines: list[bytes], layout: _Layout) -> tuple[pa.Table, list[Damaged]]:
     """The records of lines that hold one each, and those lines that turn out to be damaged."""
-    rejected = []
+    rejected: list[Damaged] = []
+    longer: list[bytes] = []
 
     def reject(row: arrow_csv.InvalidRow) -> str:
-        rejected.append(Damaged(f"{row.actual_columns} fields where the header has {row.expected_columns}", row.text))
+        surplus = max(row.actual_columns - row.expected_columns, 0)
+        if surplus and row.text.endswith(layout.dialect.separator * surplus):
+            longer.append(row.text[:-surplus].encode())
+        else:
+            reason = f"{row.actual_columns} fields where the header has {row.expected_columns}"
+            rejected.append(Damaged(reason, row.text))
         return "skip"
 
     # A quote left open runs on to the end of the text: the additional line shows it even after the last one.
-    text = b"\n".join([*lines, b",".join([b'""'] * len(fields))])
+    text = b"\n".join([*lines, layout.separator.join([b'""'] * layout.width)])
     table = arrow_csv.read_csv(
         pa.BufferReader(text),
-        read_options=arrow_csv.ReadOptions(column_names=fields, use_threads=False, block_size=len(text) + 1),
-        parse_options=arrow_csv.ParseOptions(invalid_row_handler=reject),
+        read_options=arrow_csv.ReadOptions(column_names=layout.fields, use_threads=False, block_size=len(text) + 1),
+        parse_options=arrow_csv.ParseOptions(delimiter=layout.dialect.separator, invalid_row_handler=reject),
         convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(fields, pa.string()), null_values=[""], strings_can_be_null=True
+            column_types=dict.fromkeys(layout.fields, pa.string()), null_values=[""], strings_can_be_null=True
         ),
     )
-    if table.num_rows + len(rejected) == len(lines) + 1:
-        return table.slice(0, table.num_rows - 1), rejected
-    closed = [line for line in lines if _CLOSED.fullmatch(line)]
+    if table.num_rows + len(rejected) + len(longer) == len(lines) + 1:
+        records = table.slice(0, table.num_rows - 1)
+        if not longer:
+            return records, rejected
+        others, damaged = _parse(longer, layout)
+        return pa.concat_tables([records, others]), rejected + damaged
+    closed = [line for line in lines if layout.is_closed(line)]
     if len(closed) == len(lines):
         raise CsvError("its lines cannot be told apart")
-    records, damaged = _parse(closed, fields)
-    open_lines = [Damaged("unbalanced quotes", line.decode()) for line in lines if not _CLOSED.fullmatch(line)]
+    records, damaged = _parse(closed, layout)
+    open_lines = [Damaged("unbalanced quotes", line.decode()) for line in lines if not layout.is_closed(line)]
     return records, open_lines + damaged
 
 
@@ -258,21 +309,16 @@ def _table(rows: list[list[str]], fields: list[str]) -> pa.Table:
 
 def _damage(line: bytes) -> str | None:
     """Why a line cannot be a record whatever its fields; None if it can."""
-    if reason := _not_text(line):
+    if reason := not_text(line):
         return reason
     if len(line) > LONGEST_LINE:
         return f"a line of {len(line)} bytes"
     return "unbalanced quotes" if line.count(b'"') % 2 else None
 
 
-def _not_text(data: bytes) -> str | None:
-    if b"\0" in data:
-        return "NUL bytes"
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return "bytes that are not UTF-8"
-    return None
+def _is_utf8(line: bytes) -> bool:
+    """Whether a line has more than ASCII, and has it in UTF-8."""
+    return not line.isascii() and not_text(line) is None
 
 
 def _shown(line: bytes) -> str:

@@ -1,6 +1,6 @@
 """The `export` feed: files exported from a city's portal, replayed by change day.
 
-What a file looks like inside is the business of `export_file` and `csv_lines`.
+What a file looks like inside is the business of `export_file`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ import pyarrow.compute as pc
 from crime_assets.core.digests import canonical_json
 from crime_assets.core.errors import FeedError, UsageError
 from crime_assets.sources.cities import City
-from crime_assets.sources.feeds import DAMAGE, RAW, History, Record
+from crime_assets.sources.feeds import DAMAGE, RAW, History, Record, Stamps
 from crime_assets.sources.feeds.csv_lines import Damaged
 from crime_assets.sources.feeds.export_file import ExportFile
 from crime_assets.sources.feeds.replay import Replay, ReplayWriter, open_replay
 from crime_assets.sources.feeds.spool import Spool
+from crime_assets.sources.feeds.times import parse_timestamp
 
 _WHOLE_NUMBER = r"^[0-9]{1,18}([.]0+)?$"
 _NO_MONTH = "none"
@@ -36,12 +37,22 @@ _MOST_KNOWN_DAYS = 100_000
 # Years outside 1 to 9999 are no days for Python.
 _DAYS_SQL = """
     SELECT text, CASE WHEN day BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN day END AS day
-    FROM (SELECT text, CAST(try_strptime(text, $formats) AS DATE) AS day FROM stamps)
+    FROM (SELECT text, CAST(parse_timestamp(trim(text)) AS DATE) AS day FROM stamps)
 """
 # Files are in any order, and a month that no crime can be of would only make more of them.
 _MONTHS_SQL = """
     SELECT CASE WHEN year(time) BETWEEN 1900 AND 2100 THEN strftime(time, '%Y-%m') ELSE 'none' END AS month
-    FROM (SELECT try_strptime(text, $formats) AS time FROM occurrences)
+    FROM (SELECT parse_timestamp(trim(text)) AS time FROM occurrences)
+"""
+_SUMS_SQL = """
+    SELECT month, sum(n), sum(n * year(time)), sum(n * month(time)), sum(n * day(time)),
+        sum(n * hour(time)), sum(n * minute(time)), sum(n * second(time))
+    FROM (
+        SELECT month, try_strptime(text, $formats) AS time, count(*) AS n
+        FROM changes
+        GROUP BY month, text
+    )
+    GROUP BY month
 """
 _DUCKDB: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -72,8 +83,8 @@ class ExportFeed:
         self._known_days: dict[str, date | None] = {}
 
     def columns(self) -> frozenset[str]:
-        """Field names of all files together."""
-        return frozenset(self._all_fields())
+        """Field names of all files together; a column of bytes that are no text is one whose name no field can have."""
+        return frozenset(self._all_fields()).union(*(file.left_out for file in self._current_files()))
 
     def latest_day(self) -> date:
         """The greatest change day in the files; FeedError if no record has one."""
@@ -92,18 +103,28 @@ class ExportFeed:
         """How many records have a change day from `first` to `last`."""
         return sum(_within(self._replay(file).counts, first, last) for file in self._current_files())
 
+    def total(self) -> int:
+        """How many records and damaged lines the files have together."""
+        replays = [self._replay(file) for file in self._current_files()]
+        return sum(replay.undated + replay.counts.total() for replay in replays)
+
     def undated(self) -> int:
         """How many damaged lines there are, and records without a readable stamp or with one in the future."""
         replays = [self._replay(file) for file in self._current_files()]
         return sum(replay.undated + _within(replay.counts, self._today, date.max) for replay in replays)
 
-    def month_counts(self, until: date) -> dict[date | None, int]:
+    def month_stamps(self, until: date) -> dict[date | None, Stamps]:
         """See Feed. Reads all files; of a record that is there more than once each copy counts."""
-        counts: Counter[date | None] = Counter()
-        for _, months in self._by_month(until):
-            for entry in pc.value_counts(months).to_pylist():
-                counts[_first_day(entry["values"])] += entry["counts"]
-        return dict(counts)
+        found: dict[date | None, Stamps] = {}
+        with duckdb.connect(config=_DUCKDB) as duck:
+            for records, months in self._by_month(until):
+                texts = records.column(self._city.change_field).combine_chunks()
+                duck.register("changes", pa.table({"month": months, "text": texts}))
+                sums = duck.sql(_SUMS_SQL, params={"formats": list(self._city.timestamp_formats)}).fetchall()
+                for month, *parts in sums:
+                    known = _first_day(month)
+                    found[known] = found.get(known, Stamps()).plus(Stamps(*parts))
+        return found
 
     def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
         """See Feed. Reads all files, once."""
@@ -168,8 +189,8 @@ class ExportFeed:
             return pa.array([_NO_MONTH] * len(records), pa.string())
         texts = records.column(self._city.occurrence_field).combine_chunks()
         duck.register("occurrences", pa.table({"text": texts}))
-        formats = self._city.formats_for(pc.first(texts).as_py())
-        found = duck.sql(_MONTHS_SQL, params={"formats": formats}).to_arrow_table()
+        duck.execute(parse_timestamp(self._city.formats_for(pc.first(texts).as_py())))
+        found = duck.sql(_MONTHS_SQL).to_arrow_table()
         return found.column("month").combine_chunks()
 
     def _current_files(self) -> list[ExportFile]:
@@ -180,7 +201,7 @@ class ExportFeed:
         if not matches:
             raise UsageError(
                 f"No file matches {self._pattern!r}: set CRIME_EXPORT to the path or glob of exports from the portal "
-                "(CSV, CSV.gz or Parquet)."
+                "(CSV, perhaps in gzip, zip or tar, or Parquet)."
             )
         return [self._current_file(Path(match)) for match in matches]
 
@@ -192,7 +213,10 @@ class ExportFeed:
         file = ExportFile(path, self._city.timezone)
         for field in (self._city.key_field, self._city.change_field):
             if field not in file.fields:
-                raise FeedError(f"The export {path} has no column {field}: export the dataset with all its columns.")
+                raise FeedError(
+                    f"The export {path} has no column {field}, read as {file.seen}: export the dataset with all its "
+                    "columns, as CSV or Parquet."
+                )
         self._files[path] = file
         return file
 
@@ -233,8 +257,8 @@ class ExportFeed:
                 self._known_days.clear()
                 new = texts
             duck.register("stamps", pa.table({"text": pa.array(new, pa.string())}))
-            formats = list(self._city.timestamp_formats)
-            self._known_days.update(duck.sql(_DAYS_SQL, params={"formats": formats}).fetchall())
+            duck.execute(parse_timestamp(self._city.timestamp_formats))
+            self._known_days.update(duck.sql(_DAYS_SQL).fetchall())
         return pa.array([self._known_days[text] for text in texts], pa.date32()).take(encoded.indices)
 
 

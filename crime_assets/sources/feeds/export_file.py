@@ -1,11 +1,11 @@
 """One export file, whatever its format: its fields under the API's names, its records as text, its damaged lines.
 
-The format is told by the first bytes, not by the name. Change days and windows are not known here.
+The format is told by the first bytes, not by the name. What CSV looks like is the business of `csv_dialect` and
+`csv_lines`, Parquet that of `parquet_texts`. Change days and windows are not known here.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,17 +13,15 @@ from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from crime_assets.core.errors import FeedError
-from crime_assets.sources.feeds import csv_lines
-from crime_assets.sources.feeds.csv_lines import CsvError, Lines
+from crime_assets.sources.feeds import csv_lines, parquet_texts
+from crime_assets.sources.feeds.csv_dialect import SEPARATORS, CsvError, CutOffError, Dialect, dialect_of
+from crime_assets.sources.feeds.csv_lines import Lines
+from crime_assets.sources.feeds.packed import BROKEN, RefusedError, unpacked
 
 MOST_COLUMNS = 500
-_GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
-_PARQUET_ROWS = 16_384
 
 
 def api_name(title: str) -> str:
@@ -55,7 +53,7 @@ class ExportFile:
     def fields(self) -> list[str]:
         """Field names in the file's own order."""
         with self._reading():
-            titles = self._titles()
+            titles = self._titles
         fields = [api_name(title) for title in titles]
         if len(fields) > MOST_COLUMNS:
             raise FeedError(f"The export {self.path} has {len(fields)} columns: is it a crime export of the portal?")
@@ -65,6 +63,21 @@ class ExportFile:
             if fields.count(name) > 1:
                 raise FeedError(f"The export {self.path} has two columns named {name}: remove or rename one of them.")
         return fields
+
+    @property
+    def left_out(self) -> list[str]:
+        """Names of columns that hold no texts, each with its type in brackets, so that none is a field's name."""
+        if not self._is_parquet:
+            return []
+        with self._reading():
+            return [f"{api_name(title)} ({kind})" for title, kind in parquet_texts.titles_left_out(self.path).items()]
+
+    @property
+    def seen(self) -> str:
+        """What the file was taken for, for a message: its format and its first names."""
+        if self._is_parquet:
+            return f"Parquet with the columns {_listed(self.fields)}"
+        return f"CSV separated by {SEPARATORS[self._dialect.separator]} with the columns {_listed(self.fields)}"
 
     def parts(self) -> Iterator[Lines]:
         """All records, one string column per field with empty as NULL, and all damaged lines, in parts."""
@@ -82,29 +95,22 @@ class ExportFile:
         status = self.path.stat()
         return status.st_ino, status.st_size, status.st_mtime_ns
 
-    def _stream(self) -> pa.NativeFile:
-        return pa.input_stream(self.path, compression="gzip" if self._first_bytes.startswith(_GZIP) else None)
-
     @cached_property
-    def _header(self) -> bytes:
-        with self._stream() as stream:
-            return csv_lines.header_line(stream)
+    def _dialect(self) -> Dialect:
+        with unpacked(self.path) as stream:
+            return dialect_of(stream)
 
+    @property
     def _titles(self) -> list[str]:
-        if not self._is_parquet:
-            return csv_lines.header_names(self._header)
-        with pq.ParquetFile(self.path) as file:
-            return list(file.schema_arrow.names)
+        return parquet_texts.titles(self.path) if self._is_parquet else self._dialect.names
 
     def _csv_parts(self, fields: list[str]) -> Iterator[Lines]:
-        with self._stream() as stream:
-            yield from csv_lines.read(stream, self._header, fields)
+        with unpacked(self.path) as stream:
+            yield from csv_lines.read(self._dialect.utf8(stream), self._dialect, fields)
 
     def _parquet_parts(self, fields: list[str]) -> Iterator[Lines]:
-        with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(_PARQUET_ROWS):
-                texts = [_as_text(column, self._timezone) for column in batch.columns]
-                yield Lines(pa.table(texts, names=fields), [])
+        for columns in parquet_texts.read(self.path, self._timezone):
+            yield Lines(pa.table(columns, names=fields), [])
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -115,29 +121,17 @@ class ExportFile:
             raise FeedError(f"The export {self.path} may not be read: grant this user read permission.") from error
         except IsADirectoryError as error:
             raise FeedError(f"{self.path} is a directory: let CRIME_EXPORT match files only.") from error
+        except CutOffError as error:
+            raise FeedError(f"The export {self.path} was cut off: {error}.") from error
         except CsvError as error:
-            raise FeedError(f"The export {self.path} is not a CSV or Parquet file: {error}; fetch it again.") from error
-        except (OSError, pa.ArrowException) as error:
+            raise FeedError(f"The export {self.path} cannot be read as CSV: {error}.") from error
+        except RefusedError as error:
+            raise FeedError(f"The export {self.path} {error}.") from error
+        except BROKEN as error:
             raise FeedError(f"The export {self.path} cannot be read to its end ({error}): fetch it again.") from error
 
 
-def _as_text(column: pa.Array, timezone: str) -> pa.Array:
-    """Values as the API writes them: whole numbers without a point, times as ISO 8601, nested values as JSON."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _as_text(column.dictionary_decode(), timezone)
-    if pa.types.is_nested(kind):
-        values = column.to_pylist()
-        texts = [None if value is None else json.dumps(value, sort_keys=True, default=str) for value in values]
-        return pa.array(texts, pa.string())
-    if pa.types.is_floating(kind):
-        column = pc.if_else(pc.is_nan(column), None, column)
-        whole = pc.equal(pc.floor(column), column)
-        digits = pc.if_else(pc.and_(whole, pc.less(pc.abs(column), 2.0**53)), column, None).cast(pa.int64())
-        return pc.coalesce(digits.cast(pa.string()), column.cast(pa.string()))
-    if pa.types.is_timestamp(kind) and kind.tz:
-        column = pc.local_timestamp(column.cast(pa.timestamp(kind.unit, timezone)))
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return pc.replace_substring(column.cast(pa.timestamp("ms"), safe=False).cast(pa.string()), " ", "T")
-    text = column.cast(pa.string())
-    return pc.if_else(pc.equal(text, ""), None, text)
+def _listed(names: list[str]) -> str:
+    """Names fit for a message."""
+    shown = ", ".join(name[:40] for name in names[:8])
+    return f"{shown}, …" if len(names) > 8 else shown or "none"

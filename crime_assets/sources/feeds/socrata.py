@@ -10,13 +10,13 @@ import json
 import logging
 import re
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import chain
+from types import MappingProxyType, UnionType
 from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
@@ -26,7 +26,7 @@ from sodapy import Socrata
 from crime_assets.core.digests import canonical_json
 from crime_assets.core.errors import FeedError, FeedUnavailable, UsageError
 from crime_assets.sources.cities import City, Kind
-from crime_assets.sources.feeds import DAMAGE, RAW, History, Record
+from crime_assets.sources.feeds import DAMAGE, RAW, History, Record, Stamps
 from crime_assets.sources.feeds.retries import TransientError, patiently
 from crime_assets.sources.feeds.soda import Judge, field_names, known_ids, months, number, records
 
@@ -47,6 +47,20 @@ _OLDEST, _AFTER_ALL = date(1900, 1, 1), date(2101, 1, 1)
 """What is said to have occurred before the one, or not before the other, has no month."""
 _IDS_AT_ONCE = 300
 """The portal takes addresses of about eight thousand characters."""
+_SUMS = MappingProxyType(
+    {
+        "years": "date_extract_y",
+        "months": "date_extract_m",
+        "days": "date_extract_d",
+        "hours": "date_extract_hh",
+        "minutes": "date_extract_mm",
+        "seconds": "date_extract_ss",
+    }
+)
+"""Field of Stamps → SoQL function, each of SODA 2.1."""
+
+_TYPES: Mapping[Kind, type | UnionType] = {"text": str | None, "flag": bool | None, "object": object}
+"""What a field of a kind holds as a rule."""
 
 _log = logging.getLogger(__name__)
 
@@ -100,6 +114,9 @@ class SocrataFeed:
         with self._portal() as portal:
             return self._count(portal, self._between(first, last))
 
+    def total(self) -> None:
+        """See Feed."""
+
     def undated(self) -> int:
         """See Feed."""
         with self._portal() as portal:
@@ -109,8 +126,7 @@ class SocrataFeed:
     def history(self, before: date) -> Iterator[History]:
         """See Feed. A part is a month of occurrence, or what has no time of occurrence.
 
-        A column that the city's description does not know is a text. A record whose flag is neither true nor false
-        comes as damage.
+        A column that the city's description does not know is a text.
         """
         kinds = self._kinds()
         schema = _arrow_schema(kinds)
@@ -125,12 +141,13 @@ class SocrataFeed:
 
         yield History(f"{self.city.domain} {self.city.dataset} {before}", list(windows), read)
 
-    def month_counts(self, until: date) -> dict[date | None, int]:
-        """See Feed."""
-        counts: Counter[date | None] = Counter()
-        for month, number_of_records in self._months(self._up_to(until)).items():
-            counts[month if month and _OLDEST <= month < _AFTER_ALL else None] += number_of_records
-        return dict(counts)
+    def month_stamps(self, until: date) -> dict[date | None, Stamps]:
+        """See Feed. The portal takes the stamps to pieces and adds these up: it has no digest of rows."""
+        found: dict[date | None, Stamps] = {}
+        for month, stamps in self._months(self._up_to(until), _SUMS).items():
+            known = month if month and _OLDEST <= month < _AFTER_ALL else None
+            found[known] = found.get(known, Stamps()).plus(stamps)
+        return found
 
     def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
         """See Feed. A month's records come a second time if the portal's count shows that they moved under the pull."""
@@ -158,24 +175,28 @@ class SocrataFeed:
         question = partial(portal.get, self.city.dataset, select=key, where=f"{key} IN ({listed})", limit=PAGE_LIMIT)
         return self._ask(question, partial(known_ids, field=key, asked=wanted))
 
-    def _months(self, window: str) -> dict[date | None, int]:
-        """How many records of the window occurred in each month; None for those that have no time of occurrence."""
+    def _months(self, window: str, sums: Mapping[str, str] = MappingProxyType({})) -> dict[date | None, Stamps]:
+        """What records of the window occurred in each month, counted and with these sums of parts of their stamps; None
+        for those that have no time of occurrence.
+        """
         month = f"date_trunc_ym({self.city.occurrence_field})"
+        parts = [f"sum({function}({self.city.change_field})) AS {name}" for name, function in sums.items()]
         with self._portal() as portal:
             ask = partial(
                 portal.get,
                 self.city.dataset,
-                select=f"{month} AS month, count(*) AS n",
+                select=", ".join([f"{month} AS month", "count(*) AS n", *parts]),
                 where=window,
                 group=month,
                 limit=PAGE_LIMIT,
             )
-            found, counted = self._ask(ask, months), self._count(portal, window)
+            found, counted = self._ask(ask, partial(months, sums=tuple(sums))), self._count(portal, window)
+        by_month = sum(stamps.records for stamps in found.values())
         # Records that are edited in between leave the window: fewer may be counted, never more.
-        if sum(found.values()) < counted:
+        if by_month < counted:
             raise FeedError(
-                f"{self.city.domain} counts {counted} records of {self.city.dataset} but {sum(found.values())} by "
-                "month: a month would be missing; run again later, it is safe."
+                f"{self.city.domain} counts {counted} records of {self.city.dataset} but {by_month} by month: a month "
+                "would be missing; run again later, it is safe."
             )
         return found
 
@@ -262,16 +283,16 @@ class SocrataFeed:
 
     def _row(self, record: Record, kinds: dict[str, Kind]) -> Record:
         row: Record = {}
+        is_usual = True
         for name, value in record.items():
             if name not in kinds:
                 raise FeedError(
                     f"{self.city.dataset} publishes {self._judge.clean(name)!r}, which its metadata do not list: "
                     f"run again, and if it stays so add it to source_columns in cities/{self.city.name}.py."
                 )
-            if kinds[name] == "flag" and not isinstance(value, bool | None):
-                return {DAMAGE: f"{name} is neither true nor false", RAW: canonical_json(record)}
+            is_usual &= isinstance(value, _TYPES[kinds[name]])
             row[name] = _cell(kinds[name], value)
-        return row
+        return row if is_usual else {**row, RAW: canonical_json(record)}
 
     @property
     def _judge(self) -> Judge:
@@ -327,19 +348,16 @@ def _own_fields(record: Record) -> Record:
 
 
 def _arrow_schema(kinds: dict[str, Kind]) -> pa.Schema:
-    types = {
-        "text": partial(pa.field, type=pa.string()),
-        "flag": partial(pa.field, type=pa.bool_()),
-        "object": partial(pa.field, type=pa.string(), metadata={"json": "true"}),
-    }
-    fields = [types[kind](name) for name, kind in kinds.items()]
-    return pa.schema([*fields, types["text"](DAMAGE), types["text"](RAW)])
+    text, as_json = partial(pa.field, type=pa.string()), partial(pa.field, type=pa.string(), metadata={"json": "true"})
+    fields = [text(name) if kind == "text" else as_json(name) for name, kind in kinds.items()]
+    return pa.schema([*fields, text(DAMAGE), text(RAW)])
 
 
-def _cell(kind: Kind, value: object) -> object:
-    if value is None or kind == "flag":
-        return value
-    if kind == "text" and isinstance(value, str):
+def _cell(kind: Kind, value: object) -> str | None:
+    """A value as its column has it: an object as JSON, all else as the text that it has when it is delivered."""
+    if value is None:
+        return None
+    if kind != "object" and isinstance(value, str):
         text = value
     else:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

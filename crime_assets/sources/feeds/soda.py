@@ -15,7 +15,7 @@ import requests
 
 from crime_assets.core.errors import FeedError, SourceMoved
 from crime_assets.sources.cities import City
-from crime_assets.sources.feeds import Record
+from crime_assets.sources.feeds import Record, Stamps
 from crime_assets.sources.feeds.retries import TransientError, asked_wait
 
 _SCHEMA_ERRORS = ("query.soql.no-such-column", "query.soql.type-mismatch")
@@ -23,6 +23,8 @@ _SCHEMA_ERRORS = ("query.soql.no-such-column", "query.soql.type-mismatch")
 _PASSING_STATUSES = frozenset({202, 408, 425, 429})
 _FIELD_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _WHOLE_NUMBER = re.compile(r"([0-9]{1,18})(?:[.]0+)?")
+# Stamps may have fractions of a second. Nobody needs them: the lake's sums leave them out, too.
+_SUM = re.compile(r"([0-9]{1,30})(?:[.][0-9]*)?")
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,11 @@ def number(answer: object) -> int:
     raise TransientError("its answer was no count")
 
 
-def months(answer: object) -> dict[date | None, int]:
-    """The answer to `date_trunc_ym(…) AS month, count(*) AS n` by month; TransientError if it is another."""
-    found: dict[date | None, int] = {}
+def months(answer: object, sums: Collection[str] = ()) -> dict[date | None, Stamps]:
+    """The answer to `date_trunc_ym(…) AS month, count(*) AS n`, and these sums, by month; TransientError if it is
+    another.
+    """
+    found: dict[date | None, Stamps] = {}
     for row in records(answer):
         text = row.get("month")
         try:
@@ -112,8 +116,16 @@ def months(answer: object) -> dict[date | None, int]:
             raise TransientError("its answer was no count by month") from error
         if month in found or (month is not None and month.day != 1):
             raise TransientError("its answer was no count by month")
-        found[month] = number([row])
+        found[month] = Stamps(number([row]), **{name: _sum(row.get(name)) for name in sums})
     return found
+
+
+def _sum(value: object) -> int:
+    """A sum of whole numbers, which the portal may write with decimals."""
+    match = _SUM.fullmatch(str(value))
+    if match is None:
+        raise TransientError("its answer was no sum by month")
+    return int(match[1])
 
 
 def known_ids(answer: object, field: str, asked: Collection[int]) -> set[int]:

@@ -93,7 +93,7 @@ def _reconcile(graph: Graph, config: Mapping[str, int] | None = None, *, fails: 
 
 def _said(graph: Graph) -> dict[str, object]:
     metadata = graph.materialized("crime_reconciliation")[None]
-    return {name: value.value for name, value in metadata.items() if name != "preview"}
+    return {name: value.value for name, value in metadata.items() if name not in ("preview", "not_seen")}
 
 
 def _contents(graph: Graph) -> dict[str, object]:
@@ -136,6 +136,8 @@ def test_it_says_what_it_did(reconciled: Graph) -> None:
         "rows_compared": 18,
         "months_compared": 3,
         "months_that_differ": 3,
+        "months_restamped": 0,
+        "newer_here": 0,
         "missing_pulled": 4,
         "rows_inserted": 2,
         "rows_replaced": 1,
@@ -143,11 +145,11 @@ def test_it_says_what_it_did(reconciled: Graph) -> None:
     }
     lines = reconciled.materialized("crime_reconciliation")[None]["preview"].value.splitlines()
     assert lines == [
-        "| month | source | lake | difference |",
-        "| --- | --- | --- | --- |",
-        "| 2024-01 | 12 | 13 | -1 |",
-        "| 2023-12 | 5 | 6 | -1 |",
-        "| 2001-01 | 1 | 0 | 1 |",
+        "| month | source | lake | difference | stamps |",
+        "| --- | --- | --- | --- | --- |",
+        "| 2024-01 | 12 | 13 | -1 |  |",
+        "| 2023-12 | 5 | 6 | -1 |  |",
+        "| 2001-01 | 1 | 0 | 1 |  |",
     ]
 
 
@@ -283,7 +285,7 @@ def test_exactly_what_the_sample_city_deleted_is_removed(tmp_path: Path) -> None
     graph.run("2024-01-02", str(last), job="backfill_change_days")
     feed = graph.profile.feed
     assert isinstance(feed, SampleFeed)
-    ids = {int(str(crime["id"])) for crime in feed.month_records([*feed.month_counts(last)], last)}
+    ids = {int(str(crime["id"])) for crime in feed.month_records([*feed.month_stamps(last)], last)}
 
     later = Graph(sample_profile(tmp_path / "lake", rows, after), graph.instance)
     _reconcile(later)

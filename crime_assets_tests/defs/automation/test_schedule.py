@@ -13,12 +13,15 @@ import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from dagster._utils.schedules import cron_string_iterator
 
+from crime_assets.streams.inventory import Inventory, record_merged
+from crime_assets.streams.pull import days_between
 from crime_assets_tests.build import sample_profile
 from crime_assets_tests.graph import Graph
 
 pytestmark = pytest.mark.slow
 
 CHICAGO = ZoneInfo("America/Chicago")
+FIRST = date(2024, 1, 25)
 
 
 @pytest.fixture
@@ -29,20 +32,23 @@ def definitions(tmp_path: Path) -> dg.Definitions:
     return Graph(profile).definitions
 
 
-def _tick(definitions: dg.Definitions, at: datetime, pulled: Sequence[str] = ()) -> ScheduleExecutionData:
-    """A tick on an instance that has pulled these days."""
+def _tick(definitions: dg.Definitions, at: datetime, merged: Sequence[str] = ()) -> ScheduleExecutionData:
+    """A tick on a lake that has merged these days."""
+    landing = definitions.resources["landing"].resource_fn(None)
+    record_merged(landing, "chicago", {date.fromisoformat(day): Inventory() for day in merged})
     schedule = definitions.resolve_schedule_def("pull_change_day_daily")
     repository = definitions.get_repository_def()
-    with TemporaryDirectory() as home, dg.DagsterInstance.local_temp(home) as instance:
-        for day in pulled:
-            instance.report_runless_asset_event(dg.AssetMaterialization("raw_crime_batches", partition=day))
-        with dg.build_schedule_context(
+    with (
+        TemporaryDirectory() as home,
+        dg.DagsterInstance.local_temp(home) as instance,
+        dg.build_schedule_context(
             instance=instance,
             scheduled_execution_time=at,
             repository_def=repository,
             resources=definitions.resources,
-        ) as context:
-            return schedule.evaluate_tick(context)
+        ) as context,
+    ):
+        return schedule.evaluate_tick(context)
 
 
 def _asked(found: ScheduleExecutionData) -> list[str | None]:
@@ -66,17 +72,9 @@ def _asked(found: ScheduleExecutionData) -> list[str | None]:
 def test_a_tick_asks_for_the_day_before(definitions: dg.Definitions, tick: str, day: str) -> None:
     at = datetime.fromisoformat(tick).astimezone(CHICAGO)
     last = date.fromisoformat(day)
-    before = [str(last - timedelta(days=n)) for n in range(1, 14)]
-    (request,) = _tick(definitions, at, pulled=before).run_requests or []
+    before = [str(day) for day in days_between(FIRST, last - timedelta(days=1))]
+    (request,) = _tick(definitions, at, merged=before).run_requests or []
     assert (request.partition_key, request.run_key) == (day, f"{day}-{at:%Y-%m-%d}")
-
-
-def test_days_never_pulled_are_asked_for_again_a_fortnight_back(definitions: dg.Definitions) -> None:
-    at = datetime(2024, 3, 1, 2, tzinfo=CHICAGO)
-    days = [str(date(2024, 2, 16) + timedelta(days=n)) for n in range(14)]
-    assert _asked(_tick(definitions, at)) == days
-    missed = [days[3], days[9]]
-    assert _asked(_tick(definitions, at, pulled=[day for day in days if day not in missed])) == [*missed, days[-1]]
 
 
 def test_each_night_has_its_own_run_keys(definitions: dg.Definitions) -> None:
@@ -84,7 +82,7 @@ def test_each_night_has_its_own_run_keys(definitions: dg.Definitions) -> None:
         {request.run_key for request in _tick(definitions, datetime(2024, 3, n, 2, tzinfo=CHICAGO)).run_requests or []}
         for n in (1, 2)
     )
-    assert len(first) == len(second) == 14
+    assert len(first) == len(second) == 2
     assert not first & second
 
 

@@ -31,6 +31,7 @@ ALL = {
     "codes_valid",
     "coordinates_valid",
     "daily_count_in_line",
+    "no_day_missing",
     "clearance_rate",
 }
 CLASSES = ({"fbi_code": "04B"}, {"fbi_code": "06"}, {"fbi_code": "08A"})

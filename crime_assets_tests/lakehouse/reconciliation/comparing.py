@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date, datetime
 
@@ -12,8 +11,8 @@ from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.reconciliation.reconcile import Comparison, Limits, compare
 from crime_assets.lakehouse.reconciliation.removal import Gone, Removal, remove
-from crime_assets.sources.feeds import Record
-from crime_assets_tests.build import CHICAGO, envelope, record
+from crime_assets.sources.feeds import Record, Stamps
+from crime_assets_tests.build import CHICAGO, envelope, record, stamps
 from crime_assets_tests.lakehouse.lakes import merge, rows
 
 UNTIL = date(2024, 1, 20)
@@ -31,8 +30,12 @@ class Source:
         self.records = [dict(record) for record in records]
         self.asked: list[object] = []
 
-    def month_counts(self, until: date) -> dict[date | None, int]:
-        return dict(Counter(_month(record) for record in self._until(until)))
+    def month_stamps(self, until: date) -> dict[date | None, Stamps]:
+        found: dict[date | None, Stamps] = {}
+        for one in self._until(until):
+            known = found.get(_month(one), Stamps())
+            found[_month(one)] = known.plus(stamps(datetime.fromisoformat(str(one["updated_on"]))))
+        return found
 
     def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
         self.asked.append(set(months))

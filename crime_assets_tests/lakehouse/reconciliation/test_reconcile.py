@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from functools import reduce
 
 import pytest
 
@@ -12,8 +13,8 @@ from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.reconciliation.reconcile import Limits, MonthCounts
 from crime_assets.lakehouse.reconciliation.removal import Gone
-from crime_assets.sources.feeds import Record
-from crime_assets_tests.build import record
+from crime_assets.sources.feeds import Record, Stamps
+from crime_assets_tests.build import record, stamps
 from crime_assets_tests.lakehouse.lakes import snapshots
 from crime_assets_tests.lakehouse.reconciliation.comparing import DECEMBER, JANUARY, Source, crimes, fill, reconcile
 
@@ -26,7 +27,7 @@ def test_where_counts_agree_nothing_is_asked(lake: Lake) -> None:
     found = reconcile(lake, source)
 
     assert found.months == [MonthCounts(JANUARY, 3, 3), MonthCounts(DECEMBER, 2, 2)]
-    assert (found.rows, found.differing, found.missing, found.gone, source.asked) == (5, [], [], [], [])
+    assert (found.rows, found.differing, list(found.missing), found.gone, source.asked) == (5, [], [], [], [])
 
 
 def test_what_either_lacks_is_found_in_the_months_that_differ(lake: Lake) -> None:
@@ -38,7 +39,7 @@ def test_what_either_lacks_is_found_in_the_months_that_differ(lake: Lake) -> Non
     found = reconcile(lake, source)
 
     assert [month.month for month in found.differing] == [JANUARY, DECEMBER, date(2023, 11, 1)]
-    assert found.missing == new
+    assert list(found.missing) == new
     assert found.gone == [Gone(1, datetime(2024, 1, 10, 15, 40))]
     # Only the one id that did not come with its month is asked for.
     assert source.asked == [{JANUARY, DECEMBER, date(2023, 11, 1)}, 1]
@@ -69,7 +70,7 @@ def test_a_missed_edit_that_moved_a_crime_to_another_month_is_pulled_and_nothing
 
     found = reconcile(lake, Source(*held[:2], moved))
 
-    assert (found.missing, found.gone) == ([moved], [])
+    assert (list(found.missing), found.gone) == ([moved], [])
 
 
 def test_the_quarantine_is_neither_missing_nor_pulled_again(lake: Lake) -> None:
@@ -88,8 +89,11 @@ def test_the_quarantine_is_neither_missing_nor_pulled_again(lake: Lake) -> None:
     fill(lake, *crimes(1, 3), older, *bad, record(25, "2024-01-10", "2024-01-05", ward="W"), mended)
 
     class Portal(Source):
-        def month_counts(self, until: date) -> dict[date | None, int]:
-            return {JANUARY: 5, None: 2, DECEMBER: 1}
+        def month_stamps(self, until: date) -> dict[date | None, Stamps]:
+            afternoon = datetime(2024, 1, 10, 15, 40)
+            january = reduce(Stamps.plus, 5 * [stamps(afternoon)])
+            unknown = stamps(afternoon).plus(stamps(afternoon + timedelta(days=1)))
+            return {JANUARY: january, None: unknown, DECEMBER: stamps(afternoon + timedelta(days=2))}
 
     found = reconcile(lake, Portal(*crimes(1, 3), *bad, mended))
     assert found.differing == []
@@ -97,15 +101,15 @@ def test_the_quarantine_is_neither_missing_nor_pulled_again(lake: Lake) -> None:
 
     # Compared by id all the same, because a row of each month is new.
     class Moved(Source):
-        def month_counts(self, until: date) -> dict[date | None, int]:
-            return {JANUARY: 6, None: 3}
+        def month_stamps(self, until: date) -> dict[date | None, Stamps]:
+            return {JANUARY: Stamps(6), None: Stamps(3)}
 
         def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
             return iter(self.records)
 
     newer = record(20, "2024-01-13", ward="still W")
     found = reconcile(lake, Moved(*crimes(1, 3), *bad, mended, newer))
-    assert found.missing == [newer], "only the version that the quarantine does not have"
+    assert list(found.missing) == [newer], "only the version that the quarantine does not have"
     assert found.gone == []
 
 
@@ -119,7 +123,7 @@ def test_ids_are_told_as_numbers_and_a_record_may_come_twice(lake: Lake) -> None
 
     found = reconcile(lake, Portal(same, new, new), most_removed=1)
 
-    assert (found.missing, [gone.id for gone in found.gone]) == ([new], [2])
+    assert (list(found.missing), [gone.id for gone in found.gone]) == ([new], [2])
 
 
 def test_an_empty_lake_takes_what_the_source_has(lake: Lake) -> None:
@@ -163,8 +167,8 @@ def test_a_source_that_lacks_half_or_all_is_not_believed(lake: Lake, left: int) 
     lacks = 24 - left
     assert str(raised.value) == (
         f"The source of Chicago lacks {lacks} or more of the 24 rows compared, and at most 11 are removed at once, so "
-        "nothing was changed: look at https://data.cityofchicago.org/d/ijzp-q8t2, and if it is right, launch "
-        f"crime_reconciliation again with the run config most_removed: {lacks}."
+        "nothing was changed: look at https://data.cityofchicago.org/d/ijzp-q8t2, and if it is right, allow as many "
+        f"with `crime-assets reconcile --most-removed {lacks}` (in Dagster: the run config most_removed)."
     )
     assert source.asked == [], "nothing need be read to tell"
     assert {name: snapshots(lake, name) for name in tables.names(lake, "chicago")} == before
@@ -176,7 +180,7 @@ def test_a_source_that_lacks_half_or_all_is_not_believed(lake: Lake, left: int) 
 def test_rows_that_are_missing_in_one_month_are_not_hidden_by_new_ones_in_another(lake: Lake) -> None:
     fill(lake, *crimes(1, 13))
 
-    with pytest.raises(FeedError, match=r"lacks 12 or more of the 12 rows compared.* most_removed: 12[.]"):
+    with pytest.raises(FeedError, match=r"lacks 12 or more of the 12 rows compared.* --most-removed 12`"):
         reconcile(lake, Source(*crimes(101, 150, "2023-12-05")))
 
 
@@ -186,7 +190,7 @@ def test_all_records_stamped_anew_are_not_gone(lake: Lake) -> None:
 
     found = reconcile(lake, stamped)
 
-    assert (found.missing, found.gone) == ([], [])
+    assert (list(found.missing), found.gone) == ([], [])
 
 
 def test_another_dataset_is_not_pulled(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +205,7 @@ def test_another_dataset_is_not_pulled(lake: Lake, monkeypatch: pytest.MonkeyPat
                 yield one
 
     source = Portal(*crimes(1, 100))
-    with pytest.raises(FeedError, match=r"has 6 or more records that the lake lacks.*most_pulled: 12[.]"):
+    with pytest.raises(FeedError, match=r"has 6 or more records that the lake lacks.*--most-pulled 99`"):
         reconcile(lake, source, most_pulled=5)
 
     assert len(read) == 8, "it stops as soon as it is too much"
@@ -213,7 +217,7 @@ def test_asking_for_ids_stops_as_soon_as_too_many_are_gone(lake: Lake, monkeypat
     fill(lake, *crimes(1, 41))
     source = Source(*crimes(31, 41), *crimes(101, 132))
 
-    with pytest.raises(FeedError, match=r"lacks 20 or more of the 40 rows.*most_removed: 30[.]"):
+    with pytest.raises(FeedError, match=r"lacks 20 or more of the 40 rows.*--most-removed 30`"):
         reconcile(lake, source)
 
     assert source.asked[1:] == [4, 4, 4, 4, 4]

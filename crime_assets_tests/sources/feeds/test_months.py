@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from crime_assets.core.digests import record_digest
 from crime_assets.core.errors import FeedUnavailable
-from crime_assets.sources.feeds import Feed, Record
+from crime_assets.sources.feeds import Feed, Record, Stamps
 from crime_assets.sources.feeds.export import ExportFeed
 from crime_assets.sources.feeds.sample import SampleFeed, life
 from crime_assets.sources.feeds.socrata import SocrataFeed
-from crime_assets_tests.build import CHICAGO, record, write_export
+from crime_assets_tests.build import CHICAGO, record, stamps, write_export
 from crime_assets_tests.sources.feeds.soda_server import SodaServer, normal, tampered
 
 ORIGIN, TODAY = date(2025, 8, 8), date(2025, 8, 18)
@@ -78,6 +77,10 @@ def portal() -> Iterator[SodaServer]:
         yield server
 
 
+def _counts(feed: Feed, until: date) -> dict[date | None, int]:
+    return {month: found.records for month, found in feed.month_stamps(until).items()}
+
+
 def _until(records: list[Record], until: date) -> list[Record]:
     return [record for record in records if str(record["updated_on"])[:10] <= str(until)]
 
@@ -88,11 +91,15 @@ def _month(record: Record) -> date:
 
 @pytest.mark.parametrize("until", [UNTIL, TODAY, date(2000, 1, 1)])
 def test_months_count_what_was_stamped_up_to_a_day(feed: Feed, records: list[Record], until: date) -> None:
-    assert feed.month_counts(until) == Counter(map(_month, _until(records, until)))
+    expected: dict[date | None, Stamps] = {}
+    for one in _until(records, until):
+        stamped = stamps(datetime.fromisoformat(str(one["updated_on"])))
+        expected[_month(one)] = expected.get(_month(one), Stamps()).plus(stamped)
+    assert feed.month_stamps(until) == expected
 
 
 def test_the_records_of_months_are_those_that_are_counted(feed: Feed, records: list[Record]) -> None:
-    counts = feed.month_counts(UNTIL)
+    counts = _counts(feed, UNTIL)
     assert len(counts) > 1
     assert sum(counts.values()) < len(records)
     for months in ([max(counts, key=str)], [*counts], [date(1999, 1, 1), None], []):
@@ -104,7 +111,7 @@ def test_the_records_of_months_are_those_that_are_counted(feed: Feed, records: l
 def test_the_records_of_months_are_those_that_changes_give(feed: Feed) -> None:
     """Else what is in quarantine would be pulled again every week."""
     changes = {record_digest(record) for record in feed.changes(date(2000, 1, 1), UNTIL)}
-    assert {record_digest(record) for record in feed.month_records([*feed.month_counts(UNTIL)], UNTIL)} == changes
+    assert {record_digest(record) for record in feed.month_records([*feed.month_stamps(UNTIL)], UNTIL)} == changes
 
 
 def test_ids_are_present_whatever_their_stamp(feed: Feed, records: list[Record]) -> None:
@@ -141,14 +148,14 @@ def test_an_export_counts_every_copy_and_its_damage_may_be_anything(tmp_path: Pa
     path.write_text("".join([*lines, '77,JH1,"damaged" 78\n']))
     feed = ExportFeed(CHICAGO, str(tmp_path / "*.csv"), cache=tmp_path / "cache", today=TODAY)
 
-    assert feed.month_counts(LAST) == {date(2025, 8, 1): 2, None: 4}
+    assert _counts(feed, LAST) == {date(2025, 8, 1): 2, None: 4}
     assert [found["id"] for found in feed.month_records([None], LAST)] == ["4", "6"] * 2
     assert feed.present({1, 2, 4, 5, 6, 77, 78, 79}) == {1, 4, 5, 6, 77, 78}
 
 
 def test_the_portals_times_that_no_crime_can_have_are_no_month(portal: SodaServer) -> None:
     feed = _socrata(portal)
-    assert feed.month_counts(LAST) == {date(2025, 8, 1): 2, date(2025, 7, 1): 1, None: 3}
+    assert _counts(feed, LAST) == {date(2025, 8, 1): 2, date(2025, 7, 1): 1, None: 3}
     assert [found["id"] for found in feed.month_records([date(2025, 8, 1)], LAST)] == ["1", "2"]
     assert [found["id"] for found in feed.month_records([None, date(2025, 7, 1)], LAST)] == ["4", "5", "6", "3"]
     assert feed.present(range(20)) == set(range(1, 9))

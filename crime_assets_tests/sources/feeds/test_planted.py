@@ -190,11 +190,11 @@ class TestWhateverIsAsked:
 
     def test_a_reconciliation_agrees(self) -> None:
         feed, until = city(), TODAY - timedelta(days=1)
-        counts = feed.month_counts(until)
+        counts = feed.month_stamps(until)
         records = [str(record["id"]) for record in feed.month_records([*counts], until)]
-        assert len(records) == sum(counts.values())
+        assert len(records) == sum(stamps.records for stamps in counts.values())
         assert sorted(records) == shown(PLANTED)["id"].to_pylist()
-        assert counts[date(2025, 11, 1)] != city(()).month_counts(until)[date(2025, 11, 1)]
+        assert counts[date(2025, 11, 1)] != city(()).month_stamps(until)[date(2025, 11, 1)]
         everyone = {int(id) for patterns in ((), PLANTED) for id in shown(patterns)["id"].to_pylist()}
         assert feed.present(everyone) == {int(id) for id in records} != everyone
 

@@ -160,3 +160,20 @@ def test_rows_are_counted_by_month() -> None:
 def test_questions_by_month_are_read_strictly(question: dict[str, str], code: str) -> None:
     with SodaServer(rows(1)) as server:
         assert get(server, **question).json()["errorCode"] == code
+
+
+def test_it_sums_parts_of_times_by_month_and_knows_no_other_sums() -> None:
+    times = ["2022-04-02T16:49:26.000", "2022-04-30T00:00:01.000", "2022-05-01T00:00:00.000"]
+    with SodaServer([{"id": str(n), "updated_on": time} for n, time in enumerate(times)]) as server:
+        month = "date_trunc_ym(updated_on)"
+
+        def sums(expression: str) -> requests.Response:
+            return get(server, select=f"{month} AS month, count(*) AS n, {expression}", group=month)
+
+        found = sums("sum(date_extract_y(updated_on)) AS y, sum(date_extract_ss(updated_on)) AS s").json()
+        assert sorted(found, key=lambda row: str(row["month"])) == [
+            {"month": "2022-04-01T00:00:00.000", "n": "2", "y": "4044", "s": "27.000000"},
+            {"month": "2022-05-01T00:00:00.000", "n": "1", "y": "2022", "s": "0.000000"},
+        ]
+        for wrong in ("sum(date_extract_second(updated_on)) AS s", "sum(date_extract_y(id)) AS y", "md5(id) AS m"):
+            assert sums(wrong).status_code == 400, wrong

@@ -8,7 +8,6 @@ that are no chance. Only what is asked for is made here.
 from __future__ import annotations
 
 import zlib
-from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -19,7 +18,7 @@ import pyarrow as pa
 
 from crime_assets.core.errors import UsageError
 from crime_assets.sources.cities import City
-from crime_assets.sources.feeds import History, Record
+from crime_assets.sources.feeds import History, Record, Stamps
 from crime_assets.sources.feeds.sample import life, texts
 from crime_assets.sources.feeds.sample.draws import Ints
 from crime_assets.sources.feeds.sample.life import Lives
@@ -78,17 +77,20 @@ class SampleFeed:
         """How many records `changes(first, last)` yields."""
         return sum(len(rows) for _, rows, _ in self._changed(first, last))
 
+    def total(self) -> None:
+        """See Feed."""
+
     def undated(self) -> int:
         """Every record of the sample city has a change stamp."""
         return 0
 
-    def month_counts(self, until: date) -> dict[date | None, int]:
-        """How many records with a current change stamp up to `until` occurred in each month."""
-        counts: Counter[date | None] = Counter()
+    def month_stamps(self, until: date) -> dict[date | None, Stamps]:
+        """Of the records with a current change stamp up to `until` that occurred in each month."""
+        found: dict[date | None, Stamps] = {}
         for year, month in _months(self._first_day(), until):
-            for _, rows, _ in self._current(year, month, 0, life.ordinal(until) + 1):
-                counts[date(year, month, 1)] += len(rows)
-        return dict(counts)
+            for _, _, stamps in self._current(year, month, 0, life.ordinal(until) + 1):
+                found[date(year, month, 1)] = life.stamps_of(stamps)
+        return found
 
     def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
         """Those records of these months, each once."""

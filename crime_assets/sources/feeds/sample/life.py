@@ -22,6 +22,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from crime_assets.core.errors import UsageError
+from crime_assets.sources.feeds import Stamps
 from crime_assets.sources.feeds.sample import offenses, shares
 from crime_assets.sources.feeds.sample.draws import Draws, Flags, Floats, Ints
 from crime_assets.sources.feeds.sample.planted import Planted, QuietDay, Surge
@@ -86,6 +87,15 @@ class Lives:
             last, second = np.full_like(last, self.restamped), np.full_like(second, _RESTAMP_SECOND)
         shown = (self.published < today) & (self.deleted >= today)
         return np.where(shown, last * 86_400 + second, HIDDEN)
+
+
+def stamps_of(stamps: Ints) -> Stamps:
+    """The sums of the parts of change stamps that are seconds from 1970."""
+    days = (stamps // 86_400).astype("datetime64[D]")
+    months = days.astype("datetime64[M]").astype(np.int64) + 1970 * 12
+    of_month = (days - days.astype("datetime64[M]")).astype(np.int64) + 1
+    parts = (months // 12, months % 12 + 1, of_month, stamps // 3600 % 24, stamps // 60 % 60, stamps % 60)
+    return Stamps(len(stamps), *(int(part.sum()) for part in parts))
 
 
 def ordinal(day: date) -> int:

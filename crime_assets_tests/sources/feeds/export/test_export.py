@@ -105,7 +105,7 @@ class TestRecords:
             "beat": "111",
             "latitude": "41.861717546",
             "kind": "THEFT",
-            "location": '{"latitude": "41.8", "longitude": "-87.7"}',
+            "location": '{"latitude":"41.8","longitude":"-87.7"}',
         }
         assert changes(feed(tmp_path / "a.parquet"), DAY, DAY) == [expected]
         assert history(feed(tmp_path / "a.parquet")) == ([expected], {})

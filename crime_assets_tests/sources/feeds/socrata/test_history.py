@@ -26,14 +26,14 @@ class TestHistory:
         assert table.column_names == [*CITY.source_columns, "_damage", "_raw"]
         for name, kind in {**CITY.source_columns, "_damage": "text", "_raw": "text"}.items():
             field = table.schema.field(name)
-            assert field.type == (pa.bool_() if kind == "flag" else pa.string())
-            assert field.metadata == ({b"json": b"true"} if kind == "object" else None)
+            assert field.type == pa.string()
+            assert field.metadata == (None if kind == "text" else {b"json": b"true"})
         first, second = table.sort_by("id").to_pylist()
         assert {name: value for name, value in first.items() if value is not None} == {
-            **record(3),
+            **{name: json.dumps(value) if value in (True, False) else value for name, value in record(3).items()},
             "location": '{"latitude":"41.8","longitude":"-87.6"}',
         }
-        assert (second["location"], second["domestic"], second["arrest"]) == (None, None, False)
+        assert (second["location"], second["domestic"], second["arrest"]) == (None, None, "false")
 
     def test_before_the_day_and_without_a_stamp(self, serve, connect) -> None:
         stamps = {1: "2001-01-01T00:00:00.000", 2: "2022-04-01T23:59:59.999", 3: "2022-04-02T00:00:00.000", 4: None}
@@ -164,14 +164,18 @@ class TestHistory:
         row = self.table(connect(server)).to_pylist()[0]
         assert (row["block"], row["location"]) == ("X?Y", '{"human_address":"?"}')
 
-    @pytest.mark.parametrize("flag", ["true", 1, "Y", {}])
-    def test_a_flag_that_is_none_is_damage(self, serve, connect, flag: object) -> None:
-        broken = record(2, arrest=flag)
-        rows = self.table(connect(serve([record(1), broken, record(3)]))).to_pylist()
-        assert [row["id"] for row in rows] == ["1", None, "3"]
-        assert [row["_damage"] for row in rows] == [None, "arrest is neither true nor false", None]
-        assert json.loads(rows[1].pop("_raw")) == broken
-        assert {name for name, value in rows[1].items() if value is not None} == {"_damage"}
+    @pytest.mark.parametrize(("flag", "text"), [("true", "true"), (1, "1"), ("Y", "Y"), ({}, "{}")])
+    def test_a_value_of_another_kind_comes_as_text_and_with_the_whole_record(
+        self, serve, connect, flag: object, text: str
+    ) -> None:
+        other = record(2, arrest=flag)
+        rows = self.table(connect(serve([record(1), other, record(3)]))).to_pylist()
+        assert [(row["id"], row["arrest"], row["_damage"]) for row in rows] == [
+            ("1", "false", None),
+            ("2", text, None),
+            ("3", "true", None),
+        ]
+        assert [row["_raw"] and json.loads(row["_raw"]) for row in rows] == [None, other, None]
 
     def test_a_column_that_comes_after_the_metadata_is_not_lost(self, serve, connect) -> None:
         server = serve([record(1)])

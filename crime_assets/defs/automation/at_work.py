@@ -1,0 +1,25 @@
+"""Which change days runs are at work on: nobody asks for those again meanwhile."""
+
+from datetime import date
+
+import dagster as dg
+
+from crime_assets.defs.partitions import days_in_tags
+from crime_assets.streams.pull import days_between
+
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+# Stopping `dagster dev` cancels what runs; that must not end a day's chances.
+WITHOUT_SUCCESS = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+"""How a run ends that has to be tried again."""
+
+
+def days_at_work(instance: dg.DagsterInstance) -> set[date]:
+    """All days of unfinished runs, of whichever job. A run that died counts until Dagster's monitoring ends it."""
+    covered = (days_in_tags(run.tags) for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)))
+    return {day for days in covered if days is not None for day in days_between(*days)}

@@ -1,0 +1,100 @@
+"""A lost catalog made anew from what the tables' own metadata says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from crime_assets.core.errors import CrimeAssetsError, LakeError
+from crime_assets.lakehouse.place import belonging, catalog_file
+from crime_assets.lakehouse.place.catalog_file import CATALOG
+from crime_assets.lakehouse.place.opening import LocalLake, table_places, written_tables
+from crime_assets.lakehouse.place.takeover import Document, read_metadata, taken_over, version_of
+from crime_assets.lakehouse.place.warehouse import sync
+
+_DAMAGED = "catalog.db.damaged"
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """The tables that a catalog was made of, none where the one that is there lacks nothing.
+
+    `ignored` are metadata files that end too early, as a commit leaves them that was broken off.
+    """
+
+    tables: tuple[str, ...] = ()
+    ignored: tuple[Path, ...] = ()
+
+
+def rebuild(lake: LocalLake) -> Rebuilt:
+    """Make the catalog anew from the newest metadata of every table, unless it is there and has all tables of crimes.
+
+    A damaged catalog is kept beside the new one. CrimeAssetsError where there is no table, LakeError where a file of
+    one is missing. Nothing changes before all tables were looked at; what is broken off is done by the next call.
+    """
+    catalog = lake.home / "catalog.db"
+    belonging.check_links(lake.home, tuple(table_places(lake.warehouse)))
+    with lake.writing():
+        if not _is_wanting(catalog, lake.warehouse):
+            return Rebuilt()
+        ignored: list[Path] = []
+        newest = {table: _newest(table, ignored) for table in sorted(lake.warehouse.glob("*/*"))}
+        found = {table: metadata for table, metadata in newest.items() if metadata is not None}
+        if not found:
+            raise CrimeAssetsError(
+                f"There is no table in {lake.warehouse} to make a catalog of: restore the lake from a backup, or load "
+                "it anew with `crime-assets reload`."
+            )
+        _write(catalog, {table: taken_over(metadata, table) for table, metadata in found.items()})
+    return Rebuilt(tuple(f"{table.parent.name}.{table.name}" for table in found), tuple(ignored))
+
+
+def _is_wanting(catalog: Path, warehouse: Path) -> bool:
+    if not catalog_file.is_there(catalog):
+        return True
+    try:
+        known = {(row.namespace, row.name) for row in catalog_file.rows(catalog)}
+    except LakeError:
+        return True
+    return not known.issuperset(written_tables(warehouse))
+
+
+def _newest(table: Path, ignored: list[Path]) -> Path | None:
+    """The newest metadata of a table; None if it has none.
+
+    A table that was dropped and made again left files of both: those of the one that was changed last count. Of these
+    the highest number is the newest, also where the commit that wrote it was broken off: all its files are there then.
+    """
+    documents: dict[Path, Document] = {}
+    for path in (table / "metadata").glob("*.metadata.json"):
+        try:
+            documents[path] = read_metadata(path)
+        except LakeError:
+            ignored.append(path)
+
+    def changed(path: Path) -> int:
+        return int(documents[path].get("last-updated-ms", 0))
+
+    heads = {
+        documents[path].get("table-uuid"): path for path in sorted(documents, key=lambda p: (version_of(p), changed(p)))
+    }
+    return max(heads.values(), key=changed, default=None)
+
+
+def _write(catalog: Path, tables: dict[Path, str]) -> None:
+    """A catalog of these tables, in place of what is there when it is whole."""
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    partial = catalog.with_name(f"{catalog.name}.partial")
+    partial.unlink(missing_ok=True)
+    made = SqlCatalog(CATALOG, uri=f"sqlite:///{quote(str(partial))}", warehouse=f"file://{catalog.parent}/warehouse")
+    for table, location in tables.items():
+        made.create_namespace_if_not_exists((table.parent.name,))
+        made.register_table((table.parent.name, table.name), location)
+    made.close()
+    sync(partial)
+    if catalog_file.is_there(catalog):
+        catalog.replace(catalog.with_name(_DAMAGED))
+    partial.replace(catalog)
+    sync(catalog.parent)

@@ -1,0 +1,215 @@
+"""Taking over the tables of a lake that lies elsewhere than they say: moved, copied, restored, mounted differently.
+
+Iceberg names every file by its whole path: in a table's metadata, in the lists of its snapshots, in their manifests.
+All that names a path is written once more, under new names beside what was there, from the files in this lake alone;
+the catalog changes last, for all tables at once. What breaks it off before that leaves the lake as it was, and files
+that upkeep removes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crime_assets.core.errors import LakeError
+from crime_assets.lakehouse.place.warehouse import local_path, sync
+
+_VERSION = re.compile(r"(?P<version>[0-9]+)-[^/]+[.]metadata[.]json")
+_DELETED = 2
+"""Status of a manifest's entry whose file is no longer of the table."""
+_PATH_PROPERTIES = ("write.data.path", "write.metadata.path", "write.object-storage.path", "write.folder-storage.path")
+
+Document = dict[str, Any]
+
+
+def taken_over(metadata: Path, directory: Path) -> str:
+    """Have the table of a metadata file live in `directory`, where its files are; the location of its metadata.
+
+    LakeError, and nothing is changed, where a file is missing that the table needs, or where it names one elsewhere.
+    """
+    return _Table(metadata, directory).written()
+
+
+def is_in(location: str, directory: Path) -> bool:
+    """Whether a location is of a file in the directory, by its plain path."""
+    path = local_path(location)
+    return path.startswith(f"{directory}/") and not {"..", "."} & set(path.split("/"))
+
+
+def version_of(metadata: Path) -> int:
+    """The number with which the name of a metadata file begins; -1 if it has none."""
+    found = _VERSION.fullmatch(metadata.name)
+    return int(found["version"]) if found else -1
+
+
+def read_metadata(metadata: Path) -> Document:
+    """What a metadata file says. LakeError where it is gone or damaged."""
+    try:
+        document = json.loads(metadata.read_bytes())
+        if isinstance(document, dict) and isinstance(document["location"], str):
+            return document
+    except FileNotFoundError as error:
+        raise _gone(metadata) from error
+    except (ValueError, KeyError, RecursionError):
+        pass
+    raise LakeError(f"{metadata} is damaged: restore it, then run again.")
+
+
+@dataclass
+class _Table:
+    metadata: Path
+    directory: Path
+    _files: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Old location of a manifest → its new location and length."""
+    _checked: set[str] = field(default_factory=set)
+
+    def written(self) -> str:
+        document = read_metadata(self.metadata)
+        self._old = local_path(document["location"].rstrip("/"))
+        snapshots = document.get("snapshots") or []
+        if self._old == str(self.directory):
+            for snapshot in snapshots:
+                self._check(snapshot)
+            return f"file://{self.metadata}"
+        for snapshot in snapshots:
+            if "manifest-list" not in snapshot:
+                raise LakeError(f"{self.metadata} is of Iceberg's format 1, which this lake never had: restore it.")
+            snapshot["manifest-list"] = self._snapshot(snapshot["manifest-list"])
+        document["location"] = f"file://{self.directory}"
+        for entry in document.get("metadata-log") or []:
+            entry["metadata-file"] = self._moved(entry["metadata-file"])
+        for kind in ("statistics", "partition-statistics"):
+            for entry in document.get(kind) or []:
+                entry["statistics-path"] = self._moved(entry["statistics-path"])
+        properties = document.get("properties") or {}
+        for name in properties.keys() & set(_PATH_PROPERTIES):
+            properties[name] = self._moved(properties[name])
+        name = f"{max(version_of(self.metadata), 0) + 1:05d}-{_unique()}.metadata.json"
+        location, _ = self._put(name, lambda path: path.write_text(json.dumps(document), encoding="utf-8"))
+        sync(self.directory / "metadata")
+        return location
+
+    def _check(self, snapshot: Mapping[str, Any]) -> None:
+        """That all files of a snapshot are there."""
+        for manifest in _records(self._here(snapshot["manifest-list"])):
+            if manifest["manifest_path"] not in self._checked:
+                self._checked.add(manifest["manifest_path"])
+                for entry in _records(self._here(manifest["manifest_path"])):
+                    self._check_entry(entry)
+
+    def _snapshot(self, location: str) -> str:
+        """The list of a snapshot's manifests, written once more; its new location."""
+
+        def moved(manifest: Document) -> Document:
+            if manifest.get("content"):
+                raise LakeError(
+                    f"{self.metadata} lists row-level deletes, whose files name paths themselves: compact the table "
+                    "with the engine that wrote them, where it was."
+                )
+            path, length = self._manifest(manifest["manifest_path"])
+            return {**manifest, "manifest_path": path, "manifest_length": length}
+
+        # In the order of pyiceberg's and Spark's names, so that a directory can be read by a person.
+        return self._copied(location, f"snap-{_unique()}.avro", moved)[0]
+
+    def _manifest(self, location: str) -> tuple[str, int]:
+        """A manifest, written once more; where it is, and how long."""
+        if location not in self._files:
+            self._files[location] = self._copied(location, f"{_unique()}-m0.avro", self._entry)
+        return self._files[location]
+
+    def _entry(self, entry: Document) -> Document:
+        self._check_entry(entry)
+        data_file = entry["data_file"]
+        return {**entry, "data_file": {**data_file, "file_path": self._moved(data_file["file_path"])}}
+
+    def _check_entry(self, entry: Document) -> None:
+        """That the data file of an entry is there, as long as it was."""
+        location, length = entry["data_file"]["file_path"], entry["data_file"]["file_size_in_bytes"]
+        if entry["status"] == _DELETED or location in self._checked:
+            return
+        path = self._here(location)
+        try:
+            found = path.stat().st_size
+        except FileNotFoundError as error:
+            raise _gone(path) from error
+        if found != length:
+            raise LakeError(f"{path} has {found} bytes where the table knows {length}: restore it, then run again.")
+        self._checked.add(location)
+
+    def _here(self, location: str) -> Path:
+        """Where a file of the table is in this lake."""
+        return Path(local_path(self._moved(location)))
+
+    def _moved(self, location: str) -> str:
+        path = local_path(location)
+        if not is_in(location, Path(self._old)):
+            raise LakeError(
+                f"{self.metadata} names a file outside of its table ({location}): restore the lake from a backup."
+            )
+        return f"file://{self.directory}{path.removeprefix(self._old)}"
+
+    def _copied(self, location: str, name: str, change: Callable[[Document], Document]) -> tuple[str, int]:
+        source = self._here(location)
+        return self._put(name, lambda path: _write(path, source, change))
+
+    def _put(self, name: str, write: Callable[[Path], object]) -> tuple[str, int]:
+        """A new file of the table's metadata, whole and on the disk."""
+        path = self.directory / "metadata" / name
+        write(path)
+        sync(path)
+        return f"file://{path}", path.stat().st_size
+
+
+def _write(target: Path, source: Path, change: Callable[[Document], Document]) -> None:
+    """The records of an Avro file, changed, with the same schema, codec and properties."""
+    import fastavro
+
+    with source.open("rb") as file, target.open("wb") as out, _readable(source):
+        reader = fastavro.reader(file)
+        properties = dict(reader.metadata)
+        schema, codec = json.loads(properties.pop("avro.schema")), properties.pop("avro.codec", "null")
+        changed = (change(record) for record in _as_records(reader))
+        fastavro.writer(out, schema, changed, codec=codec, metadata=properties)
+
+
+def _records(source: Path) -> Iterator[Document]:
+    import fastavro
+
+    try:
+        with source.open("rb") as file, _readable(source):
+            yield from _as_records(fastavro.reader(file))
+    except FileNotFoundError as error:
+        raise _gone(source) from error
+
+
+def _as_records(reader: Iterable[object]) -> Iterator[Document]:
+    for record in reader:
+        if not isinstance(record, dict):
+            raise ValueError("not a record")
+        yield record
+
+
+@contextmanager
+def _readable(source: Path) -> Iterator[None]:
+    """What a reader of Avro makes of bytes that are none becomes LakeError."""
+    try:
+        yield
+    except (ValueError, EOFError, KeyError, IndexError, zlib.error, struct.error) as error:
+        raise LakeError(f"{source} is damaged ({type(error).__name__}): restore it, then run again.") from error
+
+
+def _gone(path: Path) -> LakeError:
+    return LakeError(f"{path} is missing, which a table needs: restore it, or copy the lake again as a whole.")
+
+
+def _unique() -> str:
+    return secrets.token_hex(16)

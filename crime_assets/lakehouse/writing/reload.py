@@ -1,0 +1,93 @@
+"""Loading a source's history anew, beside what the lake holds: what the first load lacked or had wrong is put right.
+
+Each record is merged like one of a change day: a newer version wins, of equal stamps the one read now. Nothing is
+removed; what the source no longer has is the business of `reconciliation`. What breaks it off leaves a whole lake, and
+the next call does all of it again, of which what was merged changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.lakehouse.iceberg.duck import connection
+from crime_assets.lakehouse.iceberg.tables import UNDATED_MARK
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.records import typing
+from crime_assets.lakehouse.writing.history import history_before, reasons
+from crime_assets.lakehouse.writing.merge import count, merge_typed
+from crime_assets.lakehouse.writing.settling import check_total, check_typed
+from crime_assets.sources.cities import City
+from crime_assets.sources.feeds import Feed, History
+
+_PARTS_TOGETHER = 5
+"""As a rule months, some 25,000 records each: what is merged at once is held in memory."""
+
+
+@dataclass(frozen=True)
+class ReloadResult:
+    """What a reload did, in records of the source and in rows of the tables."""
+
+    records: int
+    inserted: int
+    replaced: int
+    superseded: int
+    quarantined: int
+
+
+def reload_history(lake: Lake, city: City, feed: Feed, run_id: str) -> ReloadResult:
+    """Merge everything that the source holds with a change stamp before the lake's first change day.
+
+    FeedError, and nothing is changed, where too much of it cannot be typed, or where there is far less of it than the
+    lake holds. CrimeAssetsError where no history was loaded yet.
+    """
+    with lake.writing():
+        before = history_before(lake, city)
+        if before is None:
+            raise CrimeAssetsError("The lake has no history yet that could be loaded anew: run `crime-assets run`.")
+        check_total(lake, city, feed)
+        with feed.history(before) as history, connection(lake.staging) as con:
+            typing.prepare_functions(con)
+            typing.prepare(con, city)
+            pulled_at = datetime.now(UTC)
+            records, undated = _judge(con, city, history, pulled_at)
+            marks = {"kind": "history", UNDATED_MARK: str(undated), "run-id": run_id}
+            merged = [merge_typed(lake, city, con, marks) for _ in _typed(con, city, history, pulled_at)]
+        return ReloadResult(
+            records,
+            sum(result.inserted for result in merged),
+            sum(result.replaced for result in merged),
+            sum(result.superseded for result in merged),
+            sum(result.quarantined for result in merged),
+        )
+
+
+def _judge(con: duckdb.DuckDBPyConnection, city: City, history: History, pulled_at: datetime) -> tuple[int, int]:
+    """How many records there are and how many belong to no change day. FeedError where too many cannot be typed."""
+    records = undated = 0
+    untyped: Counter[str] = Counter()
+    for _ in _typed(con, city, history, pulled_at):
+        records += count(con, "SELECT count(*) FROM typed")
+        undated += count(con, "SELECT count(*) FROM typed WHERE change_day IS NULL")
+        untyped.update(reasons(con))
+    check_typed(city, records, untyped)
+    return records, undated
+
+
+def _typed(
+    con: duckdb.DuckDBPyConnection, city: City, history: History, pulled_at: datetime
+) -> Iterator[Sequence[str]]:
+    """Make the table `typed` of some parts after the other; yields their names."""
+    for start in range(0, len(history.parts), _PARTS_TOGETHER):
+        parts = history.parts[start : start + _PARTS_TOGETHER]
+        typing.raw_from_history(
+            con, pa.concat_tables(map(history.read, parts), promote_options="default"), city, pulled_at
+        )
+        con.execute(f"CREATE OR REPLACE TEMP TABLE typed AS {typing.typed_query(city)}")
+        yield parts

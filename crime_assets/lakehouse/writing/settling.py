@@ -1,0 +1,54 @@
+"""Whether what was read of a source is good enough to be settled as a city's history, or as its newest state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from crime_assets.core.errors import FeedError
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.sources.cities import City
+from crime_assets.sources.feeds import Feed
+
+MOST_UNTYPED = 0.05
+"""The share of a history that may be in quarantine. Of real exports it is a few in a million, of a dataset whose form
+has changed nearly all."""
+_FEW = 10
+"""Fewer records than this may be a larger share of a small history, as long as they are not half of it."""
+_REASONS_TOLD = 3
+
+MOST_LACKING = 0.005
+_FEWEST_LACKING = 100
+
+
+def check_typed(city: City, records: int, reasons: Mapping[str, int]) -> None:
+    """FeedError where too many of a history's records cannot be typed; `reasons` counts those, by why."""
+    untyped = sum(reasons.values())
+    if untyped <= records * MOST_UNTYPED or (untyped < _FEW and untyped <= records / 2):
+        return
+    told = sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))
+    named = ", ".join(f"{reason} ({count:,})" for reason, count in told[:_REASONS_TOLD])
+    more = f" and {len(told) - _REASONS_TOLD} other reasons" if len(told) > _REASONS_TOLD else ""
+    raise FeedError(
+        f"Of the {records:,} records of {city.title}'s history {untyped:,} cannot be typed: {named}{more}. At most "
+        f"{MOST_UNTYPED:.0%} may be, so nothing was loaded: mend the source, then run again."
+    )
+
+
+def most_lacking(rows: int) -> int:
+    """How many records a source may lack of so many: half a per cent, or 100 of a few, and less than half of them."""
+    return min(max(_FEWEST_LACKING, int(rows * MOST_LACKING)), max(rows - 1, 0) // 2)
+
+
+def check_total(lake: Lake, city: City, feed: Feed) -> None:
+    """FeedError where the source has far fewer records than the lake has crimes: it was cut off, or is only a part."""
+    total = feed.total()
+    table = tables.load(lake, city.name, "crimes")
+    if total is None or table is None:
+        return
+    rows = sum(file.record_count for file in tables.data_files(table))
+    if rows - total > most_lacking(rows):
+        raise FeedError(
+            f"The source has {total:,} records where the lake has {rows:,} crimes of {city.title}, so none was taken: "
+            "fetch the export again and whole, or let CRIME_EXPORT name all its files."
+        )
