@@ -108,6 +108,14 @@ def _parser() -> argparse.ArgumentParser:
         reconcile.add_argument(f"--most-{option}", metavar="N", type=_number, help=f"the most {what} this time")
     reconcile.set_defaults(command=_reconcile)
 
+    reload = commands.add_parser(
+        "reload", parents=[common], help="load the source's history anew, beside what is there"
+    )
+    reload.set_defaults(command=_reload)
+
+    rebuild = commands.add_parser("rebuild-catalog", parents=[common], help="make a lost catalog anew from the tables")
+    rebuild.set_defaults(command=_rebuild_catalog)
+
     status = commands.add_parser("status", parents=[common], help="what the lake holds")
     status.set_defaults(command=_status)
 
@@ -163,6 +171,18 @@ def _reconcile(profile: Profile, options: argparse.Namespace) -> int:
     from crime_assets.cli.reconcile import reconcile
 
     return reconcile(profile, options.most_removed, options.most_pulled)
+
+
+def _reload(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.cli.recovery import reload
+
+    return reload(profile)
+
+
+def _rebuild_catalog(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.cli.recovery import rebuild_catalog
+
+    return rebuild_catalog(profile)
 
 
 def _status(profile: Profile, options: argparse.Namespace) -> int:

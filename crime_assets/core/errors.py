@@ -27,6 +27,10 @@ class SourceMoved(FeedError):
     """The source refuses the question: the dataset or a column we name is gone. Retrying is useless."""
 
 
+class Untypable(FeedError):
+    """Too much of the source cannot be typed to be taken for a city's crimes."""
+
+
 class LandingError(CrimeAssetsError):
     """The landing store does not hold what it should."""
 
@@ -37,6 +41,10 @@ class LakeError(CrimeAssetsError):
 
 class LakeBusy(LakeError):
     """Another process is writing to this lake."""
+
+
+class TablesLost(LakeError):
+    """The lake has merged change days, and its tables are not there."""
 
 
 class DiskFull(LakeError):

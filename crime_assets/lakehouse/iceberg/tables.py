@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crime_assets.core.errors import LakeError
+from crime_assets.core.errors import LakeError, TablesLost
 from crime_assets.lakehouse.place import warehouse
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.place.refusals import explained
@@ -98,7 +98,7 @@ def load(lake: Lake, city: str, name: str) -> Table | None:
     if known is None or known[0] != changes:
         table = _load(lake, city, name) if changes else None
         if name == "crimes" and (table is None or table.current_snapshot() is None) and lake.has_merged(city):
-            raise LakeError(
+            raise TablesLost(
                 f"The lake {lake.name} has merged change days of {city}, and its tables are gone: restore them from a "
                 "backup, or load the city anew with `crime-assets reload`."
             )

@@ -173,7 +173,7 @@ def _write(target: Path, source: Path, change: Callable[[Document], Document]) -
     """The records of an Avro file, changed, with the same schema, codec and properties."""
     import fastavro
 
-    with source.open("rb") as file, target.open("wb") as out, _readable(source):
+    with _readable(source), source.open("rb") as file, target.open("wb") as out:
         reader = fastavro.reader(file)
         properties = dict(reader.metadata)
         schema, codec = json.loads(properties.pop("avro.schema")), properties.pop("avro.codec", "null")
@@ -184,11 +184,8 @@ def _write(target: Path, source: Path, change: Callable[[Document], Document]) -
 def _records(source: Path) -> Iterator[Document]:
     import fastavro
 
-    try:
-        with source.open("rb") as file, _readable(source):
-            yield from _as_records(fastavro.reader(file))
-    except FileNotFoundError as error:
-        raise _gone(source) from error
+    with _readable(source), source.open("rb") as file:
+        yield from _as_records(fastavro.reader(file))
 
 
 def _as_records(reader: Iterable[object]) -> Iterator[Document]:
@@ -200,9 +197,11 @@ def _as_records(reader: Iterable[object]) -> Iterator[Document]:
 
 @contextmanager
 def _readable(source: Path) -> Iterator[None]:
-    """What a reader of Avro makes of bytes that are none becomes LakeError."""
+    """What a reader of Avro makes of bytes that are none becomes LakeError, and so does a file that is gone."""
     try:
         yield
+    except FileNotFoundError as error:
+        raise _gone(source) from error
     except (ValueError, EOFError, KeyError, IndexError, zlib.error, struct.error) as error:
         raise LakeError(f"{source} is damaged ({type(error).__name__}): restore it, then run again.") from error
 

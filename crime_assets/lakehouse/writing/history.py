@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from crime_assets.core.errors import FeedError, LakeBusy, LakeError
+from crime_assets.core.errors import LakeBusy, LakeError, Untypable
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import connection, literal
 from crime_assets.lakehouse.iceberg.evolution import column_names, evolve, names_of, new_columns, select_list
@@ -91,7 +91,7 @@ def load_history(lake: Lake, city: City, feed: Feed, before: date, run_id: str) 
             try:
                 _load_parts(city, history, ledger, table, con)
                 result = _publish(lake, city, ledger, table, con, {HISTORY_MARK: before.isoformat(), "run-id": run_id})
-            except FeedError:
+            except Untypable:
                 # What is mended in the source is not to be found among what was kept of it.
                 ledger.discard()
                 raise

@@ -44,8 +44,8 @@ class ReloadResult:
 def reload_history(lake: Lake, city: City, feed: Feed, run_id: str) -> ReloadResult:
     """Merge everything that the source holds with a change stamp before the lake's first change day.
 
-    FeedError, and nothing is changed, where too much of it cannot be typed, or where there is far less of it than the
-    lake holds. CrimeAssetsError where no history was loaded yet.
+    Untypable or FeedError, and nothing is changed, where too much of it cannot be typed, or where there is far less of
+    it than the lake holds. CrimeAssetsError where no history was loaded yet.
     """
     with lake.writing():
         before = history_before(lake, city)

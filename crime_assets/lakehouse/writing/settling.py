@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crime_assets.core.errors import FeedError
+from crime_assets.core.errors import FeedError, Untypable
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.sources.cities import City
@@ -22,14 +22,14 @@ _FEWEST_LACKING = 100
 
 
 def check_typed(city: City, records: int, reasons: Mapping[str, int]) -> None:
-    """FeedError where too many of a history's records cannot be typed; `reasons` counts those, by why."""
+    """Untypable where too many of a history's records cannot be typed; `reasons` counts those, by why."""
     untyped = sum(reasons.values())
     if untyped <= records * MOST_UNTYPED or (untyped < _FEW and untyped <= records / 2):
         return
     told = sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))
-    named = ", ".join(f"{reason} ({count:,})" for reason, count in told[:_REASONS_TOLD])
+    named = ", ".join(f"{reason.rstrip('; ')} ({count:,})" for reason, count in told[:_REASONS_TOLD])
     more = f" and {len(told) - _REASONS_TOLD} other reasons" if len(told) > _REASONS_TOLD else ""
-    raise FeedError(
+    raise Untypable(
         f"Of the {records:,} records of {city.title}'s history {untyped:,} cannot be typed: {named}{more}. At most "
         f"{MOST_UNTYPED:.0%} may be, so nothing was loaded: mend the source, then run again."
     )

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from crime_assets.core.digests import record_digest
-from crime_assets.core.errors import FeedUnavailable, LakeBusy, LakeError
+from crime_assets.core.errors import FeedUnavailable, LakeBusy, LakeError, Untypable
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.writing import history
@@ -125,11 +125,11 @@ def test_an_empty_source_is_loaded_too(lake: Lake) -> None:
     assert merge(lake, envelope(record(1, "2024-02-03"))).rows == 1
 
 
-def test_a_source_of_nothing_but_dirt_is_loaded_too(lake: Lake) -> None:
-    result = load(lake, ListFeed(RECORDS[-3:]))
+def test_a_source_of_nothing_but_dirt_is_not_settled(lake: Lake) -> None:
+    with pytest.raises(Untypable, match=r"Of the 3 records .* 3 cannot be typed: ward is no whole number \(2\), "):
+        load(lake, ListFeed(RECORDS[-3:]))
 
-    assert (result.records, result.rows, result.duplicates, result.quarantined) == (3, 0, 0, 2)
-    assert history_before(lake, CHICAGO) == BEFORE
+    assert history_before(lake, CHICAGO) is None
 
 
 def test_crimes_without_a_history_are_not_mixed_with_one(lake: Lake) -> None:

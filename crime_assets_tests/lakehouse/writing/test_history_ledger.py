@@ -168,7 +168,8 @@ def test_a_part_whose_file_is_gone_is_not_done(lake: Lake, undisturbed: Loaded, 
     broken_off(lake, PARTS - 1)
     part = next(part for part in range(PARTS - 1) if kind == "data" or line_of(lake, part)["rejects"])
     line = line_of(lake, part)
-    Path(line["rejects"] if kind == "rejects" else min(line["files"].values())).unlink()
+    place = ledger(lake).parent if kind == "rejects" else lake.warehouse / "chicago" / "crimes" / "data"
+    (place / (line["rejects"] if kind == "rejects" else min(line["files"].values()))).unlink()
     feed = ListFeed(RECORDS)
 
     assert loaded(lake, feed) == undisturbed
