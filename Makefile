@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# What a process has compiled, those after it need not: tests start hundreds of them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help run dev dashboard test test-trino check format bench stress pictures clean
+.PHONY: help run dev dashboard quick test test-trino check format bench stress pictures clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,7 +21,10 @@ dev: $(VENV)/.local  ## Dagster's UI and daemon on http://127.0.0.1:3000, on the
 dashboard: $(VENV)/.local  ## the figures on pages: http://127.0.0.1:8500
 	@$(BIN)/crime-assets dashboard
 
-test: $(VENV)/.dev  ## set up for tests and run them
+quick: $(VENV)/.dev  ## set up for tests and run what a change most often breaks: a minute or so
+	$(BIN)/python -m pytest -m quick --durations=5 --durations-min=2
+
+test: $(VENV)/.dev  ## everything that must hold: some minutes
 	$(BIN)/python -m pytest
 
 test-trino: $(VENV)/.dev  ## our statements on a real Trino server, which TRINO_URL names

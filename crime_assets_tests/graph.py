@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping
 from datetime import date
 
@@ -17,6 +18,8 @@ from crime_assets.profiles import Profile
 from crime_assets_tests.sql.plain import Question, assert_same, expected
 
 INSIGHTS = tuple(insight.table for insight in load_insights())
+GRAPH_RUN = "crime_assets_tests.graph.run"
+"""The audit event of each run: a test that runs the graph is slow."""
 PUBLISHED = {"dashboard_extract", "daily_briefing"}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -116,6 +119,7 @@ class Graph:
     def _execute(
         self, job: str, tags: Mapping[str, str], fails: bool = False, chosen: Collection[str] | None = None
     ) -> Result:
+        sys.audit(GRAPH_RUN, job)
         result = self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance,
             tags=dict(tags),

@@ -202,6 +202,7 @@ def test_wrong_settings_are_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch
         definitions.defs()
 
 
+@pytest.mark.slow
 def test_the_workspace_is_valid_and_validating_it_leaves_no_trace(tmp_path: Path) -> None:
     home = tmp_path / "dagster"
     home.mkdir()

@@ -19,6 +19,7 @@ FIRST, LAST = date(2024, 1, 25), date(2024, 1, 27)
 DAYS = [date(2024, 1, 25), date(2024, 1, 26), date(2024, 1, 27)]
 BEGUN = "2024-02-01T12:00:00"
 """A lake begun now has 2024-01-25 as its first change day."""
+ONCE = pytest.mark.quick("the graph is run once even where there is little time")
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Graph:
     return graph
 
 
+@ONCE
 def test_crimes_are_the_feeds_live_records(sample: Graph) -> None:
     feed = sample.profile.feed
     history = [{k: v for k, v in row.items() if v is not None} for row in read_history(feed, FIRST).to_pylist()]
@@ -49,6 +51,7 @@ def test_crimes_are_the_feeds_live_records(sample: Graph) -> None:
         assert row["change_day"] == row["updated_on"].date()
 
 
+@ONCE
 def test_digests_of_delivered_rows_are_those_of_the_source(sample: Graph) -> None:
     digests = {row["id"]: row["record_md5"] for row in sample.rows() if row["change_day"] >= FIRST}
     changed = {int(str(r["id"])): record_digest(r) for r in sample.profile.feed.changes(FIRST, LAST)}
@@ -56,12 +59,14 @@ def test_digests_of_delivered_rows_are_those_of_the_source(sample: Graph) -> Non
     assert len(digests) > 1_500
 
 
+@pytest.mark.slow
 def test_every_insight_is_what_a_plain_computation_gives(sample: Graph) -> None:
     crimes = sample.frame()
     for day in DAYS:
         assert_insights(sample, crimes[crimes["change_day"] <= day], day)
 
 
+@pytest.mark.slow
 def test_a_day_replayed_changes_no_row_and_makes_no_snapshot(sample: Graph) -> None:
     landed = list(sample.profile.landing.list("raw/"))
     snapshots, contents = sample.snapshots(), sample.contents(*DAYS)
@@ -85,6 +90,7 @@ def _published(day: date) -> list[dict[str, object]]:
     return crimes
 
 
+@pytest.mark.slow
 def test_days_out_of_order_end_in_the_rows_and_insights_of_days_in_order(tmp_path: Path) -> None:
     """Versions of one crime come newest first and the older ones, pulled later, do not replace it."""
     export = write_export(tmp_path / "crimes.csv", _published(FIRST - timedelta(days=1)))
@@ -102,6 +108,7 @@ def test_days_out_of_order_end_in_the_rows_and_insights_of_days_in_order(tmp_pat
         assert_insights(graph, plain_crimes(write_export(tmp_path / "known.csv", _published(day))), day)
 
 
+@pytest.mark.slow
 def test_what_was_known_on_past_days_stays_though_crimes_are_edited(tmp_path: Path) -> None:
     home = tmp_path / "edited"
     graph = Graph(sample_profile(home, rows=2_000, now=BEGUN))
@@ -132,6 +139,7 @@ def _few(edited: bool) -> list[dict[str, object]]:
     return [*crimes, late] if edited else crimes
 
 
+@pytest.mark.slow
 def test_a_late_change_refreshes_its_day_and_those_after_it(tmp_path: Path) -> None:
     export = write_export(tmp_path / "crimes.csv", _few(edited=False))
     profile = export_profile(tmp_path / "late", export)
@@ -199,6 +207,7 @@ def plain_crimes(path: Path) -> pd.DataFrame:
     )
 
 
+@ONCE
 def test_the_plain_computation_is_no_tautology(sample: Graph) -> None:
     """Without its newest row the plain side differs: the comparisons above compare something."""
     crimes = sample.frame()

@@ -21,6 +21,8 @@ from crime_assets_tests.cloud.aws.profiles import aws_profile, aws_variables
 from crime_assets_tests.cloud.aws.servers import Seaweed
 from crime_assets_tests.graph import Graph, Result, verdicts
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(sys.executable).with_name("crime-assets")
 BEGUN = "2024-02-01T12:00:00"
 FIRST, LAST = "2024-01-25", "2024-01-26"

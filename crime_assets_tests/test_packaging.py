@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from crime_assets.core.insights import load_insights
 from crime_assets.core.sql import SQL_DIRECTORY
+
+pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).parents[1]
 

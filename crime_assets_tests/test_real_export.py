@@ -23,6 +23,8 @@ from crime_assets_tests.cloud.aws.profiles import aws_variables
 from crime_assets_tests.cloud.aws.servers import Seaweed
 from crime_assets_tests.sql.plain import Question, expected
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(sys.executable).with_name("crime-assets")
 DAYS = ["--from", "2018-11-18", "--to", "2018-11-19"]
 AS_OF = date(2018, 11, 19)

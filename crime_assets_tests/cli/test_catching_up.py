@@ -11,6 +11,8 @@ import pytest
 from crime_assets_tests.build import record, write_export
 from crime_assets_tests.cli.test_cli import Result, figures, run
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["run"]
 
 

@@ -114,6 +114,7 @@ def begun(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> Loaded:
     return loaded
 
 
+@pytest.mark.slow
 class TestRun:
     def test_history_and_days(self, run: Callable[..., Result], begun: Loaded) -> None:
         assert "crime_history" in begun.printed
@@ -184,6 +185,7 @@ class TestRun:
         assert json.loads(json.loads(found)[0]["raw"])["id"] == "2"
 
 
+@pytest.mark.slow
 class TestQuery:
     @pytest.fixture(autouse=True)
     def home(self, loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -284,6 +286,7 @@ class TestRefusals:
         assert result.code == 2
         assert "'2024-02-30' is no day: write it as YYYY-MM-DD" in result.err
 
+    @pytest.mark.slow
     def test_days_before_the_lake_begins(self, run: Callable[..., Result], export: Path) -> None:
         run("run", "--no-insights", "--from", "2024-01-21", "--to", "2024-01-21")
         result = run("run", "--from", "2024-01-20", "--to", "2024-01-21")
@@ -291,6 +294,7 @@ class TestRefusals:
         assert result.code == 2
         assert "The lake begins with change day 2024-01-21" in result.err
 
+    @pytest.mark.slow
     def test_a_first_run_that_failed_binds_nobody(
         self, run: Callable[..., Result], export: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -312,6 +316,7 @@ class TestRefusals:
         assert (result.code, str(export) in result.err) == (1, True)
         assert not (tmp_path / "lake/catalog.db").exists()
 
+    @pytest.mark.slow
     def test_simulated_and_real_are_not_mixed(
         self, run: Callable[..., Result], export: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -321,6 +326,7 @@ class TestRefusals:
         assert_one_sentence(result)
         assert (result.code, "never mixed" in result.err) == (2, True)
 
+    @pytest.mark.slow
     def test_a_lake_of_a_newer_release(self, run: Callable[..., Result], export: Path, tmp_path: Path) -> None:
         run("run", "--no-insights", "--from", "2024-01-20", "--to", "2024-01-20")
         state = tmp_path / "lake/lake.json"
@@ -330,6 +336,7 @@ class TestRefusals:
             assert_one_sentence(result)
             assert (result.code, "newer crime-assets" in result.err) == (1, True)
 
+    @pytest.mark.slow
     def test_a_second_process(self, run: Callable[..., Result], export: Path, tmp_path: Path) -> None:
         holder = (
             "import sys, pathlib\n"

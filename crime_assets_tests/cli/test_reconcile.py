@@ -13,6 +13,8 @@ from crime_assets.lakehouse.place.lake import Lake
 from crime_assets_tests.build import CHICAGO, record, write_export
 from crime_assets_tests.cli.test_cli import Result, assert_one_sentence, run
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["run"]
 
 Run = Callable[..., Result]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from crime_assets.cli.runner import _held_open
 
@@ -23,6 +24,7 @@ def logs(home: Path) -> set[str]:
     return {path.name.removesuffix("-wal") for path in (home / "history" / "runs").glob("*-wal")}
 
 
+@pytest.mark.slow
 def test_event_files_stay_open_during_a_run_and_no_longer(tmp_path: Path) -> None:
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         with _held_open(instance, RUN):

@@ -173,6 +173,7 @@ def shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("begun")
 @pytest.mark.parametrize(
     ("command", "code", "said"),
@@ -193,6 +194,7 @@ def test_of_a_process(command: str, code: int, said: str) -> None:
     assert done.stderr.count("\n") == (1 if said else 0), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("begun")
 def test_no_file_takes_the_number_of_a_closed_output(tmp_path: Path) -> None:
     """The first file that is opened would be standard output to whoever prints by its number."""
@@ -210,6 +212,7 @@ def test_no_file_takes_the_number_of_a_closed_output(tmp_path: Path) -> None:
     assert (done.returncode, (tmp_path / "held").read_bytes()) == (0, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("begun")
 def test_memory_does_not_grow_with_the_answer() -> None:
     script = (

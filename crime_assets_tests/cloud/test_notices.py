@@ -228,6 +228,7 @@ def test_what_is_tried_again_says_so() -> None:
     assert replace(FAILED, will_retry=True).subject == "crime-assets chicago 2024-01-31 failed, is tried again"
 
 
+@pytest.mark.slow
 def test_the_module_alone_imports_no_boto3() -> None:
     code = "import sys, crime_assets.cloud.notices; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

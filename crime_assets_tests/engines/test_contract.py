@@ -57,7 +57,7 @@ def opens(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> OpenEngi
     return open_athena
 
 
-@pytest.fixture(params=["duckdb", "athena"])
+@pytest.fixture(params=["duckdb", pytest.param("athena", marks=pytest.mark.slow)])
 def open_engine(request: pytest.FixtureRequest, tmp_path: Path) -> OpenEngine:
     """Opens the engine on a lake."""
     return opens(request.param, request, tmp_path)
@@ -88,6 +88,7 @@ def the_versions(seed: int, ids: int) -> list[Envelope]:
     return list(lines.values())
 
 
+@pytest.mark.slow
 def test_every_day_is_told_as_it_was_whatever_the_order_of_merging(lake: Lake, engine: Engine) -> None:
     lines = the_versions(1, 120)
     for part in deliveries(random.Random(1), lines, 5):
@@ -97,6 +98,7 @@ def test_every_day_is_told_as_it_was_whatever_the_order_of_merging(lake: Lake, e
         assert known(engine, day) == known_by(lines, day)
 
 
+@pytest.mark.slow
 def test_every_day_is_told_as_it_was_on_top_of_a_history(lake: Lake, engine: Engine) -> None:
     one_pull = {(line.record["id"], line.record["updated_on"]): line for line in the_versions(3, 150)}
     lines, middle = list(one_pull.values()), date(2024, 1, 13)
@@ -181,7 +183,7 @@ def embedded(changing_lake: Lake) -> DuckDBEngine:
     return DuckDBEngine(changing_lake, CHICAGO)
 
 
-@pytest.fixture(params=["athena"])
+@pytest.fixture(params=[pytest.param("athena", marks=pytest.mark.slow)])
 def changing(request: pytest.FixtureRequest, changing_lake: Lake, tmp_path: Path) -> Engine:
     """Every engine that is held against the embedded one."""
     return opens(request.param, request, tmp_path)(changing_lake)

@@ -117,6 +117,7 @@ def merged(tmp_path: Path, tell: Tell, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("now", "arguments", "names"),
     [
@@ -140,6 +141,7 @@ def test_one_sentence_and_nothing_begun(
     assert files(merged) == before
 
 
+@pytest.mark.slow
 def test_a_person_who_names_both_days_is_believed(merged: Path, tell: Tell) -> None:
     code, said = tell("2034-02-01T12:00:00", "run", "--no-insights", "--from", "2030-01-20", "--to", "2030-01-20")
     assert (code, "Running change days 2030-01-20 to 2030-01-20" in said) == (0, True), said
@@ -153,6 +155,7 @@ def test_a_first_run_by_a_clock_that_was_reset(tmp_path: Path, tell: Tell) -> No
     assert not (tmp_path / "lake" / "lake.json").exists()
 
 
+@pytest.mark.slow
 def test_days_before_the_lake_are_told_as_what_was_asked(merged: Path, tell: Tell) -> None:
     code, said = tell("2024-02-01T12:00:00", "run", "--to", "2024-01-19")
     assert (code, said.count("\n")) == (2, 1), said

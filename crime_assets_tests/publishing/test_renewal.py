@@ -18,6 +18,8 @@ from crime_assets.publishing.renewal import days_to_extract
 from crime_assets_tests.build import envelope, export_profile, record
 from crime_assets_tests.lakehouse.lakes import merge
 
+pytestmark = pytest.mark.slow
+
 DAYS = [date(2024, 1, 28) + timedelta(days=number) for number in range(4)]
 SUMMARY = load_insights()[:1]
 

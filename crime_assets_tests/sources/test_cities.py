@@ -113,7 +113,7 @@ class TestChicago:
         for pattern in CHICAGO.timestamp_formats:
             text = at.strftime(pattern)
             assert datetime.strptime(text, pattern) == at
-            assert duckdb.execute("SELECT try_strptime(?, ?)", [text, pattern]).fetchone() == (at,)
+            assert duckdb.execute("SELECT try_strptime(?, ?)", [text, pattern]).fetchall() == [(at,)]
 
     def test_what_a_format_takes_no_other_takes_for_another_time(self) -> None:
         for at in (datetime(2018, 3, 4, 0, 5), datetime(2018, 11, 10, 12, 0), datetime(2018, 1, 2, 13, 59)):
@@ -148,7 +148,7 @@ class TestChicago:
         names = [row[0] for row in duckdb.execute(f"DESCRIBE FROM {export}").fetchall()]
         assert {name.lower().replace(" ", "_") for name in names} == CHICAGO.source_columns.keys()
         south, west, north, east = CHICAGO.bounding_box
-        row = duckdb.execute(
+        (row,) = duckdb.execute(
             f"""
             SELECT count(*) FILTER ("District" NOT IN {tuple(sorted(CHICAGO.districts))}),
                    count(*) FILTER (length("Beat") <> 4 OR length("IUCR") <> 4),
@@ -157,7 +157,7 @@ class TestChicago:
                                     AND "Latitude"::DOUBLE <> 36.619446395)
             FROM (FROM {export} LIMIT 50000)
             """
-        ).fetchone()
+        ).fetchall()
         assert row == (0, 0, 0)
 
 

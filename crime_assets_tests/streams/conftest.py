@@ -7,7 +7,7 @@ import pytest
 from crime_assets_tests.streams.landings import Landing, in_bucket, in_directory
 
 
-@pytest.fixture(params=["directory", "s3"])
+@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.slow)])
 def landing(request: pytest.FixtureRequest, tmp_path: Path) -> Landing:
     """An empty store of each kind."""
     if request.param == "directory":

@@ -194,6 +194,7 @@ class TestBombs:
         finally:
             tracemalloc.stop()
 
+    @pytest.mark.slow
     def test_a_bomb_of_blank_lines_is_read_through_in_bounded_memory(self, tmp_path: Path) -> None:
         bomb(tmp_path / "landing" / KEY, b"\n" * MEBIBYTE, 16)
         program = (

@@ -23,6 +23,8 @@ from crime_assets_tests.lakehouse.lakes import ListFeed, merge, quarantined, row
 from crime_assets_tests.lakehouse.writing.versions import version
 from crime_assets_tests.stress.runs import Scenario, contents, differing
 
+pytestmark = pytest.mark.slow
+
 STEP = 32 << 10
 """By so many bytes there is more space each time."""
 SHARES = (0.05, 0.15, 0.25, 0.35, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)

@@ -23,6 +23,8 @@ from crime_assets_tests.build import export_profile, record, write_export
 from crime_assets_tests.graph import Graph, failing, verdicts
 from crime_assets_tests.lakehouse.lakes import rows
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2024, 1, 25)
 HISTORY = range(1, 20)
 CHANGES = 250
@@ -156,7 +158,7 @@ _MERGE = """
 import re, resource, sys
 from datetime import date
 from pathlib import Path
-from crime_assets import cities
+from crime_assets.sources import cities
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.writing.merge import merge_deliveries
 from crime_assets.streams.directory import DirectoryStore

@@ -28,6 +28,8 @@ from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import merge, orphans, properties, rows, versions
 from crime_assets_tests.lakehouse.writing.versions import model
 
+pytestmark = pytest.mark.slow
+
 WRITERS = 4
 DELIVERIES, OF_FOUR_WRITERS = 6, 60
 NEW = 30

@@ -29,6 +29,8 @@ from crime_assets.publishing.extract import cubes
 from crime_assets_tests.build import CHICAGO, export_profile, record, write_export
 from crime_assets_tests.graph import INSIGHTS, Graph, Result
 
+pytestmark = pytest.mark.slow
+
 DAYS = ("2024-01-25", "2024-01-26", "2024-01-27")
 ENVELOPE = ("_city", "_change_day", "_batch", "_pulled_at", "_md5")
 DAILY = ("raw_crime_batches", "crime_deliveries", "crimes", *INSIGHTS)

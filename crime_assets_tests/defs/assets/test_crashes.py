@@ -18,6 +18,8 @@ from crime_assets.streams.watch import unmerged
 from crime_assets_tests.build import export_profile, record, write_export
 from crime_assets_tests.graph import Graph
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = "2024-01-25", "2024-01-26"
 DAYS = (date(2024, 1, 25), date(2024, 1, 26))
 DIED = 9

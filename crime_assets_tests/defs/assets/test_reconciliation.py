@@ -24,6 +24,8 @@ from crime_assets_tests.build import CHICAGO, clock_at, export_profile, record, 
 from crime_assets_tests.graph import QUIET, Graph, Result, failing
 from crime_assets_tests.sources.feeds.soda_server import SodaServer
 
+pytestmark = pytest.mark.slow
+
 FIRST, LAST = "2024-01-25", "2024-01-26"
 TABLES = ("crimes", "crimes_superseded", "crimes_quarantine", "crimes_removed")
 

@@ -21,6 +21,8 @@ from crime_assets_tests.build import CHICAGO, export_profile, record, write_expo
 from crime_assets_tests.graph import INSIGHTS, QUIET, Graph
 from crime_assets_tests.lakehouse.growing import contents, on_disk, referred
 
+pytestmark = pytest.mark.slow
+
 DAYS = (date(2024, 1, 25), date(2024, 1, 26))
 STEPS = ("lake_compaction", "lake_expiry", "lake_orphans")
 CURATED = ("crimes", "crimes_quarantine", "crimes_superseded")

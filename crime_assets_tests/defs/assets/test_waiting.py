@@ -22,6 +22,8 @@ from crime_assets_tests.cloud.aws.servers import Seaweed
 from crime_assets_tests.defs.automation.test_sensor import House
 from crime_assets_tests.graph import failing, verdicts
 
+pytestmark = pytest.mark.slow
+
 DAY, NEXT = "2024-01-25", "2024-01-26"
 CRIMES = [
     *(record(n, "2024-01-10") for n in range(1, 4)),

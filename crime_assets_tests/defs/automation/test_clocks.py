@@ -89,6 +89,7 @@ def test_the_sensor_on_landing_objects_waits_while_the_clock_is_behind(tmp_path:
         assert ("set the clock right" in str(found.skip_message)) == is_behind
 
 
+@pytest.mark.slow
 def test_no_lake_is_begun_from_dagster_by_a_clock_that_was_reset(tmp_path: Path) -> None:
     profile = Profile(Settings(home=tmp_path, sample_rows=1_000), clock_at("1970-01-01T00:01:00"))
     with pytest.raises(Exception, match="feed") as raised:

@@ -24,6 +24,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         yield found
 
 
+@pytest.mark.slow
 def test_the_next_day_there_is_one_more_attempt(house: House) -> None:
     # Dagster stamps its runs with the time it is.
     now = datetime.now(UTC).replace(tzinfo=None)

@@ -11,6 +11,8 @@ from crime_assets.lakehouse.iceberg import tables
 from crime_assets_tests.build import export_profile, record, write_export
 from crime_assets_tests.graph import INSIGHTS, Graph, failing, verdicts
 
+pytestmark = pytest.mark.slow
+
 
 class Following:
     """A lake, and ticks of the automation sensor on it."""

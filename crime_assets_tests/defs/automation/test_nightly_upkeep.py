@@ -7,10 +7,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from crime_assets_tests.build import sample_profile
 from crime_assets_tests.graph import Graph
+
+pytestmark = pytest.mark.slow
 
 NIGHT = datetime(2024, 3, 1, 4, tzinfo=ZoneInfo("America/Chicago"))
 

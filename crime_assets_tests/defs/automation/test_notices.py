@@ -26,6 +26,8 @@ from crime_assets_tests.build import clock_at, export_profile, record, write_exp
 from crime_assets_tests.cloud.notices import NAMESPACE, Listener, listen
 from crime_assets_tests.graph import QUIET, Graph, day_tags
 
+pytestmark = pytest.mark.slow
+
 LOCATION = RegisteredCodeLocationOrigin("crime_assets")
 
 

@@ -16,6 +16,8 @@ from crime_assets_tests.changing_city import ChangingCity, assert_an_outage_leav
 from crime_assets_tests.graph import verdicts
 from crime_assets_tests.nights import ONE_DAY, Nights
 
+pytestmark = pytest.mark.slow
+
 FIRST = date(2024, 3, 1)
 BEFORE = FIRST + timedelta(days=2)
 """The last day before the outage."""

@@ -18,6 +18,8 @@ from crime_assets.streams.pull import days_between
 from crime_assets_tests.build import sample_profile
 from crime_assets_tests.graph import Graph
 
+pytestmark = pytest.mark.slow
+
 CHICAGO = ZoneInfo("America/Chicago")
 FIRST = date(2024, 1, 25)
 

@@ -16,6 +16,8 @@ from crime_assets.profiles import Profile
 from crime_assets_tests.build import clock_at, export_profile, record, write_export
 from crime_assets_tests.graph import Graph, day_tags
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2024, 1, 25)
 FAILURE, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 

@@ -17,6 +17,8 @@ from crime_assets.sources.feeds import Feed, Record
 from crime_assets_tests.build import export_profile, record, write_export
 from crime_assets_tests.graph import INSIGHTS, Graph, failing, verdicts
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2024, 1, 25)
 NEWEST = DAY - timedelta(days=7)
 ALL = {

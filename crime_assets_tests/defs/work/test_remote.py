@@ -35,7 +35,7 @@ from crime_assets_tests.cloud.aws.glue_server import JobServer
 from crime_assets_tests.cloud.aws.servers import Seaweed
 from crime_assets_tests.graph import QUIET, Graph, day_tags
 
-pytestmark = pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")]
 
 SCRIPT = Path(spark_job.__file__)
 FIRST, SECOND = "2024-01-25", "2024-01-26"
@@ -51,7 +51,7 @@ def bucket(aws: Seaweed) -> str:
     scripts = {
         "job.py": SCRIPT.read_text(),
         "dies.py": "import os\nos._exit(3)\n",
-        "errs.py": "import sys\nfrom crime_assets import spark_job as job\n"
+        "errs.py": "import sys\nfrom crime_assets.defs.work import spark_job as job\n"
         "job._do = lambda *_: 1 / 0\njob.main(sys.argv[1:])\n",
         "stays.py": "import time\ntime.sleep(600)\n",
     }

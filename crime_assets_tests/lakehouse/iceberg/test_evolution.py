@@ -32,6 +32,8 @@ from crime_assets.streams.inventory import PlainObject
 from crime_assets_tests.build import CHICAGO, envelope, kinds_of, record
 from crime_assets_tests.lakehouse.lakes import ListFeed, files, merge, paths, quarantined, snapshots
 
+pytestmark = pytest.mark.slow
+
 BEFORE = date(2024, 1, 20)
 
 

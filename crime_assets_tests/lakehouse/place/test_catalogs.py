@@ -41,6 +41,8 @@ from crime_assets_tests.lakehouse.lakes import ListFeed, merge, properties, snap
 from crime_assets_tests.lakehouse.writing.versions import model
 from crime_assets_tests.stress.test_writers import delivery
 
+pytestmark = pytest.mark.slow
+
 WRITERS, DELIVERIES = 3, 2
 DAY = date(2024, 1, 20)
 

@@ -60,12 +60,14 @@ def holder(lake: Lake) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+@pytest.mark.slow
 def test_a_second_process_is_told_who_writes(lake: Lake, holder: subprocess.Popen[str]) -> None:
     sentence = rf"Another process \(pid {holder.pid}\) is writing to the lake {lake.home}"
     with pytest.raises(LakeBusy, match=sentence), lake.writing(wait_seconds=0):
         raise AssertionError("two writers")
 
 
+@pytest.mark.slow
 def test_a_killed_holder_holds_nothing(lake: Lake, holder: subprocess.Popen[str]) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait(timeout=30)
@@ -74,6 +76,7 @@ def test_a_killed_holder_holds_nothing(lake: Lake, holder: subprocess.Popen[str]
         assert (lake.home / ".lock").read_text() == str(os.getpid())
 
 
+@pytest.mark.slow
 def test_waiting_ends_when_the_holder_is_done(lake: Lake, holder: subprocess.Popen[str]) -> None:
     assert holder.stdin is not None
     holder.stdin.close()
@@ -82,6 +85,7 @@ def test_waiting_ends_when_the_holder_is_done(lake: Lake, holder: subprocess.Pop
         assert (lake.home / ".lock").read_text() == str(os.getpid())
 
 
+@pytest.mark.slow
 def test_readers_do_not_wait_for_a_writer(lake: Lake, holder: subprocess.Popen[str]) -> None:
     assert rows(lake) == []
     assert Lake(lake.home).city("chicago") is None
@@ -340,6 +344,7 @@ def fill(disk: Path, leave: int) -> Path:
     return filler
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leave", [0, 8_192, 16_384, 24_576, 40_960, 65_536])
 def test_a_merge_on_a_full_disk_changes_nothing_and_can_be_run_again(small_disk: Path, leave: int) -> None:
     lake = Lake(small_disk / "lake")
@@ -359,6 +364,7 @@ def test_a_merge_on_a_full_disk_changes_nothing_and_can_be_run_again(small_disk:
     assert len(rows(lake, "crimes_superseded")) == 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leave", [0, 65_536, 131_072, 200_000])
 def test_a_history_on_a_full_disk_changes_nothing_and_can_be_run_again(small_disk: Path, leave: int) -> None:
     lake = Lake(small_disk / "lake")
@@ -379,6 +385,7 @@ def test_a_history_on_a_full_disk_changes_nothing_and_can_be_run_again(small_dis
     assert orphans(lake) == []
 
 
+@pytest.mark.slow
 def test_beginning_a_city_on_a_full_disk_changes_nothing(small_disk: Path) -> None:
     lake = Lake(small_disk / "lake")
     lake.begin_city("chicago", EXPORT)

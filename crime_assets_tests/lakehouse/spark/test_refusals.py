@@ -14,12 +14,11 @@ from crime_assets.engines.spark import SparkEngine
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.spark.writer import SparkWriter
 from crime_assets.streams.directory import DirectoryStore
-from crime_assets_tests.build import CHICAGO
+from crime_assets_tests.build import CHICAGO, record
 from crime_assets_tests.lakehouse.lakes import ListFeed
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-from crime_assets_tests.lakehouse.spark.test_spark import HISTORY
 
 DAYS = [date(2024, 1, day) for day in (10, 11, 12, 13)]
 
@@ -86,7 +85,10 @@ def test_only_errors_of_sparks_are_put_in_a_sentence(tmp_path: Path, raised: str
         raise errors[raised]
 
     writer = SparkWriter(Lake(tmp_path / "lake"), CHICAGO, DirectoryStore(tmp_path / "landing"), start)
-    for work in (lambda: writer.merge({}, {}), lambda: writer.load_history(ListFeed(HISTORY), DAYS[0], "run")):
+    for work in (
+        lambda: writer.merge({}, {}),
+        lambda: writer.load_history(ListFeed([record(1, "2024-01-05")]), DAYS[0], "run"),
+    ):
         with pytest.raises(told) as found:
             work()
         assert type(found.value) is told

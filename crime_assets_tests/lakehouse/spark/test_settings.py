@@ -54,6 +54,7 @@ def test_the_catalog_is_ours_whatever_the_lakes_is() -> None:
     assert all("elsewhere" not in value and "key" not in value for value in settings.values())
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     empty = tmp_path / "no java"
     empty.mkdir()

@@ -24,6 +24,8 @@ from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.growing import FIRST, SUMMARY, Growing, contents
 from crime_assets_tests.lakehouse.lakes import files, merge, paths, properties, rows, snapshots
 
+pytestmark = pytest.mark.slow
+
 MOST_SMALL_FILES = MOST_MANIFESTS = 3
 
 

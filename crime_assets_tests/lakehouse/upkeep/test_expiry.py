@@ -18,6 +18,8 @@ from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.growing import SUMMARY, TYPES, Growing, contents
 from crime_assets_tests.lakehouse.lakes import merge, snapshots
 
+pytestmark = pytest.mark.slow
+
 LATER = timedelta(days=1)
 
 

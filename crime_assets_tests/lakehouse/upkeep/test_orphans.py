@@ -26,6 +26,8 @@ from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse import lakes
 from crime_assets_tests.lakehouse.growing import Growing, contents, on_disk, referred
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 GRACE = timedelta(hours=24)
 OLD, YOUNG = NOW - GRACE - timedelta(minutes=1), NOW - GRACE + timedelta(minutes=1)

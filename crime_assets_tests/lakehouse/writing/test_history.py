@@ -261,6 +261,7 @@ def test_a_load_that_another_writer_overtook_says_so(lake: Lake, monkeypatch: py
     assert nothing_is_left(lake)
 
 
+@pytest.mark.slow
 def test_a_history_and_the_days_after_it_equal_merging_all(lake: Lake, tmp_path: Path) -> None:
     rng = random.Random(21)
     # Ties of one stamp are settled by the time of the pull, which a history has only one of.

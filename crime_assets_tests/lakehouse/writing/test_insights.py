@@ -55,6 +55,7 @@ def five_days(lake: Lake) -> None:
     compute(lake, DAYS)
 
 
+@pytest.mark.slow
 def test_every_insight_can_be_kept_and_kept_again(lake: Lake) -> None:
     merge(lake, *(version(n, f"{day}", f"{day - timedelta(days=8)}") for n, day in enumerate(DAYS)))
 

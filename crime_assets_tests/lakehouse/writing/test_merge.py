@@ -317,6 +317,7 @@ def test_a_version_that_lost_within_its_day_is_not_kept_when_it_comes_again(lake
     assert merge(lake, morning).superseded == 0
 
 
+@pytest.mark.slow
 def test_any_order_of_any_deliveries_ends_in_what_the_contract_says(tmp_path: Path) -> None:
     lines = random_versions(random.Random(11), 250)
     wanted = sorted(model(lines).items())

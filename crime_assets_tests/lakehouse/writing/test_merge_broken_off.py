@@ -30,6 +30,8 @@ from crime_assets_tests.lakehouse.writing.versions import (
     version,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:

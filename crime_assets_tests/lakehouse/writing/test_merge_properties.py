@@ -28,6 +28,8 @@ from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import merge, orphans, rows, snapshots
 from crime_assets_tests.lakehouse.writing.versions import model
 
+pytestmark = pytest.mark.slow
+
 DAYS = [date(2024, 1, 10) + timedelta(days=n) for n in range(3)]
 PULLED = [f"2024-01-{day}T08:00:00" for day in (20, 21, 22)]
 MERGED, READ = 8, 25

@@ -34,6 +34,8 @@ from crime_assets_tests.build import export_profile, record, write_export
 from crime_assets_tests.graph import QUIET, Graph, day_tags
 from crime_assets_tests.publishing.dashboard.serving import NO_BROWSER, chromium
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2024, 1, 31)
 LAST_COMPLETE = DAY - timedelta(days=8)
 HOSTILE_BLOCK = "0X <SCRIPT>ALERT(1)</SCRIPT> *B* $X$ [1](2) #PANIC()"

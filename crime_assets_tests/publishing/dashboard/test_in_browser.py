@@ -22,7 +22,7 @@ from crime_assets_tests.graph import Graph
 from crime_assets_tests.publishing.dashboard.city import DAY, HOSTILE_BLOCK, LONG_BLOCK, write_city
 from crime_assets_tests.publishing.dashboard.serving import NO_BROWSER, chromium, served
 
-pytestmark = NO_BROWSER
+pytestmark = [pytest.mark.slow, NO_BROWSER]
 IN_28_DAYS = f"occurred_on BETWEEN DATE '{DAY}' - 27 AND DATE '{DAY}'"
 
 

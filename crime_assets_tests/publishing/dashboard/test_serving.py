@@ -13,6 +13,8 @@ import pytest
 
 from crime_assets.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(sys.executable).with_name("crime-assets")
 
 

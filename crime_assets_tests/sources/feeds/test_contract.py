@@ -138,6 +138,7 @@ def test_a_day_without_changes_is_empty(feed: Feed) -> None:
     assert feed.count(EVER, EVER) == 0
 
 
+@pytest.mark.slow
 def test_all_feeds_end_in_the_same_typed_rows(feeds: dict[str, Feed], tmp_path: Path) -> None:
     found = {}
     for name, feed in feeds.items():

@@ -214,6 +214,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[Rec
     return found
 
 
+@pytest.mark.slow
 class TestTheyAreFound:
     """By the insights; and where nothing is planted, nothing is found."""
 

@@ -101,7 +101,8 @@ def _traffic_related(period: Period) -> Iterator[Row]:
 def _repeat_blocks(period: Period) -> Iterator[Row]:
     columns = ["block", "primary_type", "occurred_on", "beat"]
     blocks = defaultdict(list)
-    for crime in period.crimes[columns].itertuples(index=False):
+    found = period.crimes[columns]
+    for crime in found.assign(occurred_on=found["occurred_on"].dt.date).itertuples(index=False):
         if isinstance(crime.block, str) and isinstance(crime.primary_type, str):
             block = crime.block.upper() if crime.block.isascii() else crime.block
             blocks[block, crime.primary_type].append(crime)
@@ -113,7 +114,7 @@ def _repeat_blocks(period: Period) -> Iterator[Row]:
 
 
 def _repeats(block: str, primary_type: str, crimes: list[pd.Series], today: date) -> Row:
-    days = sorted({crime.occurred_on.date() for crime in crimes})
+    days = sorted({crime.occurred_on for crime in crimes})
     between = [(later - day).days for day, later in pairwise(days)]
     return {
         "block": block,

@@ -51,11 +51,11 @@ def _judged_cells(crimes: Counter[str], area: list[str], neighbors: Mapping[str,
     s = math.sqrt(sum(x * x for x in counts) / n - mean**2) if len(set(counts)) > 1 else 0
     spread = max(0.0, (variance(counts) - mean) / mean**2) if n > 1 else 0.0
     local = {cell: sum(crimes[other] for other in neighbors[cell]) for cell in area}
-    tails = {
-        (number, total): at_least(total, number * mean, spread / number)
-        for number, total in {(len(neighbors[cell]), local[cell]) for cell in area}
-    }
-    p = {cell: tails[len(neighbors[cell]), local[cell]] for cell in area}
+    most = Counter[int]()
+    for cell in area:
+        most[len(neighbors[cell])] = max(most[len(neighbors[cell])], local[cell])
+    tails = {number: at_least_each(top, number * mean, spread / number) for number, top in most.items()}
+    p = {cell: tails[len(neighbors[cell])][local[cell]] for cell in area}
     in_order = sorted(p.values())
     false_shares = {one: one * n / bisect_right(in_order, one) for one in in_order}
     q_values = dict(zip(reversed(false_shares), accumulate(reversed(false_shares.values()), min), strict=True))
@@ -183,7 +183,8 @@ def _judged_units(counts: Mapping[str, Counter[int]], windows: int) -> list[Row]
         if spread is not None and growth:
             shape = past[unit] + 1
             mean, wide = shape * growth, spread + 1 / shape
-            lower = next(number for number in count() if at_most(number, mean, wide) > 0.001)
+            so_far = accumulate(chance(number, mean, wide) for number in count())
+            lower = next(number for number, share in enumerate(so_far) if share > 0.001)
             upper = next(number for number in count(int(mean)) if at_least(number + 1, mean, wide) <= 0.001)
             false_alarms += at_most(lower - 1, mean, wide) + at_least(upper + 1, mean, wide)
             alarm = 1 if now[unit] > upper else -1 if now[unit] < lower else 0
@@ -224,12 +225,16 @@ def _dispersion(counts: Mapping[str, Counter[int]], windows: int) -> float:
     return round(max(0.0, more / room), 9) if room else 0.0
 
 
+def at_least_each(most: int, mean: float, spread: float) -> list[float]:
+    """The chance of that many or more, of a count with the variance mean + spread * mean², for each up to `most`."""
+    terms = [chance(number, mean, spread) for number in range(most + 1)]
+    while terms[-1] > 1e-18 * terms[most] or len(terms) < 2 * mean:
+        terms.append(chance(len(terms), mean, spread))
+    return list(accumulate(reversed(terms)))[::-1][: most + 1]
+
+
 def at_least(number: int, mean: float, spread: float) -> float:
-    """The chance of that many or more, of a count with the variance mean + spread * mean²."""
-    terms = [chance(number, mean, spread)]
-    while terms[-1] > 1e-18 * terms[0] or number + len(terms) < 2 * mean:
-        terms.append(chance(number + len(terms), mean, spread))
-    return math.fsum(terms)
+    return at_least_each(number, mean, spread)[number]
 
 
 def at_most(number: int, mean: float, spread: float) -> float:

@@ -191,8 +191,10 @@ def _repeat_offense_locations(period: Period) -> Iterator[Row]:
     upper = {name: name.upper() if name.isascii() else name for name in period.crimes["block"].dropna().unique()}
     names = period.crimes["block"].map(upper)
     often = names.map(names.value_counts()) >= REPEATED
+    found = period.crimes.loc[often, columns]
+    found = found.assign(occurred_on=found["occurred_on"].dt.date)
     repeated = defaultdict(list)
-    for block, crime in zip(names[often], period.crimes.loc[often, columns].itertuples(index=False), strict=True):
+    for block, crime in zip(names[often], found.itertuples(index=False), strict=True):
         repeated[block].append(crime)
     for rank, block in enumerate(_by_size(repeated), start=1):
         crimes = repeated[block]
@@ -205,8 +207,8 @@ def _repeat_offense_locations(period: Period) -> Iterator[Row]:
             "share": ratio(len(crimes), len(period.crimes)),
             "crime_types": len(types),
             "most_common_type": _most_common(types),
-            "first_day": min(crime.occurred_on for crime in crimes).date(),
-            "last_day": max(crime.occurred_on for crime in crimes).date(),
+            "first_day": min(crime.occurred_on for crime in crimes),
+            "last_day": max(crime.occurred_on for crime in crimes),
             "violent_crimes": sum(crime.is_violent for crime in crimes),
             "domestic_crimes": sum(crime.domestic for crime in crimes),
             "arrests": arrests,
