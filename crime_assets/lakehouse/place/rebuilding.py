@@ -57,7 +57,7 @@ def _is_wanting(catalog: Path, warehouse: Path) -> bool:
         known = {(row.namespace, row.name) for row in catalog_file.rows(catalog)}
     except LakeError:
         return True
-    return not known.issuperset(written_tables(warehouse))
+    return not known or not known.issuperset(written_tables(warehouse))
 
 
 def _newest(table: Path, ignored: list[Path]) -> Path | None:

@@ -24,6 +24,8 @@ from crime_assets_tests.build import CHICAGO, record
 from crime_assets_tests.lakehouse.growing import SUMMARY, Growing
 from crime_assets_tests.lakehouse.lakes import ListFeed, orphans, quarantined, rows, snapshots
 
+pytestmark = pytest.mark.slow
+
 STATE = CityState("export", "2024-01-20", 10, 7)
 Bytes = dict[str, bytes]
 

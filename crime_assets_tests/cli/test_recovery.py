@@ -1,0 +1,130 @@
+"""What a person does when a lake lost something, as commands: sentences, exit codes, and what is there in the end."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from crime_assets.cli.main import main
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets_tests.build import record, write_export
+from crime_assets_tests.lakehouse.lakes import rows, versions
+
+pytestmark = pytest.mark.slow
+
+FIRST, LAST = "2024-01-26", "2024-01-28"
+DAYS = ("run", "--from", FIRST, "--to", LAST, "--no-insights")
+CRIMES = [record(n, f"2024-01-{1 + n % 28:02}", f"2024-01-{1 + n % 20:02}") for n in range(120)]
+
+
+@pytest.fixture
+def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An export that the commands read, and CRIME_HOME for a lake of it."""
+    path = write_export(tmp_path / "crimes.csv", CRIMES)
+    for name, value in {"FEED": "export", "EXPORT": str(path), "HOME": str(tmp_path / "lake")}.items():
+        monkeypatch.setenv(f"CRIME_{name}", value)
+    return path
+
+
+def count(capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert main(["query", "--format", "csv", "SELECT count(*) FROM crimes"]) == 0
+    return capsys.readouterr().out.split()[-1]
+
+
+def test_a_lost_catalog_ends_every_command_until_it_is_made_again(
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(DAYS) == 0
+    state = (tmp_path / "lake" / "lake.json").read_bytes()
+    (tmp_path / "lake" / "catalog.db").unlink()
+
+    for command in (["query", "SELECT 1"], ["status"], ["run"], [*DAYS], ["reconcile"], ["reload"]):
+        capsys.readouterr()
+        assert main(command) == 1
+        assert "run `crime-assets rebuild-catalog`" in capsys.readouterr().err
+    assert (tmp_path / "lake" / "lake.json").read_bytes() == state
+    assert not (tmp_path / "lake" / "catalog.db").exists()
+
+    assert main(["rebuild-catalog"]) == 0
+    assert "is there again, with" in capsys.readouterr().out
+    assert count(capsys) == "120"
+    assert main(["rebuild-catalog"]) == 0
+    assert "there is nothing to do" in capsys.readouterr().out
+
+
+def test_lost_tables_are_loaded_again_from_the_source_and_what_has_landed(
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(DAYS) == 0
+    before = versions(Lake(tmp_path / "lake"))
+    shutil.rmtree(tmp_path / "lake" / "warehouse")
+    (tmp_path / "lake" / "catalog.db").unlink()
+
+    for command in (["query", "SELECT 1"], ["run"]):
+        assert main(command) == 1
+        assert "its tables are gone: restore them from a backup, or load" in capsys.readouterr().err
+    assert main(["rebuild-catalog"]) == 1
+    assert "There is no table" in capsys.readouterr().err
+
+    assert main(["reload"]) == 0
+
+    assert versions(Lake(tmp_path / "lake")) == before
+    assert (tmp_path / "lake" / "lake.json").read_text().count(FIRST) == 1
+
+
+def test_a_history_is_loaded_anew(export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_export(export, [one for one in CRIMES if str(one["updated_on"]) >= FIRST or int(str(one["id"])) % 2])
+    assert main(DAYS) == 0
+    assert count(capsys) == "66"
+    write_export(export, CRIMES)
+
+    assert main(["reload"]) == 0
+
+    said = capsys.readouterr().out
+    assert "Read: 108 records. In crimes 54 rows are new and 0 replaced; 0 records more are in quarantine." in said
+    assert count(capsys) == "120"
+
+
+def test_a_bad_history_is_not_settled_and_the_mended_one_is_whole(
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_export(export, [{**one, "ward": "1,0"} for one in CRIMES])
+    assert main(DAYS) == 1
+    assert "108 cannot be typed: ward is no whole number (108). At most 5% may be" in capsys.readouterr().err
+    write_export(export, CRIMES)
+    assert main(DAYS) == 0
+    assert count(capsys) == "120"
+    assert rows(Lake(tmp_path / "lake"), "crimes_quarantine") == []
+
+
+def test_days_of_another_form_are_told_until_the_source_is_mended(
+    export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = [{**one, "ward": "1,0"} if str(one["updated_on"]) >= FIRST else one for one in CRIMES]
+    write_export(export, days)
+    assert main(DAYS) == 1
+    assert "Of the last pull it was 12 of 12" in capsys.readouterr().out
+    assert main(DAYS) == 1, "as long as nothing better has come"
+    write_export(export, CRIMES)
+    assert main(DAYS) == 0
+    assert count(capsys) == "120"
+
+
+def test_an_export_that_shrank_is_not_taken(export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(DAYS) == 0
+    write_export(export, CRIMES[60:])
+    assert main(DAYS) == 1
+    assert "has 60 records where the lake has 120 crimes of Chicago, so none was taken" in capsys.readouterr().err
+    assert count(capsys) == "120"
+
+
+@pytest.mark.parametrize("command", ["reload", "rebuild-catalog"])
+def test_without_a_lake_there_is_nothing_to_recover(
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert main([command]) == 1
+    assert "crime-assets" in capsys.readouterr().err
+    assert not (tmp_path / "lake" / "catalog.db").exists()
