@@ -441,14 +441,14 @@ def test_what_is_no_whole_number_is_no_id() -> None:
     found = typed_each("id", NO_IDS)
 
     assert [row["id_text"] for row in found] == list(NO_IDS)
-    assert {row["reason"] for row in found} == {"id is no whole number; "}
+    assert all(row["reason"].startswith("id is no whole number; ") for row in found)
 
 
 def test_ids_are_whole_numbers() -> None:
     assert column("id", ("0", "007", " 5 ", "5.0", "9" * 18, 6)) == [0, 7, 5, 5, 10**18 - 1, 6]
 
 
-NO_NUMBERS = ("NaN", "inf", "-infinity", "1e5", "1,234,567", "0x1p3", "--1", ".", "1" * 400)
+NO_NUMBERS = ("NaN", "inf", "-infinity", "1e5", "41.8,5", "0x1p3", "--1", ".", "1" * 400)
 
 
 @pytest.mark.parametrize(
