@@ -4,16 +4,16 @@
 -- `city_unknown` (column_name, marker). `parse_timestamp` is the city's own, made by the engine.
 -- Whole numbers may carry a ".0" that a spreadsheet gave them, other numbers a comma for the point where it cannot stand
 -- between thousands. Numbers and codes with thousands separators are not read: a comma there means one thing in one
--- country and another in the next. Engines put letters beyond ASCII into upper case each in
--- its own way: a code that has one stays as it was published.
+-- country and another in the next. Engines put letters beyond ASCII into upper case each in its own way: a code that has
+-- one stays as it was published.
 WITH parsed AS (
   SELECT
     *,
     TRY_CAST(CASE WHEN REGEXP_LIKE(id, '^[0-9]{1,18}([.]0+)?$') THEN SPLIT_PART(id, '.', 1) END AS BIGINT) AS v_id,
     parse_timestamp(occurred_at) AS v_occurred_at,
     parse_timestamp(updated_on) AS v_updated_on,
-    CASE WHEN LOWER(arrest) IN ('true', 't', 'yes', 'y', '1') THEN TRUE WHEN LOWER(arrest) IN ('false', 'f', 'no', 'n', '0') THEN FALSE END AS v_arrest,
-    CASE WHEN LOWER(domestic) IN ('true', 't', 'yes', 'y', '1') THEN TRUE WHEN LOWER(domestic) IN ('false', 'f', 'no', 'n', '0') THEN FALSE END AS v_domestic,
+    CASE WHEN LOWER(arrest) IN ('true', 't', 'yes', 'y', '1', '1.0') THEN TRUE WHEN LOWER(arrest) IN ('false', 'f', 'no', 'n', '0', '0.0') THEN FALSE END AS v_arrest,
+    CASE WHEN LOWER(domestic) IN ('true', 't', 'yes', 'y', '1', '1.0') THEN TRUE WHEN LOWER(domestic) IN ('false', 'f', 'no', 'n', '0', '0.0') THEN FALSE END AS v_domestic,
     TRY_CAST(CASE WHEN REGEXP_LIKE(ward, '^[0-9]{1,9}([.]0+)?$') THEN SPLIT_PART(ward, '.', 1) END AS INTEGER) AS v_ward,
     TRY_CAST(CASE WHEN REGEXP_LIKE(community_area, '^[0-9]{1,9}([.]0+)?$') THEN SPLIT_PART(community_area, '.', 1) END AS INTEGER) AS v_community_area,
     TRY_CAST(CASE WHEN REGEXP_LIKE(year, '^[0-9]{4}([.]0+)?$') THEN SPLIT_PART(year, '.', 1) END AS INTEGER) AS v_year,
@@ -66,7 +66,12 @@ judged AS (
           CASE WHEN longitude IS NOT NULL AND v_longitude IS NULL THEN 'longitude is no number; ' ELSE '' END,
           CASE WHEN iucr IS NOT NULL AND v_iucr IS NULL THEN 'iucr is no code; ' ELSE '' END,
           CASE WHEN beat IS NOT NULL AND v_beat IS NULL THEN 'beat is no code; ' ELSE '' END,
-          CASE WHEN district IS NOT NULL AND v_district IS NULL THEN 'district is no code; ' ELSE '' END
+          CASE WHEN district IS NOT NULL AND v_district IS NULL THEN 'district is no code; ' ELSE '' END,
+          CASE
+            WHEN REGEXP_LIKE(CONCAT_WS('|', id, ward, community_area, year, x_coordinate, y_coordinate, iucr, beat, district), '(^|[|])-?[0-9]{1,3}(,[0-9]{3})+([.][0-9]*)?([|]|$)')
+              THEN 'numbers with thousands separators are not read; '
+            ELSE ''
+          END
         ),
         ''
       )

@@ -25,7 +25,7 @@ from crime_assets.sources.cities import City
 from crime_assets.sources.feeds import DAMAGE, RAW, History, Record, Stamps
 from crime_assets.sources.feeds.csv_lines import Damaged
 from crime_assets.sources.feeds.export_file import ExportFile
-from crime_assets.sources.feeds.replay import Replay, ReplayWriter, open_replay
+from crime_assets.sources.feeds.replay import FORMAT, Replay, ReplayWriter, open_replay
 from crime_assets.sources.feeds.spool import Spool
 from crime_assets.sources.feeds.times import parse_timestamp
 
@@ -160,7 +160,8 @@ class ExportFeed:
         """
         files = self._current_files()
         schema = pa.schema([(name, pa.string()) for name in (*self._all_fields(), DAMAGE, RAW)])
-        source = json.dumps([str(before), str(self._today), schema.names, [[str(f.path), f.version] for f in files]])
+        versions = [[str(file.path), file.version] for file in files]
+        source = json.dumps([FORMAT, str(before), str(self._today), schema.names, versions])
         spool = Spool(self._cache / "history", source, schema)
         if not spool.open():
             with closing(spool):

@@ -128,7 +128,8 @@ class ExportFile:
         except RefusedError as error:
             raise FeedError(f"The export {self.path} {error}.") from error
         except BROKEN as error:
-            raise FeedError(f"The export {self.path} cannot be read to its end ({error}): fetch it again.") from error
+            seen = " ".join("".join(sign if sign.isprintable() else " " for sign in str(error)).split())[:200]
+            raise FeedError(f"The export {self.path} cannot be read to its end ({seen}): fetch it again.") from error
 
 
 def _listed(names: list[str]) -> str:

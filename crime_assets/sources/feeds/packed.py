@@ -20,7 +20,11 @@ from typing import Protocol
 
 import pyarrow as pa
 
-BROKEN = (pa.ArrowException, OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile)
+BROKEN = (
+    *(pa.ArrowException, OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile),
+    # From what is said of the files in an archive, or of the columns in Parquet.
+    *(NotImplementedError, UnicodeDecodeError),
+)
 """What reading a packed file that is damaged or cut off may raise."""
 MOST_TIMES, ALWAYS_BYTES = 200, 256 << 20
 """A file that unpacks to more than so many times its size, and to more than so many bytes, is no export."""

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from crime_assets.sources.feeds.export_file import ExportFile
 
-_FORMAT = 1
+FORMAT = 2
 """Raised when files are split or days are told in another way than before."""
 _DAY = "_day"
 _MARK = b"crime-assets"
@@ -99,4 +99,4 @@ def _path(directory: Path, file: ExportFile) -> Path:
 
 
 def _identity(file: ExportFile) -> dict[str, object]:
-    return {"format": _FORMAT, "version": list(file.version), "fields": file.fields}
+    return {"format": FORMAT, "version": list(file.version), "fields": file.fields}

@@ -36,7 +36,7 @@ def test_what_is_no_whole_number_is_no_id() -> None:
     found = typed_each("id", NO_IDS)
 
     assert [row["id_text"] for row in found] == list(NO_IDS)
-    assert {row["reason"] for row in found} == {"id is no whole number; "}
+    assert all(row["reason"].startswith("id is no whole number; ") for row in found)
 
 
 @pytest.mark.parametrize(
