@@ -90,7 +90,7 @@ def lake_of(feed: str, city: ChangingCity, home: Path) -> Iterator[Nights]:
             with SodaServer(city.history, seed=3) as server:
                 profile = Profile(Settings(home=home / "lake", feed="socrata"))
                 portal = SocrataFeed(server.city(CHICAGO), scheme="http", now=_clock_of(profile))
-                yield Nights(profile, city.first, lambda day: _bring(server, city.state(day)), {"feed": portal})
+                yield Nights(profile, city.first, lambda day: _bring(server, city.state(day)), portal)
 
 
 def _clock_of(profile: Profile) -> Callable[[], datetime]:

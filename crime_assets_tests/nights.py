@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,8 +12,9 @@ from crime_assets.defs.automation.jobs import PULL
 from crime_assets.defs.partitions import days_in_tags
 from crime_assets.defs.work import steps
 from crime_assets.profiles import Profile
+from crime_assets.sources.feeds import Feed
 from crime_assets.streams.inventory import merged_days, take_inventories
-from crime_assets.streams.pull import days_between
+from crime_assets.streams.pull import LOOK_BACK, days_between, pull
 from crime_assets.streams.watch import unmerged
 from crime_assets_tests.graph import QUIET, Graph, day_tags
 
@@ -28,13 +29,15 @@ class Nights:
         profile: Profile,
         first: date,
         source: Callable[[date], object],
-        overrides: Mapping[str, object] | None = None,
+        feed: Feed | None = None,
     ) -> None:
+        """Without a `feed`, the profile's is used."""
         self._source = source
+        self._feed = feed
         self.profile = profile
         self.stand_after(first - ONE_DAY)
         profile.begin(first)
-        self.graph = Graph(profile, overrides=overrides)
+        self.graph = Graph(profile, overrides={"feed": feed} if feed else None)
         self.graph.load()
         # A schedule sees an instance only where others could open it, too. What happens is written down there by hand:
         # a run recorded on the disk takes ten times as long.
@@ -56,9 +59,13 @@ class Nights:
 
     def live(self, first: date, last: date) -> None:
         """Nights after each of these days as they are where nothing ever goes wrong, without asking the schedule."""
+        profile = self.profile
         for day in days_between(first, last):
             self.stand_after(day)
-            self.graph.run(str(day), job=PULL)
+            feed = self._feed or profile.feed
+            records, now, stream = feed.changes(day - LOOK_BACK, day), profile.clock(), profile.stream()
+            source = feed.columns(), profile.city, day, day, profile.landing, stream, now, 0, feed.latest_day()
+            pull(records, *source)
             self.merge()
 
     def night(
