@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from math import sqrt
 
 from crime_assets.lakehouse.iceberg.evolution import MOST_NEW, new_columns
+from crime_assets.lakehouse.writing.settling import FEWEST_UNTYPED, MOST_UNTYPED
 from crime_assets.sources.cities import City
 from crime_assets.streams.holes import named
 from crime_assets.streams.inventory import Inventory
@@ -51,6 +52,8 @@ class Verdict:
     passed: bool
     sentence: str
     figures: Mapping[str, object] = field(default_factory=dict)
+    is_error: bool = False
+    """Whether a check that only warns as a rule says that the numbers are wrong."""
 
 
 def delivery_complete(inventories: Mapping[date, Inventory]) -> Verdict:
@@ -138,7 +141,8 @@ def quarantine_share(by_reason: Sequence[Mapping[str, object]], typed: int, unse
     """Little of what came could not be typed, and nothing came that no change day shows.
 
     `unseen` counts what the source has gained since the history was loaded and what belongs to no change day: lines
-    that are damaged, or without a readable change stamp. They are in no table.
+    that are damaged, or without a readable change stamp. They are in no table. Where more than a twentieth of the last
+    pull could not be typed the source has changed its form, and the numbers are wrong until it is mended.
     """
     quarantined = sum(int(str(row["quarantined"])) for row in by_reason)
     share = quarantined / (quarantined + typed) if quarantined + typed else 0.0
@@ -150,7 +154,12 @@ def quarantine_share(by_reason: Sequence[Mapping[str, object]], typed: int, unse
         )
     reasons = {str(row["reason"]): row["quarantined"] for row in by_reason[:20]}
     figures = {"share": share, "unseen_at_the_source": unseen, "reasons": reasons}
-    return Verdict(share <= MOST_QUARANTINED and not unseen, sentence, figures)
+    last = sum(int(str(row["quarantined_last"])) for row in by_reason)
+    of_last = last + max((int(str(row["typed_last"])) for row in by_reason), default=0)
+    is_error = (last >= FEWEST_UNTYPED and last > of_last * MOST_UNTYPED) or (quarantined > 0 and typed == 0)
+    if is_error:
+        sentence += f" Of the last pull it was {last} of {of_last:,}: see what the source has changed, and mend it."
+    return Verdict(share <= MOST_QUARANTINED and not unseen, sentence, figures, is_error)
 
 
 def freshness(newest: date | None, as_of_day: date, lag_days: int, merged: date | None, published: date) -> Verdict:

@@ -13,7 +13,7 @@ from crime_assets.sources.feeds import Feed
 MOST_UNTYPED = 0.05
 """The share of a history that may be in quarantine. Of real exports it is a few in a million, of a dataset whose form
 has changed nearly all."""
-_FEW = 10
+FEWEST_UNTYPED = 10
 """Fewer records than this may be a larger share of a small history, as long as they are not half of it."""
 _REASONS_TOLD = 3
 
@@ -24,7 +24,7 @@ _FEWEST_LACKING = 100
 def check_typed(city: City, records: int, reasons: Mapping[str, int]) -> None:
     """Untypable where too many of a history's records cannot be typed; `reasons` counts those, by why."""
     untyped = sum(reasons.values())
-    if untyped <= records * MOST_UNTYPED or (untyped < _FEW and untyped <= records / 2):
+    if untyped <= records * MOST_UNTYPED or (untyped < FEWEST_UNTYPED and untyped <= records / 2):
         return
     told = sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))
     named = ", ".join(f"{reason.rstrip('; ')} ({count:,})" for reason, count in told[:_REASONS_TOLD])

@@ -94,12 +94,12 @@ class TestMeasurements:
         assert measure("one_row_per_id", none, "crimes_now") == [{"row_count": 0, "ids": 0, "surplus_rows": 0}]
 
     def test_quarantine_by_reason(self) -> None:
-        rows = "SELECT unnest(['b', 'a', 'c', 'c']) AS reason"
+        rows = "SELECT unnest(['b', 'a', 'c', 'c']) AS reason, unnest([1, 8, 8, 2]) AS ingested_at"
         con = duckdb.connect()
         con.execute(f"CREATE TABLE crimes_quarantine AS {rows}")
-        con.execute("CREATE TABLE crimes_now AS FROM range(9)")
+        con.execute("CREATE TABLE crimes_now AS SELECT range AS ingested_at FROM range(9)")
         found = con.sql(render(statement("checks", "quarantine"), "duckdb", {})).fetchall()
-        assert found == [("c", 2, 9), ("a", 1, 9), ("b", 1, 9)]
+        assert found == [("c", 2, 9, 1, 1), ("a", 1, 9, 1, 1), ("b", 1, 9, 0, 1)]
 
 
 @pytest.fixture(scope="module")

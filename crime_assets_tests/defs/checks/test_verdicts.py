@@ -35,13 +35,18 @@ class TestOneRowPerId:
 
 class TestQuarantineShare:
     def test_passes_at_the_limit(self) -> None:
-        verdict = verdicts.quarantine_share([{"reason": "id is missing", "quarantined": 5}], 995)
+        verdict = verdicts.quarantine_share(
+            [{"reason": "id is missing", "quarantined": 5, "quarantined_last": 0, "typed_last": 0}], 995
+        )
         assert verdict.passed
         assert verdict.sentence == "5 of 1,000 records could not be typed (0.500%)."
         assert verdict.figures == {"share": 0.005, "unseen_at_the_source": 0, "reasons": {"id is missing": 5}}
 
     def test_fails_above_it_with_all_reasons_together(self) -> None:
-        by_reason = [{"reason": "not JSON", "quarantined": 4}, {"reason": "id is missing", "quarantined": 2}]
+        by_reason = [
+            {"reason": "not JSON", "quarantined": 4, "quarantined_last": 0, "typed_last": 0},
+            {"reason": "id is missing", "quarantined": 2, "quarantined_last": 0, "typed_last": 0},
+        ]
         verdict = verdicts.quarantine_share(by_reason, 994)
         assert not verdict.passed
         assert verdict.sentence == "6 of 1,000 records could not be typed (0.600%)."
@@ -59,8 +64,23 @@ class TestQuarantineShare:
         assert not verdict.passed
         assert "The source has gained 3 damaged lines or records without a change day" in verdict.sentence
 
+    @pytest.mark.parametrize(
+        ("last", "typed_last", "is_error"), [(9, 0, False), (10, 190, False), (11, 189, True), (10, 0, True)]
+    )
+    def test_a_last_pull_of_another_form_is_an_error(self, last: int, typed_last: int, is_error: bool) -> None:
+        row = {"reason": "x", "quarantined": 50, "quarantined_last": last, "typed_last": typed_last}
+        verdict = verdicts.quarantine_share([row], 1_000_000)
+        assert verdict.is_error is is_error
+        assert (f"Of the last pull it was {last} of {last + typed_last}: see" in verdict.sentence) is is_error
+
+    def test_a_lake_of_nothing_but_quarantine_is_an_error(self) -> None:
+        row = {"reason": "x", "quarantined": 1, "quarantined_last": 0, "typed_last": 0}
+        assert verdicts.quarantine_share([row], 0).is_error
+
     def test_nothing_but_quarantine(self) -> None:
-        assert not verdicts.quarantine_share([{"reason": "x", "quarantined": 1}], 0).passed
+        assert not verdicts.quarantine_share(
+            [{"reason": "x", "quarantined": 1, "quarantined_last": 0, "typed_last": 0}], 0
+        ).passed
 
 
 class TestFreshness:
