@@ -70,7 +70,6 @@ def test_the_same_version_published_again_is_known_throughout(lake: Lake, engine
     assert known(engine, "2024-01-27") == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_any_life_of_crimes_is_told_day_by_day(lake: Lake, engine: DuckDBEngine, seed: int) -> None:
     rng = random.Random(seed)
