@@ -51,6 +51,7 @@ def rows_of(crimes: list[dict[str, object]]) -> dict[str, dict]:
     return {row["unit"]: row for row in answer("early_warning", crimes, AS_OF) if row["unit_kind"] == "beat"}
 
 
+@pytest.mark.slow
 def test_chance_gives_no_more_alarms_than_stated():
     # 64 cities of 250 beats in line with their history, half of them with a season: as many alarms as all tables
     # together state, and three standard deviations more, once in a thousand.

@@ -43,6 +43,7 @@ def rows_of(crimes: list, period: str = "28d", offense_class: str = "all") -> di
     return {h3.str_to_int(row["cell"]): row for row in kept}
 
 
+@pytest.mark.slow
 def test_noise_has_no_hot_spots():
     # 1080 tables without any hot spot: chance may give an alarm in one of twenty, and passes the bound of 77 once in a
     # thousand. Cells independent of one another, some with the same rate everywhere, some with rates that differ.

@@ -42,6 +42,7 @@ def pairs_of(crimes: Sequence[dict[str, object]], offense: str = "BURGLARY") -> 
     return {(row["distance_to_m"], row["days_to"]): row["pairs"] for row in rows if row["pairs"]}
 
 
+@pytest.mark.slow
 def test_noise_has_no_near_repeats():
     # 300 kinds without any connection: chance may give an alarm in one of twenty, and passes the bound of 28 once in a
     # thousand.

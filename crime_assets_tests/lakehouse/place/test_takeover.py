@@ -85,6 +85,7 @@ def a_day_and_its_night(growing: Growing) -> None:
     growing.assert_as_told()
 
 
+@pytest.mark.slow
 def test_a_copy_lives_on_beside_what_it_was_made_of(original: Growing, tmp_path: Path) -> None:
     copy = original.again(Lake(copied(original.lake.home, tmp_path / "copy")))
     a_day_and_its_night(original)
@@ -180,6 +181,7 @@ def test_a_lake_that_is_moved_while_it_is_open_is_not_followed(original: Growing
         rows(lake)
 
 
+@pytest.mark.slow
 def test_a_lake_reached_through_a_link_is_itself_whatever_the_link_leads_to_later(
     original: Growing, tmp_path: Path
 ) -> None:
@@ -285,6 +287,7 @@ def test_a_copy_that_is_not_whole_is_refused_and_can_be_mended(
     assert rows(Lake(copy)) == rows(original.lake)
 
 
+@pytest.mark.slow
 def test_a_takeover_that_is_broken_off_anywhere_leaves_the_lake_as_it_was(
     original: Growing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,8 @@ from crime_assets_tests.build import CHICAGO, record
 from crime_assets_tests.lakehouse.lakes import rows, versions
 from crime_assets_tests.lakehouse.reconciliation.comparing import UNTIL, crimes, fill, known, take_out, version
 
+pytestmark = pytest.mark.slow
+
 
 def test_days_before_the_removal_know_the_version_they_knew(lake: Lake, engine: DuckDBEngine) -> None:
     first, second = record(1, "2024-01-10"), record(1, "2024-01-15", arrest=True)
@@ -68,7 +70,6 @@ def test_the_same_version_published_again_is_known_throughout(lake: Lake, engine
     assert known(engine, "2024-01-27") == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_any_life_of_crimes_is_told_day_by_day(lake: Lake, engine: DuckDBEngine, seed: int) -> None:
     rng = random.Random(seed)

@@ -98,6 +98,7 @@ def test_a_crash_between_the_two_commits_is_mended_by_the_next_week(
     assert known(engine, str(first)) == [version(held[0]), version(held[2])]
 
 
+@pytest.mark.slow
 def test_another_writer_in_between_is_planned_around(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(lake, *crimes(1, 4))
     commit = tables.commit

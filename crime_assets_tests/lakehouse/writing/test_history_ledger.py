@@ -22,6 +22,8 @@ from crime_assets_tests.lakehouse.lakes import ListFeed, orphans, properties, qu
 from crime_assets_tests.lakehouse.writing.test_history import load, nothing_is_left
 from crime_assets_tests.lakehouse.writing.versions import Crash, interrupted, random_versions, without_time
 
+pytestmark = pytest.mark.slow
+
 _RNG = random.Random(7)
 RECORDS = [line.record for line in random_versions(_RNG, 6)]
 RECORDS += [{DAMAGE: "too many fields", RAW: "1,2,3"}, record(70, "2024-01-10", ward="W"), {DAMAGE: "cut", RAW: "1,"}]

@@ -18,6 +18,8 @@ from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import ListFeed, merge, quarantined, rows, snapshots, versions
 from crime_assets_tests.lakehouse.writing.test_history import BEFORE, load, nothing_is_left
 
+pytestmark = pytest.mark.slow
+
 GOOD = [record(n, "2024-01-10", f"2024-01-{1 + n % 28:02}") for n in range(200)]
 
 

@@ -20,6 +20,8 @@ from crime_assets.sources.feeds.sample.places import places
 from crime_assets_tests.build import CHICAGO
 from crime_assets_tests.sources.feeds.histories import read_history
 
+pytestmark = pytest.mark.slow
+
 ORIGIN = date(2025, 11, 14)
 WEEK = [ORIGIN + timedelta(days=number) for number in range(7)]
 SILENT_DAYS = 7

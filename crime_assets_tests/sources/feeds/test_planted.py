@@ -152,6 +152,7 @@ class TestNothingElse:
         assert only(found, ordinary).equals(quiet)
         assert 400 < without(found, ordinary).num_rows < 430
 
+    @pytest.mark.slow
     def test_planted_records_live_like_others(self) -> None:
         later = read_history(city(today=TODAY + timedelta(days=90)), date.max)
         then = {record["id"]: record for record in later.to_pylist()}

@@ -109,6 +109,7 @@ class TestTheLifeOfARecord:
         assert moved
         assert len(then - still - moved) <= 3
 
+    @pytest.mark.slow
     def test_edits_end_and_none_is_missed(self) -> None:
         day = date(2025, 8, 5)
         feed = city(rows=450_000)
@@ -127,6 +128,7 @@ class TestTheLifeOfARecord:
         assert 2 <= len(gone) <= 20
         assert gone.isdisjoint(record["id"] for record in later.changes(TODAY, TODAY + timedelta(days=60)))
 
+    @pytest.mark.slow
     def test_a_bulk_restamp_shares_one_second(self) -> None:
         day = date(2026, 2, 10)
         feed = city(rows=500_000, origin=day, today=day + timedelta(days=1))
