@@ -259,6 +259,7 @@ class Lake:
                     f"The lake {self.name} was written by a newer crime-assets (lake format {version}, this one knows "
                     f"{FORMAT}): upgrade crime-assets, or set {self.another_place}."
                 )
+            self._check_own(document.get("place"))
             cities = {str(name): CityState(**state) for name, state in document["cities"].items()}
             for state in cities.values():
                 date.fromisoformat(state.first_change_day)
@@ -267,6 +268,19 @@ class Lake:
             raise LakeError(f"The lake {self.name} cannot be opened ({error.strerror}): check CRIME_HOME.") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise self._damaged(key) from error
+
+    @property
+    def _place(self) -> dict[str, str] | None:
+        """What a lake on object storage is known by; one in a directory may be moved."""
+        return {"lake": self._remote.name, "landing": self._documents.location("")} if self._remote else None
+
+    def _check_own(self, place: Mapping[str, str] | None) -> None:
+        """LakeError where what was settled is of another lake, of which these prefixes may be a copy."""
+        if self._remote is not None and place is not None and place != self._place:
+            raise LakeError(
+                f"What {self._documents.location('')} says is of the lake {place['lake']} with the landing store "
+                f"{place['landing']}: set CRIME_LAKE and CRIME_LANDING to these two, or set {self.another_place}."
+            )
 
     def _begin_beside_others(self, name: str, wanted: CityState) -> CityState:
         """One document has all cities, for one machine writes it under its lock."""
@@ -277,9 +291,9 @@ class Lake:
         """Machines share no lock: each city has a document of its own, and the first that writes it settles it."""
         key = f"{_STATES}{name}.json"
         if anew:
-            self._documents.write(key, _document({name: wanted}))
+            self._documents.write(key, _document({name: wanted}, self._place))
             return wanted
-        if self._documents.write_new(key, _document({name: wanted})):
+        if self._documents.write_new(key, _document({name: wanted}, self._place)):
             return wanted
         settled = self.city(name)
         if settled is None:
@@ -293,8 +307,10 @@ class Lake:
         )
 
 
-def _document(cities: Mapping[str, CityState]) -> bytes:
-    document = {"format": FORMAT, "cities": {name: asdict(state) for name, state in cities.items()}}
+def _document(cities: Mapping[str, CityState], place: Mapping[str, str] | None = None) -> bytes:
+    document: dict[str, object] = {"format": FORMAT, "cities": {name: asdict(state) for name, state in cities.items()}}
+    if place is not None:
+        document["place"] = place
     return json.dumps(document, indent=1).encode()
 
 

@@ -30,6 +30,7 @@ from crime_assets.lakehouse.reconciliation.spooled import SpooledRecords
 from crime_assets.lakehouse.records import typing
 from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, Column, arrow_schema
 from crime_assets.lakehouse.writing.merge import MergeResult, count, merge_deliveries
+from crime_assets.lakehouse.writing.settling import MOST_LACKING, most_lacking
 from crime_assets.sources.cities import City
 from crime_assets.sources.feeds import Feed, Record, Stamps
 from crime_assets.streams import LandingStore
@@ -38,8 +39,6 @@ from crime_assets.streams.pull import LOOK_BACK, days_between
 
 _CHUNK = 50_000
 """Records compared, and ids asked for, together."""
-_SHARE = 0.005
-_FEWEST_REMOVED = 100
 _FEWEST_PULLED = 10_000
 _ONE_DAY = timedelta(days=1)
 _PUBLISHED = pa.schema([("position", pa.int64()), ("id", pa.string()), ("updated_on", pa.string())])
@@ -58,12 +57,11 @@ class Limits:
 
     def removed(self, rows: int) -> int:
         """The most that may be removed of so many rows."""
-        allowed = min(max(_FEWEST_REMOVED, int(rows * _SHARE)), max(rows - 1, 0) // 2)
-        return allowed if self.most_removed is None else self.most_removed
+        return most_lacking(rows) if self.most_removed is None else self.most_removed
 
     def pulled(self, rows: int) -> int:
         """The most that may be pulled where there are so many rows."""
-        return max(_FEWEST_PULLED, int(rows * _SHARE)) if self.most_pulled is None else self.most_pulled
+        return max(_FEWEST_PULLED, int(rows * MOST_LACKING)) if self.most_pulled is None else self.most_pulled
 
 
 @dataclass(frozen=True)
