@@ -11,8 +11,8 @@ from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.profiles.local import Profile
 from crime_assets.streams.inventory import merged_days
 
-EARLIEST = date(2020, 1, 1)
-"""No right clock says an earlier day, this program is younger; one that was reset says 1970, 1980 or 2000."""
+EARLIEST = date(2001, 1, 1)
+"""No city published its crimes before; a clock that was reset says 1970, 1980 or 2000."""
 
 MOST_DAYS_OFF = 400
 """A lake that was left alone for a year, and some weeks of holidays, still catches up by itself. After more than that a

@@ -105,6 +105,9 @@ def broken_feed(error: Exception) -> object:
     class Broken:
         name = "broken"
 
+        def total(self) -> None:
+            """A service, and whole."""
+
         def changes(self, first: date, last: date) -> object:
             raise error
 

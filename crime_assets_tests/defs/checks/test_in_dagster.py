@@ -259,6 +259,7 @@ class _Moved:
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
         self.history, self.latest_day, self.undated = feed.history, feed.latest_day, feed.undated
+        self.total = feed.total
 
     def columns(self) -> frozenset[str]:
         return self._feed.columns() - {"beat"} | {"weapon"}
