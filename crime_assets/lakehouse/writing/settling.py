@@ -8,7 +8,7 @@ from crime_assets.core.errors import FeedError, Untypable
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.sources.cities import City
-from crime_assets.sources.feeds import Feed
+from crime_assets.sources.feeds import EARLY, Feed
 
 MOST_UNTYPED = 0.05
 """The share of a history that may be in quarantine. Of real exports it is a few in a million, of a dataset whose form
@@ -22,7 +22,12 @@ _FEWEST_LACKING = 100
 
 
 def check_typed(city: City, records: int, reasons: Mapping[str, int]) -> None:
-    """Untypable where too many of a history's records cannot be typed; `reasons` counts those, by why."""
+    """Untypable where too many of a history's records cannot be typed; `reasons` counts those, by why.
+
+    Records of days to come, by the machine's clock, do not count: there is nothing wrong with them.
+    """
+    records -= reasons.get(EARLY, 0)
+    reasons = {reason: count for reason, count in reasons.items() if reason != EARLY}
     untyped = sum(reasons.values())
     if untyped <= records * MOST_UNTYPED or (untyped < FEWEST_UNTYPED and untyped <= records / 2):
         return

@@ -18,6 +18,8 @@ Record = dict[str, object]
 
 DAMAGE = "_damage"
 RAW = "_raw"
+EARLY = "its change stamp lies in the future"
+"""Why a whole record of a day to come is kept as damage: it will come with its day."""
 
 
 @dataclass(frozen=True)

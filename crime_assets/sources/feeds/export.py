@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from crime_assets.core.digests import canonical_json
 from crime_assets.core.errors import FeedError, UsageError
 from crime_assets.sources.cities import City
-from crime_assets.sources.feeds import DAMAGE, RAW, History, Record, Stamps
+from crime_assets.sources.feeds import DAMAGE, EARLY, RAW, History, Record, Stamps
 from crime_assets.sources.feeds.csv_lines import Damaged
 from crime_assets.sources.feeds.export_file import ExportFile
 from crime_assets.sources.feeds.replay import FORMAT, Replay, ReplayWriter, open_replay
@@ -31,7 +31,6 @@ from crime_assets.sources.feeds.times import parse_timestamp
 
 _WHOLE_NUMBER = r"^[0-9]{1,18}([.]0+)?$"
 _NO_MONTH = "none"
-_EARLY = "its change stamp lies in the future"
 _MOST_KNOWN_DAYS = 100_000
 
 # Years outside 1 to 9999 are no days for Python.
@@ -181,7 +180,7 @@ class ExportFeed:
                     old = records if pc.all(is_old).as_py() else records.filter(is_old)
                     # A day to come will not be pulled before it has come: what claims to be of one is kept as damage.
                     early = records.filter(pc.fill_null(pc.greater_equal(days, max(before, self._today)), False))
-                    damaged += [Damaged(_EARLY, canonical_json(row)) for row in early.to_pylist()]
+                    damaged += [Damaged(EARLY, canonical_json(row)) for row in early.to_pylist()]
                     yield old, self._months(duck, old)
                     yield _damaged_table(damaged), pa.array([_NO_MONTH] * len(damaged), pa.string())
 

@@ -14,6 +14,7 @@ from crime_assets.lakehouse.writing import reload as reloading
 from crime_assets.lakehouse.writing.history import history_before, history_undated
 from crime_assets.lakehouse.writing.reload import ReloadResult, reload_history
 from crime_assets.lakehouse.writing.settling import check_total, check_typed, most_lacking
+from crime_assets.sources.feeds import EARLY
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import ListFeed, merge, quarantined, rows, snapshots, versions
 from crime_assets_tests.lakehouse.writing.test_history import BEFORE, load, nothing_is_left
@@ -66,6 +67,12 @@ def test_a_small_share_may_be_in_quarantine(records: int, untyped: int, is_settl
     else:
         with pytest.raises(Untypable, match=f"Of the {records:,} records of Chicago's history {untyped:,} cannot"):
             check_typed(CHICAGO, records, reasons)
+
+
+def test_records_of_days_to_come_do_not_count() -> None:
+    check_typed(CHICAGO, 160, {EARLY: 89, "ward is no whole number": 3})
+    with pytest.raises(Untypable, match="Of the 7 records of Chicago's history 4 cannot be typed"):
+        check_typed(CHICAGO, 160, {EARLY: 153, "ward is no whole number": 4})
 
 
 def test_reasons_are_counted_the_commonest_first() -> None:
