@@ -15,7 +15,7 @@ from crime_assets.defs.progress import say
 from crime_assets.lakehouse.place.rebuilding import rebuild
 from crime_assets.lakehouse.writing.history import history_before
 from crime_assets.profiles import Profile
-from crime_assets.streams.inventory import forget_merged
+from crime_assets.streams.inventory import forget_merged, remember_refilled
 
 _ASSET = "crime_history"
 
@@ -29,7 +29,10 @@ def reload(profile: Profile) -> int:
         except TablesLost:
             say("The tables are gone: loading the history, then merging all change days that have landed.")
             forget_merged(profile.landing, profile.city.name)
-            loaded = False
+            profile.lake.is_refilled = True
+            code = run(profile, None, None)
+            remember_refilled(profile.landing, profile.city.name)
+            return code
         if not loaded:
             return run(profile, None, None)
         prepare_home(profile)

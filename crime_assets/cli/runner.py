@@ -40,9 +40,7 @@ def run(profile: Profile, first: date | None, last: date | None, *, insights: bo
     Without `first`, days before it that the lake misses are run too, all of them, oldest first. Without `insights` the
     graph is run as far as `crimes`.
     """
-    # Dagster decodes the path of its SQLite files.
-    if unquote(home := str(profile.settings.home)) != home:
-        raise UsageError(f"Dagster cannot keep its files in {home}: set CRIME_HOME to a path without %.")
+    _check_path(profile)
     with closing(profile.engine), profile.lake.writing(wait_seconds=0):
         check_clock(profile)
         loaded = history_before(profile.lake, profile.city) is not None
@@ -58,7 +56,8 @@ def run(profile: Profile, first: date | None, last: date | None, *, insights: bo
         definitions = build_defs(profile)
         with dg.DagsterInstance.get() as instance:
             if not loaded:
-                say(f"Loading the history of {profile.city.title} before {first} ({profile.feed.name} feed)")
+                before = profile.first_change_day
+                say(f"Loading the history of {profile.city.title} before {before} ({profile.feed.name} feed)")
                 execute(profile, definitions, LOAD_HISTORY, instance)
             evaluations: dict[str, dg.AssetCheckEvaluation] = {}
             for days in ranges:
@@ -136,8 +135,17 @@ def catching_up(profile: Profile, first: date, last: date) -> list[Range]:
     return ranges_to_pull([*missing, *days_between(first, last)])
 
 
+def _check_path(profile: Profile) -> None:
+    """UsageError where Dagster would take another directory: it decodes the path of its SQLite files."""
+    if unquote(home := str(profile.settings.home)) != home:
+        raise UsageError(f"Dagster cannot keep its files in {home}: set CRIME_HOME to a path without %.")
+
+
 def prepare_home(profile: Profile) -> None:
     """Let Dagster keep its files with the lake, under the project's dagster.yaml, unless DAGSTER_HOME is set."""
+    _check_path(profile)
+    # Before Dagster opens its files: a copy made of hard links shares them with another lake.
+    profile.lake.settle()
     # Code servers and runs are processes of their own and must find the same lake from any directory.
     os.environ["CRIME_HOME"] = str(profile.settings.home)
     if profile.settings.dagster_home is not None:

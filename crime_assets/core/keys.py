@@ -44,6 +44,11 @@ def merged(city: str, day: date) -> str:
     return f"{merged_prefix(city)}change_day={day.isoformat()}.json"
 
 
+def refill(city: str) -> str:
+    """That the city's tables were lost, and are to be filled again."""
+    return f"refills/city={city}.json"
+
+
 def merged_prefix(city: str) -> str:
     """Prefix of all that `merged` names for a city."""
     return f"merged/city={city}/"

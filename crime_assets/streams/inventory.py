@@ -112,9 +112,15 @@ def record_merged(store: LandingStore, city: str, inventories: Mapping[date, Inv
 
 
 def forget_merged(store: LandingStore, city: str) -> None:
-    """Let no change day be known as merged: the tables that held them are gone."""
+    """Let no change day be known as merged: the tables that held them are gone. That they were is kept."""
+    store.write(keys.refill(city), b"{}")
     for day in merged_days(store, city):
         store.delete(keys.merged(city, day))
+
+
+def remember_refilled(store: LandingStore, city: str) -> None:
+    """The tables are there again."""
+    store.delete(keys.refill(city))
 
 
 def merged_days(store: LandingStore, city: str) -> list[date]:

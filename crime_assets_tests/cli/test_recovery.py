@@ -69,10 +69,33 @@ def test_lost_tables_are_loaded_again_from_the_source_and_what_has_landed(
     assert main(["rebuild-catalog"]) == 1
     assert "There is no table" in capsys.readouterr().err
 
+    content = export.read_bytes()
+    export.unlink()
+    assert main(["reload"]) == 2
+    assert main(["query", "SELECT 1"]) == 1, "what was lost is not forgotten"
+    export.write_bytes(content)
     assert main(["reload"]) == 0
 
+    assert main(["query", "SELECT 1"]) == 0
     assert versions(Lake(tmp_path / "lake")) == before
     assert (tmp_path / "lake" / "lake.json").read_text().count(FIRST) == 1
+
+
+@pytest.mark.parametrize("command", [["run"], ["reconcile"], ["reload"]])
+def test_a_path_that_dagster_reads_otherwise_is_refused(
+    export: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+) -> None:
+    """Its files would be those of the lake in 50%x."""
+    assert main(DAYS) == 0
+    home = (tmp_path / "lake").rename(tmp_path / "50%25x")
+    monkeypatch.setenv("CRIME_HOME", str(home))
+    assert main(command) == 2
+    assert "set CRIME_HOME to a path without %" in capsys.readouterr().err
+    assert not (tmp_path / "50%x").exists()
 
 
 def test_a_history_is_loaded_anew(export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from math import sqrt
 
 from crime_assets.lakehouse.iceberg.evolution import MOST_NEW, new_columns
-from crime_assets.lakehouse.writing.settling import FEWEST_UNTYPED, MOST_UNTYPED
+from crime_assets.lakehouse.writing.settling import is_too_much
 from crime_assets.sources.cities import City
 from crime_assets.streams.holes import named
 from crime_assets.streams.inventory import Inventory
@@ -156,9 +156,12 @@ def quarantine_share(by_reason: Sequence[Mapping[str, object]], typed: int, unse
     figures = {"share": share, "unseen_at_the_source": unseen, "reasons": reasons}
     last = sum(int(str(row["quarantined_last"])) for row in by_reason)
     of_last = last + max((int(str(row["typed_last"])) for row in by_reason), default=0)
-    is_error = (last >= FEWEST_UNTYPED and last > of_last * MOST_UNTYPED) or (quarantined > 0 and typed == 0)
+    is_error = is_too_much(last, of_last) or (quarantined > 0 and typed == 0)
     if is_error:
-        sentence += f" Of the last pull it was {last} of {of_last:,}: see what the source has changed, and mend it."
+        sentence += (
+            f" Of the last pull it was {last} of {of_last:,}: see what the source has changed; when it is mended, "
+        )
+        sentence += "run `crime-assets reconcile`."
     return Verdict(share <= MOST_QUARANTINED and not unseen, sentence, figures, is_error)
 
 

@@ -97,7 +97,7 @@ def load(lake: Lake, city: str, name: str) -> Table | None:
     known = lake.loaded.get((city, name))
     if known is None or known[0] != changes:
         table = _load(lake, city, name) if changes else None
-        if name == "crimes" and (table is None or table.current_snapshot() is None) and lake.has_merged(city):
+        if name == "crimes" and (table is None or table.current_snapshot() is None) and lake.has_lost(city):
             raise TablesLost(
                 f"The lake {lake.name} has merged change days of {city}, and its tables are gone: restore them from a "
                 "backup, or load the city anew with `crime-assets reload`."
@@ -108,13 +108,18 @@ def load(lake: Lake, city: str, name: str) -> Table | None:
 
 
 def _load(lake: Lake, city: str, name: str) -> Table | None:
-    from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+    import pydantic
+    from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError, ValidationError
 
     try:
         with explained(lake.name):
             table = lake.catalog.load_table((city, name))
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
+    except (ValidationError, pydantic.ValidationError) as error:
+        raise LakeError(
+            f"The metadata of {city}.{name} in the lake {lake.name} is damaged: restore it, then run again."
+        ) from error
     _check_place(lake, table)
     return table
 

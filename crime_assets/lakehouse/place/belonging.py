@@ -17,20 +17,32 @@ from crime_assets.core.errors import LakeError
 _PARTS = ("catalog.db", "lake.json", ".lock", "warehouse", "landing", "staging", "cache", "dagster")
 _NEVER_CHANGED = frozenset({"warehouse", "landing"})
 """Files in these are written once and replaced as a whole: two lakes may share them."""
+_DEPTH = {"warehouse": 4, "landing": 3}
+"""Levels of directories: city, table, data, month of a warehouse; kind, city, day of a landing store."""
 
 
-def check_links(home: Path, within: Iterator[Path] | tuple[Path, ...] = ()) -> None:
-    """LakeError if a part of the lake, or one of the paths `within` it, is a link to something else.
-
-    `home` is a real path, without links.
-    """
-    for path in (*(home / part for part in _PARTS), *within):
-        real = os.path.realpath(path)
-        if real != str(path):
+def check_links(home: Path) -> None:
+    """LakeError if a part of the lake, or a directory in one, is a link. `home` is a real path, without links."""
+    for path in (home / part for part in _PARTS):
+        for link in [path] if path.is_symlink() else _links_below(path, _DEPTH.get(path.name, 2)):
             raise LakeError(
-                f"{path} of the lake {home} is a link to {real}, which another lake may use too: put what it leads to "
-                "in its place, by moving, copying or mounting."
+                f"{link} of the lake {home} is a link to {os.path.realpath(link)}, which another lake may use too: put "
+                "what it leads to in its place, by moving, copying or mounting."
             )
+
+
+def _links_below(directory: Path, depth: int) -> Iterator[Path]:
+    """Links to directories, so many levels down."""
+    try:
+        with os.scandir(directory) as entries:
+            found = [entry for entry in entries if entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in found:
+        if entry.is_symlink():
+            yield Path(entry.path)
+        elif depth > 1:
+            yield from _links_below(Path(entry.path), depth - 1)
 
 
 def shares_files(home: Path) -> bool:
@@ -51,11 +63,12 @@ def own_files(home: Path) -> None:
 
 
 def _changed_in_place(home: Path) -> Iterator[Path]:
-    lock = home / ".lock"  # Whoever holds it has seen to it that it is the lake's own.
-    for parent, directories, names in os.walk(home):
-        if Path(parent) == home:
-            directories[:] = [name for name in directories if name not in _NEVER_CHANGED]
-        yield from (path for name in names if (path := Path(parent, name)) != lock)
+    own = sorted(home.iterdir())
+    for directory in own:
+        if directory.name not in _NEVER_CHANGED and directory.is_dir():
+            yield from (Path(parent, name) for parent, _, names in os.walk(directory) for name in names)
+    # Last, for by these it is told whether all is done. Whoever holds the lock has made it the lake's own.
+    yield from (path for path in own if path.is_file() and path.name != ".lock")
 
 
 def _is_shared(path: Path) -> bool:

@@ -41,6 +41,8 @@ def is_there(catalog: Path) -> bool:
 def rows(catalog: Path) -> list[Row]:
     """All tables. LakeError where the file is no catalog."""
     with _opened(catalog) as con:
+        if (said := con.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(str(said).splitlines()[-1])
         found = con.execute("SELECT table_namespace, table_name, metadata_location FROM iceberg_tables").fetchall()
     return [Row(*map(str, row)) for row in found]
 

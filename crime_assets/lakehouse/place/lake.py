@@ -21,7 +21,7 @@ from crime_assets.lakehouse.place.belonging import check_links
 from crime_assets.lakehouse.place.catalog_file import CATALOG
 from crime_assets.lakehouse.place.commits import committed
 from crime_assets.lakehouse.place.lock import writer_lock
-from crime_assets.lakehouse.place.opening import settle
+from crime_assets.lakehouse.place.opening import has_data, settle
 from crime_assets.lakehouse.place.refusals import explained, refusal
 from crime_assets.lakehouse.place.warehouse import CACHE
 from crime_assets.streams import LandingStore
@@ -82,12 +82,18 @@ class Lake:
         self.warehouse = self.home / "warehouse"
         self.loaded: dict[tuple[str, str], tuple[bytes, Table | None]] = {}
         self._remote = remote
+        self.is_refilled = False
+        """Set by whoever loads again what was lost: only then may there be a city without crimes that had some."""
         self._is_settled = False
         self._asked = 0
         self._asked_at = float("-inf")
         # Arrow takes what follows these for no part of a path.
         if {"?", "#"} & set(str(self.home)):
             raise UsageError(f"The lake cannot live in {self.home}: set CRIME_HOME to a path without ? and #.")
+        if not str(self.home).isprintable():
+            raise UsageError(
+                f"The lake cannot live in {str(self.home)!r}: set CRIME_HOME to a path without such signs."
+            )
         if remote is None:
             check_links(self.home)
         self._cities()
@@ -105,7 +111,7 @@ class Lake:
     @cached_property
     def catalog(self) -> Catalog:
         """The Iceberg catalog: a SQLite file beside the warehouse, or that of the object storage."""
-        self._settle()
+        self.settle()
         self.warehouse.mkdir(parents=True, exist_ok=True)
         # Catalogs take most of a second to import; commands that only show help or status should not wait for it.
         if self._remote is None:
@@ -145,7 +151,7 @@ class Lake:
                 self._asked_at = time.monotonic()
                 self._asked += 1
             return str(self._asked).encode()
-        self._settle()
+        self.settle()
         try:
             with (self.home / "catalog.db").open("rb") as file:
                 file.seek(_CHANGE_COUNTER)
@@ -153,10 +159,10 @@ class Lake:
         except FileNotFoundError:
             return b""
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """See, once, that all of a local lake is there and where it says."""
         if self._remote is None and not self._is_settled:
-            settle(self, self.cities)
+            settle(self, set(self._cities()))
             self._is_settled = True
 
     def refresh(self) -> None:
@@ -166,7 +172,7 @@ class Lake:
     def city(self, name: str) -> CityState | None:
         """What was settled for a city; None if nothing of it is in the lake yet. LakeError where that is lost."""
         state = self._cities().get(name)
-        if state is None and self.has_merged(name):
+        if state is None and (self.has_merged(name) or (self._remote is None and has_data(self.warehouse, name))):
             document = self._documents.location(f"{_STATES}{name}.json" if self._remote else _STATE)
             raise LakeError(
                 f"The lake {self.name} has change days of {name}, and what was settled when it began is gone: restore "
@@ -177,6 +183,10 @@ class Lake:
     def has_pulled(self, city: str) -> bool:
         """Whether change days of a city were pulled."""
         return self._has(keys.manifests_prefix(city))
+
+    def has_lost(self, city: str) -> bool:
+        """Whether a city without crimes had some: its days are known as merged, or were until it was to be refilled."""
+        return not self.is_refilled and (self.has_merged(city) or self._has(keys.refill(city)))
 
     def has_merged(self, city: str) -> bool:
         """Whether change days of a city were merged, as the landing store knows it: then there are tables, or were."""

@@ -6,16 +6,18 @@ again from the tables' own metadata.
 
 from __future__ import annotations
 
+import errno
 import logging
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from crime_assets.core.errors import LakeError
 from crime_assets.lakehouse.place import belonging, catalog_file
 from crime_assets.lakehouse.place.catalog_file import REBUILD, Row
-from crime_assets.lakehouse.place.takeover import is_in, taken_over, version_of
+from crime_assets.lakehouse.place.takeover import is_in, read_metadata, taken_over, version_of
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ def settle(lake: LocalLake, cities: set[str]) -> None:
     LakeError where something is missing or damaged, or is another lake's too. `cities` are those that were begun.
     """
     catalog = lake.home / "catalog.db"
-    belonging.check_links(lake.home, tuple(table_places(lake.warehouse)))
+    belonging.check_links(lake.home)
     if belonging.shares_files(lake.home):
         with lake.writing():
             belonging.own_files(lake.home)
@@ -45,22 +47,50 @@ def settle(lake: LocalLake, cities: set[str]) -> None:
             raise _lost(lake, f"is {'empty' if catalog.exists() else 'gone'}", lost)
         return
     known = catalog_file.rows(catalog)
-    if lost := {
-        name for name in written_tables(lake.warehouse) if name not in {(row.namespace, row.name) for row in known}
-    }:
-        raise _lost(lake, "lacks tables", lost)
-    if _elsewhere(lake, known, cities):
-        with lake.writing():
-            # Another process may have been faster.
-            _take_over(lake, _elsewhere(lake, catalog_file.rows(catalog), cities))
+    if fault := faults(lake.warehouse, known):
+        raise _lost(lake, *fault)
+    if moved := _elsewhere(lake, known, cities):
+        try:
+            with lake.writing():
+                # Another process may have been faster.
+                _take_over(lake, _elsewhere(lake, catalog_file.rows(catalog), cities))
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise
+            raise LakeError(
+                f"The lake {lake.home} was last written at {_before(moved)} and has to be taken over here, which needs "
+                f"to write ({error.strerror}): let it be written to once, or mount it where it was."
+            ) from error
 
 
-def table_places(warehouse: Path) -> Iterator[Path]:
-    """The directories of all tables, whether the catalog knows them or not."""
-    for namespace in warehouse.glob("*"):
-        yield namespace
-        for table in namespace.glob("*"):
-            yield from (table, table / "data", table / "metadata")
+def faults(warehouse: Path, known: Sequence[Row]) -> tuple[str, set[tuple[str, str]]] | None:
+    """What is wrong with a catalog of these tables, and of which it is; None if nothing is."""
+    if lost := written_tables(warehouse).difference((row.namespace, row.name) for row in known):
+        return "lacks tables", lost
+    old = {(row.namespace, row.name) for row in known if _is_outdated(warehouse / row.namespace / row.name, row)}
+    return ("is older than its tables", old) if old else None
+
+
+def _is_outdated(directory: Path, row: Row) -> bool:
+    """Whether the table has gone on since. A commit that was broken off leaves one newer metadata file at most."""
+    metadata = directory / "metadata"
+    named = metadata / row.metadata_location.rpartition("/")[2]
+    newer = [path for path in metadata.glob("*.metadata.json") if version_of(path) > version_of(named) + 1]
+    # What a table of that name left that was dropped is no newer state of this one.
+    return named.exists() and any(map(partial(_is_of_one_table, named), newer))
+
+
+def _is_of_one_table(one: Path, other: Path) -> bool:
+    try:
+        return bool(read_metadata(one)["table-uuid"] == read_metadata(other)["table-uuid"])
+    except LakeError:
+        # Half written, as a commit leaves it that was broken off; or damaged, which whoever reads it is told.
+        return False
+
+
+def has_data(warehouse: Path, namespace: str) -> bool:
+    """Whether there are crimes of a city."""
+    return (namespace, "crimes") in written_tables(warehouse)
 
 
 def _elsewhere(lake: LocalLake, known: list[Row], cities: set[str]) -> list[Row]:
@@ -81,8 +111,14 @@ def _take_over(lake: LocalLake, rows: list[Row]) -> None:
         directory = _directory(lake, row)
         changed.append((row, taken_over(directory / "metadata" / row.metadata_location.rpartition("/")[2], directory)))
     catalog_file.change(lake.home / "catalog.db", changed)
-    before = rows[0].metadata_location.partition(f"/{rows[0].namespace}/{rows[0].name}/")[0]
-    _log.warning("The lake %s was last written at %s: it has been taken over, %d tables.", lake.home, before, len(rows))
+    _log.warning(
+        "The lake %s was last written at %s: it has been taken over, %d tables.", lake.home, _before(rows), len(rows)
+    )
+
+
+def _before(rows: Sequence[Row]) -> str:
+    """Where the warehouse of these tables was."""
+    return rows[0].metadata_location.partition(f"/{rows[0].namespace}/{rows[0].name}/")[0].removeprefix("file://")
 
 
 def _directory(lake: LocalLake, row: Row) -> Path:
@@ -101,6 +137,6 @@ def written_tables(warehouse: Path) -> set[tuple[str, str]]:
 def _lost(lake: LocalLake, what: str, lost: set[tuple[str, str]]) -> LakeError:
     names = ", ".join(".".join(one) for one in sorted(lost))
     return LakeError(
-        f"The catalog of the lake {lake.home} {what}, and {names} has data: restore catalog.db from a backup, or run "
-        f"`{REBUILD}`, which makes it anew from the tables' own metadata."
+        f"The catalog of the lake {lake.home} {what}, and there is data of {names}: run `{REBUILD}`, which makes it "
+        "anew from the tables' own metadata, or restore the whole lake from one backup."
     )

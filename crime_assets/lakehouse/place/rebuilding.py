@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -9,11 +10,11 @@ from urllib.parse import quote
 from crime_assets.core.errors import CrimeAssetsError, LakeError
 from crime_assets.lakehouse.place import belonging, catalog_file
 from crime_assets.lakehouse.place.catalog_file import CATALOG
-from crime_assets.lakehouse.place.opening import LocalLake, table_places, written_tables
+from crime_assets.lakehouse.place.opening import LocalLake, faults
 from crime_assets.lakehouse.place.takeover import Document, read_metadata, taken_over, version_of
 from crime_assets.lakehouse.place.warehouse import sync
 
-_DAMAGED = "catalog.db.damaged"
+_OLD = "catalog.db.old"
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,11 @@ class Rebuilt:
 def rebuild(lake: LocalLake) -> Rebuilt:
     """Make the catalog anew from the newest metadata of every table, unless it is there and has all tables of crimes.
 
-    A damaged catalog is kept beside the new one. CrimeAssetsError where there is no table, LakeError where a file of
-    one is missing. Nothing changes before all tables were looked at; what is broken off is done by the next call.
+    A catalog that is there is kept beside the new one. CrimeAssetsError where there is no table, LakeError where a file
+    of one is missing. Nothing changes before all tables were looked at; what is broken off is done by the next call.
     """
     catalog = lake.home / "catalog.db"
-    belonging.check_links(lake.home, tuple(table_places(lake.warehouse)))
+    belonging.check_links(lake.home)
     with lake.writing():
         if not _is_wanting(catalog, lake.warehouse):
             return Rebuilt()
@@ -54,10 +55,18 @@ def _is_wanting(catalog: Path, warehouse: Path) -> bool:
     if not catalog_file.is_there(catalog):
         return True
     try:
-        known = {(row.namespace, row.name) for row in catalog_file.rows(catalog)}
+        known = catalog_file.rows(catalog)
     except LakeError:
         return True
-    return not known or not known.issuperset(written_tables(warehouse))
+    if not known or faults(warehouse, known):
+        return True
+    own = {(table.parent.name, table.name): table / "metadata" for table in warehouse.glob("*/*")}
+    named = {(row.namespace, row.name): row.metadata_location.rpartition("/")[2] for row in known}
+    return any(
+        table not in named or not (metadata / named[table]).exists()
+        for table, metadata in own.items()
+        if any(version_of(path) > 0 for path in metadata.glob("*.metadata.json"))
+    )
 
 
 def _newest(table: Path, ignored: list[Path]) -> Path | None:
@@ -95,6 +104,9 @@ def _write(catalog: Path, tables: dict[Path, str]) -> None:
     made.close()
     sync(partial)
     if catalog_file.is_there(catalog):
-        catalog.replace(catalog.with_name(_DAMAGED))
+        catalog.replace(catalog.with_name(f"{_OLD}-{secrets.token_hex(4)}"))
+    # What goes with the old file would be rolled back into the new one.
+    for ending in ("journal", "wal", "shm"):
+        catalog.with_name(f"{catalog.name}-{ending}").unlink(missing_ok=True)
     partial.replace(catalog)
     sync(catalog.parent)

@@ -27,6 +27,9 @@ _DELETED = 2
 """Status of a manifest's entry whose file is no longer of the table."""
 _PATH_PROPERTIES = ("write.data.path", "write.metadata.path", "write.object-storage.path", "write.folder-storage.path")
 
+_NEEDED = {"location": str, "table-uuid": str, "last-updated-ms": int}
+"""Parts of a table's metadata that are looked at here, and their kinds."""
+
 Document = dict[str, Any]
 
 
@@ -54,11 +57,11 @@ def read_metadata(metadata: Path) -> Document:
     """What a metadata file says. LakeError where it is gone or damaged."""
     try:
         document = json.loads(metadata.read_bytes())
-        if isinstance(document, dict) and isinstance(document["location"], str):
-            return document
+        if all(isinstance(document[name], kind) for name, kind in _NEEDED.items()):
+            return dict(document)
     except FileNotFoundError as error:
         raise _gone(metadata) from error
-    except (ValueError, KeyError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise LakeError(f"{metadata} is damaged: restore it, then run again.")
 
@@ -198,11 +201,22 @@ def _as_records(reader: Iterable[object]) -> Iterator[Document]:
 @contextmanager
 def _readable(source: Path) -> Iterator[None]:
     """What a reader of Avro makes of bytes that are none becomes LakeError, and so does a file that is gone."""
+    from fastavro.schema import SchemaParseException
+
     try:
         yield
     except FileNotFoundError as error:
         raise _gone(source) from error
-    except (ValueError, EOFError, KeyError, IndexError, zlib.error, struct.error) as error:
+    except (
+        ValueError,
+        EOFError,
+        LookupError,
+        TypeError,
+        MemoryError,
+        zlib.error,
+        struct.error,
+        SchemaParseException,
+    ) as error:
         raise LakeError(f"{source} is damaged ({type(error).__name__}): restore it, then run again.") from error
 
 

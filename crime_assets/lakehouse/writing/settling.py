@@ -29,7 +29,7 @@ def check_typed(city: City, records: int, reasons: Mapping[str, int]) -> None:
     records -= reasons.get(EARLY, 0)
     reasons = {reason: count for reason, count in reasons.items() if reason != EARLY}
     untyped = sum(reasons.values())
-    if untyped <= records * MOST_UNTYPED or (untyped < FEWEST_UNTYPED and untyped <= records / 2):
+    if not is_too_much(untyped, records):
         return
     told = sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))
     named = ", ".join(f"{reason.rstrip('; ')} ({count:,})" for reason, count in told[:_REASONS_TOLD])
@@ -38,6 +38,11 @@ def check_typed(city: City, records: int, reasons: Mapping[str, int]) -> None:
         f"Of the {records:,} records of {city.title}'s history {untyped:,} cannot be typed: {named}{more}. At most "
         f"{MOST_UNTYPED:.0%} may be, so nothing was loaded: mend the source, then run again."
     )
+
+
+def is_too_much(untyped: int, records: int) -> bool:
+    """Whether so many of so many records tell of a source that has changed its form, not of some bad records."""
+    return untyped > records * MOST_UNTYPED and (untyped >= FEWEST_UNTYPED or untyped > records / 2)
 
 
 def most_lacking(rows: int) -> int:
@@ -55,5 +60,6 @@ def check_total(lake: Lake, city: City, feed: Feed) -> None:
     if rows - total > most_lacking(rows):
         raise FeedError(
             f"The source has {total:,} records where the lake has {rows:,} crimes of {city.title}, so none was taken: "
-            "fetch the export again and whole, or let CRIME_EXPORT name all its files."
+            "fetch the export again and whole, or let CRIME_EXPORT name all its files; if the city has taken so many "
+            "back, run `crime-assets reconcile` first."
         )

@@ -65,7 +65,8 @@ class TestQuarantineShare:
         assert "The source has gained 3 damaged lines or records without a change day" in verdict.sentence
 
     @pytest.mark.parametrize(
-        ("last", "typed_last", "is_error"), [(9, 0, False), (10, 190, False), (11, 189, True), (10, 0, True)]
+        ("last", "typed_last", "is_error"),
+        [(10, 190, False), (11, 189, True), (10, 0, True), (9, 8, True), (9, 9, False)],
     )
     def test_a_last_pull_of_another_form_is_an_error(self, last: int, typed_last: int, is_error: bool) -> None:
         row = {"reason": "x", "quarantined": 50, "quarantined_last": last, "typed_last": typed_last}

@@ -16,7 +16,7 @@ from crime_assets.lakehouse.place.lake import CityState, Lake
 from crime_assets.lakehouse.place.rebuilding import Rebuilt, rebuild
 from crime_assets.lakehouse.writing.history import history_before
 from crime_assets.streams.directory import DirectoryStore
-from crime_assets.streams.inventory import Inventory, forget_merged, record_merged
+from crime_assets.streams.inventory import Inventory, forget_merged, record_merged, remember_refilled
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import merge, rows, snapshots
 
@@ -51,6 +51,20 @@ def _noise(catalog: Path) -> None:
     catalog.write_bytes(os.urandom(20_000))
 
 
+def _a_page(catalog: Path) -> None:
+    """What a bad disk does to the middle of it."""
+    with catalog.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096)
+
+
+def _of_another_lake(catalog: Path) -> None:
+    other = Lake(catalog.parents[1] / "other")
+    other.begin_city("chicago", STATE)
+    merge(other, envelope(record(1, "2024-01-19"), "2024-01-19"))
+    shutil.copy(other.home / "catalog.db", catalog)
+
+
 def _of_nothing(catalog: Path) -> None:
     """A database, and no catalog of this lake."""
     catalog.unlink()
@@ -58,7 +72,7 @@ def _of_nothing(catalog: Path) -> None:
     shutil.copy(catalog.parents[1] / "other" / "catalog.db", catalog)
 
 
-HARM = [_gone, _empty, _cut_off, _noise, _of_nothing]
+HARM = [_gone, _empty, _cut_off, _noise, _a_page, _of_nothing]
 
 
 @pytest.mark.parametrize("harm", HARM)
@@ -83,11 +97,51 @@ def test_a_lost_catalog_is_told_by_whoever_asks_and_made_again(lake: Lake, harm:
     assert {row["id"]: row["block"] for row in rows(again)}[2] == "C"
 
 
+def test_a_catalog_of_another_lake_is_made_again(lake: Lake) -> None:
+    before = rows(lake)
+    _of_another_lake(lake.home / "catalog.db")
+    with pytest.raises(LakeError):
+        rows(Lake(lake.home))
+    assert rebuild(Lake(lake.home)) == Rebuilt(TABLES)
+    assert rows(Lake(lake.home)) == before
+
+
+def test_a_catalog_that_is_older_than_its_tables_is_told(lake: Lake) -> None:
+    """One that was restored alone would show an older state, of which the landing store says that it is merged."""
+    old = (lake.home / "catalog.db").read_bytes()
+    merge(lake, envelope(record(2, "2024-01-21", block="C"), "2024-01-21"))
+    merge(lake, envelope(record(3, "2024-01-22", block="D"), "2024-01-22"))
+    newest = rows(lake)
+    (lake.home / "catalog.db").write_bytes(old)
+
+    with pytest.raises(LakeError, match=r"is older than its tables, .* chicago[.]crimes.* `crime-assets rebuild-cat"):
+        rows(Lake(lake.home))
+    assert rebuild(Lake(lake.home)) == Rebuilt(TABLES)
+    assert rows(Lake(lake.home)) == newest
+
+
+def test_a_commit_that_was_broken_off_makes_no_catalog_older(lake: Lake) -> None:
+    metadata = lake.warehouse / "chicago" / "crimes" / "metadata"
+    newest = max(metadata.glob("*.metadata.json"))
+    number = int(newest.name.partition("-")[0]) + 1
+    shutil.copy(newest, metadata / f"{number:05}-broken.metadata.json")
+    assert rows(Lake(lake.home)) == rows(lake)
+
+
+def test_damaged_metadata_is_told_in_a_sentence(lake: Lake) -> None:
+    metadata = max((lake.warehouse / "chicago" / "crimes" / "metadata").glob("*.metadata.json"))
+    for content in (b"", b"{}", b"garbage", b"[1]", metadata.read_bytes()[:200]):
+        metadata.write_bytes(content)
+        with pytest.raises(LakeError, match=r"The metadata of chicago.crimes in the lake .* is damaged: restore it"):
+            rows(Lake(lake.home))
+
+
 def test_a_damaged_catalog_is_kept(lake: Lake) -> None:
     _noise(lake.home / "catalog.db")
     noise = (lake.home / "catalog.db").read_bytes()
     rebuild(Lake(lake.home))
-    assert (lake.home / "catalog.db.damaged").read_bytes() == noise
+    (kept,) = lake.home.glob("catalog.db.old-*")
+    assert kept.read_bytes() == noise
 
 
 def test_a_lake_that_was_moved_and_lost_its_catalog_is_rebuilt_where_it_is(lake: Lake, tmp_path: Path) -> None:
@@ -159,11 +213,19 @@ def test_tables_that_are_gone_are_not_begun_anew(lake: Lake, keeps_catalog: bool
             ask(Lake(lake.home))
 
     forget_merged(DirectoryStore(lake.landing), "chicago")
+    with pytest.raises(TablesLost):
+        rows(Lake(lake.home))
+    refilled = Lake(lake.home)
+    refilled.is_refilled = True
+    assert history_before(refilled, CHICAGO) is None
+    remember_refilled(DirectoryStore(lake.landing), "chicago")
     assert history_before(Lake(lake.home), CHICAGO) is None
 
 
-def test_a_lake_whose_documents_are_gone_is_not_begun_anew(lake: Lake) -> None:
+@pytest.mark.parametrize("also", ["landing", "cache"])
+def test_a_lake_whose_documents_are_gone_is_not_begun_anew(lake: Lake, also: str) -> None:
     (lake.home / "lake.json").unlink()
+    shutil.rmtree(lake.home / also, ignore_errors=True)
     with pytest.raises(LakeError, match=r"what was settled when it began is gone: restore .*lake[.]json"):
         Lake(lake.home).begin_city("chicago", STATE)
     assert not (lake.home / "lake.json").exists()

@@ -33,7 +33,9 @@ Bytes = dict[str, bytes]
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Growing:
     """A lake with some days, some past and some upkeep behind it; tests copy it."""
-    growing = Growing(Lake(tmp_path_factory.mktemp("grown") / "lake"), months=3)
+    lake = Lake(tmp_path_factory.mktemp("grown") / "lake")
+    lake.begin_city("chicago", STATE)
+    growing = Growing(lake, months=3)
     growing.begin()
     for _ in range(3):
         growing.next_day()
@@ -203,7 +205,6 @@ def test_a_lake_reached_through_a_link_is_itself_whatever_the_link_leads_to_late
 
 
 def test_a_copy_of_hard_links_changes_nothing_of_the_other(original: Growing, tmp_path: Path) -> None:
-    original.lake.begin_city("chicago", original.lake.city("chicago") or STATE)
     (original.lake.home / "dagster").mkdir()
     (original.lake.home / "dagster" / "runs.db").write_bytes(b"runs")
     before = contents(original.lake.home)
@@ -221,12 +222,18 @@ def test_a_copy_of_hard_links_changes_nothing_of_the_other(original: Growing, tm
 
 
 @pytest.mark.parametrize(
-    "part", ["catalog.db", "warehouse", "landing", "staging", "warehouse/chicago", "warehouse/chicago/crimes/data"]
+    "part",
+    ["catalog.db", "warehouse", "landing", "staging", "dagster", "landing/merged", "dagster/storage"]
+    + [
+        f"warehouse/{part}" for part in ("chicago", "chicago/crimes/data", "chicago/crimes/data/occurred_month=2024-01")
+    ],
 )
 def test_a_part_that_is_a_link_to_another_lake_is_refused(original: Growing, tmp_path: Path, part: str) -> None:
     copy = copied(original.lake.home, tmp_path / "copy")
     source = original.lake.home / part
-    source.mkdir(exist_ok=True) if not source.exists() else None
+    if not source.exists():
+        source.mkdir(parents=True)
+        (copy / part).parent.mkdir(parents=True, exist_ok=True)
     if (copy / part).is_dir():
         shutil.rmtree(copy / part)
     else:
@@ -238,6 +245,30 @@ def test_a_part_that_is_a_link_to_another_lake_is_refused(original: Growing, tmp
         rows(Lake(copy))
 
     assert contents(original.lake.home) == before
+
+
+def test_a_copy_of_hard_links_is_made_its_own_also_after_a_kill(
+    original: Growing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (original.lake.home / "dagster").mkdir()
+    for name in "abc":
+        (original.lake.home / "dagster" / name).write_text(name)
+    shutil.copytree(original.lake.home, tmp_path / "copy", copy_function=os.link)
+    copy2, done = shutil.copy2, []
+
+    def dying(source: Path, target: Path) -> None:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(copy2(source, target))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copy2", dying)
+        with pytest.raises(KeyboardInterrupt):
+            rows(Lake(tmp_path / "copy"))
+    assert rows(Lake(tmp_path / "copy")) == rows(original.lake)
+
+    for path in (tmp_path / "copy").rglob("*"):
+        assert path.is_dir() or path.relative_to(tmp_path / "copy").parts[0] == "warehouse" or path.stat().st_nlink == 1
 
 
 def _data_file(home: Path) -> Path:
