@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from crime_assets.core.errors import LakeError
 from crime_assets.lakehouse.place.warehouse import local_path, sync
@@ -95,7 +96,8 @@ class _Table:
         properties = document.get("properties") or {}
         for name in properties.keys() & set(_PATH_PROPERTIES):
             properties[name] = self._moved(properties[name])
-        name = f"{max(version_of(self.metadata), 0) + 1:05d}-{_unique()}.metadata.json"
+        # Named as pyiceberg names them: it goes on counting from a name like this, and begins at 0 after any other.
+        name = f"{max(version_of(self.metadata), 0) + 1:05d}-{uuid4()}.metadata.json"
         location, _ = self._put(name, lambda path: path.write_text(json.dumps(document), encoding="utf-8"))
         sync(self.directory / "metadata")
         return location
