@@ -284,24 +284,6 @@ def test_machines_that_begin_cities_at_once_take_none_away(tmp_path: Path, docum
     assert (lake.city("chicago"), lake.city("elsewhere")) == (SAMPLE, SAMPLE)
 
 
-def test_a_copy_of_the_documents_is_not_the_lake(tmp_path: Path, documents: DirectoryStore) -> None:
-    """A prefix that was copied would lead two machines into the same tables, or into none of its own."""
-    remote(tmp_path, "one", documents).begin_city("chicago", EXPORT)
-    shutil.copytree(tmp_path / "documents", tmp_path / "copied")
-
-    for lake, landing in (("s3://tables/lake", "copied"), ("s3://other/lake", "documents")):
-        store = DirectoryStore(tmp_path / landing)
-        with pytest.raises(LakeError, match=f"is of the lake s3://tables/lake with the landing store {tmp_path}/docum"):
-            Lake(tmp_path / "home", Remote(lake, store, {}))
-    older = documents.read("lake/city=chicago.json")
-    assert older is not None
-    state = json.loads(older)
-    del state["place"]
-    DirectoryStore(tmp_path / "copied").write("lake/city=chicago.json", json.dumps(state).encode())
-    lake = Lake(tmp_path / "home", Remote("s3://tables/lake", DirectoryStore(tmp_path / "copied"), {}))
-    assert lake.city("chicago") == EXPORT, "a document of an older release says nothing of its place"
-
-
 def test_what_others_keep_beside_the_documents_is_no_city(tmp_path: Path, documents: DirectoryStore) -> None:
     lake = remote(tmp_path, "one", documents)
     lake.begin_city("chicago", EXPORT)
