@@ -32,6 +32,7 @@ def program() -> NoReturn:
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 0
         except Exception:
+            # What --debug lets through: os._exit below would end the process without a word of it.
             traceback.print_exc()
             code = 1
     os._exit(code)

@@ -302,16 +302,20 @@ def _metadata(home: Path) -> Path:
     return home / "warehouse/chicago/crimes/metadata" / found[0].rpartition("/")[2]
 
 
-@pytest.mark.parametrize("which", [_data_file, _manifest, _metadata])
-@pytest.mark.parametrize("harm", ["missing", "cut off", "other bytes"])
+@pytest.mark.parametrize(
+    ("which", "harm"),
+    [
+        *((which, harm) for which in (_data_file, _manifest, _metadata) for harm in ("missing", "cut off")),
+        # What a data file of the right length holds is not looked at.
+        *((which, "other bytes") for which in (_manifest, _metadata)),
+    ],
+)
 def test_a_copy_that_is_not_whole_is_refused_and_can_be_mended(
     original: Growing, tmp_path: Path, which: Callable[[Path], Path], harm: str
 ) -> None:
     copy = copied(original.lake.home, tmp_path / "copy")
     path = which(copy)
     content = path.read_bytes()
-    if harm == "other bytes" and which is _data_file:
-        pytest.skip("what a data file of the right length holds is not looked at")
     path.unlink()
     if harm != "missing":
         path.write_bytes(content[: len(content) // 2] if harm == "cut off" else os.urandom(len(content)))
