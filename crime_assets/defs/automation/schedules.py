@@ -53,11 +53,9 @@ def _daily_pull(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.Schedul
         feed: dg.ResourceParam[Feed],
         landing: dg.ResourceParam[LandingStore],
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        if profile.state is None:
-            return dg.SkipReason("The lake has not been begun: materialize crime_history first.")
         night = context.scheduled_execution_time
-        if said := doubt(profile, profile.city.today(night)):
-            return dg.SkipReason(said)
+        if skipped := _not_now(profile, profile.city.today(night)):
+            return skipped
         with dg.partition_loading_context(effective_dt=night):
             ended = days.get_last_partition_key()
         if ended is None:
@@ -79,6 +77,14 @@ def _daily_pull(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.Schedul
         )
 
     return daily_pull
+
+
+def _not_now(profile: Profile, today: date) -> dg.SkipReason | None:
+    """Why nothing is done: there is no lake yet, or the machine's clock cannot be right."""
+    if profile.state is None:
+        return dg.SkipReason("The lake has not been begun: materialize crime_history first.")
+    said = doubt(profile, today)
+    return dg.SkipReason(said) if said else None
 
 
 def _last_day(feed: Feed, ended: date, today: date) -> date:
@@ -128,11 +134,7 @@ def _nightly_upkeep(timezone: str) -> dg.ScheduleDefinition:
         description="Keeps the lake's tables small and quick to read, at 04:00 city time, after the pull.",
     )
     def nightly_upkeep(profile: dg.ResourceParam[Profile]) -> dg.RunRequest | dg.SkipReason:
-        if profile.state is None:
-            return dg.SkipReason("The lake has not been begun: materialize crime_history first.")
-        if said := doubt(profile, profile.today):
-            return dg.SkipReason(said)
-        return dg.RunRequest()
+        return _not_now(profile, profile.today) or dg.RunRequest()
 
     return nightly_upkeep
 
@@ -149,11 +151,9 @@ def _weekly_reconciliation(timezone: str) -> dg.ScheduleDefinition:
     def weekly_reconciliation(
         profile: dg.ResourceParam[Profile], landing: dg.ResourceParam[LandingStore]
     ) -> dg.RunRequest | dg.SkipReason:
-        if profile.state is None or not merged_days(landing, profile.city.name):
+        if not merged_days(landing, profile.city.name):
             return dg.SkipReason("The lake has no change day yet: run one first.")
-        if said := doubt(profile, profile.today):
-            return dg.SkipReason(said)
-        return dg.RunRequest()
+        return _not_now(profile, profile.today) or dg.RunRequest()
 
     return weekly_reconciliation
 

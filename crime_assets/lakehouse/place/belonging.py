@@ -74,6 +74,6 @@ def _changed_in_place(home: Path) -> Iterator[Path]:
 def _is_shared(path: Path) -> bool:
     try:
         found = path.lstat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     return found.st_nlink > 1

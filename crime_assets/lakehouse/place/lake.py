@@ -17,11 +17,10 @@ from urllib.parse import quote
 
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError, DiskFull, LakeError, UsageError, chain
-from crime_assets.lakehouse.place.belonging import check_links
 from crime_assets.lakehouse.place.catalog_file import CATALOG
 from crime_assets.lakehouse.place.commits import committed
 from crime_assets.lakehouse.place.lock import writer_lock
-from crime_assets.lakehouse.place.opening import has_data, settle
+from crime_assets.lakehouse.place.opening import has_data, own, settle
 from crime_assets.lakehouse.place.refusals import explained, refusal
 from crime_assets.lakehouse.place.warehouse import CACHE
 from crime_assets.streams import LandingStore
@@ -95,7 +94,7 @@ class Lake:
                 f"The lake cannot live in {str(self.home)!r}: set CRIME_HOME to a path without such signs."
             )
         if remote is None:
-            check_links(self.home)
+            own(self)
         self._cities()
 
     @property

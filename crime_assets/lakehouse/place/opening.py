@@ -1,4 +1,4 @@
-"""What is looked at when a local lake's tables are first asked for: that all is there, and that it lies where it says.
+"""What is looked at when a local lake is opened, and when its tables are first asked for: all is there and its own.
 
 A lake that was moved or copied is taken over here. One that has lost its catalog is not begun anew: a command makes it
 again from the tables' own metadata.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -32,16 +32,21 @@ class LocalLake(Protocol):
         """Be the lake's one writer."""
 
 
-def settle(lake: LocalLake, cities: set[str]) -> None:
-    """Have the lake's tables where they say they are, in files of its own.
+def own(lake: LocalLake) -> None:
+    """Have the lake in files of its own, before anything is read of it. LakeError where a link leads out of it."""
+    belonging.check_links(lake.home)
+    if belonging.shares_files(lake.home):
+        with _written(lake, "shares files with the lake that it is a copy of, and has to be given its own"):
+            belonging.own_files(lake.home)
 
-    LakeError where something is missing or damaged, or is another lake's too. `cities` are those that were begun.
+
+def settle(lake: LocalLake, cities: set[str]) -> None:
+    """Have the lake's tables where they say they are.
+
+    LakeError where something is missing or damaged. `cities` are those that were begun.
     """
     catalog = lake.home / "catalog.db"
     belonging.check_links(lake.home)
-    if belonging.shares_files(lake.home):
-        with lake.writing():
-            belonging.own_files(lake.home)
     if not catalog_file.is_there(catalog):
         if lost := written_tables(lake.warehouse):
             raise _lost(lake, f"is {'empty' if catalog.exists() else 'gone'}", lost)
@@ -50,17 +55,24 @@ def settle(lake: LocalLake, cities: set[str]) -> None:
     if fault := faults(lake.warehouse, known):
         raise _lost(lake, *fault)
     if moved := _elsewhere(lake, known, cities):
-        try:
-            with lake.writing():
-                # Another process may have been faster.
-                _take_over(lake, _elsewhere(lake, catalog_file.rows(catalog), cities))
-        except OSError as error:
-            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
-                raise
-            raise LakeError(
-                f"The lake {lake.home} was last written at {_before(moved)} and has to be taken over here, which needs "
-                f"to write ({error.strerror}): let it be written to once, or mount it where it was."
-            ) from error
+        with _written(lake, f"was last written at {_before(moved)}, and has to be taken over here"):
+            # Another process may have been faster.
+            _take_over(lake, _elsewhere(lake, catalog_file.rows(catalog), cities))
+
+
+@contextmanager
+def _written(lake: LocalLake, why: str) -> Iterator[None]:
+    """Be the lake's one writer; LakeError where it cannot be written to."""
+    try:
+        with lake.writing():
+            yield
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        raise LakeError(
+            f"The lake {lake.home} {why}, which needs to write ({error.strerror}): let it be written to once, or mount "
+            "it where it was."
+        ) from error
 
 
 def faults(warehouse: Path, known: Sequence[Row]) -> tuple[str, set[tuple[str, str]]] | None:

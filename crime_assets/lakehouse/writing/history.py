@@ -61,10 +61,21 @@ class HistoryResult:
 
 
 def history_before(lake: Lake, city: City) -> date | None:
-    """The day before which the lake holds the source's history; None if it was never loaded."""
+    """The day before which the lake holds the source's history; None if it was never loaded.
+
+    LakeError where the lake was begun with another day: days between the two would be in no change and in no history.
+    """
     table = tables.load(lake, city.name, "crimes")
     mark = table.properties.get(PROPERTY_PREFIX + HISTORY_MARK) if table is not None else None
-    return date.fromisoformat(mark) if mark else None
+    if mark is None:
+        return None
+    begun = lake.city(city.name) if city.name in lake.cities else None
+    if begun is not None and begun.first_change_day != mark:
+        raise LakeError(
+            f"The lake {lake.name} was begun with change day {begun.first_change_day}, and its crimes hold the history "
+            f"before {mark}: they are of two lakes, restore all of one from one backup."
+        )
+    return date.fromisoformat(mark)
 
 
 def history_undated(lake: Lake, city: City) -> int:

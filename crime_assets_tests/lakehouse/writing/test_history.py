@@ -15,7 +15,7 @@ import pytest
 from crime_assets.core.digests import record_digest
 from crime_assets.core.errors import FeedUnavailable, LakeBusy, LakeError, Untypable
 from crime_assets.lakehouse.iceberg import tables
-from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.place.lake import CityState, Lake
 from crime_assets.lakehouse.writing import history
 from crime_assets.lakehouse.writing.history import HistoryResult, history_before, load_history
 from crime_assets.sources.feeds import DAMAGE, RAW, History
@@ -297,3 +297,13 @@ def test_the_curated_tables_are_the_ones_that_tests_break(lake: Lake) -> None:
     merge(lake, envelope(record(1, "2024-02-03")))
 
     assert tables.names(lake, "chicago") == sorted(CURATED)
+
+
+@pytest.mark.parametrize("day", ["2024-01-19", "2024-02-20"])
+def test_a_first_day_of_another_lake_is_noticed(lake: Lake, day: str) -> None:
+    """Days between the two would be in no history, and nobody would ask for them."""
+    lake.begin_city("chicago", CityState("export", day, 10, 7))
+    load(lake, ListFeed(RECORDS))
+
+    with pytest.raises(LakeError, match=f"change day {day}, and its crimes hold the history before 2024-02-01"):
+        history_before(Lake(lake.home), CHICAGO)
