@@ -68,7 +68,7 @@ def test_commands_on_an_export_and_queries_run(tmp_path: Path, monkeypatch: pyte
     assert ran == 5
 
 
-@pytest.mark.slow
+@pytest.mark.stress
 def test_the_command_for_spark_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As written, on a lake that has begun, but for the insights: test_spark.py has them, by a Spark that is warm."""
     if reason := missing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
@@ -103,18 +104,33 @@ def files(home: Path) -> set[str]:
     return {str(path) for path in home.rglob("*") if path.name != "lake.lock" and path.parent.name != "cache"}
 
 
-@pytest.fixture
-def merged(tmp_path: Path, tell: Tell, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A lake with history and two change days, of an export that ends in January 2024, which later has 2030 in it."""
-    home = tmp_path / "lake"
-    monkeypatch.setenv("CRIME_FEED", "export")
-    monkeypatch.setenv("CRIME_EXPORT", str(tmp_path / "*.csv"))
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with history and two change days, and its export, which ended in January 2024 and has 2030 in it since."""
+    place = tmp_path_factory.mktemp("begun")
     days = ["2024-01-10", "2024-01-20", "2024-01-21"]
-    write_export(tmp_path / "a.csv", [record(n, day, occurred="2024-01-02") for n, day in enumerate(days, 1)])
-    code, said = tell("2024-02-01T12:00:00", "run", "--no-insights", "--from", "2024-01-20")
-    assert code == 0, said
-    write_export(tmp_path / "b.csv", [record(9, "2030-01-20", occurred="2024-01-02")])
-    return home
+    write_export(place / "a.csv", [record(n, day, occurred="2024-01-02") for n, day in enumerate(days, 1)])
+    with pytest.MonkeyPatch.context() as patch:
+        live_in(place, patch)
+        patch.setattr(cli, "open_profile", partial(Profile, clock=clock_at("2024-02-01T12:00:00")))
+        assert cli.main(["run", "--no-insights", "--from", "2024-01-20"]) == 0
+    write_export(place / "b.csv", [record(9, "2030-01-20", occurred="2024-01-02")])
+    return place
+
+
+def live_in(place: Path, patch: pytest.MonkeyPatch) -> None:
+    """Have commands find the lake and the export of this directory."""
+    for name, value in (("HOME", place / "lake"), ("FEED", "export"), ("EXPORT", place / "*.csv")):
+        patch.setenv(f"CRIME_{name}", str(value))
+    patch.setenv("DAGSTER_HOME", str(place / "lake" / "dagster"))
+    (place / "lake" / "dagster").mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture
+def merged(begun: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That lake, which nothing may change."""
+    live_in(begun, monkeypatch)
+    return begun / "lake"
 
 
 @pytest.mark.slow
@@ -142,7 +158,11 @@ def test_one_sentence_and_nothing_begun(
 
 
 @pytest.mark.slow
-def test_a_person_who_names_both_days_is_believed(merged: Path, tell: Tell) -> None:
+def test_a_person_who_names_both_days_is_believed(
+    begun: Path, tmp_path: Path, tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(begun, tmp_path / "own", symlinks=True)
+    live_in(tmp_path / "own", monkeypatch)
     code, said = tell("2034-02-01T12:00:00", "run", "--no-insights", "--from", "2030-01-20", "--to", "2030-01-20")
     assert (code, "Running change days 2030-01-20 to 2030-01-20" in said) == (0, True), said
 

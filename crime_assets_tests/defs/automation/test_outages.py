@@ -23,7 +23,9 @@ BEFORE = FIRST + timedelta(days=2)
 """The last day before the outage."""
 
 
-@pytest.mark.parametrize("feed", ["sample", "export", "socrata"])
+@pytest.mark.parametrize(
+    "feed", ["export", *(pytest.param(feed, marks=pytest.mark.stress) for feed in ("sample", "socrata"))]
+)
 def test_twenty_days_without_the_machine(feed: str, tmp_path: Path) -> None:
     assert_an_outage_leaves_no_trace(ChangingCity(FIRST, 30), feed, tmp_path, days=20, nights=1)
 
