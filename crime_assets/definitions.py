@@ -25,7 +25,7 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
         sensors=[*sensors.build(), *notices.build(profile.notices)],
         resources={**resources(profile), **(overrides or {})},
         loggers={"console": dg.colored_console_logger, "progress": progress},
-        # A step is a second of work at most: a process for each would cost many times that.
+        # Most steps take a second at most: a process for each would cost many times that.
         executor=dg.in_process_executor,
     )
     return dg.Definitions.merge(graph, jobs.build())

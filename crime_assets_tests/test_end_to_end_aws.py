@@ -131,11 +131,11 @@ def test_the_command_on_aws(variables: dict[str, str], moto: str, tmp_path: Path
 
     refused = command("run", "--from", FIRST, "--to", FIRST, AWS_SECRET_ACCESS_KEY="wrong")
     assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1), refused.stderr
-    assert "see that the credentials are valid" in refused.stderr
+    assert "check that the credentials are valid" in refused.stderr
     assert "wrong" not in refused.stderr
     missing = command("status", CRIME_LANDING="s3://no-such-bucket/landing")
     assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1), missing.stderr
-    assert "no-such-bucket, it does not exist" in missing.stderr
+    assert "no-such-bucket: it does not exist" in missing.stderr
     later = command("status", CRIME_FIRST_DAY="2024-01-26")
     assert (later.returncode, later.stderr.count("\n")) == (2, 1)
     assert "CRIME_FIRST_DAY is 2024-01-26: set it to 2024-01-25" in later.stderr
@@ -162,5 +162,5 @@ def test_a_firehose_that_is_too_busy_fails_the_day_and_the_next_run_goes_on(
 
 def test_a_server_that_is_away_is_one_sentence(variables: dict[str, str]) -> None:
     away = {**variables, "CRIME_CATALOG": "http://127.0.0.1:9"}
-    with pytest.raises(CrimeAssetsError, match="cannot be reached: see CRIME_CATALOG"):
+    with pytest.raises(CrimeAssetsError, match="cannot be reached: check CRIME_CATALOG"):
         aws_profile(away, BEGUN).engine.query("SELECT 1")

@@ -1,1 +1,1 @@
-"""What SQL cannot compute. Nothing here knows Dagster, or where tables lie."""
+"""What SQL cannot compute. Nothing here knows Dagster, or where tables are."""

@@ -22,7 +22,7 @@ _MOST_PORT = 65_535
 def program() -> NoReturn:
     """The console script: `main` without the waits at both ends, together a fifth of a day's run.
 
-    What imports make is not searched for garbage every few hundred objects, and not taken apart before the end.
+    Objects made by imports are not searched for garbage every few hundred objects, and not freed before the end.
     """
     hold_descriptors()
     gc.set_threshold(100_000)
@@ -32,7 +32,7 @@ def program() -> NoReturn:
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 0
         except Exception:
-            # What --debug lets through: os._exit below would end the process without a word of it.
+            # What --debug lets through: os._exit below would end the process without printing it.
             traceback.print_exc()
             code = 1
     os._exit(code)
@@ -52,7 +52,7 @@ def _command(arguments: Sequence[str] | None) -> int:
     except ReaderGone:
         return 0
     except KeyboardInterrupt:
-        print("Stopped. Nothing was half-written: run again to go on.", file=sys.stderr)
+        print("Stopped. Nothing was half-written: run again to continue.", file=sys.stderr)
         return 130
     except Exception as error:
         if options.debug:
@@ -70,7 +70,7 @@ def _explain(error: BaseException) -> tuple[str, int]:
     if is_disk_full(error):
         return "The disk is full: free some space and run again; nothing was half-written.", 1
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename} cannot be used ({error.strerror}): mend that, or set another CRIME_HOME.", 1
+        return f"{error.filename} cannot be used ({error.strerror}): fix that, or set another CRIME_HOME.", 1
     lines = str(error).splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]} (run again with --debug for the traceback).", 1
 
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--from", dest="first", metavar="DAY", type=_day, help="first change day, as YYYY-MM-DD")
     run.add_argument("--to", dest="last", metavar="DAY", type=_day, help="last change day, as YYYY-MM-DD")
     run.add_argument(
-        "--no-insights", dest="insights", action="store_false", help="end with crimes, to fill in many days"
+        "--no-insights", dest="insights", action="store_false", help="stop after crimes, to fill in many days"
     )
     run.set_defaults(command=_run)
 
@@ -98,33 +98,33 @@ def _parser() -> argparse.ArgumentParser:
         help="table for people; csv and json come row by row, with every column: a second n is called n_2",
     )
     query.add_argument(
-        "--as-of", metavar="SNAPSHOT_OR_TIME", help="crimes as they were at a snapshot, a time (UTC) or on a change day"
+        "--as-of", metavar="SNAPSHOT_OR_TIME", help="crimes as of a snapshot id, a time (UTC) or a change day"
     )
     query.set_defaults(command=_query)
 
     reconcile = commands.add_parser(
-        "reconcile", parents=[common], help="hold the lake against its source now: missed changes, removed crimes"
+        "reconcile", parents=[common], help="compare the lake with its source now: missed changes, removed crimes"
     )
     for option, what in (("removed", "crimes that may be removed"), ("pulled", "records that may be pulled")):
         reconcile.add_argument(f"--most-{option}", metavar="N", type=_number, help=f"the most {what} this time")
     reconcile.set_defaults(command=_reconcile)
 
     reload = commands.add_parser(
-        "reload", parents=[common], help="load the source's history anew, beside what is there"
+        "reload", parents=[common], help="load the source's history again and merge it into what is there"
     )
     reload.set_defaults(command=_reload)
 
-    rebuild = commands.add_parser("rebuild-catalog", parents=[common], help="make a lost catalog anew from the tables")
+    rebuild = commands.add_parser("rebuild-catalog", parents=[common], help="rebuild a lost catalog from the tables")
     rebuild.set_defaults(command=_rebuild_catalog)
 
-    status = commands.add_parser("status", parents=[common], help="what the lake holds")
+    status = commands.add_parser("status", parents=[common], help="show what the lake holds")
     status.set_defaults(command=_status)
 
-    dashboard = commands.add_parser("dashboard", parents=[common], help="the figures on pages, on this machine alone")
+    dashboard = commands.add_parser("dashboard", parents=[common], help="show the figures, on this machine only")
     dashboard.add_argument("--port", type=_port, default=8500)
     dashboard.set_defaults(command=_dashboard)
 
-    dev = commands.add_parser("dev", parents=[common], help="Dagster's UI and daemon on this lake")
+    dev = commands.add_parser("dev", parents=[common], help="start Dagster's UI and daemon on this lake")
     dev.add_argument("--port", type=_port, default=3000)
     dev.set_defaults(command=_dev)
     return parser
@@ -134,18 +134,18 @@ def _day(text: str) -> date:
     try:
         return datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day: write it as YYYY-MM-DD") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day: write it as YYYY-MM-DD") from None
 
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number: give a whole number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number: give a whole number, 0 or more")
     return int(text)
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > _MOST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to {_MOST_PORT}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 0 to {_MOST_PORT}")
     return int(text)
 
 

@@ -1,6 +1,7 @@
 """How answers are printed, batch by batch: as a table for people, as CSV or JSON for programs.
 
-Each has every column, under a name of its own. Only a table is looked at before it is written, and only its first rows.
+Each form has every column, under a unique name. Only a table is looked at before it is written, and only its first
+rows.
 What a value looks like for programs is in `values`.
 """
 
@@ -15,7 +16,7 @@ from crime_assets.cli.values import as_json, as_text, quoted, quoted_in_ascii
 from crime_assets.engines.answers import Answer, Row
 
 TABLE_WIDTH_ROWS = 10_000
-"""Rows that are looked at for the widths of a table's columns; what comes later may be wider and stands out."""
+"""Rows from which the widths of a table's columns are computed; later values may be wider and stick out."""
 
 _TO_BE_QUOTED = re.compile(r'[",\r\n]')
 
@@ -23,7 +24,7 @@ _TO_BE_QUOTED = re.compile(r'[",\r\n]')
 def write_answer(answer: Answer, form: str, out: TextIO) -> None:
     """Write an answer as `table`, `csv` or `json` (an array of objects). NULL is empty in the first two.
 
-    Nothing is written before the first rows are there, and what fails later leaves the array open.
+    Nothing is written before the first rows have arrived; a later failure leaves the JSON array open.
     """
     columns = unique(answer.columns)
     match form:
@@ -38,7 +39,7 @@ def write_answer(answer: Answer, form: str, out: TextIO) -> None:
 
 
 def unique(columns: Sequence[str]) -> list[str]:
-    """The names, each once: `n` and `n` become `n` and `n_2`, or the next number that no other column has."""
+    """The names made unique: `n` and `n` become `n` and `n_2`, or the next number that no other column has."""
     taken, found = set(columns), dict[str, None]()
     for name in columns:
         own, number = name, 1
@@ -61,7 +62,7 @@ def _csv(columns: Sequence[str], batches: Iterable[Sequence[Row]]) -> Iterator[s
 
 
 def _csv_line(values: Sequence[object]) -> str:
-    # A line with nothing on it is no row to those who read it.
+    # Readers of CSV do not take an empty line for a row.
     return (",".join(map(_csv_cell, values)) or '""') + "\n"
 
 
@@ -110,5 +111,5 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = f"{value:.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-    # A cell is one line, whatever the city wrote into it.
+    # A cell is one line, whatever text it holds.
     return "".join(character if character.isprintable() else " " for character in text)

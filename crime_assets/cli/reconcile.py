@@ -1,4 +1,4 @@
-"""The command `reconcile`: the lake held against its source now, and a few lines on what was found and done."""
+"""The command `reconcile`: compares the lake with its source now, and prints what was found and done."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _ASSET = "crime_reconciliation"
 
 
 def reconcile(profile: Profile, most_removed: int | None, most_pulled: int | None) -> int:
-    """Run the weekly reconciliation in this process, with these limits; the exit code."""
+    """Run the weekly reconciliation in this process, with these limits; returns the exit code."""
     begun(profile)
     days = merged_days(profile.landing, profile.city.name)
     if not days:
-        raise CrimeAssetsError("The lake has no change day yet to compare: run `crime-assets run` first.")
+        raise CrimeAssetsError("The lake has no change day to compare yet: run `crime-assets run` first.")
     limits = {"most_removed": most_removed, "most_pulled": most_pulled}
     config = {name: limit for name, limit in limits.items() if limit is not None}
     with closing(profile.engine), profile.lake.writing(wait_seconds=0):
@@ -48,7 +48,7 @@ def _report(counts: Mapping[str, int]) -> None:
         f"{counts['months_that_differ']:,} months differ.\n"
         f"Pulled: {counts['missing_pulled']:,} records that the lake lacked or had in an older version; "
         f"{counts['rows_inserted']:,} rows are new, {counts['rows_replaced']:,} replaced.\n"
-        f"Removed: {counts['removed']:,} rows that the source has no more."
+        f"Removed: {counts['removed']:,} rows that the source no longer has."
     )
     if counts["newer_here"]:
         print(

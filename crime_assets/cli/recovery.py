@@ -21,13 +21,13 @@ _ASSET = "crime_history"
 
 
 def reload(profile: Profile) -> int:
-    """Read the source's history anew into the lake; where its tables are gone, merge its change days again as well."""
+    """Load the source's history into the lake again; if the tables are gone, merge its change days again too."""
     begun(profile)
     with closing(profile.engine), profile.lake.writing(wait_seconds=0):
         try:
             loaded = history_before(profile.lake, profile.city) is not None
         except TablesLost:
-            say("The tables are gone: loading the history, then merging all change days that have landed.")
+            say("The tables are gone: loading the history, then merging all change days in the landing store.")
             forget_merged(profile.landing, profile.city.name)
             profile.lake.is_refilled = True
             code = run(profile, None, None)
@@ -36,7 +36,7 @@ def reload(profile: Profile) -> int:
         if not loaded:
             return run(profile, None, None)
         prepare_home(profile)
-        say(f"Loading the history of {profile.city.title} anew ({profile.feed.name} feed)")
+        say(f"Loading the history of {profile.city.title} again ({profile.feed.name} feed)")
         with dg.DagsterInstance.get() as instance:
             ops = {_ASSET: {"config": {"anew": True}}}
             result = execute(profile, build_defs(profile), LOAD_HISTORY, instance, ops=ops)
@@ -52,17 +52,17 @@ def reload(profile: Profile) -> int:
 
 
 def rebuild_catalog(profile: Profile) -> int:
-    """Make a lost catalog anew from what the tables' own metadata says."""
+    """Rebuild a lost catalog from the tables' own metadata."""
     if profile.lake.is_remote:
         raise UsageError(
-            "The catalog of a lake on AWS is no file of the lake's: register its tables there again, or restore it."
+            "The catalog of a lake on AWS is not a file in the lake: register the tables in it again, or restore it."
         )
     with profile.lake.writing(wait_seconds=0):
         done = rebuild(profile.lake)
     for path in done.ignored:
-        say(f"Not taken: {path}, which ends too early, as a commit leaves it that was broken off.")
+        say(f"Ignored: {path} is incomplete, as an interrupted commit leaves it.")
     if not done.tables:
-        say(f"The catalog of {profile.lake.name} is there and has all tables: there is nothing to do.")
+        say(f"The catalog of {profile.lake.name} exists and has all tables: there is nothing to do.")
     else:
-        say(f"The catalog of {profile.lake.name} is there again, with {len(done.tables)} tables.")
+        say(f"The catalog of {profile.lake.name} was rebuilt, with {len(done.tables)} tables.")
     return 0

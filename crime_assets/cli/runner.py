@@ -1,4 +1,4 @@
-"""Running the graph as a command: which days, with progress, ending in a short table of what came of it."""
+"""Running the graph as a command: which days to run, progress, and a short table of the results."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _CONFIGURATION = _PROJECT / "dagster.yaml"
 
 
 def run(profile: Profile, first: date | None, last: date | None, *, insights: bool = True) -> int:
-    """Load the history unless it is there, then run the change days from `first` to `last`; the exit code.
+    """Load the history unless it is there, then run the change days from `first` to `last`; returns the exit code.
 
-    Without `first`, days before it that the lake misses are run too, all of them, oldest first. Without `insights` the
-    graph is run as far as `crimes`.
+    Without `first`, all earlier days that the lake lacks are run too, oldest first. Without `insights` the graph is
+    run as far as `crimes`.
     """
     _check_path(profile)
     with closing(profile.engine), profile.lake.writing(wait_seconds=0):
         check_clock(profile)
         loaded = history_before(profile.lake, profile.city) is not None
-        # Where days were pulled, the lake began, though its tables may have to be filled again.
+        # If days were pulled, the lake has begun, though its tables may have to be filled again.
         is_settled = loaded or profile.lake.has_pulled(profile.city.name)
         is_open, is_end_named = first is None, last is not None
         first, last = choose_days(profile, first, last, loaded=is_settled)
@@ -63,7 +63,7 @@ def run(profile: Profile, first: date | None, last: date | None, *, insights: bo
             for days in ranges:
                 say(f"Running change days {days[0]} to {days[1]} ({profile.feed.name} feed)")
                 done = execute(profile, definitions, RUN if insights else BACKFILL, instance, range_tags(*days))
-                # The last word counts, but what blocked days of one range is told whatever the next ones come to.
+                # The last range decides the exit code, but blocked days of any range are reported.
                 for found in done.get_asset_check_evaluations():
                     if not _blocks(evaluations.get(found.check_name)):
                         evaluations[found.check_name] = found
@@ -76,19 +76,19 @@ def dev(profile: Profile, port: int) -> int:
     program = Path(sys.executable).with_name("dagster")
     workspace = _PROJECT / "workspace.yaml"
     command = [str(program), "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
-    os.execv(program, command)  # noqa: S606 - a program of this environment, and no shell is what we want
+    os.execv(program, command)  # noqa: S606 - a program of this environment; no shell is intended
 
 
 def choose_days(profile: Profile, first: date | None, last: date | None, *, loaded: bool) -> tuple[date, date]:
     """The change days to run: those asked for, else the last seven.
 
-    `loaded` says whether the lake holds its history; only then, or on AWS, is the day settled that it begins with.
+    `loaded` says whether the lake holds its history; only then, or on AWS, is its first change day fixed.
     """
     newest = profile.feed.latest_day()
     for day, option in ((first, "--from"), (last, "--to")):
         if day is not None and day > newest:
             raise CrimeAssetsError(
-                f"The source has change days up to {newest} only, {day} is not there yet: run with {option} {newest}."
+                f"The source has change days only up to {newest}, not {day}: run with {option} {newest}."
             )
     begins = profile.first_change_day if loaded or profile.settings.aws else None
     if begins is not None and first is None and (last or newest) < begins:
@@ -99,11 +99,11 @@ def choose_days(profile: Profile, first: date | None, last: date | None, *, load
         first = max(begins, first) if begins is not None else first
     if begins is not None and first < begins:
         raise UsageError(
-            f"The lake begins with change day {begins}, what came before is in its history: run with --from {begins} "
+            f"The lake begins with change day {begins}; everything before it is history: run with --from {begins} "
             "or later, or set another CRIME_HOME to begin earlier."
         )
     if first < _EARLIEST:
-        raise UsageError(f"--from {first} is too early: give a day from {_EARLIEST} on.")
+        raise UsageError(f"--from {first} is too early: give {_EARLIEST} or a later day.")
     if first > last:
         raise UsageError(f"--from {first} is after --to {last}: swap them, or leave one out.")
     return first, last
@@ -112,39 +112,40 @@ def choose_days(profile: Profile, first: date | None, last: date | None, *, load
 def _before_the_lake(begins: date, newest: date, today: date, *, is_asked: bool) -> CrimeAssetsError:
     if is_asked:
         return UsageError(
-            f"The lake begins with change day {begins}, what came before is in its history: run with --to {begins} or "
+            f"The lake begins with change day {begins}; everything before it is history: run with --to {begins} or "
             "later."
         )
     return CrimeAssetsError(
-        f"The lake begins with change day {begins} and its source ends with {newest}, while the clock of this machine "
-        f"says that it is {today}: see that clock and source are right, or run again when {begins} has ended."
+        f"The lake begins with change day {begins}, but its source ends with {newest} and the clock of this machine "
+        f"says that it is {today}: check that clock and source are right, or run again when {begins} has ended."
     )
 
 
 def catching_up(profile: Profile, first: date, last: date) -> list[Range]:
-    """The days from `first` to `last` and all that the lake misses before, as ranges in order; says what is missed.
+    """The days from `first` to `last` and all earlier ones that the lake lacks, as ranges in order.
 
-    A person waits for the end, and expects the lake to be whole by then, however long nobody ran it.
+    Prints what it lacks. A person waits for the end, and expects the lake to be complete by then, however long nobody
+    ran it.
     """
     missing = missing_days(profile.landing, profile.city.name, profile.first_change_day, first - timedelta(days=1))
     if missing:
         say(
-            f"The lake misses {len(missing):,} older change days ({named(missing)}): all are run now, oldest first. "
-            "It can be broken off: run again to go on."
+            f"The lake lacks {len(missing):,} older change days ({named(missing)}): all are run now, oldest first. "
+            "You can interrupt this and run again to continue."
         )
     return ranges_to_pull([*missing, *days_between(first, last)])
 
 
 def _check_path(profile: Profile) -> None:
-    """UsageError where Dagster would take another directory: it decodes the path of its SQLite files."""
+    """UsageError if Dagster would use another directory: it URL-decodes the path of its SQLite files."""
     if unquote(home := str(profile.settings.home)) != home:
         raise UsageError(f"Dagster cannot keep its files in {home}: set CRIME_HOME to a path without %.")
 
 
 def prepare_home(profile: Profile) -> None:
-    """Let Dagster keep its files with the lake, under the project's dagster.yaml, unless DAGSTER_HOME is set."""
+    """Let Dagster keep its files in the lake, with the project's dagster.yaml, unless DAGSTER_HOME is set."""
     _check_path(profile)
-    # Before Dagster opens its files: a copy made of hard links shares them with another lake.
+    # Before Dagster opens its files: a copy made with hard links shares them with another lake.
     profile.lake.settle()
     # Code servers and runs are processes of their own and must find the same lake from any directory.
     os.environ["CRIME_HOME"] = str(profile.settings.home)
@@ -167,7 +168,7 @@ def execute(
     tags: Mapping[str, str] = MappingProxyType({}),
     ops: Mapping[str, object] = MappingProxyType({}),
 ) -> dg.ExecuteInProcessResult:
-    """Run a job in this process, with a line for each step that ends; `tags` say of which days, `ops` is run config."""
+    """Run a job in this process, printing a line as each step ends; `tags` name the days, `ops` is run config."""
     run_id = str(uuid4())
     is_of_days = bool(tags)
     try:
@@ -188,18 +189,18 @@ def execute(
 
 
 def _announce(profile: Profile, instance: dg.DagsterInstance, run_id: str) -> None:
-    """Tell what came of a run. The daemon's sensors do not see runs of this process."""
+    """Announce the outcome of a run. The daemon's sensors do not see runs of this process."""
     if profile.notices is not None:
         announce_run(instance, run_id, profile, profile.notices, say)
 
 
 @contextmanager
 def _held_open(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """Keep the SQLite files open to which Dagster writes the events of a run.
+    """Keep the SQLite files open in which Dagster writes the events of a run.
 
     Dagster opens and closes them for each event. Whenever the last user of a file closes it, SQLite moves its log into
-    the file and deletes it, which takes longer than to write the event: a third of the time of a year's events. What
-    is committed is on the disk either way.
+    the file and deletes the log, which takes longer than writing the event: a third of the time for a year's events.
+    What is committed is on disk either way.
     """
     from dagster._core.storage.event_log import SqliteEventLogStorage
 
@@ -208,11 +209,11 @@ def _held_open(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
         yield
         return
     with storage.run_connection(run_id):
-        pass  # The run's file is there from now on.
+        pass  # The run's file exists from now on.
     with ExitStack() as held:
         for shard in ("index", run_id):
             file = held.enter_context(closing(sqlite3.connect(storage.path_for_shard(shard))))
-            # Only a statement opens the log, and one that is not read to its end would keep it from being emptied.
+            # Only a statement opens the log; one that is not read to its end would keep the log from being emptied.
             file.execute("PRAGMA schema_version").fetchall()
         yield
 

@@ -12,7 +12,7 @@ from crime_assets.streams.inventory import merged_days
 
 
 def begun(profile: Profile) -> CityState:
-    """What was settled when the lake began; an error that says what to do where it was not."""
+    """What was recorded when the lake began; an error that says what to do if it has not begun."""
     state = profile.state
     if state is None:
         raise CrimeAssetsError(
@@ -22,7 +22,7 @@ def begun(profile: Profile) -> CityState:
 
 
 def lake_status(profile: Profile) -> Answer:
-    """Key figures of the lake, one a row; an error where nothing was begun."""
+    """Key figures of the lake, one per row; an error if the lake has not begun."""
     state = begun(profile)
     days = merged_days(profile.landing, profile.city.name)
     first = profile.first_change_day

@@ -1,7 +1,7 @@
-"""Standard output and standard error as they are found: closed, full, broken off, or unable to hold a character.
+"""Standard output and standard error in whatever state they are: closed, full, broken, or unable to hold a character.
 
-What a command did is told by its exit code. Where its words cannot be written they are lost, and nothing else is. Only
-a command whose work is to answer fails with them: it writes to `answering`.
+The exit code says what a command did. If its output cannot be written, only the output is lost. Only a command whose
+job is to print an answer fails in that case: it writes to `answering`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _STANDARD = (0, 1, 2)
 
 
 class ReaderGone(Exception):
-    """Whoever read the answer has closed it, having had enough."""
+    """The reader of the answer has closed the pipe; it has read enough."""
 
 
 def hold_descriptors() -> None:
-    """Open on nothing what was handed over closed: else a file of the lake takes its number, and is printed into."""
+    """Open closed standard streams on /dev/null: else a file of the lake gets their number, and output goes into it."""
     for number in _STANDARD:
         try:
             os.fstat(number)
@@ -36,16 +36,16 @@ def hold_descriptors() -> None:
 
 
 class Output:
-    """A stream of text whose failures stop nobody. Characters that it cannot hold are replaced, and counted."""
+    """A text stream whose failures are ignored. Characters that it cannot hold are replaced and counted."""
 
     def __init__(self, stream: TextIO | None) -> None:
-        """`stream` is None where there was none to begin with."""
+        """`stream` is None if there was none to begin with."""
         self.stream = stream
         self.replaced = 0
 
     @property
     def encoding(self) -> str:
-        """What characters become; UTF-8 where nothing says otherwise."""
+        """The stream's encoding; UTF-8 if it names none."""
         return getattr(self.stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> int:
@@ -55,12 +55,12 @@ class Output:
         return len(text)
 
     def flush(self) -> None:
-        """Write what was kept back, if that can be done."""
+        """Write what is still buffered, if that is possible."""
         with suppress(OSError, ValueError):
             self.end()
 
     def put(self, text: str) -> None:
-        """Write, and raise what the stream raises: OSError, or ValueError where it was closed."""
+        """Write, and raise what the stream raises: OSError, or ValueError if it was closed."""
         stream = self._open()
         try:
             stream.write(text)
@@ -74,7 +74,7 @@ class Output:
         self._open().flush()
 
     def let_go(self) -> None:
-        """Flush for the last time. What cannot be written goes nowhere, lest the interpreter try again and complain."""
+        """Flush for the last time. What cannot be written is dropped, so that the interpreter does not try again."""
         try:
             self.end()
         except (OSError, ValueError):
@@ -82,7 +82,7 @@ class Output:
                 os.dup2(nothing.fileno(), self._open().fileno())
 
     def isatty(self) -> bool:
-        """Whether a person sees it."""
+        """Whether it is a terminal."""
         with suppress(OSError, ValueError):
             return self._open().isatty()
         return False
@@ -93,12 +93,12 @@ class Output:
         return self.stream
 
     def __getattr__(self, name: str) -> Any:
-        # Others ask for its number, for instance.
+        # Others ask for its file number, for instance.
         return getattr(self.stream, name)
 
 
 class _Answering(Output):
-    """Standard output of a command that was asked for what it writes."""
+    """Standard output of a command whose output is its result."""
 
     def write(self, text: str) -> int:
         with _told():
@@ -112,7 +112,7 @@ class _Answering(Output):
 
 @contextmanager
 def unbreakable() -> Iterator[None]:
-    """Make standard output and standard error such that printing raises nothing."""
+    """Replace standard output and standard error so that printing never raises."""
     before = sys.stdout, sys.stderr
     outputs = Output(before[0]), Output(before[1])
     sys.stdout, sys.stderr = cast(TextIO, outputs[0]), cast(TextIO, outputs[1])
@@ -126,15 +126,15 @@ def unbreakable() -> Iterator[None]:
 
 @contextmanager
 def answering() -> Iterator[TextIO]:
-    """Standard output for an answer. CrimeAssetsError where it cannot be written, ReaderGone where nobody reads on."""
+    """Standard output for an answer. CrimeAssetsError if it cannot be written, ReaderGone if nobody reads on."""
     found = cast(object, sys.stdout)
     out = _Answering(found.stream if isinstance(found, Output) else sys.stdout)
     yield cast(TextIO, out)
     out.flush()
     if out.replaced:
         print(
-            f"crime-assets: {out.replaced:,} characters of the answer are not in {out.encoding} and stand there as ?: "
-            "set PYTHONIOENCODING=utf-8 to have them.",
+            f"crime-assets: {out.replaced:,} characters of the answer are not in {out.encoding} and became ?: "
+            "set PYTHONIOENCODING=utf-8 to keep them.",
             file=sys.stderr,
         )
 
@@ -148,6 +148,6 @@ def _told() -> Iterator[None]:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise CrimeAssetsError(
-            f"The answer could not be written to standard output ({why}), it is not whole: write it elsewhere, and ask "
-            "again."
+            f"The answer could not be written to standard output ({why}) and is incomplete: write it elsewhere and "
+            "ask again."
         ) from error

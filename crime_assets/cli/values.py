@@ -1,4 +1,4 @@
-"""Values as texts for programs: the same in CSV and JSON, but where JSON has null, true, numbers, and parts of parts.
+"""Values as texts for programs: the same in CSV and JSON, except that JSON has null, true, numbers and nesting.
 
 Nothing is rounded: decimals and numbers of any size come with all their digits. Days, times and moments are ISO 8601,
 bytes are hexadecimal digits. NaN and the infinities, which no JSON number can be, are texts.
@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import singledispatch
 
 quoted = json.JSONEncoder(ensure_ascii=False).encode
-"""A text as JSON has it, with all characters that JSON can hold as they are."""
+"""A text as JSON, with all characters that JSON can hold unescaped."""
 quoted_in_ascii = json.JSONEncoder(ensure_ascii=True).encode
 """The same with an escape for every character outside ASCII."""
 
@@ -35,7 +35,7 @@ def as_json(value: object, quote: Callable[[str], str] = quoted) -> str:
 
 @singledispatch
 def as_text(value: object) -> str:
-    """A value as a text; what is made of parts as JSON."""
+    """A value as a text; a nested value as JSON."""
     return str(value)
 
 

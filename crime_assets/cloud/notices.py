@@ -1,6 +1,6 @@
-"""Notices: what came of a day, told to an SNS topic and to CloudWatch's metrics. The one place that tells anybody.
+"""Notices: the outcome of a day, sent to an SNS topic and to CloudWatch metrics. Nothing else sends notices.
 
-What a run came to is read from Dagster in `automation.notices`; nothing here knows of runs.
+The outcome of a run is read from Dagster in `automation.notices`; nothing here knows about runs.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):[0-9]{12}:[A-Za-
 _NAMESPACE = re.compile(r"(?!AWS/)[A-Za-z0-9._/#-]{1,255}")
 _LONGEST_SUBJECT = 100
 _LONGEST_TEXT = 2_000
-"""Characters of the error; what more of it says is in Dagster."""
+"""Most characters of an error that are sent; the rest is in Dagster."""
 _MOST_CHECKS = 20
 _OF_THE_ACCOUNT = re.compile(r"arn:aws[^\s,;'\"()]*|(?<![0-9])[0-9]{12}(?![0-9])|A(KIA|SIA|ROA|IDA)[A-Z0-9]{16}")
-"""ARNs, the account's number, ids of keys and roles: AWS's own sentences, which ours may quote, have them."""
+"""ARNs, the account's number, ids of keys and roles: our sentences may quote AWS's, which contain them."""
 
 
 @dataclass(frozen=True)
 class DayReport:
-    """What a run of change days came to. Counts are of the whole run, None where it did not come that far.
+    """The outcome of a run of change days. Counts are of the whole run, None if it did not get that far.
 
     `lag_days` counts the days from the last merged change day to yesterday, on the city's clock. `error` is one
-    sentence, told without what it says of the AWS account, for strangers may read it; `run_id` leads to the rest.
+    sentence, sent without details of the AWS account, because strangers may read it; `run_id` leads to the rest.
     """
 
     city: str
@@ -55,7 +55,7 @@ class DayReport:
 
     @property
     def days(self) -> str:
-        """The change days as a person writes them: one, a range, or nothing."""
+        """The change days as text: one, a range, or nothing."""
         if self.first_day is None or self.first_day == self.last_day:
             return str(self.first_day or "")
         return f"{self.first_day} to {self.last_day}"
@@ -63,13 +63,13 @@ class DayReport:
     @property
     def subject(self) -> str:
         """At most 100 characters of ASCII, on one line, as SNS wants it."""
-        outcome = "succeeded" if self.succeeded else "failed, is tried again" if self.will_retry else "failed"
+        outcome = "succeeded" if self.succeeded else "failed, will be retried" if self.will_retry else "failed"
         subject = " ".join(f"crime-assets {self.city} {self.days} {outcome}".split())
         return subject.encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]
 
     @property
     def text(self) -> str:
-        """What a person reads."""
+        """The message that a person reads."""
         lines = [self.subject, ""]
         if self.error:
             lines += [_told(self.error), ""]
@@ -81,14 +81,14 @@ class DayReport:
         return "\n".join([*lines, f"Run: {self.run_id}"])
 
     def document(self) -> str:
-        """The same for programs: JSON, absent where unknown."""
+        """The same for programs: JSON, without the fields that are unknown."""
         fields = {name: value for name, value in asdict(self).items() if value not in (None, "", ())}
         fields["error"] = _told(self.error)
         fields["failed_checks"] = self.failed_checks[:_MOST_CHECKS]
         return json.dumps(fields, default=lambda value: value.isoformat())
 
     def metrics(self) -> dict[str, tuple[float, str]]:
-        """Name → value and CloudWatch's unit, of what is known."""
+        """Metric name → value and CloudWatch unit, for all that is known."""
         found: dict[str, tuple[float | None, str]] = {
             "Succeeded": (int(self.succeeded), "Count"),
             "Failed": (int(not self.succeeded), "Count"),
@@ -121,16 +121,16 @@ class DayReport:
 
 
 class Notices:
-    """Tells a topic and a metrics namespace; either may be "", then it is left out."""
+    """Sends to a topic and a metrics namespace; either may be "" and is then left out."""
 
     def __init__(self, clients: Clients, topic_arn: str, namespace: str) -> None:
-        """UsageError where topic or namespace cannot be one, or the regions disagree. No network is used."""
+        """UsageError if topic or namespace is invalid, or the regions disagree. No network is used."""
         if namespace and not _NAMESPACE.fullmatch(namespace):
             raise UsageError(
-                f"CRIME_METRICS_NAMESPACE={namespace[:80]} is no namespace of CloudWatch: use letters, digits and "
+                f"CRIME_METRICS_NAMESPACE={namespace[:80]} is not a CloudWatch namespace: use letters, digits and "
                 "._/#- only, not beginning with AWS/."
             )
-        # A region that is missing is told at start as well.
+        # A missing region is also reported at start.
         region = clients.region if topic_arn or namespace else ""
         if topic_arn:
             _check_topic(topic_arn, region)
@@ -139,12 +139,12 @@ class Notices:
         self._namespace = namespace
 
     def announce(self, report: DayReport, warn: Callable[[str], None]) -> None:
-        """Tell what came of the days. What cannot be told fails nothing: `warn` gets a sentence about it."""
+        """Announce the outcome of the days. If a notice cannot be sent, `warn` gets a sentence and nothing fails."""
         for tell in (self._publish, self._measure):
             try:
                 tell(report)
             except CrimeAssetsError as error:
-                warn(f"A notice of run {report.run_id} was not sent, the run itself is not touched by it: {error}")
+                warn(f"A notice of run {report.run_id} could not be sent; the run itself is not affected: {error}")
 
     def _publish(self, report: DayReport) -> None:
         if not self._topic:
@@ -174,12 +174,12 @@ def _check_topic(arn: str, region: str) -> None:
     found = _TOPIC.fullmatch(arn)
     if found is None:
         raise UsageError(
-            f"CRIME_NOTICES_TOPIC={arn[:120]} is no ARN of a standard SNS topic: it looks like "
+            f"CRIME_NOTICES_TOPIC={arn[:120]} is not the ARN of a standard SNS topic: it looks like "
             f"arn:aws:sns:{region}:<account>:<name>."
         )
     if found["region"] != region:
         raise UsageError(
-            f"CRIME_NOTICES_TOPIC is in {found['region']} and everything else in {region}: name a topic in {region}, "
+            f"CRIME_NOTICES_TOPIC is in {found['region']} but everything else in {region}: name a topic in {region}, "
             "or set AWS_REGION."
         )
 

@@ -1,4 +1,4 @@
-"""Batches and manifests: what is put to the stream together, and the promise that is kept of it."""
+"""Batches and manifests: what is put to the stream together, and the record of what was promised."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BATCH_SIZE = 200
 
 @dataclass(frozen=True)
 class BatchEntry:
-    """What a manifest says of one batch: how many records, and the digest of their digests."""
+    """What a manifest says about one batch: how many records, and the digest of their digests."""
 
     records: int
     digest: str
@@ -23,8 +23,8 @@ class BatchEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a change day was put to the stream as, by batch; and what the source was like at the time: its columns, how
-    many records or lines it had that belong to no change day, and whether it had completed the day.
+    """The batches of a change day as they were put to the stream, and what the source was like then: its columns, how
+    many of its records or lines belonged to no change day, and whether it had completed the day.
     """
 
     batches: Mapping[str, BatchEntry]
@@ -59,7 +59,7 @@ def load_manifest(content: bytes) -> Manifest:
         columns, complete = frozenset(map(str, document["columns"])), document.get("complete", True) is True
         return Manifest(batches, columns, int(document["undated"]), complete)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise LandingError("A manifest cannot be read: pull its change day again to write a new one.") from error
+        raise LandingError("A manifest cannot be read: pull its change day again, which writes a new one.") from error
 
 
 def missing_batches(manifest: Manifest, delivered: Mapping[str, Iterable[str]]) -> list[str]:

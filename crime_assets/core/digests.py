@@ -18,14 +18,14 @@ _PLAIN_OR_OBJECT = _PLAIN | {dict}
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """What the names of a record's fields and the types of their values tell of it."""
+    """What can be said of a record from the names of its fields and the types of their values."""
 
     names: tuple[str, ...]
     types: tuple[type, ...]
     own: tuple[str, ...] | None
     """The names of the source's own fields that have a value; None if all do."""
     objects: tuple[str, ...] | None
-    """The names of the fields that hold an object; None if some value is neither that nor plain."""
+    """The names of the fields that hold an object; None if some value is neither an object nor plain."""
 
 
 def shape_of(record: Mapping[str, object]) -> Shape:
@@ -47,7 +47,7 @@ def _shape(names: tuple[str, ...], types: tuple[type, ...]) -> Shape:
 
 
 def are_plain(record: Mapping[str, object], shape: Shape | None = None) -> bool:
-    """Whether the fast JSON writer and the standard one write its values alike; they differ in some numbers."""
+    """Whether the fast and the standard JSON writer write its values the same; they differ for some numbers."""
     objects = (shape or shape_of(record)).objects
     if objects is None:
         return False

@@ -73,7 +73,7 @@ def _json(record: Mapping[str, object]) -> bytes:
     return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
-# A batch's lines differ in the record and its digest only.
+# The lines of a batch differ only in the record and its digest.
 @lru_cache(maxsize=1024)
 def _common(city: str, change_day: date, batch: str, pulled_at: datetime) -> bytes:
     at = pulled_at.astimezone(UTC).isoformat(timespec="microseconds")
@@ -81,11 +81,12 @@ def _common(city: str, change_day: date, batch: str, pulled_at: datetime) -> byt
 
 
 def unseal(line: bytes, city: str) -> Envelope:
-    """Open a delivered line. BadLine if it is no JSON object, lacks an envelope, or its digest does not fit."""
+    """Open a delivered line. BadLine if it is not a JSON object, has no envelope, or its digest does not match."""
     try:
         return _opened(orjson.loads(line), city, is_plain=True)
     except (orjson.JSONDecodeError, BadLine):
-        # The standard reader reads what the fast one does not, or otherwise: half surrogates, numbers beyond 64 bits.
+        # The standard reader also reads what the fast one rejects or reads differently: lone surrogates, numbers beyond
+        # 64 bits.
         return _opened(_parsed(line), city, is_plain=False)
 
 
@@ -120,7 +121,7 @@ def _opened(fields: object, city: str, *, is_plain: bool) -> Envelope:
     try:
         fits = record_digest(fields, shape) == digest
     except RecursionError as error:
-        # What is nested just not too deep to be read can be too deep to be written.
+        # A record that is nested just shallow enough to be read can be too deep to be written.
         raise BadLine("not JSON") from error
     if not fits:
         raise BadLine("the digest does not fit the record")
@@ -129,7 +130,7 @@ def _opened(fields: object, city: str, *, is_plain: bool) -> Envelope:
 
 @lru_cache(maxsize=256)
 def utc(text: str) -> datetime:
-    """A time with its offset from UTC, as all lines of a pull have it."""
+    """A time with an offset from UTC, as UTC. All lines of a pull have the same one."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("the offset from UTC is missing")

@@ -1,4 +1,4 @@
-"""The errors a person meets: one sentence each that says what to do. Nothing else raises to the CLI on purpose."""
+"""The errors a person sees: one sentence each, which says what to do. No other error reaches the CLI on purpose."""
 
 from collections.abc import Iterator
 
@@ -20,15 +20,15 @@ class FeedError(CrimeAssetsError):
 
 
 class FeedUnavailable(FeedError):
-    """The source did not answer in spite of retries (network, 429, 5xx, cut bodies)."""
+    """The source did not answer in spite of retries (network, 429, 5xx, truncated bodies)."""
 
 
 class SourceMoved(FeedError):
-    """The source refuses the question: the dataset or a column we name is gone. Retrying is useless."""
+    """The source refuses the request: the dataset, or a column that we name, no longer exists. Retrying is useless."""
 
 
 class Untypable(FeedError):
-    """Too much of the source cannot be typed to be taken for a city's crimes."""
+    """So much of the source cannot be typed that it is not taken for a city's crimes."""
 
 
 class LandingError(CrimeAssetsError):
@@ -44,7 +44,7 @@ class LakeBusy(LakeError):
 
 
 class TablesLost(LakeError):
-    """The lake has merged change days, and its tables are not there."""
+    """The lake has merged change days, but its tables are missing."""
 
 
 class DiskFull(LakeError):
@@ -52,7 +52,7 @@ class DiskFull(LakeError):
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that led to it, nearest first; chains can be circular."""
+    """The error and everything that led to it, nearest first; chains can be circular."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:

@@ -1,17 +1,17 @@
-"""The files of sql/insights: what their headers say, and the parts that several of them are put together from.
+"""The files of sql/insights: what their headers say, and the parts that several of them share.
 
-A file is comment lines, then one SELECT. The comment says what the table answers, and in lines that begin with a tag:
+A file is comment lines, then one SELECT. The comment says what the table answers. Lines that begin with a tag say more:
 
     @column name: meaning. [source, source]     each column of the table, in order, and what it is computed from
-    @chart bars district, crimes where period = 28d     the small chart that Dagster shows of it
+    @chart bars district, crimes where period = 28d     the small chart that Dagster shows
     @count crimes: share, change     a column that counts records, and those that would give a hidden count away
-    @share arrest_share: crimes     a part of that count, where the part itself is no column
+    @share arrest_share: crimes     a part of that count, where the part itself is not a column
     @across change     columns computed from the counts of several rows
-    @ranked district_rank     the rows are in the order of the first count, which these columns number
+    @ranked district_rank     the rows are sorted by the first count; these columns number them
     @adds_up district, offense_class     columns over whose values counts add up to a total that is published too
-    @python hotspots     the statement's rows are finished by that module of `statistics`
+    @python hotspots     that module of `statistics` finishes the statement's rows
 
-What the tags lead to is done elsewhere: charts, small numbers, statistics.
+What the tags ask for is done elsewhere: charts, small numbers, statistics.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from crime_assets.core.errors import UsageError
 from crime_assets.core.sql import SQL_DIRECTORY, listed, parse, placeholders
 
 PARAMETERS = frozenset({"as_of_day", "last_complete_day", "first_change_day"})
-"""Parameters an insight may use: the change day up to which it knows; the last day of which the city has published
-nearly all by then; the lake's first change day."""
+"""Parameters an insight may use: the change day up to which it knows; the last day that the city has published nearly
+completely by then; the lake's first change day."""
 TABLES = frozenset({"crimes", "crimes_superseded"})
 """Tables an insight may read."""
 
@@ -56,7 +56,7 @@ class InsightColumn:
 class Chart:
     """A small chart: bars (label, value), a line (along, value) or a heat map (row, column, value).
 
-    Of the table's rows it shows those whose columns have the texts of `where`.
+    It shows only the rows whose columns have the texts of `where`.
     """
 
     kind: str
@@ -66,7 +66,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Count:
-    """A column that counts records, and those from which it could be worked out."""
+    """A column that counts records, and the columns from which the count could be worked out."""
 
     name: str
     derived: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Share:
-    """A column that is a part of a count; the number of records in it is nowhere written."""
+    """A column that is a part of a count; the number of records in the part is not published."""
 
     name: str
     whole: str
@@ -82,11 +82,11 @@ class Share:
 
 @dataclass(frozen=True)
 class Counting:
-    """Which columns of a table count records: what hiding small numbers has to know.
+    """Which columns of a table count records: hiding small numbers needs to know.
 
-    `across` are columns computed from counts of several rows. Over the values of each column of `adds_up` the counts
-    add up to a total that is published too; rows with the text "all" in it are such totals. Where `ranked` is not None
-    the order of the rows tells of their first count, and so do the columns that it names.
+    `across` are columns computed from counts of several rows. For each column of `adds_up`, the counts of its values
+    add up to a total that is published too; rows with the text "all" in that column are such totals. If `ranked` is
+    not None, the order of the rows and the columns that it names give away their first count.
     """
 
     counts: tuple[Count, ...] = ()
@@ -100,7 +100,7 @@ class Counting:
 class Insight:
     """One file of sql/insights: a statement over `crimes` that takes parameters.
 
-    `python` names the module of `statistics` that makes the table of the statement's rows, where SQL cannot.
+    `python` names the module of `statistics` that makes the table from the statement's rows, where SQL cannot.
     """
 
     name: str
@@ -121,11 +121,11 @@ class Insight:
 def load_insights(directory: Path = SQL_DIRECTORY / "insights") -> tuple[Insight, ...]:
     """All insights of a directory, in the order of their file names.
 
-    Raises UsageError, which names the file, if there is none, or one whose name, header or statement is not right.
+    Raises UsageError if there is none, or (naming the file) if a name, header or statement is wrong.
     """
     insights = tuple(_load(path) for path in sorted(directory.glob("*.sql")))
     if not insights:
-        raise UsageError(f"There are no insights in {directory}: add files such as 01_crime_summary.sql.")
+        raise UsageError(f"There are no insights in {directory}: add files named like 01_crime_summary.sql.")
     names = [insight.name for insight in insights]
     for name in names:
         if names.count(name) > 1:
@@ -170,7 +170,7 @@ def _load(path: Path) -> Insight:
 
 
 def _split(text: str) -> tuple[str, dict[str, list[str]], str]:
-    """The description; tag → the texts behind it, each on one line; and the rest of the file."""
+    """The description; tag → the texts after it, each on one line; and the rest of the file."""
     lines = text.splitlines()
     length = next((n for n, line in enumerate(lines) if not line.startswith("--")), len(lines))
     header = " ".join(line.removeprefix("--").strip() for line in lines[:length])
@@ -223,7 +223,7 @@ def _matched(pattern: re.Pattern[str], tag: str, text: str, shape: str) -> re.Ma
 
 
 def _with_parts(statement: str) -> str:
-    """The statement with the parts that it reads in its WITH, each before those that read it."""
+    """The statement with the parts that it reads added to its WITH, each before those that read it."""
     needed: dict[str, str] = {}
 
     def need(text: str) -> None:

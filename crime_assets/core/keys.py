@@ -1,4 +1,4 @@
-"""Where things lie in the landing store: the one place that builds and reads object keys."""
+"""Where things are in the landing store: the only module that builds and parses object keys."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def delivery(city: str, day: date, stream: str, at: datetime) -> str:
 
 
 def manifest(city: str, day: date) -> str:
-    """What a change day was put to the stream as."""
+    """The manifest of a change day: what was put to the stream for it."""
     return f"{manifests_prefix(city)}change_day={day.isoformat()}.json"
 
 
 def manifests_prefix(city: str) -> str:
-    """Prefix of all that `manifest` names for a city."""
+    """Prefix of all keys that `manifest` gives for a city."""
     return f"manifests/city={city}/"
 
 
 def inventory(city: str, day: date) -> str:
-    """What was found delivered for a change day when it was last looked at."""
+    """The inventory of a change day: what had been delivered when its deliveries were last checked."""
     return f"inventories/city={city}/change_day={day.isoformat()}.json"
 
 
@@ -45,12 +45,12 @@ def merged(city: str, day: date) -> str:
 
 
 def refill(city: str) -> str:
-    """That the city's tables were lost, and are to be filled again."""
+    """The mark that the city's tables were lost and have to be filled again."""
     return f"refills/city={city}.json"
 
 
 def merged_prefix(city: str) -> str:
-    """Prefix of all that `merged` names for a city."""
+    """Prefix of all keys that `merged` gives for a city."""
     return f"merged/city={city}/"
 
 
@@ -65,13 +65,13 @@ def extracts_prefix(city: str) -> str:
 
 
 def extract_day(key: str) -> date | None:
-    """The as-of day of a key that `extract` names; None for any other key."""
+    """The as-of day of a key that `extract` gives; None for any other key."""
     match = _EXTRACT.fullmatch(key)
     return _day(match[2]) if match else None
 
 
 def extract_city(key: str) -> str | None:
-    """The city of a key that `extract` names; None for any other key."""
+    """The city of a key that `extract` gives; None for any other key."""
     match = _EXTRACT.fullmatch(key)
     return match[1] if match else None
 
@@ -82,7 +82,7 @@ def briefing(city: str, day: date, kind: str) -> str:
 
 
 def verdicts(city: str, asset: str) -> str:
-    """What the checks of an asset said last."""
+    """The latest results of an asset's checks."""
     return f"checks/city={city}/{asset}.json"
 
 
@@ -92,13 +92,13 @@ def boundaries(city: str, layer: str) -> str:
 
 
 def manifest_day(key: str) -> date | None:
-    """The change day of a key that `manifest` names; None for any other key."""
+    """The change day of a key that `manifest` gives; None for any other key."""
     match = _MANIFEST.fullmatch(key)
     return _day(match[1]) if match else None
 
 
 def merged_day(key: str) -> date | None:
-    """The change day of a key that `merged` names; None for any other key."""
+    """The change day of a key that `merged` gives; None for any other key."""
     match = _MERGED.fullmatch(key)
     return _day(match[1]) if match else None
 

@@ -1,6 +1,6 @@
-"""Shapes of areas made fit for a map: fewer points, and neighbors that still touch.
+"""Simplifies the shapes of areas for a map: fewer points, and neighbors that still touch.
 
-Pure geometry on rings of (longitude, latitude). Where shapes come from and what they are called is not decided here.
+Pure geometry on rings of (longitude, latitude). Where shapes come from and what they are called is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ Ring = Sequence[tuple[float, float]]
 """Points (longitude, latitude) in degrees around an area or a hole in it; the last may repeat the first."""
 
 _GRID = 100_000
-"""Steps of a degree that points are put on: about a meter. Points of neighbors that are nearly the same become so."""
+"""Steps per degree of the grid that points are snapped to: about a meter. Nearly equal points become equal."""
 _METERS = 111_195.0
-"""Meters of a degree of latitude, on a sphere of the earth's mean radius."""
+"""Meters in a degree of latitude, on a sphere with the earth's mean radius."""
 _LEAST = 3
-"""Points that a ring without its repeated end must have to hold anything."""
+"""Fewest points with which a ring, without its repeated end, encloses anything."""
 
 _Point = tuple[int, int]
 _Line = tuple[_Point, ...]
 
 
 def simplified(areas: Mapping[str, Sequence[Ring]], tolerance: float) -> dict[str, list[list[tuple[float, float]]]]:
-    """The areas with as few points as keep every border within `tolerance` (meters) of where it was.
+    """The areas with so few points that every border is still within `tolerance` (meters) of where it was.
 
     A border of two areas is simplified once and stays the border of both: rings are cut where borders meet, and each
-    piece is simplified by itself (Douglas-Peucker). Rings come out without a repeated end and run the way
-    they ran, coordinates have five decimals. Rings too small to be seen are left out, unless an area has no larger
-    one; an area smaller than the grid has none.
+    piece is simplified by itself (Douglas-Peucker). Rings come out without a repeated end and keep their
+    direction; coordinates have five decimals. Rings too small to be seen are left out, unless an area has no larger
+    one; an area smaller than the grid has no ring.
     """
     lines = {name: [line for ring in rings if len(line := _on_grid(ring)) >= _LEAST] for name, rings in areas.items()}
     borders = _Borders(lines, tolerance)
@@ -69,7 +69,7 @@ class _Borders:
         return tuple(point for piece in pieces for point in piece[:-1])
 
     def _island(self, ring: _Line) -> _Line:
-        """A ring that meets no other, or one other all around: from its least point to the farthest one and back."""
+        """A ring that meets no other, or only one all around: from its least point to the farthest one and back."""
         start = ring.index(min(ring))
         turned = ring[start:] + ring[: start + 1]
         around = min(turned, turned[::-1])
@@ -78,7 +78,7 @@ class _Borders:
         return thinned if around == turned else thinned[::-1]
 
     def _piece(self, line: _Line) -> _Line:
-        """A piece of border with fewer points, the same whichever of its two areas asks."""
+        """A piece of border with fewer points; both of its areas get the same."""
         back = line[::-1]
         return self._thinned(line) if line <= back else self._thinned(back)[::-1]
 
@@ -111,7 +111,7 @@ def _steps(ring: _Line) -> Iterator[tuple[_Point, _Point]]:
 def _distances(
     points: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """How far each point is from the stretch between two others."""
+    """How far each point is from the line segment between two others."""
     along, off = end - start, points - start
     square = float(along @ along)
     share = np.clip(off @ along / square, 0.0, 1.0) if square else np.zeros(len(points))

@@ -1,6 +1,6 @@
-"""What a statement needs beside sqlglot's translation to mean the same in Spark as in Athena and DuckDB.
+"""What a statement needs beyond sqlglot's translation to mean the same in Spark as in Athena and DuckDB.
 
-Differences that only a type or a rare text shows: none of them is an error in Spark.
+These differences show only in a type or with a rare text; none of them is an error in Spark.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 BLANKS = r"^\p{Zs}+|\p{Zs}+\z"
-"""What TRIM takes from a text elsewhere: any kind of space, where Spark knows one."""
+"""What TRIM removes in the other engines: any kind of space; Spark removes only one kind."""
 
 
 def for_spark(query: exp.Expr) -> exp.Expr:
@@ -19,7 +19,7 @@ def for_spark(query: exp.Expr) -> exp.Expr:
 def _spark(node: exp.Expr) -> exp.Expr:
     match node:
         case exp.RegexpLike(expression=exp.Literal() as pattern) if pattern.name.endswith("$"):
-            # Java's $ is also before a line break at the end.
+            # Java's $ also matches before a line break at the end.
             node.set("expression", exp.Literal.string(pattern.name.removesuffix("$") + r"\z"))
         case exp.Trim() if node.args.get("position") is None and node.args.get("expression") is None:
             return exp.func("regexp_replace", node.this, exp.Literal.string(BLANKS), exp.Literal.string(""))

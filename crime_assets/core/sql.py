@@ -1,7 +1,7 @@
-"""The SQL files: finding them, and writing a statement in an engine's dialect.
+"""The SQL files: finding them, and translating a statement into an engine's dialect.
 
-Statements are in the Athena dialect and take days as named parameters. What runs them is in `engines`; what they
-compute stands in the files themselves; the headers of insights are read in `insights`.
+Statements are in the Athena dialect and take days as named parameters. `engines` runs them; the files themselves say
+what they compute; `insights` reads the headers of insights.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from crime_assets.core.errors import UsageError
 from crime_assets.core.spark_sql import for_spark
 
-# A wheel has the files inside the package, see setup.py; a checkout has them beside it.
+# In a wheel the files are inside the package (see setup.py); in a checkout they are beside it.
 SQL_DIRECTORY = next(place / "sql" for place in Path(__file__).parents[1:3] if (place / "sql").is_dir())
 DIALECT = "athena"
 _MARK = re.compile("\ue000([a-z_]+)\ue001")
-"""A value in a translated statement: signs that no text of ours has."""
+"""A placeholder for a value in a translated statement: characters that none of our texts contains."""
 _LOCATION = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=-]+)*/?")
 
 
@@ -44,9 +44,9 @@ def render(statement: str, dialect: str, parameters: Mapping[str, date | float])
 
 
 def render_table(statement: str, locations: Mapping[str, str]) -> str:
-    """A CREATE statement in the Athena dialect, its parameters replaced by locations in S3, such as s3://crimes/landing.
+    """A CREATE statement in the Athena dialect, its parameters replaced by locations such as s3://crimes/landing.
 
-    Raises UsageError if it is something else, asks for a location that is not given, or one is no location.
+    Raises UsageError if it is not that, asks for a location that is not given, or a value is not a location.
     """
     try:
         (create,) = sqlglot.parse(statement, read=DIALECT)
@@ -58,7 +58,7 @@ def render_table(statement: str, locations: Mapping[str, str]) -> str:
         raise UsageError(f"The SQL asks for {listed(missing)}: give a location for each parameter.")
     for location in locations.values():
         if not _LOCATION.fullmatch(location):
-            raise UsageError(f"{location[:200]!r} is no place in S3: write it like s3://bucket/prefix.")
+            raise UsageError(f"{location[:200]!r} is not a location in S3: write it like s3://bucket/prefix.")
 
     def fill(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Placeholder):
@@ -70,7 +70,7 @@ def render_table(statement: str, locations: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=512)
 def _translated(statement: str, dialect: str, days: frozenset[str], numbers: frozenset[str]) -> str:
-    """The statement in another dialect, with marks for values: a translation takes longer than many a question."""
+    """The statement in another dialect, with marks for values. Cached: translating takes longer than many queries."""
     query = parse(statement)
     if missing := placeholders(query) - days - numbers:
         raise UsageError(f"The SQL asks for {listed(missing)}: give a value for each parameter.")
@@ -91,12 +91,12 @@ def _translated(statement: str, dialect: str, days: frozenset[str], numbers: fro
 
 @lru_cache
 def parse(statement: str) -> exp.Query:
-    """The one SELECT of a text; UsageError where it is something else."""
+    """The one SELECT of a text; UsageError if it is anything else."""
     try:
         statements = sqlglot.parse(statement, read=DIALECT)
     except SqlglotError as error:
         raise UsageError(
-            f"The statement is not valid SQL in the Athena dialect; counted from the end of the header: {_first(error)}"
+            f"The statement is not valid SQL in the Athena dialect (lines counted below the header): {_first(error)}"
         ) from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise UsageError("There must be one SELECT statement, and nothing else, below the header.")
@@ -104,7 +104,7 @@ def parse(statement: str) -> exp.Query:
 
 
 def _first(error: SqlglotError) -> str:
-    """The message without the lines that show the place in colour."""
+    """The message without the lines that highlight the place in color."""
     return str(error).partition("\n")[0]
 
 
@@ -114,5 +114,5 @@ def placeholders(query: exp.Query) -> set[str]:
 
 
 def listed(parameters: set[str] | frozenset[str]) -> str:
-    """Parameters as a person reads them."""
+    """Parameters as text for a person."""
     return ", ".join(f":{name}" for name in sorted(parameters))

@@ -1,1 +1,1 @@
-"""Dagster, and nothing else is: assets, checks, automation, and where steps are done. No logic worth a unit test."""
+"""The Dagster side, and the only one: assets, checks, automation, where steps run. No logic worth a unit test."""

@@ -1,4 +1,4 @@
-"""The change days: one daily partition for all of a city that changes daily, and how a run says which it is of."""
+"""The change days: the daily partitions of everything that changes daily, and how a run names its days."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FIRST, _LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_
 
 
 def change_days(profile: Profile) -> dg.DailyPartitionsDefinition:
-    """Days of the city's own clock, from the lake's first change day to the last complete one."""
+    """Days on the city's clock, from the lake's first change day to the last complete one."""
     return dg.DailyPartitionsDefinition(start_date=profile.first_change_day.isoformat(), timezone=profile.city.timezone)
 
 

@@ -1,4 +1,4 @@
-"""A logger that tells a person at a terminal what a run is doing, instead of every event of it."""
+"""A logger that tells a person at a terminal what a run is doing, without printing every event."""
 
 from __future__ import annotations
 

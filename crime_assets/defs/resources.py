@@ -1,4 +1,4 @@
-"""Thin Dagster resources: they hand the parts of a profile to the steps that ask, and to no others."""
+"""Thin Dagster resources: they give each step only the parts of a profile that it asks for."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def resources(profile: Profile) -> dict[str, dg.ResourceDefinition]:
         "profile": (lambda: profile, "The settings in force and the city's calendar."),
         "city": (lambda: profile.city, "What is particular about the city, as data."),
         "feed": (lambda: _feed(profile), "Where records come from."),
-        "landing": (lambda: profile.landing, "Where deliveries lie."),
+        "landing": (lambda: profile.landing, "Where deliveries are stored."),
         "stream": (profile.stream, "How batches become deliveries."),
-        "lake": (lambda: profile.lake, "The Iceberg tables and their one writer."),
+        "lake": (lambda: profile.lake, "The Iceberg tables and their single writer."),
         "engine": (lambda: profile.engine, "What runs SQL over the lake."),
-        "work": (lambda: work_for(profile), "Where the steps that write tables are done."),
+        "work": (lambda: work_for(profile), "Where the steps that write tables run."),
     }
     return {
         name: dg.ResourceDefinition(lambda _, build=build: build(), description=description)
@@ -31,7 +31,7 @@ def resources(profile: Profile) -> dict[str, dg.ResourceDefinition]:
 
 
 def _feed(profile: Profile) -> Feed:
-    """The feed. Of a lake that has not begun it depends on the clock alone: one that was reset is told of."""
+    """The feed. For a lake that has not begun it depends on the clock alone, so a clock that was reset is an error."""
     if profile.state is None:
         check_clock(profile)
     return profile.feed

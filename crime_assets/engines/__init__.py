@@ -1,4 +1,4 @@
-"""Who runs SQL over the lake. Reads only; committing is the lakehouse's business."""
+"""What runs SQL over the lake. Engines only read; only the lakehouse commits."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Engine(Protocol):
     name: str
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
-        """The rows of the insight's statement, in its order, from what was known on the as-of day.
+        """The rows of the insight's statement, in its order, computed from what was known on the as-of day.
 
-        They are the insight's table unless its `python` has to finish them.
+        They are the insight's table, unless its `python` module has to finish them.
         """
 
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
@@ -31,11 +31,11 @@ class Engine(Protocol):
     def query(self, sql: str, as_of: str | None = None) -> Answer:
         """Answer a person's query; `as_of` is a snapshot id of `crimes`, a time (UTC) or a change day.
 
-        UsageError where the query is at fault, LakeError where the lake is; while the answer is read, too.
+        UsageError if the query is at fault, LakeError if the lake is; both also while the answer is read.
         """
 
     def spent(self) -> Mapping[str, int | float]:
-        """What the questions since the last call have cost, by name of the figure; empty where nothing is paid for."""
+        """What the queries since the last call have cost, figure by name; empty if queries cost nothing."""
 
     def close(self) -> None:
-        """Let go of what is held between questions; the next one takes it up again."""
+        """Release what is held between queries; the next query opens it again."""

@@ -1,6 +1,6 @@
-"""What a person's query is answered with: its rows a batch at a time, so that no answer has to fit into memory.
+"""The answer to a person's query: its rows a batch at a time, so that no answer has to fit into memory.
 
-How answers are printed is the command's business; what a batch is made of, each engine's.
+The command decides how answers are printed, and each engine how a batch is made.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ BATCH_ROWS = 2_000
 
 
 class Answer:
-    """Columns of a query, whose names may repeat, and its rows: in batches or all at once, each of them once.
+    """Columns of a query, whose names may repeat, and its rows: in batches or all at once, each row once.
 
-    The engine holds what the rows need until they are read to the end, or the answer is closed.
+    The engine holds its resources until the rows are read to the end or the answer is closed.
     """
 
     def __init__(self, columns: Sequence[str], batches: Batches) -> None:
-        """Takes the first batch at once: what is wrong with most queries shows before anything is written."""
+        """Fetches the first batch at once, so that most errors of a query show before anything is written."""
         self.columns = list(columns)
         self._first = next(batches, ())
         self._rest = batches
 
     def batches(self) -> Iterator[Sequence[Row]]:
-        """The rows in order. Raises what the engine meets on the way."""
+        """The rows in order. Raises whatever errors the engine raises while they are read."""
         first, self._first = self._first, ()
         if first:
             yield first
@@ -45,7 +45,7 @@ class Answer:
         return [row for batch in self.batches() for row in batch]
 
     def close(self) -> None:
-        """Let the engine go; rows that were not read are lost."""
+        """Release the engine; rows that were not read are lost."""
         self._rest.close()
 
     def __enter__(self) -> Self:
@@ -56,7 +56,7 @@ class Answer:
 
 
 def whole(columns: Sequence[str], rows: Sequence[Row]) -> Answer:
-    """An answer that is there already."""
+    """An answer whose rows are already in memory."""
 
     def batches() -> Batches:
         yield rows
@@ -65,7 +65,7 @@ def whole(columns: Sequence[str], rows: Sequence[Row]) -> Answer:
 
 
 def rows_of(batch: pa.RecordBatch | pa.Table, text: str) -> list[Row]:
-    """The rows of a piece of Arrow; UsageError where it holds a value that Python has not, to be CAST to `text`."""
+    """The rows of a piece of Arrow; UsageError for a value that Python cannot hold, which has to be CAST to `text`."""
     columns: list[list[Any]]
     try:
         columns = [column.to_pylist() for column in batch.columns]
@@ -75,6 +75,6 @@ def rows_of(batch: pa.RecordBatch | pa.Table, text: str) -> list[Row]:
 
 
 def unreadable(error: BaseException, text: str) -> UsageError:
-    """What to say of an answer that holds a value which neither Arrow nor Python has."""
+    """The error for an answer with a value that neither Arrow nor Python can hold."""
     what = str(error).partition("\n")[0]
-    return UsageError(f"The query's answer cannot be read ({what}): CAST what is odd to {text}.")
+    return UsageError(f"The query's answer cannot be read ({what}): CAST unusual columns to {text}.")

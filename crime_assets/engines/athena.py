@@ -1,7 +1,7 @@
-"""The engine of AWS: Athena over the tables of the Glue catalog, one statement a question.
+"""The engine on AWS: Athena over the tables of the Glue catalog, one statement per question.
 
-What stands in sql/ goes to it nearly as it is written there: `athena_statements` puts tables at snapshots in place of
-names, and what was known on a day in front where a later change needs that; `athena_rows` says which.
+The statements of sql/ are sent nearly as they are written: `athena_statements` replaces names by tables at snapshots,
+and adds a query for what was known on a day if there are later changes; `athena_rows` says which rows a name means.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from crime_assets.sources.cities import City
 
 
 class AthenaEngine:
-    """One city's tables in one lake, whose catalog is Glue's; the city's name is the database."""
+    """One city's tables in one lake, whose catalog is Glue; the city's name is the database."""
 
     name = "athena"
 
@@ -44,7 +44,7 @@ class AthenaEngine:
         workgroup: str,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`sleep` waits so many seconds between two looks at a statement."""
+        """`sleep` waits the given number of seconds between two polls of a statement."""
         self._lake = lake
         self._city = city
         self._load = partial(tables.load, lake, city.name)
@@ -75,7 +75,7 @@ class AthenaEngine:
         return Answer(first.schema.names, _rows(chain([first], found)))
 
     def _found(self, statement: str) -> Iterator[pa.RecordBatch]:
-        """What a person's statement finds, in pieces."""
+        """The result of a person's statement, in pieces."""
         try:
             yield from self._athena.batches(statement, self._city.name)
         except StatementFailed as error:
@@ -88,13 +88,13 @@ class AthenaEngine:
         return self._athena.spent()
 
     def close(self) -> None:
-        """Nothing is held between questions but what was found out of snapshots."""
+        """Nothing is held between questions except what was learned about snapshots."""
         self._latest.clear()
 
     def _ask(self, sql: str, as_of_day: date, own: Mapping[str, date | float]) -> pa.Table:
         text = render(sql, DIALECT, {"as_of_day": as_of_day, **own})
         query = sqlglot.parse_one(text, read=DIALECT)
-        assert isinstance(query, exp.Query)  # noqa: S101 - `render` gives nothing else
+        assert isinstance(query, exp.Query)  # noqa: S101 - `render` returns nothing else
         rows = Rows(self._city.name, self._load, as_of_day, latest=self._latest)
         return self._athena.ask(written(query, rows.source), self._city.name)
 

@@ -1,7 +1,7 @@
-"""External tables over what landed and over exports of the portal, for questions beside the lake.
+"""External tables over the deliveries and over portal exports, for questions that the lake does not answer.
 
-The statements are in sql/athena, valid for Hive and EMR too, with examples of what to ask. Nothing of ours reads these
-tables: they are made by whoever wants them, in Athena's console or with `aws athena start-query-execution`.
+The statements are in sql/athena, valid for Hive and EMR too, with example queries. No code here reads these tables:
+anyone who wants them creates them, in Athena's console or with `aws athena start-query-execution`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from crime_assets.core.sql import render_table, statement
 
 
 def external_tables(landing: str, exports: str) -> list[str]:
-    """The statements that make them, in order. `landing` is what CRIME_LANDING says, `exports` where CSV files lie.
+    """The statements that create them, in order. `landing` is CRIME_LANDING, `exports` the location of the CSV files.
 
-    Raises UsageError where one of these is no location in S3.
+    Raises UsageError if one of these is not a location in S3.
     """
     locations = {"landing": f"{landing.rstrip('/')}/raw", "exports": exports}
     return [render_table(statement("athena", name), locations) for name in ("1_database", "2_deliveries", "3_exports")]

@@ -1,6 +1,6 @@
-"""Answers as Athena writes them, CSV, become Arrow of the types that other engines give, a piece at a time.
+"""Turns Athena's answers (CSV) into Arrow with the types that other engines give, a piece at a time.
 
-Everything but NULL is in double quotes, so an empty text and no text differ.
+Everything except NULL is in double quotes, so that an empty text and NULL differ.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ARROW = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us"),
 }
-"""Type as ResultSetMetadata calls it; what is not here is a text, as it was written."""
+"""Type name in ResultSetMetadata → Arrow type; values of any other type stay text, as written."""
 
 _INSTANT = "timestamp with time zone"
 _UTC = r" (UTC|\+00:00)$"
@@ -37,7 +37,7 @@ _UTC = r" (UTC|\+00:00)$"
 def read_answer(file: Any, columns: Sequence[Mapping[str, Any]]) -> Iterator[pa.RecordBatch]:
     """The rows of a file in batches, at least one, typed by the ColumnInfo of its columns.
 
-    CrimeAssetsError where a value has no such type.
+    CrimeAssetsError if a value is not of its type.
     """
     keys = [str(number) for number in range(len(columns))]
     types = {key: _arrow(column) for key, column in zip(keys, columns, strict=True)}
@@ -45,7 +45,7 @@ def read_answer(file: Any, columns: Sequence[Mapping[str, Any]]) -> Iterator[pa.
         reader = pyarrow.csv.open_csv(
             file,
             pyarrow.csv.ReadOptions(column_names=keys, skip_rows_after_names=1, use_threads=False),
-            # A row of one NULL is an empty line.
+            # A row with a single NULL is an empty line.
             pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
             pyarrow.csv.ConvertOptions(
                 column_types=types,
@@ -61,7 +61,7 @@ def read_answer(file: Any, columns: Sequence[Mapping[str, Any]]) -> Iterator[pa.
             yield _named(batch, columns)
     except (pa.ArrowInvalid, ValueError, ZoneInfoNotFoundError) as error:
         raise CrimeAssetsError(
-            f"Athena's answer cannot be read ({str(error).splitlines()[0][:200]}): CAST what is odd to VARCHAR."
+            f"Athena's answer cannot be read ({str(error).splitlines()[0][:200]}): CAST unusual columns to VARCHAR."
         ) from error
 
 
@@ -80,7 +80,7 @@ def _arrow(column: Mapping[str, Any]) -> pa.DataType:
 
 
 def _instants(texts: pa.Array) -> pa.Array:
-    """Moments such as `2024-01-31 02:00:00.000000 UTC`, in UTC."""
+    """Timestamps such as `2024-01-31 02:00:00.000000 UTC`, in UTC."""
     instant = pa.timestamp("us", tz="UTC")
     if pc.all(pc.match_substring_regex(texts, _UTC), min_count=0).as_py() is not False:
         return pc.assume_timezone(pc.replace_substring_regex(texts, _UTC, "").cast(pa.timestamp("us")), "UTC")

@@ -1,6 +1,6 @@
-"""Which rows the names in a question stand for: tables at the snapshot that was looked at, days as they were known.
+"""Which rows the names in a question stand for: tables at a fixed snapshot, or what was known on a day.
 
-A question names its snapshots, so that what Athena reads is what the lake had when the question was put together.
+A question names its snapshots, so that Athena reads what the lake held when the question was put together.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _TYPES = {
     "uuid": "UUID",
     "binary": "VARBINARY",
 }
-"""Type of a column in Iceberg → in Athena; decimals are called the same."""
+"""Type of a column in Iceberg → in Athena; decimals have the same name."""
 
 _STATEMENTS = {"crimes": "as_of", "crimes_overtaken": "overtaken"}
-"""Names that stand for what was known on a day → the statement of sql/crimes that says it."""
+"""Names that stand for what was known on a day → the statement of sql/crimes that defines them."""
 
 _NOW = {ours: name for name, (ours, _) in READ.items()}
 
 
 class Rows:
-    """The rows of one question: `crimes` as of a day or a snapshot of it, or as it is; all else as it is.
+    """The rows of one question: `crimes` as of a day, as of a snapshot, or now; all other tables as they are now.
 
-    Every table is looked at once, so that all parts of a question see the same.
+    Every table is loaded once, so that all parts of a question see the same state.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Rows:
         crimes_snapshot: int | None = None,
         latest: dict[int, date] | None = None,
     ) -> None:
-        """`latest` keeps what was found out of snapshots, from one question to the next."""
+        """`latest` keeps what was learned about snapshots from one question to the next."""
         self._database = database
         self._load = lru_cache(maxsize=None)(load)
         self._day = day
@@ -79,7 +79,7 @@ class Rows:
             return _nothing(self._types(name, table), shown)
         if snapshot_id is not None:
             snapshot = table.snapshot_by_id(snapshot_id)
-            assert snapshot is not None  # noqa: S101 - whoever asks has found it there
+            assert snapshot is not None  # noqa: S101 - the caller has found it there
         held = _held(table, snapshot.schema_id)
         rows = exp.Table(
             this=exp.to_identifier(name, quoted=True),
@@ -107,9 +107,9 @@ class Rows:
         return types
 
     def _changed_later(self, day: date) -> bool:
-        """As sql/crimes/changed_later.sql says, from what manifests say of the data files: that is asked for nothing.
+        """Like sql/crimes/changed_later.sql, but from the bounds of data files in the manifests, which costs nothing.
 
-        Their bounds may be wider than what the files hold; then the rows are found the long way.
+        The bounds may be wider than what the files hold; then the rows are found the long way.
         """
         return any(
             self._latest_day(name, column) > day
@@ -127,7 +127,7 @@ class Rows:
 
 
 def _latest(table: Table, column: str) -> date:
-    """A day that no row of the table is later than."""
+    """A day such that no row of the table is later."""
     from pyiceberg.conversions import from_bytes
     from pyiceberg.types import DateType
 
@@ -142,7 +142,7 @@ def _latest(table: Table, column: str) -> date:
 
 
 def _held(table: Table, schema_id: int | None) -> dict[str, str]:
-    """The columns of a snapshot: what they are called now → what they were called then."""
+    """The columns of a snapshot: their names now → their names then."""
     now = table.schema()
     then = table.schemas().get(schema_id, now) if schema_id is not None else now
     names = {field.field_id: field.name for field in now.fields}
@@ -156,8 +156,8 @@ def _nothing(types: dict[str, str], columns: list[str]) -> exp.Select:
 def _null(kind: str, column: str) -> exp.Expr:
     if kind not in _TYPES and not kind.startswith("decimal("):
         raise LakeError(
-            f"The column {column} is of the type {kind}, which this engine cannot fill: drop it, or fill it in a table "
-            "of its own."
+            f"The column {column} is of the type {kind}, which this engine cannot write: drop it, or keep it in a "
+            "table of its own."
         )
     return exp.cast(exp.null(), exp.DataType.build(_TYPES.get(kind, kind), dialect=DIALECT)).as_(column, quoted=True)
 

@@ -1,6 +1,6 @@
-"""Athena as a service: one statement in the workgroup, what it answered and what it cost.
+"""Athena as a service: runs one statement in the workgroup, and gives its answer and its cost.
 
-The workgroup says where answers are written, and how much a statement may read; without that nothing is asked.
+The workgroup says where answers are written and how much a statement may read; without these nothing is run.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from crime_assets.cloud.aws.errors import AwsError, explained
 from crime_assets.engines.athena_results import read_answer
 
 CATALOG = "AwsDataCatalog"
-"""Athena's name of the Glue catalog."""
+"""Athena's name for the Glue catalog."""
 
 DOLLARS_PER_TERABYTE = 5.0
 LEAST_BYTES = 10 * 2**20
 """https://aws.amazon.com/athena/pricing: 5 $ a terabyte read (us-east-1; its calculator takes 1,024 GB), rounded up to
-megabytes, at least 10 MB a statement; nothing for one that failed, what it read for one that was stopped."""
+megabytes, at least 10 MB a statement; a failed statement is free, a stopped one costs what it had read."""
 
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 2.0
@@ -36,7 +36,7 @@ _SETTING = "CRIME_ATHENA_WORKGROUP"
 
 
 class StatementFailed(AwsError):
-    """Athena began the statement and could not end it; `reason` is its own word, `wrong` says that the SQL is."""
+    """Athena started the statement and could not finish it; `reason` is Athena's text, `wrong` whether the SQL is."""
 
     def __init__(self, sentence: str, reason: str, *, wrong: bool) -> None:
         super().__init__(sentence)
@@ -45,7 +45,7 @@ class StatementFailed(AwsError):
 
 
 class Athena:
-    """Asks in one workgroup. Answers come from the bucket that the workgroup names."""
+    """Runs statements in one workgroup. Answers come from the bucket that the workgroup names."""
 
     def __init__(self, clients: Clients, workgroup: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._clients = clients
@@ -60,18 +60,18 @@ class Athena:
         return spent
 
     def check_workgroup(self) -> None:
-        """AwsError if the workgroup is missing or disabled, or sets no limit or no place for answers."""
+        """AwsError if the workgroup is missing or disabled, or sets no limit or no location for answers."""
         from botocore.exceptions import ClientError
 
         with explained(f"look at the Athena workgroup {self._workgroup}", _SETTING):
             try:
                 found = self._clients.client("athena").get_work_group(WorkGroup=self._workgroup)["WorkGroup"]
             except ClientError as error:
-                # What Athena says of a workgroup that is not there.
+                # Athena's message about a workgroup that does not exist.
                 if error.response["Error"]["Code"] != "InvalidRequestException":
                     raise
                 raise AwsError(
-                    f"There is no Athena workgroup {self._workgroup}: create it with a scan limit and a place for "
+                    f"There is no Athena workgroup {self._workgroup}: create it with a scan limit and a location for "
                     f"results, or correct {_SETTING}."
                 ) from error
         settings = found.get("Configuration", {})
@@ -80,12 +80,12 @@ class Athena:
             raise AwsError(f"The Athena workgroup {self._workgroup} is disabled: enable it, or correct {_SETTING}.")
         if not limit:
             raise AwsError(
-                f"The Athena workgroup {self._workgroup} has no limit of what a query may read: set "
-                "BytesScannedCutoffPerQuery, lest one question costs without end."
+                f"The Athena workgroup {self._workgroup} does not limit what a query may read: set "
+                "BytesScannedCutoffPerQuery, so that no query can cost without limit."
             )
         if not settings.get("ResultConfiguration", {}).get("OutputLocation"):
             raise AwsError(
-                f"The Athena workgroup {self._workgroup} has no place for results: set an OutputLocation in S3, and "
+                f"The Athena workgroup {self._workgroup} has no location for results: set an OutputLocation in S3, and "
                 "do not let Athena manage them."
             )
         if not settings.get("EnforceWorkGroupConfiguration"):
@@ -96,18 +96,18 @@ class Athena:
         self._limit = int(limit)
 
     def ask(self, sql: str, database: str) -> pa.Table:
-        """The rows of a statement, in its order, with the names of the database. StatementFailed where it fails."""
+        """The rows of a statement, in its order; table names are of the database. StatementFailed if it fails."""
         return pa.Table.from_batches(self.batches(sql, database))
 
     def batches(self, sql: str, database: str) -> Iterator[pa.RecordBatch]:
-        """The same in pieces, at least one, as they come from the bucket. Asks when the first is wanted."""
+        """The same in pieces, at least one, as they come from the bucket. It runs when the first is wanted."""
         if self._limit is None:
             self.check_workgroup()
         client = self._clients.client("athena")
         with explained(f"ask Athena in the workgroup {self._workgroup}", _SETTING):
             number = client.start_query_execution(
                 QueryString=sql,
-                # A request that is sent again for want of an answer starts no second query.
+                # A request that is sent again because no answer came starts no second query.
                 ClientRequestToken=secrets.token_hex(32),
                 QueryExecutionContext={"Database": database, "Catalog": CATALOG},
                 WorkGroup=self._workgroup,
@@ -125,7 +125,7 @@ class Athena:
             yield from read_answer(body, described["ResultSet"]["ResultSetMetadata"]["ColumnInfo"])
 
     def _ended(self, client: Any, number: str) -> dict[str, Any]:
-        """What became of a statement. One that nobody waits for any more is stopped."""
+        """Wait for a statement and return its outcome. A statement that nobody waits for any more is stopped."""
         wait = _FIRST_WAIT_SECONDS
         try:
             while True:
@@ -143,7 +143,7 @@ class Athena:
         reason = " ".join(str(status.get("StateChangeReason", "")).split())[:500].rstrip(".") or "no reason given"
         if status["State"] == "CANCELLED" and re.search("(?i)scanned.*limit", reason):
             return StatementFailed(
-                f"Athena stopped the question, it would have read more than the {self._limit:,} bytes that the "
+                f"Athena stopped the query because it would have read more than the {self._limit:,} bytes that the "
                 f"workgroup {self._workgroup} allows: ask for less, or raise its BytesScannedCutoffPerQuery.",
                 reason,
                 wrong=False,
@@ -152,7 +152,7 @@ class Athena:
             sentence = f"Athena's query {number} was stopped ({reason}): run again."
             return StatementFailed(sentence, reason, wrong=False)
         return StatementFailed(
-            f"Athena could not answer ({reason}): run again, and if it goes on, look at query {number} of the "
+            f"Athena could not answer ({reason}): run again, and if it fails again, look at query {number} of the "
             f"workgroup {self._workgroup}.",
             reason,
             wrong=status.get("AthenaError", {}).get("ErrorCategory") == _USERS_FAULT,
@@ -173,6 +173,6 @@ class Athena:
 
 
 def dollars(scanned: int) -> float:
-    """What a statement that read so many bytes costs."""
+    """The price in dollars of a statement that read `scanned` bytes."""
     megabytes = -(-max(scanned, LEAST_BYTES) // 2**20)
     return megabytes / 2**20 * DOLLARS_PER_TERABYTE

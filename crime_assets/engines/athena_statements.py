@@ -1,6 +1,6 @@
-"""Statements as Athena can run them: names of tables become Iceberg tables at a snapshot, or queries put in front.
+"""Statements as Athena can run them: table names become Iceberg tables at a snapshot, or queries in a WITH.
 
-Works on the text of statements alone; which rows a name stands for is said by whoever asks.
+Works on the text of statements only; the caller says which rows a name stands for.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ def persons_query(sql: str, names: Collection[str]) -> exp.Query:
 def _only_tables(query: exp.Query, names: Collection[str]) -> None:
     for clause in query.find_all(exp.From, exp.Join):
         if not isinstance(clause.this, _ROWS):
-            raise UsageError(f"The query reads {_short(clause.this)}: it may read nothing but tables.")
+            raise UsageError(f"The query reads {_short(clause.this)}: it may read only tables.")
     for table in query.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
-            raise UsageError(f"The query calls {_short(table)} for rows: it may read nothing but tables.")
+            raise UsageError(f"The query calls {_short(table)} for rows: it may read only tables.")
         if table.db:
             raise UsageError(
-                f"The query reads {_short(table)}: name tables of the city alone, with nothing before them."
+                f"The query reads {_short(table)}: name only tables of the city, with nothing before the name."
             )
         if table.args.get("version") or table.args.get("when"):
-            raise UsageError("The query asks for an older state of a table: use --as-of for that.")
+            raise UsageError("The query asks for an older state of a table: use --as-of instead.")
     for table in _read(query):
         if table.name.lower() not in names:
             raise UsageError(
-                f"The query reads {_short(table)}, which does not exist: there are {', '.join(sorted(names))}."
+                f"The query reads {_short(table)}, which does not exist: the tables are {', '.join(sorted(names))}."
             )
 
 
@@ -91,7 +91,7 @@ def written(query: exp.Query, source: Callable[[str], Source]) -> str:
 
 
 def _read(part: exp.Expr) -> Iterator[exp.Table]:
-    """The tables that a query reads, without what it calls by a name of its own WITH."""
+    """The tables that a query reads, without the names defined in its own WITH."""
     return (table for table in part.find_all(exp.Table) if not table.db and not _is_own(table))
 
 
@@ -103,7 +103,7 @@ def _is_own(table: exp.Table) -> bool:
             within = node
         own = node.args.get("with_")
         if own is not None:
-            # Inside a WITH a query sees those before it, and itself if it is recursive.
+            # Inside a WITH a query sees the ones before it, and itself if it is recursive.
             inside = within is not None and within.parent is own
             for cte in own.expressions:
                 if inside and cte is within and not own.args.get("recursive"):

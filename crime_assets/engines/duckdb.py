@@ -32,7 +32,7 @@ _NODE = re.compile(r'"type":\s*"([A-Z_]+_NODE)"')
 _READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"})
 _NESTED = frozenset({"list", "array", "struct", "map", "union"})
 _MORE_THAN_PYTHON = frozenset({"interval", "timestamp_ns"})
-"""Types of which DuckDB's client drops a part: a month would be 30 days, a nanosecond none."""
+"""Types whose values DuckDB's client cannot keep in full: a month would become 30 days, a nanosecond nothing."""
 
 
 class DuckDBEngine:
@@ -82,7 +82,7 @@ class DuckDBEngine:
             return Answer(columns, self._batches(con, held.pop_all()))
 
     def _batches(self, con: duckdb.DuckDBPyConnection, held: ExitStack) -> Batches:
-        """What a connection answers, which is let go with the last row."""
+        """The answer of a connection, which is released with the last row."""
         with held, explained(self._lake), _answering():
             while rows := con.fetchmany(BATCH_ROWS):
                 yield rows
@@ -100,25 +100,25 @@ class DuckDBEngine:
         later = render(statement("crimes", "changed_later"), self.name, {"as_of_day": day})
         ((is_changed_later,),) = con.execute(later).fetchall()
         if not is_changed_later:
-            # As a rule: then every row was known, and no statement need look at its change day.
+            # The usual case: every row was known, and no statement need look at its change day.
             con.execute("CREATE OR REPLACE TEMP VIEW crimes AS FROM crimes_now")
             return
         columns = names_of(columns_of("crimes", self._load))
-        # All statements of a day ask for the same few overtaken versions, which take a ranking to find.
+        # All statements of a day need the same few overtaken versions; finding them takes a ranking.
         for kind, name, text in (("TABLE", "crimes_overtaken", "overtaken"), ("VIEW", "crimes", "as_of")):
             rows = render(statement("crimes", text), self.name, {"as_of_day": day})
             con.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS FROM ({rows}) SELECT {columns}")
 
     def _session(self) -> duckdb.DuckDBPyConnection:
-        """A connection with views of the present snapshots, kept until one of the tables changes."""
+        """A connection with views of the current snapshots, kept until one of the tables changes."""
         found = {name: self._load(name) for name in READ}
         state = tuple(table.metadata.current_snapshot_id if table is not None else None for table in found.values())
         if self._open is None or self._open[0] != state:
             self.close()
             con = self._exit.enter_context(connection(self._lake.staging))
-            # Statements of a run read the same files one after another.
+            # The statements of a run read the same files one after another.
             con.execute("SET parquet_metadata_cache = true")
-            # Months are small files, of which DuckDB would otherwise read whole stretches ahead, one by one.
+            # Months are small files; otherwise DuckDB would prefetch whole ranges of them, one by one.
             con.execute("SET disable_parquet_prefetching = true")
             for name, table in found.items():
                 self._view(con, READ[name][0], name, table)
@@ -126,18 +126,18 @@ class DuckDBEngine:
         return self._open[1]
 
     def spent(self) -> Mapping[str, int | float]:
-        """Nothing that is paid for."""
+        """Empty: DuckDB costs nothing."""
         return {}
 
     def close(self) -> None:
-        """Let go of the connection; the next question opens another."""
+        """Close the connection; the next question opens another."""
         self._open = self._day = None
         self._exit.close()
 
     def _view(
         self, con: duckdb.DuckDBPyConnection, view: str, name: str, table: Table | None, snapshot_id: int | None = None
     ) -> None:
-        """A view of a table's rows; an empty one where there is no table yet."""
+        """Create a view of a table's rows; an empty one if there is no table yet."""
         if table is None:
             types = {field.name: field.type for field in arrow_schema(READ[name][1])}
             columns = [(column, types.get(column, pa.string())) for column in columns_of(name, self._load)]
@@ -149,7 +149,7 @@ class DuckDBEngine:
 
 @contextmanager
 def _answering() -> Iterator[None]:
-    """Turn what DuckDB has against a person's query into UsageError; what the disk does is not the query's fault."""
+    """Turn DuckDB's errors about a person's query into UsageError; errors of the disk are not the query's fault."""
     try:
         yield
     except duckdb.IOException:
@@ -159,7 +159,7 @@ def _answering() -> Iterator[None]:
 
 
 def _execute(con: duckdb.DuckDBPyConnection, asked: duckdb.Statement) -> list[str]:
-    """Begin to answer a statement; the names of its columns. What Python has no value for comes as DuckDB's text."""
+    """Start a statement; returns the names of its columns. Values that Python cannot hold come as DuckDB's text."""
     columns = con.execute(asked).description or []
     shown = [
         f"CAST(#{place} AS VARCHAR)" if _is_more_than_python(kind) else f"#{place}"
@@ -173,7 +173,7 @@ def _execute(con: duckdb.DuckDBPyConnection, asked: duckdb.Statement) -> list[st
 
 def _is_more_than_python(kind: Any) -> bool:
     if kind.id in _NESTED:
-        # The size of an array is a number beside its type.
+        # The size of an array is a number next to its type.
         return any(_is_more_than_python(part) for _, part in kind.children if not isinstance(part, int))
     return kind.id in _MORE_THAN_PYTHON
 
@@ -181,7 +181,7 @@ def _is_more_than_python(kind: Any) -> bool:
 def _only_reading(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
     """The one statement of `sql`; UsageError unless it is a SELECT that changes nothing.
 
-    DuckDB would run several, and where it may read a directory it may write there, in a CTE too (WITH x AS (COPY …)).
+    DuckDB would run several, and wherever it may read it may also write, even in a CTE (WITH x AS (COPY …)).
     """
     sql.encode()
     statements = con.extract_statements(sql)
@@ -191,5 +191,7 @@ def _only_reading(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
         or not _READING_NODES.issuperset(nodes := _NODE.findall(tree))
         or not nodes
     ):
-        raise UsageError("The query must be one SELECT statement that changes nothing: write no other around or in it.")
+        raise UsageError(
+            "The query must be one SELECT statement that changes nothing: write no other statement around or in it."
+        )
     return statements[0]

@@ -1,4 +1,4 @@
-"""What every engine knows of the tables before it asks: their names and columns, and what a person means by --as-of.
+"""What every engine knows about the tables before it runs SQL: their names and columns, and the meaning of --as-of.
 
 Nothing here runs SQL.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 Load: TypeAlias = Callable[[str], "Table | None"]
-"""Gives a table of the city by its name, as it is now; None if it was never written."""
+"""Returns a table of the city by name, as it is now; None if it was never written."""
 
 READ: Mapping[str, tuple[str, tuple[Column, ...]]] = {
     "crimes": ("crimes_now", CRIMES),
@@ -30,14 +30,14 @@ READ: Mapping[str, tuple[str, tuple[Column, ...]]] = {
     "crimes_quarantine": ("crimes_quarantine", QUARANTINE),
     "crimes_removed": ("crimes_removed", REMOVED),
 }
-"""Table → the name statements of ours know it by, and its columns."""
+"""Table → the name that our statements use for it, and its columns."""
 
 VERSIONS = {"crimes_superseded": (), "crimes_removed": ("removed_on", "noticed_at")}
-"""Tables with versions of rows of crimes → what they say of these beside."""
+"""Tables with versions of rows of crimes → the columns that they have besides."""
 
 
 def columns_of(name: str, load: Load) -> list[str]:
-    """The columns that an engine shows of a table: tables that keep versions of crimes have those of crimes."""
+    """The columns of a table that an engine shows: tables that keep versions of crimes have those of crimes."""
     like = "crimes" if name in VERSIONS else name
     table = load(like)
     held = column_names(table) if table is not None else [column.name for column in READ[like][1]]
@@ -45,7 +45,7 @@ def columns_of(name: str, load: Load) -> list[str]:
 
 
 def crimes_of(load: Load) -> Table:
-    """The table of crimes; CrimeAssetsError where there are none yet."""
+    """The table of crimes; CrimeAssetsError if there are none yet."""
     table = load("crimes")
     if table is None or table.current_snapshot() is None:
         raise CrimeAssetsError("There are no crimes in the lake yet: run `crime-assets run` first.")
@@ -53,12 +53,12 @@ def crimes_of(load: Load) -> Table:
 
 
 def check_known(lake: Lake, city: City, day: date) -> None:
-    """CrimeAssetsError where the lake cannot tell what was known on a change day."""
+    """CrimeAssetsError if the lake cannot tell what was known on a change day."""
     crimes_of(partial(tables.load, lake, city.name))
     before = history_before(lake, city)
     if before is not None and day < (first := before - timedelta(days=1)):
         raise CrimeAssetsError(
-            f"The lake cannot tell what was known on {day}, its history goes up to {first}: ask for that day or a "
+            f"The lake cannot tell what was known on {day}: its history goes up to {first}, so ask for that day or a "
             "later one."
         )
 
@@ -73,7 +73,7 @@ def parameters(lake: Lake, city: City, as_of_day: date) -> dict[str, date]:
 
 
 def change_day(as_of: str | None) -> date | None:
-    """The change day that a person asks for; None where it is something else."""
+    """The change day that --as-of names; None if it names something else."""
     try:
         return date.fromisoformat(as_of or "")
     except ValueError:
@@ -81,7 +81,7 @@ def change_day(as_of: str | None) -> date | None:
 
 
 def snapshot_id(as_of: str | None, load: Load) -> int | None:
-    """The snapshot of crimes that a person means by its id or a time (UTC); None where nothing is said."""
+    """The snapshot of crimes that --as-of names by its id or a time (UTC); None without --as-of."""
     if as_of is None:
         return None
     table = crimes_of(load)
@@ -94,7 +94,7 @@ def snapshot_id(as_of: str | None, load: Load) -> int | None:
 
 
 def _moment(text: str) -> datetime:
-    """A time as a person writes it; without an offset it is UTC."""
+    """A time as a person writes it; without an offset, UTC."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""People's questions as text: one SELECT that changes nothing, before anything else is asked of it."""
+"""Checks a person's query as text, before anything else: it must be one SELECT that changes nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlglot.errors import SqlglotError
 
 from crime_assets.core.errors import UsageError
 
-# SELECT … INTO is a query to the parser, and would be written as CREATE TABLE.
+# The parser takes SELECT … INTO for a query, and would write it as CREATE TABLE.
 _NOT_READING = (exp.Into, exp.DDL, exp.DML, exp.Drop, exp.Command, exp.Lock, exp.QueryTransform)
 
 
@@ -21,12 +21,14 @@ def one_select(sql: str, dialect: str) -> exp.Query:
         said = str(error).partition("\n")[0]
         raise UsageError(f"The query cannot be answered: {said}") from error
     except RecursionError as error:
-        raise UsageError("The query is nested too deeply: write it with fewer brackets in one another.") from error
+        raise UsageError("The query is nested too deeply: write it with fewer nested brackets.") from error
     except UnicodeEncodeError as error:
-        raise UsageError("The query holds characters that are no text: write it again without them.") from error
+        raise UsageError("The query has characters that are not valid text: remove them.") from error
     query = statements[0] if len(statements) == 1 else None
     if not isinstance(query, exp.Query) or query.find(*_NOT_READING):
-        raise UsageError("The query must be one SELECT statement that changes nothing: write no other around or in it.")
+        raise UsageError(
+            "The query must be one SELECT statement that changes nothing: write no other statement around or in it."
+        )
     if query.find(exp.Placeholder, exp.Parameter):
-        raise UsageError("The query has a placeholder, for which there is no value: write the value in its place.")
+        raise UsageError("The query has a placeholder without a value: write the value in its place.")
     return query

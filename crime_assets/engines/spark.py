@@ -94,11 +94,11 @@ class SparkEngine:
             return Answer([field.name for field in frame.schema.fields], _batches(frame, held.pop_all()))
 
     def spent(self) -> Mapping[str, int | float]:
-        """Nothing that is paid for by the question."""
+        """Empty: Spark has no price per question."""
         return {}
 
     def close(self) -> None:
-        """Let go of the views; the next question makes them again."""
+        """Drop the views; the next question creates them again."""
         self._forget()
         self._spark.close()
 
@@ -117,7 +117,7 @@ class SparkEngine:
             ) from error
 
     def _see(self) -> None:
-        """Views of the present snapshots, kept until one of the tables changes."""
+        """Create views of the current snapshots, kept until one of the tables changes."""
         found = {name: self._load(name) for name in READ}
         state = tuple(table.metadata.current_snapshot_id if table is not None else None for table in found.values())
         if self._open != state:
@@ -127,7 +127,7 @@ class SparkEngine:
             self._open = state
 
     def _know(self, day: date) -> None:
-        """Make `crimes` what was known on a change day; what that is stands until one of the tables changes."""
+        """Make `crimes` what was known on a change day; this is kept until one of the tables changes."""
         if day not in self._known:
             self._known[day] = self._known_on(day)
         self._known[day].createOrReplaceTempView("crimes")
@@ -140,15 +140,15 @@ class SparkEngine:
         )
         ((is_changed_later,),) = session.sql(later).collect()
         if not is_changed_later:
-            # As a rule: then every row was known, and no statement need look at its change day.
+            # The usual case: every row was known, and no statement need look at its change day.
             return session.table("crimes_now")
         columns = columns_of("crimes", self._load)
-        # All statements of a day ask for the same few overtaken versions, which take a ranking to find.
+        # All statements of a day need the same few overtaken versions; finding them takes a ranking.
         self._spark.computed(session.sql(overtaken).select(*columns)).createOrReplaceTempView("crimes_overtaken")
         return session.sql(as_of).select(*columns)
 
     def _view(self, view: str, name: str, table: Table | None, snapshot: int | None = None) -> None:
-        """A view of a table's rows; an empty one where there is no table yet."""
+        """Create a view of a table's rows; an empty one if there is no table yet."""
         from pyspark.sql import functions
         from pyspark.sql.types import StringType
 
@@ -159,7 +159,7 @@ class SparkEngine:
             self._spark.session.createDataFrame([], schema).createOrReplaceTempView(view)
             return
         rows = self._spark.read((self._city.name, name), snapshot)
-        # What a snapshot, or a table beside crimes, does not have yet is NULL in its rows.
+        # A column that a snapshot, or a table other than crimes, does not have yet is NULL in its rows.
         present = self._spark.read((self._city.name, name)).schema if snapshot is not None else rows.schema
         kinds = {field.name: field.dataType for field in present.fields}
         rows.select(
@@ -180,7 +180,8 @@ class SparkEngine:
 def _only_reading(sql: str, names: set[str]) -> str:
     """The one statement of `sql` as Spark is to run it; UsageError unless it is a SELECT from tables called `names`.
 
-    What is run is written anew from what was looked at, lest Spark read in the text what was not seen there.
+    The statement that runs is generated from the parsed query, so that Spark cannot read anything in the text that
+    the parser did not see.
     """
     query = one_select(sql, "spark")
     if any(function.name.lower() in _CALLING_JAVA for function in query.find_all(exp.Anonymous)):
@@ -188,7 +189,7 @@ def _only_reading(sql: str, names: set[str]) -> str:
     own = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
     for table in query.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier) or table.db or table.catalog:
-            raise UsageError(f"{table.sql('spark')} is no table of the city: ask for {', '.join(sorted(names))}.")
+            raise UsageError(f"{table.sql('spark')} is not a table of the city: ask for {', '.join(sorted(names))}.")
         if table.name.lower() not in own | names:
             raise UsageError(f"There is no table {table.name}: ask for {', '.join(sorted(names))}.")
     return query.sql("spark")
@@ -200,7 +201,7 @@ def collected(frame: DataFrame) -> pa.Table:
 
 
 def _plain(frame: DataFrame) -> DataFrame:
-    """The same rows with a number for each moment: Python would have it on the clock of this machine."""
+    """The same rows with a number for each timestamp: Python would convert it to the clock of this machine."""
     from pyspark.sql import functions
 
     fields = frame.schema.fields
@@ -226,7 +227,7 @@ def _arrow(frame: DataFrame, rows: Sequence[SparkRow]) -> pa.Table:
 
 
 def _batches(frame: DataFrame, held: ExitStack) -> Batches:
-    """The rows for a person. Spark hands over one of its partitions after the other; no more of them is held here."""
+    """The rows for a person. Spark hands over one partition at a time; no more than one is held here."""
     with held, _answering():
         rows = iter(_plain(frame).toLocalIterator())
         while some := list(islice(rows, BATCH_ROWS)):
@@ -235,7 +236,7 @@ def _batches(frame: DataFrame, held: ExitStack) -> Batches:
 
 @contextmanager
 def _answering() -> Iterator[None]:
-    """Turn Spark's errors about a person's query into UsageError, and values that neither Python nor Arrow has."""
+    """Turn Spark's errors about a person's query into UsageError, also for values that Python or Arrow cannot hold."""
     try:
         yield
     except errors_of_spark() as error:

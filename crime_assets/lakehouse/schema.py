@@ -1,4 +1,4 @@
-"""The one schema: Arrow, Iceberg, column documentation and checks are all made from these lists.
+"""The only schema: Arrow, Iceberg, column documentation and checks are all derived from these lists.
 
 What belongs here: names, types and meanings of the columns of the curated tables. No reading, no writing.
 """
@@ -39,7 +39,7 @@ _TYPES: dict[str, tuple[PrimitiveType, pa.DataType]] = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its Iceberg type by name, what it means, and whether a row can do without it."""
+    """A column: the name of its Iceberg type, what it means, and whether it can be NULL."""
 
     name: str
     type: str
@@ -50,7 +50,7 @@ class Column:
 CRIMES = (
     Column("id", "long", "The city's own identifier of the record; one row each.", required=True),
     Column("case_number", "string", "Police case number; several records can share one."),
-    Column("occurred_at", "timestamp", "When it happened, the city's clock, often estimated.", required=True),
+    Column("occurred_at", "timestamp", "When it happened, on the city's clock; often estimated.", required=True),
     Column("occurred_on", "date", "Day of occurred_at.", required=True),
     Column("month", "date", "First day of the month of occurred_at.", required=True),
     Column("hour", "int", "Hour of occurred_at, 0 to 23.", required=True),
@@ -78,7 +78,7 @@ CRIMES = (
     Column("year", "int", "Year as the city published it."),
     Column("latitude", "double", "Degrees north, shifted to the block; NULL where unknown."),
     Column("longitude", "double", "Degrees east, shifted to the block; NULL where unknown."),
-    Column("updated_on", "timestamp", "When the city last touched the record, the city's clock.", required=True),
+    Column("updated_on", "timestamp", "When the city last touched the record, on the city's clock.", required=True),
     Column("change_day", "date", "Day of updated_on.", required=True),
     Column("record_md5", "string", "Digest of the source's record; an edited record has a new one.", required=True),
     Column("ingested_at", "timestamptz", "When this version of the record was pulled, UTC.", required=True),
@@ -86,7 +86,7 @@ CRIMES = (
 
 REMOVED = (
     *CRIMES,
-    Column("removed_on", "date", "Change day from which the source is known not to have it any more.", required=True),
+    Column("removed_on", "date", "Change day from which the source is known to no longer have it.", required=True),
     Column("noticed_at", "timestamptz", "When its absence was noticed, UTC.", required=True),
 )
 
@@ -111,7 +111,7 @@ QUARANTINE = (
 
 
 def iceberg_schema(columns: tuple[Column, ...]) -> Schema:
-    """The Iceberg schema. All fields are optional there: data files written outside pyiceberg are added as they are."""
+    """The Iceberg schema. All its fields are optional: data files written outside pyiceberg are added as they are."""
     return Schema(
         *(
             NestedField(number, column.name, _TYPES[column.type][0], required=False, doc=column.doc)
@@ -131,7 +131,7 @@ def iceberg_schema_of(arrow: pa.Schema, docs: Mapping[str, str]) -> Schema:
     for field in arrow:
         if field.type not in names:
             raise UsageError(
-                f"The column {field.name} is of the type {field.type}, which the lake does not keep: CAST it to "
+                f"The column {field.name} has the type {field.type}, which the lake does not store: CAST it to "
                 "BIGINT, DOUBLE, VARCHAR, BOOLEAN, DATE or TIMESTAMP in the SQL."
             )
     return iceberg_schema(tuple(Column(field.name, names[field.type], docs.get(field.name, "")) for field in arrow))

@@ -1,4 +1,4 @@
-"""Who brings records into the curated tables. The embedded engine is here, Spark in `lakehouse.spark`."""
+"""What brings records into the curated tables. The embedded engine is here, Spark in `lakehouse.spark`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from crime_assets.streams.inventory import Inventory, contents_of
 
 
 class Writer(Protocol):
-    """Brings one city's records into its tables: the same rows, whoever does it."""
+    """Brings one city's records into its tables: all writers give the same rows."""
 
     name: str
 
@@ -25,9 +25,9 @@ class Writer(Protocol):
         """Load all that the source holds with a change stamp before `before`, unless that was done already."""
 
     def merge(self, inventories: Mapping[date, Inventory], properties: Mapping[str, str]) -> MergeResult:
-        """Merge what has landed of these days as one set; `properties` are kept with the snapshot.
+        """Merge what has landed for these days as one set; `properties` are kept with the snapshot.
 
-        LakeBusy where other writers keep changing the tables.
+        LakeBusy if other writers keep changing the tables.
         """
 
 
@@ -47,7 +47,7 @@ class EmbeddedWriter:
             return load_history(self._lake, self._city, feed, before, run_id)
 
     def merge(self, inventories: Mapping[date, Inventory], properties: Mapping[str, str]) -> MergeResult:
-        """Merge what has landed of these days as one set; `properties` are kept with the snapshot."""
+        """Merge what has landed for these days as one set; `properties` are kept with the snapshot."""
         contents = contents_of(self._landing, self._city.name, inventories)
         with explained(self._lake):
             return merge_deliveries(self._lake, self._city, contents, properties)

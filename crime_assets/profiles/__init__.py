@@ -1,6 +1,6 @@
-"""A profile builds the parts that the rest works with, each when first asked for.
+"""A profile builds the parts that everything else works with, each when first asked for.
 
-`settings` reads the environment, `local` and `aws` say which parts there are; which of the two is decided here.
+`settings` reads the environment; `local` and `aws` say which parts there are. This module chooses between the two.
 """
 
 from __future__ import annotations

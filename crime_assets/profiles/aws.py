@@ -1,6 +1,6 @@
-"""The aws profile: S3, Firehose, a Glue or REST catalog, Athena or Spark. The same graph, only these parts differ.
+"""The aws profile: S3, Firehose, a Glue or REST catalog, Athena or Spark. The same graph; only these parts differ.
 
-Nothing is asked of AWS before a part is used: definitions load without a network.
+AWS is not contacted before a part is used: definitions load without a network.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class AwsProfile(Profile):
 
     @cached_property
     def lake(self) -> Lake:
-        """The lake, opened; its buckets are looked at first."""
+        """The lake, opened; its buckets are checked first."""
         places = {"CRIME_LANDING": self.aws.landing, "CRIME_LAKE": self.aws.lake}
         for variable, place in places.items():
             check_bucket(self.clients, place.bucket, variable)
@@ -60,7 +60,7 @@ class AwsProfile(Profile):
 
     @cached_property
     def engine(self) -> Engine:
-        """What runs SQL. Where a job elsewhere is Spark, questions go to Athena if it can be asked."""
+        """What runs SQL. If Spark is a job elsewhere: Athena, given a workgroup and the Glue catalog, else DuckDB."""
         is_remote_spark = self.settings.engine == "spark" and self.aws.spark_job
         can_ask_athena = self.aws.athena_workgroup and self.aws.catalog == "glue"
         if self.settings.engine == "athena" or (is_remote_spark and can_ask_athena):
@@ -75,7 +75,7 @@ class AwsProfile(Profile):
 
     @cached_property
     def notices(self) -> Notices | None:
-        """Whom days are announced to; None where neither a topic nor a namespace is set."""
+        """Who is notified about a day; None if neither a topic nor a namespace is set."""
         if not (self.aws.notices_topic or self.aws.metrics_namespace):
             return None
         return Notices(self.clients, self.aws.notices_topic, self.aws.metrics_namespace)
@@ -86,7 +86,7 @@ class AwsProfile(Profile):
         return self.aws.first_day
 
     def begin(self, first_change_day: date, *, anew: bool = False) -> CityState:
-        """Begin the city's part of the lake, with the day that is set, whichever day is run first."""
+        """Begin the city's part of the lake with the configured day, whichever day is run first."""
         return super().begin(self.aws.first_day, anew=anew)
 
     @property
@@ -104,6 +104,6 @@ class AwsProfile(Profile):
             properties["token"] = credential
         elif credential:
             properties["credential"] = credential
-            # Where the REST specification has it; pyiceberg is about to stop supposing so.
+            # The address from the REST specification; pyiceberg is about to stop assuming it.
             properties["oauth2-server-uri"] = f"{self.aws.catalog.rstrip('/')}/v1/oauth/tokens"
         return {"type": "rest", "uri": self.aws.catalog, **properties}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crime_assets.sources.feeds.boundaries import BoundarySource
 
 FIRST_RUN_DAYS = 7
-"""A lake that is begun without a first change day begins this many complete days ago."""
+"""A lake that is started without a first change day begins this many complete days ago."""
 
 
 class Profile:
@@ -42,12 +42,12 @@ class Profile:
 
     @cached_property
     def city(self) -> City:
-        """The city that is asked for."""
+        """The city that the settings name."""
         return cities.get(self.settings.city)
 
     @cached_property
     def lake(self) -> Lake:
-        """The lake, opened; nothing is written by opening it."""
+        """The lake, opened; opening it writes nothing."""
         return Lake(self.settings.home)
 
     @cached_property
@@ -86,7 +86,7 @@ class Profile:
         return EmbeddedWriter(self.lake, self.city, self.landing)
 
     def spark(self) -> SparkSession:
-        """The one Spark session of this process, with the lake's catalog; it starts a Java machine."""
+        """The one Spark session of this process, with the lake's catalog; it starts a JVM."""
         from crime_assets.lakehouse.spark.session import spark_settings
 
         if self._spark is None:
@@ -95,7 +95,7 @@ class Profile:
 
     @property
     def feed(self) -> Feed:
-        """Where records come from, as of the present day: a process that lives for weeks asks for it anew each day."""
+        """Where records come from, as of today: a process that runs for weeks gets a new feed each day."""
         if self._feed is None or self._feed[0] != self.today:
             self._feed = (self.today, self._open_feed())
         return self._feed[1]
@@ -129,7 +129,7 @@ class Profile:
 
     @property
     def boundaries(self) -> BoundarySource | None:
-        """Where the city's boundaries are fetched from; None where they are not."""
+        """Where the city's boundaries are fetched from; None if they are not fetched."""
         wanted = self.settings.boundaries or ("portal" if self.settings.feed == "socrata" else "")
         if not wanted or not self.city.boundaries:
             return None
@@ -141,17 +141,17 @@ class Profile:
 
     @property
     def notices(self) -> Notices | None:
-        """Whom days are announced to: nobody, on this profile."""
+        """Who is notified about a day: nobody, on this profile."""
         return None
 
     @property
     def today(self) -> date:
-        """The present day on the city's clock."""
+        """Today on the city's clock."""
         return self.city.today(self.clock())
 
     @property
     def state(self) -> CityState | None:
-        """What was settled when the city's part of the lake began."""
+        """What was recorded when the city's part of the lake began; None if it has not begun."""
         return self.lake.city(self.city.name)
 
     @property
@@ -168,12 +168,12 @@ class Profile:
         return CityState(settings.feed, first_change_day.isoformat(), settings.sample_rows, settings.sample_seed)
 
     def begin(self, first_change_day: date, *, anew: bool = False) -> CityState:
-        """Begin the city's part of the lake unless it was begun; UsageError where it was begun with another kind.
+        """Begin the city's part of the lake unless it has begun; UsageError if it began with another kind of source.
 
-        `anew` begins it again, where nothing has been loaded into it.
+        `anew` begins it again if nothing has been loaded into it.
         """
         state = self.lake.begin_city(self.city.name, self.wanted_state(first_change_day), anew=anew)
-        # The sample city's records reach back from the first change day, which is settled only now.
+        # The sample city's records reach back from the first change day, which is fixed only now.
         self._feed = None
         return state
 

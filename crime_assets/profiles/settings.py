@@ -1,4 +1,4 @@
-"""The one reader of the environment. What the settings are for is decided by those who ask for them."""
+"""The only module that reads the environment. What the settings are for is decided where they are used."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _JOB = re.compile(r"(?P<service>glue|emr-serverless):(?P<name>[A-Za-z0-9._-]{1,2
 
 @dataclass(frozen=True)
 class Place:
-    """A prefix of a bucket; the prefix has no slash around it and may be empty."""
+    """A prefix in a bucket; the prefix has no leading or trailing slash and may be empty."""
 
     bucket: str
     prefix: str
@@ -38,7 +38,7 @@ class Place:
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
     def holds(self, other: Place) -> bool:
-        """Whether the other is the same place or lies in it."""
+        """Whether the other place is the same or lies in this one."""
         return f"{other}/".startswith(f"{self}/")
 
 
@@ -85,7 +85,7 @@ class Settings:
         is_aws = environment.get("CRIME_PROFILE") == "aws"
         engine = environment.get("CRIME_ENGINE") or "duckdb"
         if engine == "athena" and not is_aws:
-            raise UsageError("CRIME_ENGINE=athena is of AWS: set CRIME_PROFILE=aws too, or CRIME_ENGINE=duckdb.")
+            raise UsageError("CRIME_ENGINE=athena needs AWS: set CRIME_PROFILE=aws too, or CRIME_ENGINE=duckdb.")
         return cls(
             home=_directory(environment, "CRIME_HOME", cls.home),
             city=environment.get("CRIME_CITY") or "chicago",
@@ -112,12 +112,12 @@ def _aws(environment: Mapping[str, str], engine: str) -> AwsSettings:
     catalog = _catalog(environment)
     if engine == "athena" and catalog != "glue":
         raise UsageError(
-            f"CRIME_ENGINE=athena asks the Glue catalog, and CRIME_CATALOG={catalog} is another: unset it."
+            f"CRIME_ENGINE=athena needs the Glue catalog, but CRIME_CATALOG={catalog} is another: unset it."
         )
     lake, landing = _place(environment, "CRIME_LAKE"), _place(environment, "CRIME_LANDING")
     if lake.holds(landing) or landing.holds(lake):
         raise UsageError(
-            f"CRIME_LAKE={lake} and CRIME_LANDING={landing} are one place or one lies in the other: set them to places "
+            f"CRIME_LAKE={lake} and CRIME_LANDING={landing} are the same or one lies in the other: set them to places "
             "apart, such as s3://your-bucket/lake and s3://your-bucket/landing."
         )
     return AwsSettings(
@@ -146,7 +146,7 @@ def _region(environment: Mapping[str, str]) -> str | None:
 def _place(environment: Mapping[str, str], name: str) -> Place:
     found = _PLACE.fullmatch(environment[name])
     if found is None or {".", ".."} & set(found["prefix"].split("/")):
-        raise UsageError(f"{name}={environment[name]} is no place on S3: write it like {_NEEDED_ON_AWS[name]}.")
+        raise UsageError(f"{name}={environment[name]} is not a place on S3: write it like {_NEEDED_ON_AWS[name]}.")
     return Place(found["bucket"], found["prefix"].strip("/"))
 
 
@@ -171,18 +171,18 @@ def _day(environment: Mapping[str, str], name: str) -> date:
     try:
         return date.fromisoformat(environment[name])
     except ValueError as error:
-        raise UsageError(f"{name}={environment[name]} is no day: write it like 2026-01-01.") from error
+        raise UsageError(f"{name}={environment[name]} is not a day: write it like 2026-01-01.") from error
 
 
 def _whole_number(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name) or str(default)
     if not re.fullmatch("[0-9]{1,18}", text):
-        raise UsageError(f"{name}={text[:40]} is no whole number: set it to one, such as {default}.")
+        raise UsageError(f"{name}={text[:40]} is not a whole number: set it to one, such as {default}.")
     return int(text)
 
 
 def _boundaries(environment: Mapping[str, str]) -> str:
-    """`portal`, a whole path, or nothing."""
+    """`portal`, an absolute path, or nothing."""
     text = environment.get("CRIME_BOUNDARIES", "")
     return text if text in ("", "portal") else str(_directory(environment, "CRIME_BOUNDARIES", Path()))
 
@@ -192,12 +192,12 @@ def _directory(environment: Mapping[str, str], name: str, default: Path) -> Path
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:
-        raise UsageError(f"{name}={text} names a person who has no home here: write the whole path.") from error
+        raise UsageError(f"{name}={text} names a user without a home directory here: write the whole path.") from error
 
 
 def _token(environment: Mapping[str, str], name: str) -> str:
     token = environment.get(name, "").strip()
-    # It goes into a header; what refuses it there would show it.
+    # It goes into a header; an error raised there would show it.
     if not (token.isascii() and token.isprintable()):
-        raise UsageError(f"{name} holds characters that no token has: copy it again from the portal.")
+        raise UsageError(f"{name} has characters that no token has: copy it again from the portal.")
     return token

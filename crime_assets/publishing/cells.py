@@ -1,4 +1,4 @@
-"""Cells that stand for areas on a map where the city's boundaries are not at hand."""
+"""Cells that represent areas on a map if the city's boundaries are not available."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA = pa.schema([("cell", pa.string()), *((name, pa.string()) for name in ARE
 
 
 def cells_of(blocks: pa.Table) -> pa.Table:
-    """Every cell with crimes of the table `blocks` of an extract, and the areas that most of its crimes lie in."""
+    """Every cell with crimes in the table `blocks` of an extract, and the areas that most of its crimes are in."""
     counts: dict[str, dict[str, dict[str, int]]] = defaultdict(lambda: {name: defaultdict(int) for name in AREAS})
     placed = blocks.filter(pc.and_(pc.equal(blocks.column("period"), "all"), pc.is_valid(blocks.column("longitude"))))
     columns = (placed.column(name).to_pylist() for name in ("latitude", "longitude", "crimes", *AREAS))

@@ -1,8 +1,8 @@
-"""The dashboard's extract: all that is shown of one as-of day, in one DuckDB file of the landing store.
+"""The dashboard's extract: everything shown for one as-of day, in one DuckDB file in the landing store.
 
-One file, so that a reader has either the whole old one or the whole new one. What stands in it are plain tables: the
-day's insights, and those of sql/extract, from which any choice of period, class, district and beat is added up. Small
-numbers are in it: they are hidden when something is shown, not here.
+One file, so that a reader has either the whole old one or the whole new one. It holds plain tables: the day's insights,
+and those of sql/extract, from which any choice of period, class, district and beat is summed. Small numbers are in it:
+they are hidden when something is shown, not here.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore
 
 KEPT_DAYS = 35
-"""As-of days that can be chosen in the dashboard; older ones are forgotten, the newest kept."""
+"""Number of as-of days, the newest ones, that can be chosen in the dashboard; older extracts are removed."""
 ABOUT = "about"
-"""Table with the one row that `About` says."""
+"""Name of the table with one row, the fields of `About`."""
 FORMAT = 1
-"""Raised whenever a table of sql/extract gets other columns, or `About` other fields: older extracts are made again."""
+"""Increased when columns in sql/extract or fields of `About` change: older extracts are then made again."""
 
 
 @dataclass(frozen=True)
 class About:
-    """What an extract is of; `newest_crime` is the newest day with a crime in the last two years, if any.
+    """What an extract is about; `newest_crime` is the newest day with a crime in the last two years, if any.
 
-    `snapshots_seen` are the snapshots that it was made of, as marks of `lakehouse.writing.insights`; `insights_seen`
-    tells the rows of the day's insights from others.
+    `snapshots_seen` are the snapshots that it was made from, as marks of `lakehouse.writing.insights`; `insights_seen`
+    identifies the rows of the day's insights.
     """
 
     format: int
@@ -66,9 +66,9 @@ def cubes() -> tuple[Insight, ...]:
 def write_extract(
     lake: Lake, landing: LandingStore, engine: Engine, city: City, insights: tuple[Insight, ...], day: date
 ) -> dict[str, int]:
-    """Make the extract of an as-of day from the lake, in place of what was there; rows by table."""
-    # All of one state of the lake: nobody merges meanwhile. Where machines share no lock, what is written down as seen
-    # is rather too old than too new.
+    """Make the extract of an as-of day from the lake, replacing an earlier one; returns row counts by table."""
+    # All from one state of the lake: nobody merges meanwhile. If machines share no lock, the state recorded as seen is
+    # too old rather than too new.
     with lake.writing():
         snapshots = present_snapshots(lake, city)
         of_insights = rows_seen(lake, city, insights)[day]
@@ -86,7 +86,7 @@ def write_extract(
 
 
 def rows_seen(lake: Lake, city: City, insights: tuple[Insight, ...]) -> Mapping[date, str]:
-    """As-of day → a digest of the files that hold its rows of the insights: other rows, another digest."""
+    """As-of day → a digest of the files with its insight rows: different rows have a different digest."""
     files: dict[date, list[str]] = defaultdict(list)
     for insight in insights:
         for day, of_day in files_of_days(lake, city, insight).items():
@@ -96,7 +96,7 @@ def rows_seen(lake: Lake, city: City, insights: tuple[Insight, ...]) -> Mapping[
 
 
 def days(landing: LandingStore, city: City) -> list[date]:
-    """The as-of days that there are extracts of, newest first."""
+    """The as-of days with extracts, newest first."""
     found = (keys.extract_day(item.key) for item in landing.list(keys.extracts_prefix(city.name)))
     return sorted((day for day in found if day is not None), reverse=True)
 

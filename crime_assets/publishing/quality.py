@@ -1,4 +1,4 @@
-"""What the checks said last, kept in the landing store for those who look at figures: they should see what is wrong."""
+"""The latest results of the checks, kept in the landing store so that people who read figures see what is wrong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHECKED_ASSETS = ("crime_deliveries", "crimes")
 
 @dataclass(frozen=True)
 class Said:
-    """What a check said: `blocking` ones keep insights from being made while they fail; `said_at` is UTC."""
+    """The result of a check: while a `blocking` one fails, no insights are made; `said_at` is UTC."""
 
     check: str
     is_passed: bool
@@ -31,10 +31,10 @@ _NEVER = "unknown"
 def keep(
     landing: LandingStore, city: str, asset: str, said: Sequence[Said], existing: Collection[str] | None = None
 ) -> None:
-    """Keep what the checks of an asset said, in place of what the same checks said before.
+    """Keep the results of an asset's checks, replacing earlier results of the same checks.
 
-    What other checks said stays, if they are among the `existing` ones of the asset where those are given. What was
-    kept and cannot be read is given up: it must not keep anything from being kept.
+    Results of other checks stay; if `existing` is given, only those of checks in it. Kept results that cannot be read
+    are dropped: they must not stop new ones from being kept.
     """
     names = {one.check for one in said}
     before = _read(landing, city, asset) or []
@@ -44,7 +44,7 @@ def keep(
 
 
 def latest(landing: LandingStore, city: str) -> list[Said]:
-    """What all checks said last, those that failed first; where that cannot be read, this is said as a failing one."""
+    """The latest results of all checks, failed ones first; results that cannot be read are shown as a failed check."""
     found: list[Said] = []
     for asset in CHECKED_ASSETS:
         said = _read(landing, city, asset)
@@ -53,7 +53,7 @@ def latest(landing: LandingStore, city: str) -> list[Said]:
 
 
 def _read(landing: LandingStore, city: str, asset: str) -> list[Said] | None:
-    """What was kept, in so far as this release knows its fields; None where it cannot be read."""
+    """The kept results, with the fields that this release knows; None if they cannot be read."""
     content = landing.read(keys.verdicts(city, asset))
     if content is None:
         return []
@@ -75,6 +75,6 @@ def _unreadable(asset: str) -> Said:
         f"checks of {asset}",
         is_passed=False,
         is_blocking=False,
-        sentence=f"What they said cannot be read: run the checks of {asset} again.",
+        sentence=f"Their results cannot be read: run the checks of {asset} again.",
         said_at=_NEVER,
     )

@@ -1,4 +1,4 @@
-"""Extracts as those who show them read them: found in the landing store, copied to this machine, opened read-only."""
+"""Reading extracts in order to show them: found in the landing store, copied to this machine, opened read-only."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from crime_assets.sources import cities
 from crime_assets.streams import LandingStore
 
 _OPEN = 4
-"""Extracts held open: that of the day people look at, and a few that they compare it with."""
+"""Extracts kept open: that of the day people look at, and a few that they compare it with."""
 _LOOK_EVERY_SECONDS = 2.0
 
 _Found = TypeVar("_Found")
 
 
 def lately(look: Callable[[], _Found]) -> Callable[[], _Found]:
-    """`look`, which is asked again only when its last answer is a few seconds old: a listing of a store takes time."""
+    """`look`, cached for a few seconds: listing a store takes time."""
     last: list[tuple[float, _Found]] = []
 
     def found() -> _Found:
@@ -41,7 +41,7 @@ def lately(look: Callable[[], _Found]) -> Callable[[], _Found]:
 
 
 class Extract:
-    """One extract, open. Several threads may ask it at once. CrimeAssetsError where the file is not what it should be.
+    """One open extract. Several threads may query it at once. CrimeAssetsError if the file is not what it should be.
 
     `name` says which it is, as in "chicago for 2018-11-19".
     """
@@ -57,7 +57,7 @@ class Extract:
         self.about = self._about()
 
     def ask(self, sql: str, parameters: Mapping[str, object]) -> pa.Table:
-        """The answer to a statement of ours; `parameters` are those it names with a $."""
+        """The answer to one of our statements; `parameters` are those that it names with a $."""
         try:
             return self._connection.cursor().sql(sql, params=dict(parameters)).to_arrow_table()
         except duckdb.Error as error:
@@ -84,7 +84,7 @@ class Extract:
 
 
 class Extracts:
-    """All extracts of a landing store; `cache` is a directory of this machine's for copies of them."""
+    """All extracts in a landing store; `cache` is a directory on this machine for copies of them."""
 
     def __init__(self, landing: LandingStore, cache: Path) -> None:
         self._landing = landing
@@ -94,18 +94,18 @@ class Extracts:
         self._opened = lru_cache(maxsize=_OPEN)(self._open)
 
     def cities(self) -> list[str]:
-        """Names of the cities that there are extracts of."""
+        """Names of the cities with extracts."""
         return sorted(self._seen())
 
     def days(self, city: str) -> list[date]:
-        """The as-of days of a city, newest first. CrimeAssetsError where there are none: they may just have gone."""
+        """The as-of days of a city, newest first. CrimeAssetsError if there are none (they may just have gone)."""
         found = self._seen().get(city)
         if not found:
             raise CrimeAssetsError(f"There is no extract of {city}: materialize dashboard_extract for a day first.")
         return sorted(found, reverse=True)
 
     def of(self, city: str, day: date) -> Extract:
-        """The extract of a day. CrimeAssetsError where there is none, or none that can be read."""
+        """The extract of a day. CrimeAssetsError if there is none, or none that can be read."""
         etag = self._seen().get(city, {}).get(day)
         if etag is None:
             raise CrimeAssetsError(f"There is no extract of {city} for {day}: choose a day from the list.")
@@ -113,7 +113,7 @@ class Extracts:
             return self._opened(city, day, etag)
 
     def _look(self) -> dict[str, dict[date, str]]:
-        """City → day → etag. Folders of cities that nobody knows are none of ours."""
+        """City → day → etag. Folders of unknown cities are not ours."""
         found: dict[str, dict[date, str]] = {}
         known = cities.names()
         for item in self._landing.list(keys.EXTRACTS):
@@ -133,10 +133,10 @@ class Extracts:
             return Extract(path, f"{city} for {day}")
         except OSError as error:
             raise CrimeAssetsError(
-                f"{self._cache} cannot hold a copy of the extract ({error.strerror}): mend that, or set another "
+                f"{self._cache} cannot hold a copy of the extract ({error.strerror}): fix that, or set another "
                 "CRIME_HOME."
             ) from error
         finally:
-            # What is open stays readable, and a copy that nobody knows of would stay for good.
+            # An open file stays readable after its removal; a copy that is not removed here would stay forever.
             with suppress(OSError):
                 path.unlink()

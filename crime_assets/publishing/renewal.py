@@ -1,4 +1,4 @@
-"""Which extracts have to be made: those asked for, and those of later days that know less than the lake does."""
+"""Which extracts have to be made: requested ones, and those of later days that know less than the lake does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def days_to_extract(
 ) -> list[date]:
     """The days, in order. A late change alters what was known on later days too.
 
-    Left out are asked days that are older than all that is kept, and later ones of which the lake knows nothing new.
+    Requested days older than all that is kept are left out, and so are later ones of which the lake knows nothing new.
     """
     kept = sorted({*asked, *days(landing, city)})[-KEPT_DAYS:]
     later = [day for day in kept if day > min(asked) and day not in asked]

@@ -1,4 +1,4 @@
-"""The shapes of a city's areas: its boundaries where they were fetched, else the cells that its crimes lie in."""
+"""The shapes of a city's areas: its boundaries if they were fetched, else the cells that its crimes are in."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def shapes_of(landing: LandingStore, extract: Extract, level: str) -> tuple[Mapp
 
 @lru_cache(maxsize=len(AREAS))
 def _drawable(content: bytes) -> Mapping[str, Rings] | None:
-    """Boundaries as they were fetched; None where anything in them is no ring of places."""
+    """Boundaries as they were fetched; None if anything in them is not a ring of points."""
     try:
         areas = json.loads(content)["areas"]
         are_rings = [

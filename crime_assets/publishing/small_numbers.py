@@ -1,14 +1,14 @@
-"""The one rule for tables that leave the lake: small counts are hidden, and what would give a hidden one away.
+"""The one rule for tables that leave the lake: small counts are hidden, and everything that would reveal them.
 
-A count of 1 to `threshold` - 1 can point at a person. It is hidden, and so is
+A count of 1 to `threshold` - 1 can point to a person. It is hidden, and so is
 
 - whatever is computed from it (shares, rates, changes, ranks), and shares whose part is that small;
 - where rows add up to a total, further counts, the smallest first, until nobody can work out a hidden one from the
   others: there are at least two, they are not few together, and not all as small or as large as hidden ones are;
-- its place, where the rows are in the order of their first count: rows that hide it come last, by their names.
+- its position, if the rows are sorted by their first count: rows that hide it come last, sorted by their names.
 
-Zeros stay: nobody is in them. What the rule cannot do is said in the README: whoever asks for several tables that
-overlap without being the same can subtract them.
+Zeros stay: there is nobody in them. The README says what the rule cannot do: anyone who gets several overlapping
+tables can subtract them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ import pyarrow.compute as pc
 from crime_assets.core.insights import Counting
 
 HIDDEN = "hidden"
-"""Column that names those of its row that are hidden."""
+"""Column that names the hidden columns of its row."""
 TOTAL = "all"
-"""What stands for the sum in a column of `adds_up`."""
+"""The text for the total in a column of `adds_up`."""
 
 _KEYS = ("as_of_day", "period")
 
@@ -34,14 +34,14 @@ Columns = Mapping[str, Sequence[object]]
 
 @dataclass(frozen=True)
 class _Sum:
-    """Rows that add up, and the row with their total, where the table has it."""
+    """Rows that add up, and the row with their total, if the table has one."""
 
     parts: Sequence[int]
     total: int | None
 
 
 def protect(table: pa.Table, counting: Counting, threshold: int) -> pa.Table:
-    """The table with what must not be seen as NULL, and a column more, `hidden`: the names of those, NULL where none.
+    """The table with NULL for what must not be seen, and one more column, `hidden`: the names of these, or NULL.
 
     A threshold of 0 or 1 hides nothing.
     """
@@ -93,7 +93,7 @@ def _hidden_rows(counts: Sequence[int], sums: Sequence[_Sum], threshold: int) ->
 
 
 def _sums(columns: Columns, adds_up: Sequence[str]) -> Iterator[_Sum]:
-    """Rows that add up to one total, for each of the columns over whose values they do."""
+    """Groups of rows that add up to one total, for each column over whose values they do."""
     for name in adds_up:
         keys = [columns[key] for key in (*_KEYS, *adds_up) if key != name and key in columns]
         parts: dict[tuple[object, ...], list[int]] = defaultdict(list)
@@ -109,7 +109,7 @@ def _sums(columns: Columns, adds_up: Sequence[str]) -> Iterator[_Sum]:
 
 
 def _complement(one: _Sum, counts: Sequence[int], hidden: set[int], threshold: int) -> set[int]:
-    """The rows to be hidden as well, lest the others give the hidden ones away."""
+    """The rows to hide as well, so that the others do not give the hidden ones away."""
     known = [row for row in one.parts if row in hidden]
     is_total_hidden = one.total in hidden
     if not known and not is_total_hidden:
@@ -118,7 +118,7 @@ def _complement(one: _Sum, counts: Sequence[int], hidden: set[int], threshold: i
     more: list[int] = []
     while not _is_safe([counts[row] for row in (*known, *more)], threshold, is_total_hidden=is_total_hidden):
         if len(more) == len(others):
-            # All else is zero: then the total is as small, and is hidden for itself.
+            # All others are zero: then the total is as small, and is hidden for that reason.
             break
         more.append(others[len(more)])
     return set(more)
@@ -127,8 +127,8 @@ def _complement(one: _Sum, counts: Sequence[int], hidden: set[int], threshold: i
 def _is_safe(counts: Sequence[int], threshold: int, *, is_total_hidden: bool) -> bool:
     """Whether hidden parts cannot be worked out from the rest of the sum.
 
-    With the total hidden as well, one hidden part is enough. Otherwise their sum is known: then they could be otherwise
-    if one is not small at all, or if they are neither all 1 nor all as large as a small count can be.
+    If the total is hidden too, one hidden part is enough. Otherwise the sum of the hidden parts is known. It leaves
+    several possibilities if one part is not small, or if the parts are neither all 1 nor all the largest small count.
     """
     if is_total_hidden:
         return bool(counts)
@@ -150,7 +150,7 @@ def _hide_across(columns: Columns, counting: Counting, hidden: Sequence[set[str]
 
 
 def _order(table: pa.Table, columns: Columns, counting: Counting, hidden: set[int]) -> list[int]:
-    """The rows as they were, those that are hidden after the others of their period, by what they are called."""
+    """The rows in their order, but within a period the hidden ones come last, sorted by their names."""
     rows = range(table.num_rows)
     periods = _periods(columns, table.num_rows)
     place = {period: number for number, period in enumerate(dict.fromkeys(periods))}

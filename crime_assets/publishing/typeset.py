@@ -1,6 +1,6 @@
-"""Pictures as PNG, and documents as PDF, by Typst: a typesetter in one Python package, without a browser or a network.
+"""Pictures as PNG, and documents as PDF, by Typst: a typesetter in one Python package, without a browser or network.
 
-What is put in is data and never markup: Typst is handed texts and draws them as they are, whatever is in them.
+Input is always data, never markup: Typst gets texts and draws them as they are, whatever they contain.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ _PICTURE = b"""\
 _PIXELS_AN_INCH = 192.0
 _MISSING = "\ufffd"
 _NO_LETTERS = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
-"""Unicode's categories of what is nothing to be seen, or is seen otherwise on each machine: controls, marks that turn
-the direction of writing, codes without a character, private ones, halves of a pair."""
+"""Unicode categories of characters that are invisible or look different on each machine: controls, direction marks,
+unassigned and private codes, lone surrogates."""
 _BLANKS = "\t\n\r"
 _NOT_EVERYWHERE = re.compile("[^\t\n\r\u0020-\u007e\u00a0-\u024f\u2010-\u2027\u221a\u25a0-\u25ff\ufffd]")
-"""All but Latin letters, dashes, quotes, the root and shapes: these are in the fonts that Typst itself brings along."""
+"""All except Latin letters, dashes, quotes, the root sign and shapes, which are in the fonts that Typst includes."""
 
 
 def png(svg: str) -> bytes:
-    """A picture of ours as PNG, two pixels for each of its units and more."""
+    """One of our pictures as PNG, with at least two pixels per unit."""
     try:
         found = typst.compile(_PICTURE, format="png", ppi=_PIXELS_AN_INCH, sys_inputs={"svg": svg})
     except typst.TypstError as error:
-        raise CrimeAssetsError(f"The picture cannot be had as PNG ({error}): take the SVG instead.") from error
+        raise CrimeAssetsError(f"The picture cannot be made as PNG ({error}): use the SVG instead.") from error
     assert isinstance(found, bytes)  # noqa: S101 - one page gives one picture
     return found
 
 
 def pdf(template: bytes, contents: Mapping[str, object], made_at: datetime) -> bytes:
-    """A document of ours as PDF/UA-1: with a title, tags, and a description of every picture.
+    """One of our documents as PDF/UA-1: with a title, tags, and a description of every picture.
 
     The template finds `contents` as JSON in `sys.inputs.data`. The same contents give the same bytes, wherever the
     same fonts are. PDF/UA-1 has no letter that cannot be displayed: where no font here has one of `contents`, a sign
@@ -53,7 +53,7 @@ def pdf(template: bytes, contents: Mapping[str, object], made_at: datetime) -> b
         try:
             return _compiled(template, _mapped(texts, lambda text: _NOT_EVERYWHERE.sub(_MISSING, text)), made_at)
         except typst.TypstError as error:
-            raise CrimeAssetsError(f"The PDF cannot be made ({error}): read the page of HTML instead.") from error
+            raise CrimeAssetsError(f"The PDF cannot be made ({error}): read the HTML page instead.") from error
 
 
 def _compiled(template: bytes, contents: object, made_at: datetime) -> bytes:
@@ -75,7 +75,7 @@ def _readable(text: str) -> str:
 
 
 def _mapped(contents: object, change: Callable[[str], str]) -> object:
-    """The same with every text in it changed."""
+    """The same contents with every text changed."""
     match contents:
         case str():
             return change(contents)

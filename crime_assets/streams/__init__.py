@@ -1,6 +1,6 @@
-"""How batches become objects in the landing store, and how those objects are read again.
+"""How batches become objects in the landing store, and how those objects are read back.
 
-`Stream` is what the pull writes to, `LandingStore` what the deliveries lie in. Neither knows what a crime is.
+The pull writes to a `Stream`; deliveries are in a `LandingStore`. Neither knows what a crime is.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ class Stream(Protocol):
 
     name: str
     patience_seconds: float
-    """How long after `close` objects may still be on their way; 0 where all are there by then."""
+    """How long after `close` objects may still arrive; 0 if all have arrived by then."""
 
     def put(self, day: date, batch: Sequence[bytes]) -> None:
         """Hand over one batch of NDJSON lines of a change day."""
 
     def close(self) -> None:
-        """Return when everything that was put is handed over; nothing may be put afterwards."""
+        """Return when everything that was put has been handed over; nothing may be put afterwards."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class LandingStore(Protocol):
         """An object's content, a bounded piece at a time. LandingError if there is none."""
 
     def write(self, key: str, content: bytes) -> None:
-        """Write an object whole, replacing what was there."""
+        """Write a whole object, replacing any existing one."""
 
     def write_new(self, key: str, content: bytes) -> bool:
-        """Write an object whole unless there is one; whether it was written. Of several at once, one is."""
+        """Write a whole object unless one exists; returns whether it was written. Of concurrent writes one is."""
 
     def delete(self, key: str) -> None:
         """Remove an object, if there is one."""
 
     def location(self, key: str) -> str:
-        """Where an object lies, for a person."""
+        """Where an object is, for a person."""

@@ -1,4 +1,4 @@
-"""Reading deliveries: objects of the landing store, line by line, in bounded memory, whatever they hold."""
+"""Reading deliveries: objects in the landing store, line by line, in bounded memory, whatever they hold."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class DamagedLine:
 
 
 def read_delivery(store: LandingStore, key: str, city: str) -> Iterator[Envelope | DamagedLine]:
-    """Every line of a delivery. LandingError, after the lines before it, where the object itself breaks off."""
+    """Every line of a delivery. LandingError, after the readable lines, if the object itself is cut off."""
     for line in _lines(store, key):
         if line.strip():
             yield open_line(line, city)
 
 
 def open_line(line: bytes, city: str) -> Envelope | DamagedLine:
-    """A delivered line opened, or what is wrong with it."""
+    """A delivered line, opened, or what is wrong with it."""
     try:
         return unseal(line, city)
     except BadLine as error:
@@ -52,13 +52,13 @@ def _lines(store: LandingStore, key: str) -> Iterator[bytes]:
         *whole, rest = (rest + piece).split(b"\n")
         yield from whole
         if len(rest) > _LINE_LIMIT:
-            raise LandingError(f"The delivery {key} has a line of more than 1 MiB: it is no delivery, remove it.")
+            raise LandingError(f"The delivery {key} has a line of more than 1 MiB, so it is not a delivery: remove it.")
     if rest:
         yield rest
 
 
 def content_of(store: LandingStore, key: str) -> Iterator[bytes]:
-    """Content with gzip undone, told by the first bytes; several gzip members may follow one another."""
+    """The content, unpacked if its first bytes are those of gzip; it may have several gzip members."""
     chunks = store.chunks(key)
     first = next(chunks, b"")
     if not first.startswith(_GZIP):
@@ -87,11 +87,11 @@ def _gunzip(first: bytes, chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
                 if not pending and not plain:
                     raise LandingError(f"The delivery {key} is cut off: deliver its records again.")
     except zlib.error as error:
-        raise LandingError(f"The delivery {key} is not sound gzip: deliver its records again.") from error
+        raise LandingError(f"The delivery {key} is damaged gzip: deliver its records again.") from error
 
 
 def delivered_batches(store: LandingStore, city: str, day: date) -> dict[str, set[str]]:
-    """Batch name → digests of its records that can be read from the day's deliveries."""
+    """Batch name → digests of those of its records that can be read from the day's deliveries."""
     batches: dict[str, set[str]] = {}
     for found in store.list(keys.deliveries_prefix(city, day)):
         try:

@@ -17,9 +17,9 @@ _PARTIAL = ".partial-"
 
 
 class DirectoryStore:
-    """Keys are paths below `root`. A write is a rename, so that a reader never sees half an object.
+    """Keys are paths under `root`. A write ends with a rename, so that a reader never sees half an object.
 
-    Files whose name begins with a dot are no objects: unfinished writes, and what a desktop leaves behind.
+    Files whose names begin with a dot are not objects: unfinished writes, and files that desktops create.
     """
 
     def __init__(self, root: Path) -> None:
@@ -54,13 +54,13 @@ class DirectoryStore:
             raise LandingError(f"The delivery {key} cannot be read ({error.strerror}): restore it.") from error
 
     def write(self, key: str, content: bytes) -> None:
-        """Write an object whole, replacing what was there."""
+        """Write a whole object, replacing any existing one."""
         path = self._path(key)
         with _written_beside(path, content) as partial:
             os.replace(partial, path)
 
     def write_new(self, key: str, content: bytes) -> bool:
-        """Write an object whole unless there is one; whether it was written."""
+        """Write a whole object unless one exists; returns whether it was written."""
         path = self._path(key)
         with _written_beside(path, content) as partial:
             try:
@@ -86,7 +86,7 @@ class DirectoryStore:
 
 @contextmanager
 def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
-    """The content in an unfinished file that is gone afterwards."""
+    """The content in a temporary file that is removed afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)
     try:
@@ -105,6 +105,6 @@ def _files(directory: Path) -> Iterator[Path]:
 
 
 def _refuse(error: OSError) -> None:
-    """A directory that is not there holds nothing; one that cannot be read must not look empty."""
+    """A missing directory holds nothing; one that cannot be read must not look empty."""
     if not isinstance(error, FileNotFoundError):
         raise error

@@ -1,4 +1,4 @@
-"""The stream of Amazon Data Firehose, and how a delivery stream is made so that its objects land where they should.
+"""The stream for Amazon Data Firehose, and the settings of a delivery stream whose objects land where they should.
 
 Firehose writes the objects itself, a minute or more after it has taken the records.
 """
@@ -17,31 +17,31 @@ from crime_assets.cloud.aws.errors import AwsThrottled, explained
 from crime_assets.core.errors import FeedError
 
 MOST_RECORDS = 500
-"""Records of a call; this and the next two are limits of Firehose that cannot be raised."""
+"""Most records in a call; this and the next two are limits of Firehose that cannot be raised."""
 MOST_BYTES = 4 << 20
-"""Bytes of a call. Counted as they are sent, in base64, which is right however Firehose counts them."""
+"""Most bytes in a call. Counted as sent, in base64, which is safe however Firehose counts them."""
 MOST_RECORD_BYTES = 1_024_000
-"""Bytes of one record."""
+"""Most bytes in one record."""
 MOST_DAYS = 400
-"""Change days on their way at a time. Firehose partitions into 500 at the most and lays what is beyond aside as errors;
-another pull may be at work on the same delivery stream."""
+"""Most change days in flight at a time. Firehose has at most 500 active partitions and writes records beyond them to
+the error prefix; another pull may be using the same delivery stream."""
 BUFFER_SECONDS = 60
 WRITTEN_SECONDS = 2.0 * BUFFER_SECONDS
-"""After this long all that was taken counts as written, and its partitions as closed."""
+"""After this long, all records taken count as written, and their partitions as closed."""
 
 _CALLS_AT_ONCE = 4
 _CALLS_WAITING = 8
 _OVERHEAD = len('{"Data":""},')
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _GIVE_UP_SECONDS = 300.0
-"""How long a call is tried again without one of its records being taken."""
+"""How long a call is retried while none of its records is taken."""
 
 
 def delivery_stream_settings(bucket: str, role_arn: str, prefix: str = "") -> dict[str, Any]:
     """The `ExtendedS3DestinationConfiguration` that boto3's `create_delivery_stream` needs for such a stream.
 
-    Records land below `prefix` of the bucket by their own city and change day, whenever they are sent, as the landing
-    layout has it; what cannot be told apart lands below `errors/`. `role_arn` is the role that may write there.
+    Records land under `prefix` of the bucket by their own city and change day, whenever they are sent, as in the
+    landing layout; records whose day cannot be told land under `errors/`. `role_arn` is the role that may write there.
     """
     below = f"{prefix.strip('/')}/".lstrip("/")
     partition = role_arn.split(":")[1]  # aws, aws-us-gov, aws-cn
@@ -52,7 +52,7 @@ def delivery_stream_settings(bucket: str, role_arn: str, prefix: str = "") -> di
         "BucketARN": f"arn:{partition}:s3:::{bucket}",
         "Prefix": f"{below}raw/city=!{{partitionKeyFromQuery:city}}/change_day=!{{partitionKeyFromQuery:change_day}}/",
         "ErrorOutputPrefix": f"{below}errors/!{{firehose:error-output-type}}/",
-        # 64 MiB is the least that goes with dynamic partitioning.
+        # 64 MiB is the minimum with dynamic partitioning.
         "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": BUFFER_SECONDS},
         "CompressionFormat": "GZIP",
         "DynamicPartitioningConfiguration": {"Enabled": True, "RetryOptions": {"DurationInSeconds": 300}},
@@ -64,15 +64,15 @@ def delivery_stream_settings(bucket: str, role_arn: str, prefix: str = "") -> di
 
 
 class FirehoseStream:
-    """Puts each line as a record of its own, so that Firehose can tell its change day, several calls at a time.
+    """Puts each line as a record of its own, so that Firehose can see its change day; several calls at a time.
 
-    What Firehose does not take is put again, record by record. One thread puts; where a record is refused for good,
-    the next `put` or `close` raises.
+    Records that Firehose does not take are put again, record by record. Call it from one thread; if a record is
+    finally refused, the next `put` or `close` raises.
     """
 
     name = "firehose"
     patience_seconds = 25 * 60.0
-    """Its buffers hold records for up to 15 minutes, and delivering is tried again for a while."""
+    """Its buffers hold records for up to 15 minutes, and it retries deliveries for a while."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class FirehoseStream:
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`client` is boto3's of firehose. `clock` gives seconds that only grow, `chance` a number from 0 to 1."""
+        """`client` is boto3's firehose client. `clock` returns monotonic seconds, `chance` a number from 0 to 1."""
         self._client = client
         self._delivery_stream = delivery_stream
         self._sleep = sleep
@@ -97,7 +97,7 @@ class FirehoseStream:
         self._failure: BaseException | None = None
 
     def put(self, day: date, batch: Sequence[bytes]) -> None:
-        """Hand over one batch of NDJSON lines of a change day. FeedError where a line is longer than Firehose takes."""
+        """Hand over one batch of NDJSON lines of a change day. FeedError if a line is longer than Firehose accepts."""
         if self._failure is not None:
             raise self._failure
         self._make_room_for(day)
@@ -105,8 +105,8 @@ class FirehoseStream:
             if len(line) > MOST_RECORD_BYTES:
                 self._fail(
                     FeedError(
-                        f"The source has a record of {day} that is {len(line):,} bytes long, and Firehose takes "
-                        f"{MOST_RECORD_BYTES:,} at the most: shorten the field that is so long in the feed."
+                        f"The source has a record of {day} that is {len(line):,} bytes long, but Firehose takes "
+                        f"at most {MOST_RECORD_BYTES:,}: shorten the field that is so long in the feed."
                     )
                 )
             size = 4 * -(-len(line) // 3) + _OVERHEAD
@@ -124,7 +124,7 @@ class FirehoseStream:
         self._callers.shutdown()
 
     def _make_room_for(self, day: date) -> None:
-        """Wait until the day is one of those that Firehose can tell apart at a time."""
+        """Wait until Firehose can take another change day."""
         if day not in self._days and len(self._days) >= MOST_DAYS:
             self._call()
             self._wait(0)
@@ -139,7 +139,7 @@ class FirehoseStream:
             self._open, self._open_bytes = [], 0
 
     def _wait(self, most: int) -> None:
-        """Until no more than so many calls are at work."""
+        """Wait until at most `most` calls are running."""
         while len(self._calls) > most:
             try:
                 self._calls.popleft().result()
@@ -147,13 +147,13 @@ class FirehoseStream:
                 self._fail(failure)
 
     def _fail(self, failure: BaseException) -> NoReturn:
-        """Let no call go on, nobody waits for it any more; and never be closed in peace."""
+        """Stop all calls, since nobody waits for them any more, and make every later `put` and `close` raise too."""
         self._failure = failure
         self._callers.shutdown(wait=False, cancel_futures=True)
         raise failure
 
     def _put_all(self, lines: list[bytes]) -> None:
-        """Put records until each is taken. AwsThrottled where none of them was for five minutes."""
+        """Put records until each is taken. AwsThrottled if none was taken for five minutes."""
         progress, attempt = self._clock(), 0
         while True:
             left, reason = self._put_once(lines)

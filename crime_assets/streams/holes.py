@@ -1,6 +1,6 @@
-"""Which change days the lake lacks: the truth is what the landing store records as merged, whoever was to merge it.
+"""Which change days the lake lacks: the landing store's record of merged days decides, whoever had to merge them.
 
-When missing days are asked for, and by whom, is not decided here.
+When missing days are requested, and by whom, is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ def missing_days(store: LandingStore, city: str, first: date, last: date) -> lis
 
 
 def next_days(store: LandingStore, city: str, missing: Iterable[date], most: int) -> list[date]:
-    """Those of the missing days that are asked for next, in order: `most` of them, the oldest first.
+    """The missing days to request next, in order: the `most` oldest ones.
 
-    Days that were never pulled go before those that were and whose merge failed since: however many of these there are,
-    they keep nothing else waiting.
+    Days that were never pulled go before days that were pulled but whose merge has failed: however many of the latter
+    there are, they keep nothing else waiting.
     """
     pulled = {keys.manifest_day(found.key) for found in store.list(keys.manifests_prefix(city))}
     return sorted(sorted(missing, key=lambda day: (day in pulled, day))[: max(most, 0)])
 
 
 def ranges(days: Iterable[date]) -> list[Range]:
-    """The days as ranges without a gap, in order."""
+    """The days as ranges without gaps, in order."""
     return _joined(days, _ONE_DAY)
 
 
 def ranges_to_pull(days: Iterable[date], apart_from: Collection[date] = ()) -> list[Range]:
-    """The days as few ranges, none with a day of `apart_from`.
+    """The days as few ranges; a day that is also in `apart_from` is a range of its own.
 
-    Other days between them that the look-back of a pull reaches anyway are taken along.
+    A range includes other days in between if the look-back of a pull reaches them anyway.
     """
     return _joined(days, LOOK_BACK + _ONE_DAY, apart_from)
 
 
 def named(days: Collection[date]) -> str:
-    """The days in a sentence, as ranges, however many there are."""
+    """The days as text for a sentence: ranges, shortened if there are many."""
     found = ranges(days)
     texts = [str(first) if first == last else f"{first} to {last}" for first, last in found[:_MOST_NAMED]]
     if len(found) > _MOST_NAMED:

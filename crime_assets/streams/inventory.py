@@ -1,6 +1,6 @@
-"""The inventory of a change day: which objects were found, what they hold, and whether the manifest is kept.
+"""The inventory of a change day: which objects were found, what they hold, and whether they fulfill the manifest.
 
-Recorded when deliveries are checked, and once more when the lake has merged them: a sensor compares the two.
+Recorded when deliveries are checked, and again when the lake has merged them: a sensor compares the two.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from crime_assets.streams.writing import write_all
 
 _KINDS: dict[type, str] = {str: "text", bool: "flag", int: "number", float: "number", dict: "object", list: "list"}
 _LARGEST_WHOLE = 16 << 20
-"""Bytes of an object, unpacked, that is still read as one."""
+"""Largest object, in unpacked bytes, that is read in one piece."""
 
 
 @dataclass(frozen=True)
 class InventoryItem:
-    """An object as it was found; `damage` says where its content breaks off.
+    """An object as it was found; `damage` says where its content is cut off.
 
     `is_plain`: it is whole, every line is an envelope, and any JSON reader would read the same in it.
     """
@@ -42,8 +42,8 @@ class InventoryItem:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What lies in the landing store for a change day. `distinct` counts different records, `kinds` says of each field
-    how its values look in JSON: text, flag, number, object or list.
+    """What the landing store holds for a change day. `distinct` counts different records, `kinds` says for each field
+    which types its values have in JSON: text, flag, number, object or list.
     """
 
     items: list[InventoryItem] = field(default_factory=list)
@@ -59,12 +59,12 @@ class Inventory:
 
     @property
     def state(self) -> frozenset[tuple[str, str]]:
-        """Key and etag of every object: equal states hold equal contents."""
+        """Key and etag of every object: equal states mean equal contents."""
         return frozenset((item.key, item.etag) for item in self.items)
 
 
 def take_inventory(store: LandingStore, city: str, day: date) -> Inventory:
-    """Look through the day's deliveries, hold them against the manifest, and record what was found."""
+    """Read the day's deliveries, compare them with the manifest, and record what was found."""
     return take_inventories(store, city, [day])[day]
 
 
@@ -96,7 +96,7 @@ def _look_through(store: LandingStore, city: str, day: date) -> Inventory:
 
 
 def read_inventory(store: LandingStore, city: str, day: date) -> Inventory | None:
-    """The inventory last taken of a day; None if there is none."""
+    """The latest inventory of a day; None if there is none."""
     return _load(store, keys.inventory(city, day))
 
 
@@ -112,14 +112,14 @@ def record_merged(store: LandingStore, city: str, inventories: Mapping[date, Inv
 
 
 def forget_merged(store: LandingStore, city: str) -> None:
-    """Let no change day be known as merged: the tables that held them are gone. That they were is kept."""
+    """Make no change day count as merged, since the tables that held them are gone. That they were merged is kept."""
     store.write(keys.refill(city), b"{}")
     for day in merged_days(store, city):
         store.delete(keys.merged(city, day))
 
 
 def remember_refilled(store: LandingStore, city: str) -> None:
-    """The tables are there again."""
+    """Record that the tables exist again."""
     store.delete(keys.refill(city))
 
 
@@ -141,10 +141,10 @@ class PlainObject:
 def contents_of(
     store: LandingStore, city: str, inventories: Mapping[date, Inventory]
 ) -> Iterator[PlainObject | Envelope | DamagedLine]:
-    """All that the inventories' objects hold: plain ones whole, others line by line, with what is wrong with a line.
+    """The contents of the inventories' objects: plain ones whole, others line by line, with what is wrong with a line.
 
-    An object that the inventory calls damaged ends where it breaks off. One that was written anew since is no longer
-    what the inventory says, and is read by line.
+    An object that the inventory calls damaged ends where it is cut off. One that was rewritten since no longer matches
+    the inventory, and is read line by line.
     """
     for day, inventory in inventories.items():
         present = {found.key: found.etag for found in store.list(keys.deliveries_prefix(city, day))}
@@ -161,7 +161,7 @@ def contents_of(
 
 
 def _whole(store: LandingStore, key: str) -> bytes | None:
-    """An object's content; None if it is too large, which the stored size of a packed one does not tell."""
+    """An object's content; None if it is too large, which cannot be seen from the stored size of a packed object."""
     content = bytearray()
     for piece in content_of(store, key):
         content += piece
@@ -177,7 +177,7 @@ class _Seen:
     batches: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Batch → digests of its records."""
     shapes: set[tuple[tuple[str, ...], tuple[type, ...]]] = field(default_factory=set)
-    """Names of fields with the types of their values; a handful, however many records there are."""
+    """Names of fields with the types of their values; only a handful, however many records there are."""
 
     def add(self, line: Envelope) -> None:
         self.batches[line.batch].add(line.md5)

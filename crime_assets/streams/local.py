@@ -29,7 +29,7 @@ class LocalStream:
         self._city = city
         self._clock = clock
         self._open: dict[date, _Packed] = {}
-        # Packing needs no interpreter: it goes on while the caller makes the next batch.
+        # Compression releases the interpreter lock: it runs while the caller makes the next batch.
         self._packer = ThreadPoolExecutor(1)
         self._waiting: deque[Future[None]] = deque()
 
@@ -56,17 +56,17 @@ class LocalStream:
         )
 
     def _wait(self, most: int) -> None:
-        """Until no more than so many batches wait to be packed."""
+        """Wait until at most `most` batches wait to be packed."""
         while len(self._waiting) > most:
             self._waiting.popleft().result()
 
 
 class _Packed:
-    """The lines of an object to be, packed as they come."""
+    """The lines of the next object, packed as they come."""
 
     def __init__(self) -> None:
         self.taken = 0
-        """Bytes of lines."""
+        """Bytes of lines taken so far."""
         self._gzip = zlib.compressobj(4, wbits=31)
         self._content = bytearray()
 

@@ -1,7 +1,7 @@
-"""The pull of change days: records become envelopes in batches on a stream, and a manifest promises them.
+"""The pull of change days: records become envelopes in batches on a stream, and a manifest lists what was promised.
 
-A record version is delivered once: what a former pull of the same days has landed is left out, so pulling again, or
-again after a crash, adds only what is missing.
+A record version is delivered once: what an earlier pull of the same days has landed is left out, so pulling again,
+even after a crash, adds only what is missing.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from crime_assets.streams.deliveries import delivered_batches
 from crime_assets.streams.writing import write_all
 
 LOOK_BACK = timedelta(days=2)
-"""A change stamp can appear on a day that was pulled already; each pull reaches back this far."""
+"""Records can still appear with a change stamp of a day already pulled; each pull looks back this far."""
 
 
 @dataclass
 class DayPull:
-    """What the pull of one change day came to, in records; `batches` maps new batch names to record digests."""
+    """The result of pulling one change day, in records; `batches` maps new batch names to record digests."""
 
     pulled: int = 0
     repeated: int = 0
@@ -40,7 +40,7 @@ class DayPull:
         return sum(len(digests) for digests in self.batches.values())
 
 
-def pull(  # noqa: PLR0913, PLR0917 - each is a different part that the pull joins
+def pull(  # noqa: PLR0913, PLR0917 - the pull joins this many different parts
     records: Iterable[Mapping[str, object]],
     columns: frozenset[str],
     city: City,
@@ -55,8 +55,8 @@ def pull(  # noqa: PLR0913, PLR0917 - each is a different part that the pull joi
     """Put the records of the days from `first` to `last`, with those of the look-back, to the stream.
 
     `records` are those changed from `first` less the look-back to `last`; the older ones go to `first`. `columns` are
-    those that the source has, `undated` is how much of it belongs to no change day, `complete_to` is the last day that
-    it has completed; the manifests keep all three.
+    the source's columns, `undated` is how much of it belongs to no change day, `complete_to` is the last day that it
+    has completed; the manifests keep all three.
     """
     landed = {day: delivered_batches(landing, city.name, day) for day in days_between(first - LOOK_BACK, last)}
     before = {digest for batches in landed.values() for digests in batches.values() for digest in digests}
@@ -89,7 +89,7 @@ def change_day(city: City, record: Mapping[str, object]) -> date | None:
     return _stamp_day(str(record.get(city.change_field, "")).strip(), city.timestamp_formats)
 
 
-# A day's records share a handful of stamps.
+# The records of a day share a handful of stamps.
 @lru_cache(maxsize=4096)
 def _stamp_day(text: str, formats: tuple[str, ...]) -> date | None:
     for pattern in formats:
@@ -147,9 +147,9 @@ def _promise(
 ) -> tuple[str, bytes]:
     """The key and content of the day's manifest: what had landed before the pull, and what the pull put to the stream.
 
-    `source` is a manifest that says what the source is like, and promises nothing yet.
+    `source` is a manifest that describes the source and promises no batches yet.
 
-    A batch that an earlier manifest promised and that never landed is promised no longer: its records, as the source
+    A batch that an earlier manifest promised but that never landed is no longer promised: its records, as the source
     has them now, are among the new ones.
     """
     batches = {name: entry(digests) for name, digests in {**landed, **result.batches}.items()}

@@ -16,19 +16,19 @@ _BREAKS = 3
 
 
 class S3Store:
-    """Keys are those of the bucket below `prefix`. S3 itself writes whole objects or none.
+    """Keys are relative to `prefix` in the bucket. S3 itself writes whole objects or none.
 
-    Keys that end with a slash are no objects: consoles make them for folders.
+    Keys that end with a slash are not objects: consoles create them for folders.
     """
 
     def __init__(self, client: Any, bucket: str, prefix: str = "") -> None:
-        """`client` is boto3's of s3. Several threads may use one store."""
+        """`client` is boto3's s3 client. Several threads may use one store."""
         self._client = client
         self._bucket = bucket
         self._below = f"{prefix.strip('/')}/".lstrip("/")
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Objects whose key begins with the prefix, in the order of the server: of S3 itself, key order."""
+        """Objects whose key begins with the prefix, in the server's order: for S3 itself, key order."""
         where = self._place(prefix)
         pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=where["Key"]))
         while True:
@@ -54,15 +54,15 @@ class S3Store:
         yield from self._pieces(key, answer)
 
     def write(self, key: str, content: bytes) -> None:
-        """Write an object whole, replacing what was there."""
+        """Write a whole object, replacing any existing one."""
         place = self._place(key)
         with self._explained("write to"):
             self._client.put_object(**place, Body=content)
 
     def write_new(self, key: str, content: bytes) -> bool:
-        """Write an object whole unless there is one; whether it was written.
+        """Write a whole object unless one exists; returns whether it was written.
 
-        False also where boto3 wrote it, got no answer and asked again: what is there is then this content.
+        Also False if boto3 wrote it, got no answer and sent it again: the object then has this content.
         """
         place = self._place(key)
         with self._explained("write to"):
@@ -94,7 +94,7 @@ class S3Store:
                 return None
 
     def _pieces(self, key: str, answer: Any) -> Iterator[bytes]:
-        """The content. Where the connection breaks it is read on from there, if the object is still the same."""
+        """The content. If the connection breaks, reading continues from there, if the object is still the same."""
         done = breaks = 0
         while True:
             try:

@@ -1,8 +1,8 @@
-"""What lies in the landing store that the lake has not merged: the truth that a sensor's cursor is not.
+"""What the landing store holds that the lake has not merged. This decides, not a sensor's cursor.
 
-Objects are told by key and etag, so it does not matter when they came, whether they were rewritten, or in what order.
-A deleted object leaves nothing to merge. A day on which the source changed nothing has no objects, and is merged too:
-only then is it known to be no hole.
+Objects are identified by key and etag, so it does not matter when they came, whether they were rewritten, or in what
+order. A deleted object leaves nothing to merge. A day on which the source changed nothing has no objects; it is merged
+too, because only then it is known not to be missing.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import Inventory, merged_inventory
 
 RECENT_DAYS = 14
-"""Change days looked at on every tick."""
+"""Newest change days, which are checked on every tick."""
 SWEPT_DAYS = 50
-"""Older change days looked at on one tick, in turn, so that each comes round."""
+"""Older change days checked on one tick, in turn, so that each is checked sooner or later."""
 AT_ONCE = 8
-"""Change days looked at at the same time: a look at a distant store mostly waits."""
+"""Change days checked at the same time: checking a remote store is mostly waiting."""
 
 
 @dataclass(frozen=True)
 class Unmerged:
-    """A change day with objects that the lake has not merged; `state` names what lies there now."""
+    """A change day with objects that the lake has not merged; `state` identifies the objects there now."""
 
     day: date
     state: str
 
 
 class Watch:
-    """The days of one tick, handed out newest first; older days only until time is up, but always some of them."""
+    """The days of one tick, newest first; older days only until time is up, but always some of them."""
 
     def __init__(self, first: date, last: date, swept_to: date | None, is_late: Callable[[], bool]) -> None:
-        """`first` and `last` are the lake's change days, `swept_to` is what the watch of the tick before returned."""
+        """`first` and `last` are the lake's change days, `swept_to` is what the watch of the previous tick returned."""
         self._days = _days_of_tick(first, last, swept_to)
         self._before = swept_to
         self._is_late = is_late
@@ -55,7 +55,7 @@ class Watch:
             yield day
 
     def swept_to(self, stopped_at: date | None = None) -> date | None:
-        """How far the sweep of older days has come; `stopped_at` is the day at which it was stopped from outside."""
+        """How far the sweep of older days has come; `stopped_at` is the day at which the caller stopped it."""
         used = self._days[: self._handed_out]
         if stopped_at is not None:
             used = used[: used.index(stopped_at) + 1]
@@ -65,7 +65,7 @@ class Watch:
 
 
 def unmerged(store: LandingStore, city: str, days: Iterable[date]) -> Iterator[Unmerged]:
-    """Of these days, in their order, those with objects that are new or rewritten since the lake merged them."""
+    """Those of the days, in order, with objects that are new or rewritten since the lake merged them."""
     coming = iter(days)
     looks: deque[Future[Unmerged | None]] = deque()
     with ThreadPoolExecutor(AT_ONCE) as lookers:
@@ -82,7 +82,7 @@ def _look(store: LandingStore, city: str, day: date) -> Unmerged | None:
     merged = _merged(store, city, day)
     if merged is not None and found <= merged.state:
         return None
-    # The manifest counts too: a day that failed for want of it is worth another try once it is there.
+    # The manifest counts too: a day that failed because it was missing is worth another try once it exists.
     manifest = store.read(keys.manifest(city, day)) or b""
     if not found and not _was_quiet(manifest):
         return None
@@ -91,7 +91,7 @@ def _look(store: LandingStore, city: str, day: date) -> Unmerged | None:
 
 
 def _was_quiet(manifest: bytes) -> bool:
-    """Whether the day was pulled when the source had completed it, and there was nothing to deliver."""
+    """Whether the day was pulled after the source had completed it, and there was nothing to deliver."""
     try:
         promised = load_manifest(manifest)
     except LandingError:
@@ -103,7 +103,7 @@ def _merged(store: LandingStore, city: str, day: date) -> Inventory | None:
     try:
         return merged_inventory(store, city, day)
     except LandingError:
-        # It cannot be read: merging the day again changes nothing and writes it anew.
+        # It cannot be read: merging the day again changes nothing and rewrites it.
         return None
 
 

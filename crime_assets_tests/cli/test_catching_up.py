@@ -35,7 +35,7 @@ def test_all_holes_are_filled_at_once_and_what_was_merged_is_left_alone(
     done = run("run", "--no-insights")
 
     assert done.code == 0, done.err
-    assert "The lake misses 21 older change days (2024-01-07 to 2024-01-11, 2024-01-18 to 2024-02-02): all" in done.out
+    assert "The lake lacks 21 older change days (2024-01-07 to 2024-01-11, 2024-01-18 to 2024-02-02): all" in done.out
     ran = [line for line in done.out.splitlines() if line.startswith("Running")]
     assert ran == [
         "Running change days 2024-01-07 to 2024-01-11 (export feed)",

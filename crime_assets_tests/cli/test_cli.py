@@ -284,7 +284,7 @@ class TestRefusals:
     def test_days_that_are_none(self, run: Callable[..., Result], export: Path) -> None:
         result = run("run", "--from", "2024-02-30")
         assert result.code == 2
-        assert "'2024-02-30' is no day: write it as YYYY-MM-DD" in result.err
+        assert "'2024-02-30' is not a day: write it as YYYY-MM-DD" in result.err
 
     @pytest.mark.slow
     def test_days_before_the_lake_begins(self, run: Callable[..., Result], export: Path) -> None:

@@ -56,7 +56,7 @@ def test_what_was_missed_is_pulled_and_what_is_gone_removed(run: Run, lake: Path
     assert said[:3] == [
         "Compared: 12 rows in 1 months; 1 months differ.",
         "Pulled: 2 records that the lake lacked or had in an older version; 1 rows are new, 1 replaced.",
-        "Removed: 1 rows that the source has no more.",
+        "Removed: 1 rows that the source no longer has.",
     ]
     assert "is not seen" in said[3]
     assert said[4] == "Change days that were never merged: 1 (2024-01-21). Run `crime-assets run`."
@@ -84,7 +84,7 @@ def test_limits_are_for_a_person_to_set(run: Run, lake: Path) -> None:
 def test_a_limit_that_is_no_number_is_wrong_usage(run: Run, number: str) -> None:
     done = run("reconcile", f"--most-removed={number}")
     assert done.code == 2
-    assert "is no number: give a whole number from 0 on" in done.err
+    assert "is not a number: give a whole number, 0 or more" in done.err
 
 
 def test_there_is_nothing_to_compare_before_a_change_day(run: Run) -> None:

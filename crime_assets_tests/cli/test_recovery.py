@@ -49,7 +49,7 @@ def test_a_lost_catalog_ends_every_command_until_it_is_made_again(
     assert not (tmp_path / "lake" / "catalog.db").exists()
 
     assert main(["rebuild-catalog"]) == 0
-    assert "is there again, with" in capsys.readouterr().out
+    assert "was rebuilt, with" in capsys.readouterr().out
     assert count(capsys) == "120"
     assert main(["rebuild-catalog"]) == 0
     assert "there is nothing to do" in capsys.readouterr().out
@@ -129,7 +129,7 @@ def test_days_of_another_form_are_told_until_the_source_is_mended(
     days = [{**one, "ward": "1,0"} if str(one["updated_on"]) >= FIRST else one for one in CRIMES]
     write_export(export, days)
     assert main(DAYS) == 1
-    assert "Of the last pull it was 12 of 12" in capsys.readouterr().out
+    assert "In the last pull it was 12 of 12" in capsys.readouterr().out
     assert main(DAYS) == 1, "as long as nothing better has come"
     write_export(export, CRIMES)
     assert main(DAYS) == 0
@@ -140,7 +140,7 @@ def test_an_export_that_shrank_is_not_taken(export: Path, capsys: pytest.Capture
     assert main(DAYS) == 0
     write_export(export, CRIMES[60:])
     assert main(DAYS) == 1
-    assert "has 60 records where the lake has 120 crimes of Chicago, so none was taken" in capsys.readouterr().err
+    assert "has only 60 records, but the lake has 120 crimes of Chicago, so none was taken" in capsys.readouterr().err
     assert count(capsys) == "120"
 
 

@@ -139,7 +139,7 @@ def test_characters_that_an_output_cannot_hold(encoding: str, monkeypatch: pytes
     assert found == expected.encode(encoding, "replace").decode(encoding)
     assert told.count("\n") == (0 if found == expected else 1)
     if found != expected:
-        assert f"are not in {encoding} and stand there as ?" in told
+        assert f"are not in {encoding} and became ?" in told
 
 
 @pytest.mark.parametrize(("error", "code"), [(UsageError("Odd."), 2), (LakeError("Gone."), 1), (OSError("Lost"), 1)])

@@ -129,7 +129,7 @@ def test_a_missing_topic_fails_nothing_and_the_metrics_hear_all_the_same(listene
     listener.clients.client("sns").delete_topic(TopicArn=listener.topic)
     Notices(listener.clients, listener.topic, NAMESPACE).announce(DONE, said.append)
     (sentence,) = said
-    assert "run 0001 was not sent" in sentence
+    assert "run 0001 could not be sent" in sentence
     assert "it does not exist (NotFound" in sentence
     assert "CRIME_NOTICES_TOPIC" in sentence
     assert listener.measured(ENDED) == MEASURED
@@ -169,7 +169,7 @@ def test_nobody_there_is_a_sentence(moto: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_topic_of_another_region_is_told_at_start(moto: str) -> None:
-    with pytest.raises(UsageError, match=r"in eu-west-1 and everything else in us-east-1: name a topic in us-east-1"):
+    with pytest.raises(UsageError, match=r"in eu-west-1 but everything else in us-east-1: name a topic in us-east-1"):
         Notices(Clients(), "arn:aws:sns:eu-west-1:123456789012:days", "")
 
 
@@ -177,7 +177,7 @@ def test_a_topic_of_another_region_is_told_at_start(moto: str) -> None:
     "arn", ["days", "arn:aws:sqs:us-east-1:123456789012:days", "arn:aws:sns:us-east-1:123456789012:days.fifo", "arn\n"]
 )
 def test_what_is_no_topic_is_told_at_start(moto: str, arn: str) -> None:
-    with pytest.raises(UsageError, match="no ARN of a standard SNS topic"):
+    with pytest.raises(UsageError, match="not the ARN of a standard SNS topic"):
         Notices(Clients(), arn, "")
 
 
@@ -225,7 +225,7 @@ def test_a_notice_says_nothing_of_the_account(listener: Listener) -> None:
 
 
 def test_what_is_tried_again_says_so() -> None:
-    assert replace(FAILED, will_retry=True).subject == "crime-assets chicago 2024-01-31 failed, is tried again"
+    assert replace(FAILED, will_retry=True).subject == "crime-assets chicago 2024-01-31 failed, will be retried"
 
 
 @pytest.mark.slow

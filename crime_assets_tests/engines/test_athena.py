@@ -149,8 +149,8 @@ def test_a_workgroup_that_is_missing(engine: AthenaEngine, athena: AthenaServer,
     ("changed", "sentence"),
     [
         ({"State": "DISABLED"}, "is disabled: enable it"),
-        ({"BytesScannedCutoffPerQuery": None}, "has no limit of what a query may read: set BytesScannedCutoffPerQuery"),
-        ({"ResultConfiguration": {}}, "has no place for results: set an OutputLocation"),
+        ({"BytesScannedCutoffPerQuery": None}, "does not limit what a query may read: set BytesScannedCutoffPerQuery"),
+        ({"ResultConfiguration": {}}, "has no location for results: set an OutputLocation"),
         ({"EnforceWorkGroupConfiguration": False}, "does not enforce its settings: set EnforceWorkGroupConfiguration"),
     ],
 )

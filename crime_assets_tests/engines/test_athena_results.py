@@ -99,7 +99,7 @@ def test_names_may_repeat_and_be_odd() -> None:
 )
 def test_a_value_that_is_none_of_its_type_ends_in_one_sentence(kind: str, text: str) -> None:
     with pytest.raises(
-        CrimeAssetsError, match=r"Athena's answer cannot be read .*: CAST what is odd to VARCHAR[.]$"
+        CrimeAssetsError, match=r"Athena's answer cannot be read .*: CAST unusual columns to VARCHAR[.]$"
     ) as raised:
         read(kind, text)
     assert "\n" not in str(raised.value)

@@ -349,7 +349,7 @@ def test_days_before_the_history_cannot_be_told(lake: Lake, engine: Engine) -> N
     load_history(lake, CHICAGO, ListFeed([record(1, "2024-01-10"), record(2, "2018-02-10")]), date(2024, 2, 1), "run")
 
     assert engine.query("SELECT count(*) FROM crimes", "2024-01-31").rows == [(2,)]
-    with pytest.raises(CrimeAssetsError, match="its history goes up to 2024-01-31: ask for that day or a later one"):
+    with pytest.raises(CrimeAssetsError, match="its history goes up to 2024-01-31, so ask for that day or a later one"):
         engine.query("SELECT count(*) FROM crimes", "2024-01-30")
 
 

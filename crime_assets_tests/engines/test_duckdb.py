@@ -160,7 +160,7 @@ def test_a_data_file_that_is_gone_ends_in_one_sentence(tmp_path: Path) -> None:
     line = seal(record(1, "2024-01-25"), "chicago", day, "batch", datetime(2024, 1, 26, tzinfo=UTC))
     landing.write(f"{deliveries_prefix('chicago', day)}one", line)
 
-    with pytest.raises(LakeError, match=r"out of reach \(.*restore it if it is gone"):
+    with pytest.raises(LakeError, match=r"cannot be read \(.*restore it if it is missing"):
         DuckDBEngine(lake, CHICAGO).insight(load_insights()[0], day)
-    with pytest.raises(LakeError, match=r"out of reach \(.*restore it if it is gone"):
+    with pytest.raises(LakeError, match=r"cannot be read \(.*restore it if it is missing"):
         writer.merge(take_inventories(landing, "chicago", [day]), {})

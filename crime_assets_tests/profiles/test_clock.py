@@ -78,7 +78,7 @@ def test_a_lake_that_has_begun_and_merged_nothing_is_not_followed_for_years_eith
     profile = Profile(Settings(home=tmp_path), clock_at("2036-03-05T12:00:00"))
     profile.begin(FIRST)
     check_clock(profile)
-    with pytest.raises(CrimeAssetsError, match=f"has come to change day {FIRST}"):
+    with pytest.raises(CrimeAssetsError, match=f"has reached change day {FIRST}"):
         check_reach(profile, date(2036, 3, 4))
 
 

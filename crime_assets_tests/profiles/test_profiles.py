@@ -123,13 +123,13 @@ class TestSettings:
             ("CRIME_FEED", "SAMPLE", "set it to one of sample, export, socrata"),
             ("CRIME_ENGINE", "oracle", "set it to one of duckdb, spark, athena"),
             ("CRIME_ENGINE", "athena", "set CRIME_PROFILE=aws too"),
-            ("CRIME_SAMPLE_ROWS", "many", "no whole number: set it to one, such as 250000"),
-            ("CRIME_SAMPLE_ROWS", "-5", "no whole number"),
-            ("CRIME_SAMPLE_ROWS", "1e6", "no whole number"),
-            ("CRIME_SAMPLE_ROWS", "1_000", "no whole number"),
-            ("CRIME_SAMPLE_ROWS", "٣", "no whole number"),
-            ("CRIME_SAMPLE_ROWS", "9" * 5_000, "no whole number"),
-            ("CRIME_SAMPLE_SEED", "0.5", "no whole number: set it to one, such as 7"),
+            ("CRIME_SAMPLE_ROWS", "many", "not a whole number: set it to one, such as 250000"),
+            ("CRIME_SAMPLE_ROWS", "-5", "not a whole number"),
+            ("CRIME_SAMPLE_ROWS", "1e6", "not a whole number"),
+            ("CRIME_SAMPLE_ROWS", "1_000", "not a whole number"),
+            ("CRIME_SAMPLE_ROWS", "٣", "not a whole number"),
+            ("CRIME_SAMPLE_ROWS", "9" * 5_000, "not a whole number"),
+            ("CRIME_SAMPLE_SEED", "0.5", "not a whole number: set it to one, such as 7"),
             ("CRIME_HOME", "~nobody-of-that-name/lake", "write the whole path"),
             ("SOCRATA_APP_TOKEN", "two\nlines", "copy it again from the portal"),
             ("SOCRATA_APP_TOKEN", "tökén", "copy it again from the portal"),
@@ -366,13 +366,13 @@ class TestAws:
             ("CRIME_LAKE", "s3://city-lake/a b", "write it like s3://your-bucket/lake"),
             ("CRIME_LANDING", "s3://C", "write it like s3://your-bucket/landing"),
             ("CRIME_LANDING", "s3://city-landing/'; DROP", "write it like s3://your-bucket/landing"),
-            ("CRIME_LANDING", "s3://city-lake/tables", "CRIME_LANDING=s3://city-lake/tables are one place"),
+            ("CRIME_LANDING", "s3://city-lake/tables", "CRIME_LANDING=s3://city-lake/tables are the same"),
             ("CRIME_LANDING", "s3://city-lake", "set them to places apart"),
             ("CRIME_LANDING", "s3://city-lake/tables/landing/", "set them to places apart"),
             ("CRIME_FIRST_DAY", "yesterday", "write it like 2026-01-01"),
             ("CRIME_FIREHOSE", "a stream", "the name of a delivery stream"),
             ("CRIME_ENGINE", "athena", "needs CRIME_ATHENA_WORKGROUP"),
-            ("CRIME_CATALOG", "https://catalog.example.org", "CRIME_ENGINE=athena asks the Glue catalog"),
+            ("CRIME_CATALOG", "https://catalog.example.org", "CRIME_ENGINE=athena needs the Glue catalog"),
             ("CRIME_CATALOG", "hive", "neither glue nor the address"),
             ("CRIME_CATALOG", "https://me:secret@catalog.example.org", "without a password in it"),
             ("CRIME_SPARK_JOB", "crimes", "glue:JOB or emr-serverless:APPLICATION"),
@@ -403,11 +403,11 @@ class TestAws:
         )
         settings = Settings.from_environment({**AWS, "CRIME_HOME": str(tmp_path), "AWS_REGION": "us-east-2"})
         with pytest.raises(
-            UsageError, match="bucket city-landing of CRIME_LANDING is in eu-west-1 and AWS_REGION is us-e"
+            UsageError, match="bucket city-landing of CRIME_LANDING is in eu-west-1, but AWS_REGION is us-e"
         ):
             _ = open_profile(settings).lake
 
     def test_a_missing_bucket_is_named(self, moto: str, tmp_path: Path) -> None:
         settings = Settings.from_environment({**AWS, "CRIME_HOME": str(tmp_path)})
-        with pytest.raises(AwsError, match=r"use the bucket city-landing, it does not exist \(404\).*CRIME_LANDING"):
+        with pytest.raises(AwsError, match=r"use the bucket city-landing: it does not exist \(404\).*CRIME_LANDING"):
             _ = open_profile(settings).lake

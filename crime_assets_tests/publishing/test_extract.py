@@ -241,7 +241,7 @@ def test_a_cache_that_cannot_be_written_says_so(profile: Profile, tmp_path: Path
     written(profile, DAY)
     (tmp_path / "file").touch()
     with pytest.raises(
-        CrimeAssetsError, match=r"file/cache cannot hold a copy .*: mend that, or set another CRIME_HOME"
+        CrimeAssetsError, match=r"file/cache cannot hold a copy .*: fix that, or set another CRIME_HOME"
     ):
         Extracts(profile.landing, tmp_path / "file" / "cache").of("chicago", DAY)
 

@@ -65,6 +65,6 @@ def test_what_cannot_be_read_is_said_and_is_in_nobody_s_way(landing: DirectorySt
     landing.write(KEY, content)
     (said,) = latest(landing, "chicago")
     assert (said.check, said.is_passed) == ("checks of crimes", False)
-    assert said.sentence == "What they said cannot be read: run the checks of crimes again."
+    assert said.sentence == "Their results cannot be read: run the checks of crimes again."
     keep(landing, "chicago", "crimes", [FRESH])
     assert latest(landing, "chicago") == [FRESH]

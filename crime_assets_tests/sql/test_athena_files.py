@@ -81,7 +81,7 @@ def test_an_export_has_its_columns_in_their_order() -> None:
     ],
 )
 def test_what_is_no_place_in_s3_goes_into_no_statement(place: str) -> None:
-    with pytest.raises(UsageError, match="is no place in S3: write it like s3://bucket/prefix"):
+    with pytest.raises(UsageError, match="is not a location in S3: write it like s3://bucket/prefix"):
         external_tables("s3://landing/x", place)
 
 

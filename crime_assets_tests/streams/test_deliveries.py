@@ -155,13 +155,13 @@ class TestObjectsThatBreakOff:
     def test_what_only_begins_like_gzip(self, store: DirectoryStore, content: bytes) -> None:
         found, error = read(store, content)
         assert found == list(range(1, len(found) + 1))
-        assert error == f"The delivery {KEY} is not sound gzip: deliver its records again."
+        assert error == f"The delivery {KEY} is damaged gzip: deliver its records again."
 
     def test_a_line_without_an_end(self, store: DirectoryStore) -> None:
         for content in (b"x" * (3 * MEBIBYTE), gzip.compress(b"x" * (3 * MEBIBYTE))):
             found, error = read(store, sealed(1) + content if content[0] == ord("x") else content)
             assert found == ([1] if content[0] == ord("x") else [])
-            assert error == f"The delivery {KEY} has a line of more than 1 MiB: it is no delivery, remove it."
+            assert error == f"The delivery {KEY} has a line of more than 1 MiB, so it is not a delivery: remove it."
 
     def test_a_long_line_that_does_end_is_a_line(self, store: DirectoryStore) -> None:
         long = seal({"id": "1", "text": "x" * 900_000}, "chicago", DAY, "b", AT)

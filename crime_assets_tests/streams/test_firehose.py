@@ -157,7 +157,7 @@ class TestLimits:
         self, firehose: DeliveryStream, stream: FirehoseStream
     ) -> None:
         stream.put(DAY, batch(1))
-        told = r"a record of 2024-01-20 that is 1,024,001 bytes long, and Firehose takes 1,024,000 at the most: shorten"
+        told = r"a record of 2024-01-20 that is 1,024,001 bytes long, but Firehose takes at most 1,024,000: shorten"
         with pytest.raises(FeedError, match=told):
             stream.put(DAY, [b"x" * 1_024_000 + b"\n"])
         with pytest.raises(FeedError, match=told):
@@ -316,7 +316,7 @@ class TestRefusals:
             ("AccessDeniedException", "AWS refused to put records to the delivery stream crimes .*CRIME_FIREHOSE"),
             (
                 "ResourceNotFoundException",
-                "put records to the delivery stream crimes, it does not exist .*CRIME_FIREHOSE",
+                "put records to the delivery stream crimes: it does not exist .*CRIME_FIREHOSE",
             ),
         ],
     )
@@ -340,7 +340,9 @@ class TestRefusals:
         config = Config(retries={"mode": "standard", "total_max_attempts": 1})
         stream = FirehoseStream(boto3.client("firehose", config=config), "crimes", sleep=time_of.sleep)
         stream.put(DAY, batch(1, 10))
-        with pytest.raises(AwsError, match=r"^AWS cannot be reached to put records to the delivery stream crimes: see"):
+        with pytest.raises(
+            AwsError, match=r"^AWS cannot be reached to put records to the delivery stream crimes: check"
+        ):
             stream.close()
 
 

@@ -127,7 +127,7 @@ class TestTakeInventory:
         assert two.damage == f"The delivery {two.key} is cut off: deliver its records again."
         assert (three.records, three.damage) == (
             0,
-            f"The delivery {three.key} is not sound gzip: deliver its records again.",
+            f"The delivery {three.key} is damaged gzip: deliver its records again.",
         )
 
     def test_other_days_and_cities_are_not_looked_at(self, store: DirectoryStore) -> None:

@@ -68,14 +68,14 @@ def test_a_bucket_that_is_not_there(aws: Seaweed, client: Any) -> None:
     store = S3Store(client, "no-such-bucket")
     for action in (lambda: list(store.list("raw/")), lambda: store.read("raw/a"), lambda: next(store.chunks("raw/a"))):
         with pytest.raises(
-            AwsError, match=r"the bucket no-such-bucket, it does not exist .* or correct CRIME_LANDING\.$"
+            AwsError, match=r"the bucket no-such-bucket: it does not exist .* or correct CRIME_LANDING\.$"
         ):
             action()
 
 
 def test_a_bucket_that_is_not_there_cannot_be_written_to(moto: str) -> None:
     # SeaweedFS would make it.
-    with pytest.raises(AwsError, match=r"write to the bucket no-such-bucket, it does not exist"):
+    with pytest.raises(AwsError, match=r"write to the bucket no-such-bucket: it does not exist"):
         S3Store(boto3.client("s3"), "no-such-bucket").write("raw/a", b"x")
 
 

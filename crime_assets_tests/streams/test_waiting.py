@@ -108,7 +108,7 @@ def test_what_comes_late_is_waited_for_and_looked_at_once(scene: Scene) -> None:
     assert found[DAY].records == 3
     assert read_inventory(scene.store, "chicago", DAY) == found[DAY]
     assert 100 <= sum(scene.slept) < 150
-    assert scene.told == ["Waiting for 2 batches of 1 change days that are on their way."]
+    assert scene.told == ["Waiting for 2 batches of 1 change days that have not arrived yet."]
     assert len(scene.store.listed) <= 15, "polled ever less often"
     assert len(scene.store.opened) == 1 + 2 + 3, "looked into only when objects changed"
 
@@ -179,7 +179,7 @@ def test_several_days_are_waited_for_together_and_only_those_that_lack_something
     assert all(inventory.missing_batches == [] for inventory in found.values())
     assert sum(scene.slept) < 250
     assert scene.store.listed.count(keys.deliveries_prefix("chicago", OTHER)) == 1
-    assert scene.told == ["Waiting for 2 batches of 2 change days that are on their way."]
+    assert scene.told == ["Waiting for 2 batches of 2 change days that have not arrived yet."]
 
 
 def test_an_object_that_is_rewritten_whole_is_looked_at_again(scene: Scene) -> None:

@@ -139,7 +139,7 @@ def test_odd_objects_beside_the_delivery_are_used_as_far_as_they_can_be_read(gra
 
     damaged = [f"{prefix}{kind}.gz" for kind in ("begins like gzip", "truncated")]
     assert (found.passed, found.metadata["damaged_objects"].value) == (True, damaged)
-    assert "Damaged objects: 2; what can be read of them is used" in str(found.description)
+    assert "Damaged objects: 2; their readable part is used" in str(found.description)
     inventory = read_inventory(graph.profile.landing, "chicago", DAY)
     assert inventory is not None
     by_name = {item.key.removeprefix(prefix): item for item in inventory.items}

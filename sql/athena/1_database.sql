@@ -1,2 +1,2 @@
--- Where the external tables below are. Not a city's database: `crime-assets query` does not look in here.
+-- The database of the external tables below. Not a city's database: `crime-assets query` does not read it.
 CREATE DATABASE IF NOT EXISTS crime_landing

@@ -1,8 +1,8 @@
--- The deliveries as they landed, one row a line: the source's record, every value a text, and what was put on it.
--- Athena works the partitions out (partition projection): name the city and days in every question. Hive, and Spark on
--- EMR, pass over those properties: there, MSCK REPAIR TABLE crime_landing.deliveries finds new days, or one at a time
+-- The deliveries as they landed, one row per line: the source's record, every value a text, and the envelope's fields.
+-- Athena computes the partitions (partition projection): name the city and days in every query. Hive, and Spark on
+-- EMR, ignore those properties: there, MSCK REPAIR TABLE crime_landing.deliveries finds new days, or one at a time
 -- ALTER TABLE crime_landing.deliveries ADD IF NOT EXISTS PARTITION (city = 'chicago', change_day = '2024-01-31').
--- A field that the source adds is seen once it has a column here. A line that is no JSON ends the question.
+-- A field that the source adds shows once it has a column here. A line that is not JSON makes the query fail.
 CREATE EXTERNAL TABLE IF NOT EXISTS crime_landing.deliveries (
   `id` STRING,
   `case_number` STRING,

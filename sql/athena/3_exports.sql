@@ -1,5 +1,5 @@
--- Exports of the portal (CSV, with its headings in the first line), every value a text as the SerDe gives them: an empty
--- one is an empty text. The headings of a file have to be in this order. Files may be gzip, with names that end in .gz.
+-- Exports of the portal (CSV, with its headings in the first line), every value a text, as the SerDe returns it: an
+-- empty one is an empty text. The columns of a file must be in this order. Files may be gzip, with names ending in .gz.
 CREATE EXTERNAL TABLE IF NOT EXISTS crime_landing.exports (
   `id` STRING,
   `case_number` STRING,

@@ -1,4 +1,4 @@
--- Which records came in different versions, that is, were edited between pulls; and whether an arrest was added.
+-- Which records came in several versions, that is, were edited between pulls, and whether an arrest was added.
 SELECT
   id,
   COUNT(DISTINCT _md5) AS versions,

@@ -1,4 +1,4 @@
--- Records of an export whose change was to be delivered in some days, and was not.
+-- Records of an export whose change should have been delivered on certain days but was not.
 SELECT exported.id, exported.updated_on, exported.primary_type
 FROM crime_landing.exports AS exported
 LEFT JOIN (

@@ -1,4 +1,4 @@
--- How many lines were delivered for each change day, of how many records, in how many batches.
+-- How many lines were delivered for each change day, with how many records, in how many batches.
 SELECT
   change_day,
   COUNT(*) AS lines,

@@ -1,4 +1,5 @@
--- Which versions of records were delivered more than once, the most often first: look-back and repeated puts; harmless.
+-- Which record versions were delivered more than once, the most frequent first. Look-back and retried puts cause this;
+-- it is harmless.
 SELECT
   id,
   _md5,

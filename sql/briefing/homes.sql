@@ -1,4 +1,5 @@
--- The district and the community area in which most of a beat's crimes lie. Numbers decide, and none is given.
+-- The district and the community area in which most of a beat's crimes lie. The counts decide but are not in the
+-- result.
 WITH counted AS (
   SELECT beat, district, community_area, sum(crimes) AS crimes
   FROM places

@@ -1,4 +1,4 @@
--- What was repeated on blocks in the last 28 days, beside the 365 days, and how many blocks and kinds were looked at.
+-- Repeats on blocks in the last 28 days, compared with 365 days, and how many blocks and kinds were examined.
 SELECT
   now.block,
   now.beat,

@@ -1,5 +1,5 @@
--- Arrests recorded, by offense class: crimes of 28 days that have had eight weeks for an arrest to be recorded, beside
--- those of the 365 days before them.
+-- Arrests recorded, by offense class: crimes of 28 days that have had eight weeks for an arrest to be recorded,
+-- compared with those of the 365 days before them.
 SELECT
   offense_class,
   COUNT(*) FILTER (WHERE occurred_on > CAST(DATE_ADD('day', -84, :as_of_day) AS DATE)) AS recent_crimes,

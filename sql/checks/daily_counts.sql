@@ -1,4 +1,4 @@
--- Crimes of the newest day that is out of the publication lag, and of the same weekday in the eight weeks before.
+-- Crimes of the newest day past the publication lag, and of the same weekday in the eight weeks before.
 SELECT
   occurred_on,
   COUNT(*) AS crimes

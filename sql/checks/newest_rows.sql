@@ -1,4 +1,4 @@
--- The rows that changed last, known on the as-of day: a few, for a person to look at.
+-- A few of the rows known on the as-of day that changed last, for a person to look at.
 SELECT
   id,
   occurred_at,

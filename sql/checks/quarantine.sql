@@ -1,5 +1,5 @@
--- Rows in quarantine by reason, the commonest first, beside the rows of the table; and how many of both came with the
--- last pull that brought anything new.
+-- Rows in quarantine by reason, the most common first, compared with the rows of the table; and how many of both came
+-- with the last pull that brought anything new.
 WITH last_pull AS (
   SELECT MAX(ingested_at) AS pulled_at
   FROM (SELECT ingested_at FROM crimes_now UNION ALL SELECT ingested_at FROM crimes_quarantine) AS pulls

@@ -1,4 +1,4 @@
--- The ids that stand in the table more than once, a few of them.
+-- A few of the ids that are in the table more than once.
 SELECT id, COUNT(*) AS row_count
 FROM crimes_now
 GROUP BY id

@@ -1,4 +1,4 @@
--- What was known on a change day: the present row where it is no newer, else the version of that day (overtaken.sql).
+-- What was known on a change day: the current row if it is no newer, else the version known that day (overtaken.sql).
 SELECT *
 FROM crimes_now
 WHERE change_day <= :as_of_day

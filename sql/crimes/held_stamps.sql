@@ -1,6 +1,6 @@
--- What the lake knows, by month of occurrence, of records whose newest version has a change stamp up to a day: how many
--- there are, and the sums of the parts of their stamps. Known are rows of crimes and records in quarantine, of each the
--- newest version; the month is NULL where the source's time of occurrence gives none.
+-- Records in the lake whose newest version has a change stamp up to a day, by month of occurrence: how many there are,
+-- and the sums of the parts of their stamps. Counted are rows of crimes and records in quarantine, of each the newest
+-- version; the month is NULL if the source's time of occurrence gives none.
 --
 -- Reads `held` (id, month, updated_on, change_day of all rows) and `quarantine_texts` (record_md5, id, occurred_at,
 -- updated_on as the source wrote them).

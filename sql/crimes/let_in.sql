@@ -1,5 +1,5 @@
--- The versions `incoming` without those that a removed crime (`recorded`) had, or that are older: deliveries from before
--- it was removed may be merged again at any time. What was pulled later is let in: the source has it again.
+-- The versions in `incoming`, without those that a removed crime (`recorded`) had, or older ones: deliveries from
+-- before the removal may be merged again at any time. Versions pulled later are let in: the source has the crime again.
 SELECT *
 FROM incoming
 WHERE NOT EXISTS (

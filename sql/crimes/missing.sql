@@ -1,4 +1,4 @@
--- Which of the records `arrived` from the source the lake lacks: its rows (`held`) have none of that id, or an older
+-- The records in `arrived` (from the source) that the lake lacks: its rows (`held`) have no such id, or an older
 -- version.
 SELECT arrived.position
 FROM arrived

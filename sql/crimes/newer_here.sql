@@ -1,4 +1,4 @@
--- How many rows (`held`) have a newer stamp than the newest that their ids came with from the source
+-- How many rows (`held`) have a newer stamp than the newest one with which their ids came from the source
 -- (`published_versions`): the source has gone back to an older version.
 SELECT COUNT(*)
 FROM held

@@ -1,4 +1,4 @@
--- Of the records among `typed` whose id is repeated, the version that wins.
+-- For each repeated id in `typed`, the version that wins.
 SELECT *
 FROM (
   SELECT

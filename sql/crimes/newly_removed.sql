@@ -1,5 +1,5 @@
--- The rows `leaving` crimes that crimes_removed (`recorded`) does not have yet. A crime that was published again after it
--- had been removed was pulled again, so its row is another.
+-- The rows in `leaving` that crimes_removed (`recorded`) does not have yet. A crime that was published again after its
+-- removal was pulled again, so it has a different row.
 SELECT *
 FROM leaving
 WHERE NOT EXISTS (

@@ -1,4 +1,4 @@
--- The `losers` that crimes_superseded (`kept`) does not have yet: of a change day it keeps the version the day ended with.
+-- The `losers` that crimes_superseded (`kept`) does not have yet: it keeps the version that each change day ended with.
 SELECT *
 FROM losers
 WHERE NOT EXISTS (

@@ -1,4 +1,4 @@
--- The records among `typed` that cannot be typed, each once, as they first came.
+-- The records in `typed` that could not be typed, each once, as they first came.
 SELECT
   record_md5,
   RTRIM(RTRIM(reason), ';') AS reason,

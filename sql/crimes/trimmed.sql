@@ -1,4 +1,4 @@
--- Texts without the blanks around them; an empty one is none.
+-- Texts without the blanks around them; an empty text becomes NULL.
 --
 -- Reads `raw_records`: one text column for each column of `crimes` that a source can fill, and raw, record_md5,
 -- ingested_at, damage, extra.

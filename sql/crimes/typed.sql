@@ -1,11 +1,11 @@
 -- Raw texts become typed, classified rows. A row whose `reason` is not NULL cannot be typed and goes to quarantine.
 --
--- Reads `trimmed_records` (trimmed.sql), `city_offense_codes` (code, offense_class), `city_renames` (published, present) and
--- `city_unknown` (column_name, marker). `parse_timestamp` is the city's own, made by the engine.
--- Whole numbers may carry a ".0" that a spreadsheet gave them, other numbers a comma for the point where it cannot stand
--- between thousands. Numbers and codes with thousands separators are not read: a comma there means one thing in one
--- country and another in the next. Engines put letters beyond ASCII into upper case each in its own way: a code that has
--- one stays as it was published.
+-- Reads `trimmed_records` (trimmed.sql), `city_offense_codes` (code, offense_class), `city_renames` (published,
+-- present) and `city_unknown` (column_name, marker). `parse_timestamp` is the city's own, made by the engine. Whole
+-- numbers may end with ".0" from a spreadsheet; other numbers may have a decimal comma if it cannot be a thousands
+-- separator. Numbers and codes with thousands separators are not read: such a comma means different things in different
+-- countries. Each engine converts letters beyond ASCII to upper case in its own way: a code with such a letter stays as
+-- it was published.
 WITH parsed AS (
   SELECT
     *,
@@ -33,7 +33,7 @@ judged AS (
     *,
     CASE
       WHEN damage IS NOT NULL THEN damage
-      -- Nearly every row; to put its reasons together would take longer than all else here.
+      -- True for nearly every row; computing its reasons would take longer than everything else here.
       WHEN v_id IS NOT NULL
         AND YEAR(v_occurred_at) BETWEEN 1900 AND 2100
         AND YEAR(v_updated_on) BETWEEN 1900 AND 2100
@@ -76,7 +76,7 @@ judged AS (
         ''
       )
     END AS reason,
-    -- The city publishes one far-away point, with x and y zero, where it knows no place.
+    -- The city publishes one far-away point, with x and y zero, if it does not know the place.
     COALESCE(v_x_coordinate = 0 AND v_y_coordinate = 0, FALSE)
     OR COALESCE(ABS(v_latitude - :unknown_latitude) < 0.000001 AND ABS(v_longitude - :unknown_longitude) < 0.000001, FALSE) AS no_place
   FROM parsed

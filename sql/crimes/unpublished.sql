@@ -1,5 +1,5 @@
--- Rows (`held`) of the months that differ whose ids did not come with the source's records of these months: removed,
--- changed since, or of another month now.
+-- Rows (`held`) of differing months whose ids did not come with the source's records of these months: removed, changed
+-- since, or now in another month.
 SELECT id, updated_on
 FROM held
 WHERE change_day <= :until

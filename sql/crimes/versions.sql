@@ -1,6 +1,6 @@
--- All versions of the ids that came: `candidates` are rows of the table (with the file they are in) and new ones
--- (without). The newest change stamp wins, then the version pulled last, whether it was new then or not; the digest only
--- settles what would otherwise be chance. A new row that equals one of the table is no version of its own.
+-- All versions of the incoming ids: `candidates` are rows of the table (with the file they are in) and new ones
+-- (without). The newest change stamp wins, then the version pulled last, whether it was new then or not; the digest
+-- only decides ties that would otherwise be random. A new row that equals one in the table is not a version of its own.
 WITH seen AS (
   SELECT
     *,

@@ -1,4 +1,4 @@
--- The versions that are put into the table: those that win and are not there yet.
+-- The versions to put into the table: those that win and are not there yet.
 SELECT *
 FROM versions
 WHERE is_new AND version_rank = 1

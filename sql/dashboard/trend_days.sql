@@ -1,6 +1,6 @@
 -- Crimes by class, and of all classes, in stretches of $days days that end on the last complete day or a multiple of
--- them before or after it, as far back as $stretches of them, with what is expected when all is known. A stretch is left
--- out that has a day which the city has not published at all, or which is before the first of which there are records.
+-- $days before or after it, up to $stretches of them, with the counts expected once all is known. A stretch is left out
+-- if one of its days is not published at all, or is before the first day with records.
 WITH known AS (
   SELECT
     occurred_on,

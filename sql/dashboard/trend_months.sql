@@ -1,5 +1,5 @@
--- Crimes by month and class, and of all classes, with what is expected when all is known: all whole months from the
--- first of which there are records to the last of which every day has been published.
+-- Crimes by month and class, and of all classes, with the counts expected once all is known: all whole months from the
+-- first with records to the last of which every day has been published.
 WITH known AS (
   SELECT
     month,

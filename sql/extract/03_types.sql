@@ -1,6 +1,6 @@
 -- Crimes by offense category, for any choice of period, class, district and beat. Arrests are not clearance.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all; each ends on the as-of day.
 -- @column offense_class: violent, property or other, by FBI code. [offense_class]
 -- @column district: Police district, three digits; NULL where it is not recorded. [district]

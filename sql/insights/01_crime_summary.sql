@@ -1,9 +1,9 @@
--- How much crime was recorded in each period, one row a period, zeros where nothing was.
+-- How much crime was recorded in each period: one row per period, with zeros if nothing was.
 -- An arrest share is the part of the records with an arrest so far, not clearance as the FBI counts it: arrests are
 -- added for months, and clearance also needs a charge. The city publishes with a lag (seven days in Chicago) and late
--- records arrive for weeks, so 28d is still filling up and must not be set against older periods of the same length.
+-- records arrive for weeks, so 28d is still filling up and must not be compared with older periods of the same length.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all; each ends on the as-of day.
 -- @column first_day: First day of the period; for all, the first day on which anything is recorded. [occurred_on]
 -- @column last_day: Last day of the period, the as-of day.
@@ -17,7 +17,7 @@
 -- @column property_crimes: Property index crimes, by FBI code. [is_property]
 -- @column index_crimes: Violent and property crimes. [is_index]
 -- @column violent_share: Violent crimes divided by crimes. [is_violent]
--- @column no_place: Crimes without coordinates; not a random part, sex offenses lack them most often.
+-- @column no_place: Crimes without coordinates; not a random sample, sex offenses lack them most often.
 --   [latitude, longitude]
 -- @column crime_types: How many different offense categories occur. [primary_type]
 -- @chart bars period, crimes_per_day

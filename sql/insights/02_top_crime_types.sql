@@ -3,7 +3,7 @@
 -- each record, so one category can hold violent and other crimes. An arrest share is the part of the records with an
 -- arrest so far, not clearance; it is low for recent periods because arrests are added for months.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all; each ends on the as-of day.
 -- @column type_rank: 1 for the most frequent; ties in alphabetical order. [primary_type]
 -- @column primary_type: Offense category. [primary_type]

@@ -3,7 +3,7 @@
 -- which lifts the night and the afternoon bands. An arrest share is the part of the records with an arrest so far, not
 -- clearance.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all; each ends on the as-of day.
 -- @column time_of_day: night 0-5 h, morning 6-11 h, afternoon 12-17 h, evening 18-23 h. [time_of_day]
 -- @column crimes: Records of the band in the period.

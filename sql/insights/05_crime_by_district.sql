@@ -1,10 +1,10 @@
 -- How much crime each police district records, and how that compares with the average district.
 -- Districts differ in people, visitors and area, so a ratio above 1 is a workload, not a risk. The average is over the
 -- districts named in the records of the period; one that is no longer on the map and has few records lowers it.
--- Records without a district stand in a row of their own. An arrest share is the part of the records with an arrest so
+-- Records without a district have a row of their own. An arrest share is the part of the records with an arrest so
 -- far, not clearance.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all; each ends on the as-of day.
 -- @column district_rank: 1 for the most crimes, ties by district; NULL where the district is unknown. [district]
 -- @column district: Police district, three digits; NULL where unknown. [district]

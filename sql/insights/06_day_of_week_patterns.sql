@@ -1,8 +1,8 @@
 -- On which weekdays crime is recorded, all seven, each against the mean day of its period.
 -- Crimes per day allows for a weekday that falls once more than another. The city publishes with a lag (seven days in
--- Chicago, one of each weekday), so in 28d all crimes per day are low alike and the ratio is the figure to read.
+-- Chicago, one of each weekday), so in 28d all crimes per day are equally low and the ratio is the figure to read.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all; each ends on the as-of day.
 -- @column iso_weekday: 1 Monday to 7 Sunday.
 -- @column weekday: Name of the weekday.

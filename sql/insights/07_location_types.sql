@@ -3,7 +3,7 @@
 -- under several names in a long period. An arrest share is the part of the records with an arrest so far, not
 -- clearance.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all; each ends on the as-of day.
 -- @column location_rank: 1 for the most frequent; ties in alphabetical order. [location_description]
 -- @column location_description: Kind of place; NULL where not recorded. [location_description]

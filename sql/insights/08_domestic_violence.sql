@@ -3,7 +3,7 @@
 -- never reported: the figures are what was recorded, not how common it is. An arrest share is the part of the records
 -- with an arrest so far, not clearance.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all; each ends on the as-of day.
 -- @column primary_type: Offense category. [primary_type]
 -- @column domestic_crimes: Crimes of the category marked as domestic violence. [domestic]

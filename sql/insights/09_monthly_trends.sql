@@ -4,7 +4,7 @@
 -- so months marked unsettled will still grow. An arrest share is the part of the records with an arrest so far, not
 -- clearance. Read a change together with its z: below 3 either way it may well be chance.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all; each ends on the as-of day.
 -- @column month: First day of the month. [month]
 -- @column crimes: Records of the month in the period.

@@ -4,7 +4,7 @@
 -- pass there. Blocks that differ only in upper and lower case are one, unless they have letters beyond ASCII. An arrest
 -- share is the part of the records with an arrest so far, not clearance.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all; each ends on the as-of day.
 -- @column block_rank: 1 for the most crimes; ties in alphabetical order. [block]
 -- @column block: Block in upper case; as it was published where it has letters beyond ASCII. [block]

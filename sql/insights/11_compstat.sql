@@ -1,17 +1,17 @@
 -- What changed: each district and class of offense in the last 28 complete days against the 28 before, and in the year
 -- to date against the year before, both beside the range of the five years before.
--- Windows end on the last complete day, eight days before the as-of day in Chicago, never today. There is no percentage
--- on purpose: from 2 to 4 is no doubling. A flag is no proof. Chance alone flags about one cell in 30 where crimes come
--- independently and nothing has changed, and one in 10 where there are only two or three crimes. Real crimes move with
--- the season and from year to year: in Chicago from 2016 to 2018 one cell in eight of 28d is flagged, and four in ten
--- of ytd, where counts are so large that a z of 3 is a few percent. So read a flag together with the change and with
--- the five years; they are few, and a value is often outside their range by chance. The newest days still lack records
--- that come late: late_crimes says about how many, and a fall is flagged only if it stays one when they are added.
--- Windows that the lake does not hold whole are not compared: those before its first record, and those that touch 28
--- days or more without any record in the city, so that a stray old record makes no year whole. A year to date that
--- holds 29 February has a day more than the others.
+-- Windows end on the last complete day, eight days before the as-of day in Chicago, never today. Percentages are left
+-- out on purpose: from 2 to 4 is not a real doubling. A flag is not proof. Chance alone flags about one cell in 30
+-- where crimes come independently and nothing has changed, and one in 10 where there are only two or three crimes. Real
+-- crimes move with the season and from year to year: in Chicago from 2016 to 2018 one cell in eight of 28d is flagged,
+-- and four in ten of ytd, where counts are so large that a z of 3 is a few percent. So read a flag together with the
+-- change and with the five years; these are few, and a value is often outside their range by chance. The newest days
+-- still lack late records: late_crimes estimates how many, and a fall is flagged only if it remains one when they are
+-- added. Windows that the lake does not hold completely are not compared: those before its first record, and those that
+-- touch 28 days or more without any record in the city, so that a stray old record does not make a year count as
+-- complete. A year to date that includes 29 February has one day more than the others.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, the 28 days that end on the last complete day, or ytd, from 1 January of its year to it.
 -- @column district: Police district; all for the city; NULL where it is not recorded. [district]
 -- @column offense_class: violent or property index crime, other, or all.
@@ -23,9 +23,9 @@
 -- @column change: Crimes less crimes before. [occurred_on]
 -- @column z_before: 2 * (sqrt(crimes) - sqrt(crimes before)); where nothing has changed it is 0 give or take 1.4.
 --   [occurred_on]
--- @column late_crimes: Records of the period still to come, as insight_reporting_delay has learnt; 0 for days of which
---   nothing is known. [change_day]
--- @column flag: 1 for a rise, where z_before is 3 or more; -1 for a fall, where it is -3 or less and stays so when the
+-- @column late_crimes: Records of the period still to come, as estimated by insight_reporting_delay; 0 for days about
+--   which nothing is known. [change_day]
+-- @column flag: 1 for a rise, where z_before is 3 or more; -1 for a fall, where it is -3 or less and still is when the
 --   late crimes are added; else 0. [change_day, occurred_on]
 -- @column five_years_low: Fewest records of the same days in the five years before: for 28d, the 28 days that end on
 --   the same date. [occurred_on]
@@ -90,7 +90,7 @@ followed AS (
     SELECT lag(record_day) OVER (ORDER BY record_day) AS day_before, record_day AS day_after FROM record_days
 ),
 
--- All before the first record, and all 28 days or more without one.
+-- The time before the first record, and every gap of 28 days or more without one.
 gaps AS (
     SELECT day_before, day_after
     FROM followed

@@ -1,11 +1,11 @@
 -- How much crime each community area has, by class of offense: counts, rank, the area against the city, and weight.
 -- The feed has no population, so the rate against the city is against the mean area, not per resident: an area where
 -- many people work, shop or pass through leads without being more dangerous to any of them. Severity is the sum of
--- weights that sql/parts/severity.sql states and that can be changed there: a judgment, not a measurement. The city
--- publishes with a lag and late records arrive for weeks, so 28d must not be set against older periods of the same
+-- weights that are defined, and can be changed, in sql/parts/severity.sql: a judgment, not a measurement. The city
+-- publishes with a lag and late records arrive for weeks, so 28d must not be compared with older periods of the same
 -- length.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all; each ends on the as-of day.
 -- @column offense_class: violent or property index crime, other, or all.
 -- @column area_rank: 1 for the most crimes of the class; ties in the order of the areas' numbers; NULL where the area
@@ -19,7 +19,7 @@
 -- @column ratio_to_city: Crimes divided by that mean; NULL where the area is not recorded. [community_area,
 --   occurred_on, offense_class]
 -- @column location_quotient: Share of the class among the crimes of the area, divided by its share among those of the
---   city: above 1 where the class is more of what happens than elsewhere. [community_area, occurred_on, offense_class]
+--   city: above 1 where the class is a larger part than elsewhere. [community_area, occurred_on, offense_class]
 -- @column severity: Sum of the weights of the crimes, by FBI code. [occurred_on, offense_class]
 -- @column severity_share: Severity divided by that of all crimes of the class in the city. [occurred_on, offense_class]
 -- @column severity_rank: 1 for the most severity in the class; ties in the order of the areas' numbers; NULL where the
@@ -64,8 +64,8 @@ by_period AS (
     SELECT 'all' AS period, community_area, offense_class, weight, crimes_all AS crimes FROM weighed
 ),
 
--- Every area has all classes: where nothing of a class was recorded, its crimes are 0. Weights have decimals that sums
--- in DOUBLE would round in the order of the rows.
+-- Every area has all classes: if nothing of a class was recorded, its crimes are 0. Weights have decimals: sums in
+-- DOUBLE would be rounded differently depending on the order of the rows.
 cells AS (
     SELECT
         by_period.period,

@@ -1,18 +1,18 @@
--- Offenses of which women are more often the victims than men, by kind and district: a proxy, good for direction only.
+-- Offenses whose victims are more often women than men, by kind and district: a proxy, good for direction only.
 -- The sex of victims is not published. Men and children are victims too, domestic battery and assault are between any
--- members of a family or household, and many such offenses are never reported, so that a rise can be more trust in the
--- police. The table can say where and when more of this is recorded; it cannot say how many women are hurt.
--- Sexual offense is the categories CRIMINAL SEXUAL ASSAULT and SEX OFFENSE, public indecency among them; the category
--- decides, as FBI codes 02 and 17 also hold abuse of children by their family, pornography and obscenity. Stalking is the
+-- members of a family or household, and many such offenses are never reported, so a rise can mean more trust in the
+-- police. The table can say where and when more of this is recorded; it cannot say how many women are hurt. Sexual
+-- offense is the categories CRIMINAL SEXUAL ASSAULT and SEX OFFENSE, public indecency among them; the category decides,
+-- as FBI codes 02 and 17 also hold abuse of children by their family, pornography and obscenity. Stalking is the
 -- category of that name. Domestic battery is BATTERY with the city's domestic mark or a code of domestic battery (0486,
 -- 0488, 0489, 0496 to 0499): from 2016 to 2018 one in eight of those lacks the mark, in 2024 none. Domestic assault is
--- ASSAULT with the mark, as there is no code for it, so set such years side by side with care. No record counts under
--- two kinds. A district that has any crime in the period has a row for each kind, zeros where nothing was.
--- At home is a dwelling or its porch, hallway, yard, garage or driveway; nobody says whose. Night, 0 to 5 h, also holds
--- times that are unknown and written as midnight. An arrest share is the part of the records with an arrest so far, not
+-- ASSAULT with the mark, as there is no code for it, so compare such years with care. No record counts under two kinds.
+-- A district that has any crime in the period has a row for each kind, with zeros if nothing was recorded. At home is a
+-- dwelling or its porch, hallway, yard, garage or driveway; whose home is not recorded. Night, 0 to 5 h, also contains
+-- unknown times that are written as midnight. An arrest share is the part of the records with an arrest so far, not
 -- clearance.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all; each ends on the as-of day.
 -- @column district: Police district, three digits; all for the city, NULL where unknown. [district]
 -- @column kind: sexual offense, stalking, domestic battery, domestic assault, or all for the four together.
@@ -22,7 +22,7 @@
 -- @column arrest_share: Arrests divided by crimes. [arrest, domestic, iucr, primary_type]
 -- @column at_home_share: Part of the crimes at a home. [domestic, iucr, location_description, primary_type]
 -- @column night_share: Part of the crimes from 0 to 5 h. [domestic, iucr, primary_type, time_of_day]
--- @column no_place: Crimes without coordinates, which maps lack; sexual offenses have none most often.
+-- @column no_place: Crimes without coordinates, which maps cannot show; most often sexual offenses.
 --   [domestic, iucr, latitude, longitude, primary_type]
 -- @chart bars kind, crimes where period = 365d, district = all
 -- @count crimes: share, arrest_share, at_home_share, night_share
@@ -101,7 +101,7 @@ counted AS (
     GROUP BY periods.period, marked.district, marked.kind_number
 ),
 
--- The city first, then the districts, then what has none.
+-- The city first, then the districts, then records without a district.
 placed AS (
     SELECT period, 1 AS place_number, 'all' AS district, kind_number, crimes, arrests, at_home, at_night, no_place
     FROM counted

@@ -1,11 +1,11 @@
 -- Crimes that have to do with vehicles, by offense and hour, and the kind of place where each is most common.
--- Which offenses these are stands in sql/parts/traffic_codes.sql: taking a vehicle, by theft, hijacking or not returning
--- it, theft from it, damage, trespass, tampering, false papers, reckless homicide. Crashes, tickets and drunk driving are
--- not among the city's crime records; crashes are another dataset of the city. An hour is often estimated: the peaks at
--- 0 and 12 h come from recording, and for a vehicle that was found gone it says when it was last seen or missed. Only
--- hours with a crime have a row. An arrest share is the part of the records with an arrest so far, not clearance.
+-- sql/parts/traffic_codes.sql lists these offenses: taking a vehicle, by theft, hijacking or not returning it, theft
+-- from it, damage, trespass, tampering, false papers, reckless homicide. Crashes, tickets and drunk driving are not
+-- among the city's crime records; crashes are another dataset of the city. An hour is often estimated: the peaks at 0
+-- and 12 h come from recording, and for a stolen vehicle it is when the vehicle was last seen or missed. Only hours
+-- with a crime have a row. An arrest share is the part of the records with an arrest so far, not clearance.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all; each ends on the as-of day.
 -- @column iucr: Illinois crime code. [iucr]
 -- @column what: What the code is about, the same text for codes that belong together.

@@ -12,7 +12,7 @@
 -- beside local_crimes. Hot says where records are, not where risk is: many people pass through a center. The last days
 -- are not published yet, so 28d holds about 20 of them.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d or 365d; each ends on the as-of day.
 -- @column offense_class: all, property or violent (index crimes, by FBI code).
 -- @column cell: Identifier of the H3 cell. [latitude, longitude]

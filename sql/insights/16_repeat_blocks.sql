@@ -3,11 +3,11 @@
 -- A block is dozens of addresses, so a repeat is seldom known to be the same victim; the city hides the last two digits
 -- of the number and shifts the coordinates, and deriving the exact address is against its terms of use. Long streets of
 -- shops and large buildings lead because many people pass there, and where there are many crimes some follow each other
--- by chance: whether they come closer together than chance would have it is what near_repeat tests. Several records of
+-- by chance: near_repeat tests whether they come closer together than chance explains. Several records of
 -- one day can be one event, so they are no repeat. Blocks that differ only in upper and lower case are one, unless they
 -- have letters beyond ASCII. The last week or so of either period is not published yet.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d or 365d; each ends on the as-of day.
 -- @column repeat_rank: 1 for the most repeats, then the most crimes; ties in alphabetical order.
 --   [block, occurred_on, primary_type]

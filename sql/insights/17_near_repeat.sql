@@ -1,22 +1,22 @@
 -- Whether a crime is followed by others of its kind nearby and soon: the Knox test of 365 days, for each kind a grid of
 -- distances and delays.
 -- All pairs of crimes of a kind are counted by how far apart and how many days apart they are, and compared with the
--- pairs that remain when the days are dealt out to the same places at random, 199 times; the dealing is seeded, so that
--- the table is the same each time. knox_ratio 2 means twice as many pairs as without a connection in space and time.
--- Points are blocks, not addresses: different victims on one block lie at distance 0, so pairs at the same point cannot
--- be read as the same victim, and inflate repeats; so do large buildings, and records of one event entered as several.
--- Neighborhoods whose share of crime changes with the season also raise the ratios, at all short delays alike. is_repeat
--- corrects for the twenty bands of a kind: without any connection one kind in twenty has one. The period ends on the
--- last complete day; late records still add to its end.
+-- pairs that remain when the days are shuffled over the same places, 199 times; the shuffling is seeded, so that the
+-- table is the same each time. knox_ratio 2 means twice as many pairs as without a connection in space and time. Points
+-- are blocks, not addresses: different victims on one block lie at distance 0, so pairs at the same point cannot be
+-- read as the same victim, and inflate repeats; so do large buildings, and records of one event entered as several.
+-- Neighborhoods whose share of crime changes with the season also raise the ratios, at all short delays alike.
+-- is_repeat corrects for the twenty bands of a kind: without any connection one kind in twenty has one. The period ends
+-- on the last complete day; late records still add to its end.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: Always 365d, here the 365 days that end on the last complete day.
 -- @column offense: Offense category: burglary, motor vehicle theft or robbery.
 -- @column distance_from_m: Pairs are further apart than this, in meters; 0 in the first two bands.
 --   [latitude, longitude]
--- @column distance_to_m: And at most this far; 0 means the same point. [latitude, longitude]
+-- @column distance_to_m: Pairs are at most this far apart, in meters; 0 means the same point. [latitude, longitude]
 -- @column days_from: Days between the two, at least. [occurred_on]
--- @column days_to: And at most. [occurred_on]
+-- @column days_to: Days between the two, at most. [occurred_on]
 -- @column crimes: Crimes of the kind with coordinates in the period. [latitude, longitude]
 -- @column pairs: Pairs of them in the band; a crime can be in several. [latitude, longitude, occurred_on]
 -- @column expected_pairs: Mean number of pairs over the permutations. [latitude, longitude, occurred_on]
@@ -26,7 +26,7 @@
 -- @column p_adjusted: The same for the most remarkable band of each permutation: corrected for the twenty bands
 --   (Westfall and Young's max T). [latitude, longitude, occurred_on]
 -- @column is_repeat: 1 where p_adjusted is at most 0.05, else 0. [latitude, longitude, occurred_on]
--- @column permutations: How often the days were dealt out.
+-- @column permutations: How often the days were shuffled.
 -- @chart heat distance_to_m, days_to, knox_ratio where offense = BURGLARY
 -- @count crimes: pairs, expected_pairs, knox_ratio, p_value, p_adjusted
 -- @python near_repeat

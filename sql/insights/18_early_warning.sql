@@ -1,20 +1,20 @@
 -- Which beats and community areas are out of line with their own history: the last 28 complete days against the 13
 -- windows of 28 days before.
--- What to expect of a unit is its share of the city's crimes in these windows, of the city's crimes now: the season and
--- late reporting touch the whole city and cancel, and so does a rise of the whole city, which compstat shows instead.
--- The control limits are those of Poisson's distribution, made wider by the chance in the history itself and by as much
--- as units of that kind have varied more than Poisson's from window to window (a negative binomial distribution); on
--- each side a unit in line passes them about once in a thousand times. Hundreds of units are watched, so expect the
--- alarms that false_alarms says by chance alone, and look whether an alarm stays tomorrow. It says that something is
--- different, not why: a festival, a new way of recording or a moved boundary does it too. A festival in the history
--- widens the limits of all units for a year, and can cost an alarm. The spread is one for all: where it is uneven, or
--- shares drift, there are several times as many alarms as false_alarms says. A unit that is a large part of the city
--- takes the others along: if it doubles, they seem to fall. Windows that begin before the lake's first record are not
--- used; with fewer than three there are no limits and no alarms, nor while nothing at all is recorded. A unit with
+-- The expected count of a unit is its share of the city's crimes in these windows, times the city's crimes now: the
+-- season and late reporting affect the whole city and cancel out, and so does a rise of the whole city, which compstat
+-- shows instead. The control limits are those of the Poisson distribution, widened by the randomness of the history
+-- itself and by the extra variation of such units from window to window (a negative binomial distribution); on each
+-- side, a unit in line crosses them about once in a thousand times. Hundreds of units are watched, so expect as many
+-- alarms by chance alone as false_alarms says, and check whether an alarm is still there tomorrow. An alarm says that
+-- something is different, not why: a festival, a new way of recording or a moved boundary does it too. A festival in
+-- the history widens the limits of all units for a year, and can cost an alarm. The spread is one for all: where it is
+-- uneven, or shares drift, there are several times as many alarms as false_alarms says. A unit that is a large part of
+-- the city affects the others: if it doubles, they seem to fall. Windows that begin before the lake's first record are
+-- not used; with fewer than three there are no limits and no alarms, nor while nothing at all is recorded. A unit with
 -- little history or none has wide limits, so that two records under a mistaken number are no alarm. Records without the
 -- unit are left out. The greatest rise comes first, units with fewer than ten crimes last.
 --
--- @column as_of_day: Change day up to which the figures know.
+-- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: Always 28d, here the 28 days that end on the last complete day.
 -- @column unit_kind: beat or community area.
 -- @column unit: Beat, or number of the community area. [beat, community_area]
@@ -29,8 +29,8 @@
 -- @column alarm: 1 above the upper limit, -1 below the lower limit, else 0. [beat, community_area, occurred_on]
 -- @column history_crimes: Records of the unit in the windows before. [occurred_on]
 -- @column windows: Windows of 28 days before the period that are used, at most 13. [occurred_on]
--- @column dispersion: By how much units of that kind varied more than Poisson's: the variance is mean + dispersion *
---   mean squared. [beat, community_area, occurred_on]
+-- @column dispersion: How much more units of that kind varied than the Poisson distribution: the variance
+--   is mean + dispersion * mean squared. [beat, community_area, occurred_on]
 -- @column false_alarms: Alarms to expect in all units of that kind if none was out of line.
 --   [beat, community_area, occurred_on]
 -- @chart bars unit, z_expected where unit_kind = beat

@@ -1,15 +1,15 @@
--- How much of what will be known of a day by the 90th day after it is known so many days after it (0 to 90), learnt
--- from the change days that the lake has pulled itself, of the last 56: the reverse-time hazard of right-truncated
--- delays (Lagakos, Barraj and De Gruttola 1988), in insurance the chain ladder.
+-- For each lag of 0 to 90 days: the share of a day's records that is known after the lag, of those known by the 90th
+-- day after it. Learned from the change days among the last 56 that the lake has pulled itself: the reverse-time hazard
+-- of right-truncated delays (Lagakos, Barraj and De Gruttola 1988), known in insurance as the chain ladder.
 --
--- The hazard of a lag is the part of the records known at that lag that were published just then; what is complete
--- after L days is the product of 1 - hazard over all later lags. Records of the history count as known, never as
--- published just then: when they were is not known. A day with which nothing recent came was not pulled, as far as can
--- be told, and says nothing. Where no change day was pulled yet, completeness is NULL.
+-- The hazard of a lag is the part of the records known at that lag that were published exactly then; completeness after
+-- L days is the product of 1 - hazard over all later lags. Records of the history count as known, never as published
+-- exactly then, because it is not known when they were. A change day that brought nothing recent counts as not pulled
+-- and is not used. If no change day has been pulled yet, completeness is NULL.
 --
--- completeness has six decimals, and late_per_million, records still to come for a million known ones, is made of it:
--- sums of it are whole numbers, the same in any order. A translation may lift the queries below out of their WITH, so
--- statements that read this part have no query of the same name.
+-- completeness has six decimals, and late_per_million, records still to come for a million known ones, is computed from
+-- it: sums of it are whole numbers, the same in any order. A translation may lift the queries below out of their WITH,
+-- so statements that read this part have no query of the same name.
 WITH recent AS (
     SELECT id, occurred_on, change_day
     FROM crimes

@@ -1,5 +1,4 @@
--- The periods that insights speak of, each with its first day and up to the as-of day; NULL for `all` where nothing is
--- known.
+-- The periods of insights, each with its first day; all end on the as-of day. NULL for `all` if nothing is known.
 SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
 UNION ALL
 SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day

@@ -1,9 +1,9 @@
--- What a crime weighs, by FBI code. These weights are our judgment, and are changed here and nowhere else.
+-- The severity weight of a crime, by FBI code. These weights are our judgment; change them here and nowhere else.
 --
--- A weight is about the least prison term, in years, of the class of felony most typical of the code under the Unified
--- Code of Corrections of Illinois (730 ILCS 5/5-4.5-20 to 5-4.5-65): first degree murder 20, Class X 6, Class 1 4,
--- Class 2 3, Class 3 2, Class 4 1. Misdemeanors have no least term: 0.25 for Class A, 0.1 for Class B and C. A code
--- that is not listed, or none, weighs as little as the lightest here. Weights have at most three decimals.
+-- A weight is roughly the minimum prison term, in years, for the class of felony most typical of the code under the
+-- Unified Code of Corrections of Illinois (730 ILCS 5/5-4.5-20 to 5-4.5-65): first degree murder 20, Class X 6, Class 1
+-- 4, Class 2 3, Class 3 2, Class 4 1. Misdemeanors have no minimum term: 0.25 for Class A, 0.1 for Class B and C. A
+-- code that is not listed, or no code, weighs as little as the lightest here. Weights have at most three decimals.
 SELECT fbi_code, CAST(weight AS DECIMAL(9, 3)) AS weight
 FROM (
     VALUES

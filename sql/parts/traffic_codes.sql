@@ -1,6 +1,7 @@
--- Illinois crime codes (IUCR) that have to do with vehicles, and what each is about. Chosen from the city's list of codes
--- (dataset c7ck-438e) and from the codes of the records, one of which, 502P, is not on that list. Reckless homicide is by
--- vehicle (720 ILCS 5/9-3); reckless conduct (0470) and reckless discharge (1477) need none and are left out.
+-- Illinois crime codes (IUCR) that have to do with vehicles, and what each is about. Chosen from the city's list of
+-- codes (dataset c7ck-438e) and from the codes of the records, one of which, 502P, is not on that list. Reckless
+-- homicide is by vehicle (720 ILCS 5/9-3); reckless conduct (0470) and reckless discharge (1477) need no vehicle and
+-- are left out.
 SELECT iucr, what
 FROM (
     VALUES

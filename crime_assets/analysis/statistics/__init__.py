@@ -1,6 +1,6 @@
-"""What SQL cannot compute of an insight: one module for each, with `table(rows)`, which gives the insight's table.
+"""The part of an insight that SQL cannot compute: one module each, with `table(rows)`, which gives the insight's table.
 
-`rows` are those of the insight's statement. Everything here is a pure function of them, chance included: it is seeded.
+`rows` are the rows of the insight's statement. Everything here is a pure function of them: random draws are seeded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from crime_assets.core.insights import Insight
 
 
 def finished(insight: Insight, rows: pa.Table) -> pa.Table:
-    """The insight's table from the rows of its statement. UsageError where there is no such module."""
+    """The insight's table from the rows of its statement. UsageError if there is no such module."""
     if insight.python is None:
         return rows
     modules = sorted(module.name for module in pkgutil.iter_modules(__path__))

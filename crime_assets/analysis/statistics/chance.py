@@ -1,6 +1,6 @@
-"""How likely counts are by chance: the upper tails of Poisson's, the negative binomial and the binomial distribution.
+"""How likely counts are by chance: upper tails of the Poisson, the negative binomial and the binomial distribution.
 
-All three are incomplete beta and gamma functions (DLMF 8.17 and 8.2), which keep their digits however small they are.
+All three are incomplete beta and gamma functions (DLMF 8.17 and 8.2), which stay accurate however small they are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from crime_assets.analysis.statistics.figures import Floats, Ints
 def at_least(numbers: Ints, mean: float, spread: float) -> Floats:
     """The probability of at least n for each of the numbers; the mean must be above 0.
 
-    The variance is mean + spread * mean²: a negative binomial distribution, with a spread of 0 Poisson's.
+    The variance is mean + spread * mean²: a negative binomial distribution; with a spread of 0, the Poisson.
     """
     counted = np.maximum(numbers, 1)
     if spread == 0:
@@ -25,12 +25,12 @@ def at_least(numbers: Ints, mean: float, spread: float) -> Floats:
 
 
 def at_least_of(number: int, trials: int, share: float) -> float:
-    """The probability that at least so many (above 0) of the trials succeed, if each does with that share."""
+    """The probability that at least `number` (above 0) of the trials succeed, if each does with probability `share`."""
     return float(special.betainc(number, trials - number + 1, share))
 
 
 def spread_of(counts: Ints) -> float:
-    """By how much counts vary more than Poisson's would: the `spread` of their mean and variance, 0 at least.
+    """How much more counts vary than the Poisson distribution: the `spread` of their mean and variance, at least 0.
 
     There must be a count above 0.
     """

@@ -15,9 +15,9 @@ from crime_assets.analysis.statistics.figures import FEW, Floats, Ints, rounded_
 TAIL = 0.001
 """Largest chance, on each side, of an alarm in a unit that is in line."""
 FEWEST_WINDOWS = 3
-"""Whole windows of history without which there are no limits."""
+"""Fewest whole windows of history for which there are limits."""
 MOST_WINDOWS = 13
-"""Windows of history that are looked at."""
+"""Most windows of history that are used."""
 
 _SCHEMA = pa.schema(
     [
@@ -41,7 +41,7 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Limits:
-    """The numbers of crimes of a unit that are no alarm, and the chance of one beyond them where it is in line."""
+    """The numbers of crimes of a unit that raise no alarm, and the chance of an alarm if the unit is in line."""
 
     lower: int
     upper: int
@@ -49,7 +49,7 @@ class Limits:
 
 
 def table(rows: pa.Table) -> pa.Table:
-    """All units of each kind, the greatest rise first, from their crimes in each window, of which 0 is the newest."""
+    """All units of each kind, the greatest rise first, from their crimes in each window; window 0 is the newest."""
     kinds = rows["unit_kind"].unique().to_pylist()
     return pa.concat_tables(
         [_SCHEMA.empty_table(), *(_rows(rows.filter(pc.equal(rows["unit_kind"], kind)), kind) for kind in kinds)]
@@ -57,11 +57,11 @@ def table(rows: pa.Table) -> pa.Table:
 
 
 def dispersion(history: Ints) -> float:
-    """By how much counts (a row for each unit, a column for each window) vary more than Poisson's.
+    """How much more counts (a row for each unit, a column for each window) vary than the Poisson distribution.
 
-    The variance is mean + dispersion * mean². By moments, pooled over all units: what is expected of a unit in a window
-    is its share of all crimes times those of the window, which takes away the part of the variance that lies in the
-    window's share. Never below 0; 9 decimals.
+    The variance is mean + dispersion * mean². By moments, pooled over all units: the expected count of a unit in a
+    window is its share of all crimes times the crimes of the window, which removes the variance that comes from the
+    window itself. Never below 0; 9 decimals.
     """
     expected = np.outer(history.sum(axis=1), history.sum(axis=0)) / history.sum()
     left = 1 - history.sum(axis=0) / history.sum()
@@ -71,14 +71,14 @@ def dispersion(history: Ints) -> float:
 
 
 def limits(before: int, growth: float, spread: float) -> Limits:
-    """The control limits of a unit with so many crimes in its history, where the city's now are `growth` times its own.
+    """The control limits of a unit with `before` crimes in its history, if the city now has `growth` times its own.
 
-    `growth` must be above 0. If each rate is as likely beforehand as any other, what comes after `before` crimes is
-    negative binomial with the shape before + 1: so it is reckoned with one crime more than was recorded, and a unit
-    without history has limits too. `spread` is what units vary more than Poisson's.
+    `growth` must be above 0. If every rate is equally likely beforehand, what comes after `before` crimes is
+    negative binomial with the shape before + 1. So one crime more than was recorded is assumed, and a unit without
+    history has limits too. `spread` is how much more units vary than the Poisson distribution.
     """
     mean, wider = (before + 1) * growth, spread + 1 / (before + 1)
-    # Of any distribution at most a thousandth lies 32 standard deviations above its mean (Cantelli's inequality).
+    # At most a thousandth of any distribution lies 32 standard deviations above its mean (Cantelli's inequality).
     most = math.ceil(mean + 32 * math.sqrt(mean + wider * mean**2)) + 1
     chances = at_least(np.arange(most + 1), mean, wider)
     lower = int(np.argmax(1 - chances[1:] > TAIL))

@@ -1,5 +1,5 @@
-"""How computed figures are put into tables: rounded, as the last bits differ from one library to the next, and in an
-order that gives no small count away.
+"""How computed figures are put into tables: rounded, because the last bits differ between libraries, and in an order
+that gives no small count away.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SIGNIFICANT = 6
-"""Digits kept of a probability, however small it is."""
+"""Significant digits kept of a probability, however small it is."""
 FEW = 10
-"""Smaller counts decide nothing about the order of rows: where they are hidden, their place would give them away."""
+"""Smaller counts do not affect the order of rows: where they are hidden, their position would give them away."""
 
 
 def rounded_probabilities(values: Floats) -> Floats:

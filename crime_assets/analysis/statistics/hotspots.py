@@ -1,4 +1,4 @@
-"""Hot spots: crimes of points counted in H3 cells, and which cells have too many in and around them for chance."""
+"""Hot spots: crimes counted in H3 cells, and which cells have more in and around them than chance explains."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from crime_assets.analysis.statistics.figures import FEW, Floats, Ints, rounded_
 from crime_assets.analysis.statistics.multiple_tests import false_discovery_rates
 
 RESOLUTION = 9
-"""Of the cells: about 0.1 km², 200 m from side to side and as far again."""
+"""Of the cells: about 0.1 km², 400 m from corner to corner."""
 FALSE_DISCOVERIES = 0.05
-"""Largest share of false ones among the cells that are called hot."""
+"""Largest share of false positives among the cells that are called hot."""
 PERIODS = ("28d", "365d")
 CLASSES = ("all", "property", "violent")
 
@@ -41,9 +41,9 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Cells:
-    """The study area: H3 cells in ascending order, and where each cell's neighbors stand among them.
+    """The study area: H3 cells in ascending order, and the position of each cell's neighbors among them.
 
-    `neighbors` has a row of seven for each cell, itself among them; one past the last cell stands for no cell.
+    `neighbors` has a row of seven positions for each cell, itself included; one past the last cell means no cell.
     """
 
     ids: Ints
@@ -52,7 +52,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class Judged:
-    """What is found of one period and class: an entry for each cell; `z` is not a number where it has no meaning."""
+    """The results for one period and class: an entry for each cell; `z` is NaN where it has no meaning."""
 
     crimes: Ints
     summed: Ints
@@ -86,7 +86,7 @@ def judge(counts: Ints, neighbors: Ints) -> Judged:
     p_values = np.empty(len(counts))
     mean, spread = counts.sum() / len(counts), spread_of(counts)
     for cells in np.unique(summed).tolist():
-        # A sum of independent counts has their means' sum, and their spread divided by their number.
+        # A sum of n independent counts has n times their mean, and their spread divided by n.
         p_values[summed == cells] = at_least(local[summed == cells], cells * mean, spread / cells)
     q_values = rounded_probabilities(false_discovery_rates(p_values))
     return Judged(counts, summed, local, _gi_star(counts, summed, local), rounded_probabilities(p_values), q_values)
@@ -95,7 +95,7 @@ def judge(counts: Ints, neighbors: Ints) -> Judged:
 def _gi_star(counts: Ints, summed: Ints, local: Ints) -> Floats:
     """Ord and Getis, "Local Spatial Autocorrelation Statistics", Geographical Analysis 27 (1995)."""
     cells, mean, deviation = len(counts), counts.mean(), counts.std()
-    # Without cells further away, or where all are the same, there is nothing to compare with.
+    # Without cells further away, or if all counts are the same, there is nothing to compare with.
     known = (summed < cells) & (deviation > 0)
     z = np.full(cells, np.nan)
     expected_deviation = deviation * np.sqrt((cells * summed - summed**2)[known] / (cells - 1))
@@ -104,7 +104,7 @@ def _gi_star(counts: Ints, summed: Ints, local: Ints) -> Floats:
 
 
 def around(ids: Ints) -> Ints:
-    """Where each cell and its neighbors stand among these cells; see `Cells`."""
+    """The position of each cell and its neighbors among these cells; see `Cells`."""
     positions = np.full((len(ids), 7), len(ids), dtype=np.int64)
     known = {cell: position for position, cell in enumerate(ids.tolist())}
     for position, cell in enumerate(ids.tolist()):
@@ -114,7 +114,7 @@ def around(ids: Ints) -> Ints:
 
 
 def _rows(as_of_day: pa.Scalar, period: str, offense_class: str, cells: Cells, found: Judged) -> pa.Table:
-    # Where a few cells have nearly all, as much as the mean is rare and yet no crowd.
+    # Where a few cells have nearly all crimes, a sum as small as the mean is rare, but it is not a hot spot.
     is_above_mean = found.local * len(found.crimes) > found.summed * found.crimes.sum()
     hot = (found.q <= FALSE_DISCOVERIES) & is_above_mean
     (shown,) = np.nonzero((found.crimes > 0) | hot)

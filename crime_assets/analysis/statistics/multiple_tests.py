@@ -1,4 +1,4 @@
-"""Many tests at once: how many of those that look remarkable may be chance."""
+"""Many tests at once: how many of those that look significant may be chance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from crime_assets.analysis.statistics.figures import Floats
 
 
 def false_discovery_rates(p_values: Floats) -> Floats:
-    """For each test the share of false ones to expect among those with p-values up to its own.
+    """For each test, the share of false positives to expect among the tests with p-values up to its own.
 
     Benjamini and Hochberg, "Controlling the False Discovery Rate", J. R. Statist. Soc. B 57 (1995).
     """

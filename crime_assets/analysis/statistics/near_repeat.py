@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from crime_assets.analysis.statistics.figures import Floats, Ints
 
 DISTANCES_M = (0, 100, 200, 300, 400)
-"""Upper ends of the distance bands; the first is the same point, each other begins where the one before ends."""
+"""Upper ends of the distance bands; the first means the same point, each other band begins where the last one ends."""
 DELAYS_DAYS = (7, 14, 21, 28)
-"""Upper ends of the bands of delays; each but the first begins a day after the one before."""
+"""Upper ends of the bands of delays; each but the first begins a day after the end of the one before."""
 PERMUTATIONS = 199
 SIGNIFICANT = 0.05
 EARTH_RADIUS_M = 6_371_008.8
@@ -49,7 +49,7 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Knox:
-    """What is found of one kind; an entry for each band, those of the shortest distance first."""
+    """The results for one kind; an entry for each band, the shortest distance first."""
 
     pairs: Ints
     expected: Floats
@@ -58,7 +58,7 @@ class Knox:
 
 
 def table(rows: pa.Table) -> pa.Table:
-    """The bands of every kind, from its crimes; a row without a place only says that there is the kind."""
+    """The bands of every kind, from its crimes; a row without a place only says that the kind exists."""
     return pa.concat_tables(
         _rows(rows.filter(pc.equal(rows["offense"], kind)), kind) for kind in rows["offense"].unique().to_pylist()
     )
@@ -67,15 +67,15 @@ def table(rows: pa.Table) -> pa.Table:
 def knox(latitudes: Floats, longitudes: Floats, days: Ints, kind: str) -> Knox:
     """The Knox test of crimes at these places (degrees) and days; the name of the kind seeds the permutations.
 
-    Distances are those of a plane on which a degree of longitude is as long as at the mean latitude: within a city off
-    by less than 0.4 %.
+    Distances are measured on a plane where a degree of longitude is as long as at the mean latitude: within a city the
+    error is below 0.4 %.
     """
     first, second, distance_band = _near(*_meters(latitudes, longitudes))
     delay_band = np.searchsorted(DELAYS_DAYS, np.arange(DELAYS_DAYS[-1] + 1))
     rng = np.random.default_rng([_SEED, *kind.encode()])
     dealt = np.empty((1 + PERMUTATIONS, _BANDS), dtype=np.int64)
     for number in range(1 + PERMUTATIONS):
-        # Small numbers: this is done for every pair, two hundred times.
+        # Small integers: this is done for every pair, two hundred times.
         order = days if number == 0 else rng.permutation(days)
         short = order.astype(np.int16)
         apart = np.abs(short[first] - short[second])
@@ -86,9 +86,9 @@ def knox(latitudes: Floats, longitudes: Floats, days: Ints, kind: str) -> Knox:
 
 
 def _judged(dealt: Ints) -> Knox:
-    """From the pairs of each band: first what is recorded, then what the permutations gave.
+    """From the pairs of each band: the first column as recorded, the others from the permutations.
 
-    The record counts as one of the permutations, as it is one where there is no connection: so the chances are exact.
+    The recorded order counts as one of the permutations, since it is one if there is no connection: so p is exact.
     """
     recorded = dealt[0]
     deviation = dealt.std(axis=0)

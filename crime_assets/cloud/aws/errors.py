@@ -1,4 +1,4 @@
-"""What errors of AWS mean to a person: one sentence each that says what to do."""
+"""What AWS errors mean to a person: one sentence each, which says what to do."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from crime_assets.core.errors import CrimeAssetsError
 
 
 class AwsError(CrimeAssetsError):
-    """A service of AWS refused, or could not be reached."""
+    """An AWS service refused, or could not be reached."""
 
 
 class AwsThrottled(AwsError):
-    """A service asked for fewer requests, in spite of retries."""
+    """A service throttled us, in spite of retries."""
 
 
 _REFUSED = frozenset(
@@ -36,8 +36,8 @@ _MISSING = frozenset(
 def explained(action: str, thing: str) -> Iterator[None]:
     """Turn what boto3 raises into one sentence.
 
-    `action` says what was to be done ("read the bucket crimes"), `thing` which variable or part names what was asked
-    ("CRIME_LANDING"). AwsThrottled where AWS asked for fewer requests, AwsError otherwise.
+    `action` says what was attempted ("read the bucket crimes"), `thing` which variable or part names the resource
+    ("CRIME_LANDING"). AwsThrottled if AWS asked for fewer requests, AwsError otherwise.
     """
     try:
         yield
@@ -49,7 +49,7 @@ def explained(action: str, thing: str) -> Iterator[None]:
 
 
 def explain(error: Exception, action: str, thing: str) -> AwsError | None:
-    """The error in one sentence; None if it is none of boto3's."""
+    """The error in one sentence; None if it is not an error of boto3."""
     try:
         from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
     except ImportError:
@@ -63,21 +63,21 @@ def explain(error: Exception, action: str, thing: str) -> AwsError | None:
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
     if isinstance(error, EndpointConnectionError):
-        return AwsError(f"AWS cannot be reached to {action}: see the network and AWS_ENDPOINT_URL, then run again.")
+        return AwsError(f"AWS cannot be reached to {action}: check the network and AWS_ENDPOINT_URL, then run again.")
     if isinstance(error, BotoCoreError):
-        return AwsError(f"It was not possible to {action} ({type(error).__name__}): see the network, then run again.")
+        return AwsError(f"It was not possible to {action} ({type(error).__name__}): check the network, then run again.")
     return None
 
 
 def _refusal(code: str, message: str, action: str, thing: str) -> AwsError:
     if code in _REFUSED:
         return AwsError(
-            f"AWS refused to {action} ({code}): see that the credentials are valid and may do so, and that {thing} "
+            f"AWS refused to {action} ({code}): check that the credentials are valid and allow this, and that {thing} "
             "names what they are for."
         )
     if code in _THROTTLED:
         return AwsThrottled(f"AWS was too busy to {action} ({code}): run again later, nothing was lost.")
     if code in _MISSING:
-        return AwsError(f"It was not possible to {action}, it does not exist ({code}): create it, or correct {thing}.")
+        return AwsError(f"It was not possible to {action}: it does not exist ({code}); create it, or correct {thing}.")
     reason = f"{code}: {' '.join(message.split())[:200]}" if message else code
     return AwsError(f"AWS could not {action} ({reason}); look at {thing}, then run again.")

@@ -1,4 +1,4 @@
-"""One region everywhere: what cannot be told from a name is asked of the service."""
+"""One region everywhere: if a name does not tell the region, the service is asked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _REGION_HEADER = "x-amz-bucket-region"
 
 
 def check_bucket(clients: Clients, bucket: str, variable: str) -> None:
-    """That a bucket is there, may be used, and is in the region. One sentence that names the variable where not."""
+    """Check that a bucket exists, may be used, and is in the region; else an error that names the variable."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -24,6 +24,6 @@ def check_bucket(clients: Clients, bucket: str, variable: str) -> None:
             raise told or error from error
     if found not in (None, clients.region):
         raise UsageError(
-            f"The bucket {bucket} of {variable} is in {found} and AWS_REGION is {clients.region}: everything must be "
+            f"The bucket {bucket} of {variable} is in {found}, but AWS_REGION is {clients.region}: everything must be "
             "in one region, so set AWS_REGION to it, or use another bucket."
         )

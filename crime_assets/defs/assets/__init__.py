@@ -1,4 +1,4 @@
-"""WHAT is made: one module for each arrow of the graph. Steps ask plain parts to work and say what they did."""
+"""WHAT is made: one module for each arrow of the graph. Steps call plain Python and report what it did."""
 
 from collections.abc import Sequence
 

@@ -10,8 +10,8 @@ from crime_assets.sources.feeds.boundaries import read_boundaries
 from crime_assets.streams import LandingStore
 
 NOTHING_TO_FETCH = (
-    "Nothing is fetched: maps are drawn of what was fetched before, else of cells. Set CRIME_BOUNDARIES to portal or "
-    "to a directory, for a city whose module says where its boundaries are."
+    "Nothing is fetched: maps show boundaries fetched earlier, else cells. Set CRIME_BOUNDARIES to portal (for a city "
+    "whose module says where its boundaries are) or to a directory."
 )
 
 
@@ -19,7 +19,7 @@ NOTHING_TO_FETCH = (
 def boundaries(
     profile: dg.ResourceParam[Profile], landing: dg.ResourceParam[LandingStore]
 ) -> dg.MaterializeResult[None]:
-    """The city's boundaries with as many points as a map needs: a file for each layer, written when all are read."""
+    """The city's boundaries, with only as many points as a map needs: a file per layer, written after all are read."""
     city, source = profile.city, profile.boundaries
     if source is None:
         return dg.MaterializeResult(metadata={"areas": 0, "note": NOTHING_TO_FETCH})

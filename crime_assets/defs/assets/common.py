@@ -9,10 +9,10 @@ import dagster as dg
 
 OWNERS = ["team:data-engineering"]
 POOL = "lake"
-"""What writes tables shares a pool, in which a deployment gives out one slot."""
+"""Steps that write tables share a pool, which has one slot in a deployment."""
 PREVIEW_ROWS = 10
 
-# The policy is called beta in this release, and every use of it would be warned of.
+# The policy is marked as beta in this release, and every use of it would cause a warning.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 TOGETHER = dg.BackfillPolicy.single_run()
@@ -22,7 +22,7 @@ FOLLOWS = (
     dg.AutomationCondition.eager().without(dg.AutomationCondition.in_latest_time_window())
     & dg.AutomationCondition.all_deps_blocking_checks_passed()
 )
-"""Every day that what is upstream gains is made, late ones too, unless a blocking check stands against it."""
+"""Makes every day that the upstream assets gain, late ones too, unless a blocking check failed."""
 
 
 def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[date]:
@@ -59,7 +59,7 @@ def preview_of(rows: Sequence[Mapping[str, object]]) -> dg.MarkdownMetadataValue
 
 
 def chart_of(svg: str) -> dg.MarkdownMetadataValue:
-    """A picture as the UI shows it: an image that brings itself along."""
+    """A picture for the UI: an image embedded in the metadata."""
     return dg.MetadataValue.md(f"![chart](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})")
 
 

@@ -1,4 +1,4 @@
-"""batches → deliveries: what has landed of a change day, held against the manifest."""
+"""batches → deliveries: what has landed for a change day, compared with the manifest."""
 
 import dagster as dg
 
@@ -13,7 +13,7 @@ _ENVELOPE = (
     ("_city", "text", "The city the record is of."),
     ("_change_day", "text", "The change day that was pulled."),
     ("_batch", "text", "The batch it was put to the stream in."),
-    ("_pulled_at", "text", "When it was pulled, UTC."),
+    ("_pulled_at", "text", "Time of the pull, UTC."),
     ("_md5", "text", "Digest of the source's own fields."),
 )
 
@@ -40,7 +40,7 @@ def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition
     ) -> None:
         """The objects of a change day in the landing store: gzip NDJSON, one line a record, as delivered.
 
-        What the stream has taken and not yet written is waited for; `delivery_complete` says what is missing then.
+        Waits for records that the stream has taken and not yet written; then `delivery_complete` says what is missing.
         """
         first_look = take_inventories(landing, city.name, days_of(context))
         inventories = wait_for_missing(

@@ -16,7 +16,7 @@ from crime_assets.sources.feeds import Feed
 
 
 class HistoryConfig(dg.Config):
-    """What a person asks for: `anew` reads a history again that was loaded before."""
+    """What a person can ask for: `anew` loads the history again although it was loaded before."""
 
     anew: bool = False
 
@@ -38,8 +38,8 @@ def crime_history(
 ) -> dg.MaterializeResult[None]:
     """Everything the source holds with a change stamp before the lake's first change day, one row per crime.
 
-    Loaded once: materializing it again changes nothing, unless it is asked for `anew`. Days follow as partitions of the
-    assets beside it.
+    Loaded once: materializing it again changes nothing, unless `anew` is set. Later days are partitions of the other
+    assets.
     """
     check_clock(profile)
     first = profile.first_change_day
@@ -49,7 +49,7 @@ def crime_history(
             metadata=asdict(reload_history(profile.lake, profile.city, feed, context.run.run_id))
         )
     result = work.history(context, feed, first)
-    # A load that found the history there counted nothing.
+    # A load that found the history already loaded counted nothing.
     counts = {"dagster/row_count": result.rows} if result.loaded else {}
     return dg.MaterializeResult(
         metadata={

@@ -1,4 +1,4 @@
-"""source ↔ crimes: what a source removed, or changed unnoticed, found and put right."""
+"""source ↔ crimes: finds and corrects what the source removed or what changed unnoticed."""
 
 import dagster as dg
 
@@ -15,13 +15,13 @@ from crime_assets.streams.inventory import merged_days
 from crime_assets.streams.pull import pull
 
 NOT_SEEN = (
-    "Months are compared by how many records they have and by the sums of the parts of their change stamps: an edit "
-    "that kept its stamp is not seen, nor one crime in place of another with the same stamp."
+    "Months are compared by their number of records and the sums of the parts of their change stamps: an edit that "
+    "kept its stamp is not seen, nor one crime in place of another with the same stamp."
 )
 
 
 class ReconciliationConfig(dg.Config):
-    """What a person allows once, after a look at the portal; without it the lake's size sets the limits."""
+    """Limits that a person sets for one run, after checking the portal; by default the lake's size sets them."""
 
     most_removed: int | None = None
     most_pulled: int | None = None
@@ -43,15 +43,15 @@ def crime_reconciliation(
     stream: dg.ResourceParam[Stream],
     lake: dg.ResourceParam[Lake],
 ) -> dg.MaterializeResult[None]:
-    """The lake held against its source, month by month: what is missing is pulled, what the source removed is removed.
+    """Compares the lake with its source, month by month: pulls what is missing, removes what the source removed.
 
-    Removed crimes are kept in crimes_removed. Where the source lacks too much to be believed, nothing is changed.
+    Removed crimes are kept in crimes_removed. If the source lacks too much to be believed, nothing is changed.
     """
     city = profile.city
     days = merged_days(landing, city.name)
     if history_before(lake, city) is None or not days:
-        raise CrimeAssetsError("The lake has no change day yet to compare: run one, then reconcile.")
-    # Real crimes are never held against simulated ones.
+        raise CrimeAssetsError("The lake has no change day to compare yet: run one, then reconcile.")
+    # Real crimes are never compared with simulated ones.
     profile.begin(profile.first_change_day)
     found = compare(lake, city, feed, days[-1], Limits(config.most_removed, config.most_pulled))
     marks = {"run-id": context.run.run_id}

@@ -9,7 +9,7 @@ from crime_assets.lakehouse.schema import COMPUTED_FROM, CRIMES
 from crime_assets.sources.cities import City
 
 _DAYS_SHOWN = 7
-"""Days of a range that get a preview, the newest: to show a year's days would take longer than to merge them."""
+"""The newest days of a range, this many, get a preview: previews of a whole year would take longer than the merge."""
 
 
 def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition:

@@ -53,7 +53,7 @@ def build(insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> d
             if found.day in asked:
                 context.add_asset_metadata(_described(found), partition_key=key)
             else:
-                # Made stale by a late change, and so computed as well: recorded like those that were asked for.
+                # A late change made these days stale, so they were computed too: recorded like requested ones.
                 stale = dg.AssetMaterialization(asset_key=insight.table, partition=key, metadata=_described(found))
                 context.log_event(stale)
         return dg.MaterializeResult(

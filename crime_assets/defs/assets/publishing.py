@@ -36,10 +36,10 @@ def build(days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> li
     def dashboard_extract(
         context: dg.AssetExecutionContext, profile: dg.ResourceParam[Profile], engine: dg.ResourceParam[Engine]
     ) -> None:
-        """What the dashboard shows of an as-of day, in one file, so that no one who looks waits for the lake.
+        """What the dashboard shows for an as-of day, in one file, so that nobody waits for the lake.
 
-        A late change alters what was known on later days too: their extracts are made again. Those of the last days
-        are kept.
+        A late change also alters what was known on later days: their extracts are made again. Only the extracts of
+        the last days are kept.
         """
         asked = days_of(context)
         lake, landing, city, told = profile.lake, profile.landing, profile.city, tuple(insights)
@@ -70,7 +70,8 @@ def build(days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> li
     def daily_briefing(context: dg.AssetExecutionContext, profile: dg.ResourceParam[Profile]) -> None:
         """What changed as of a day, on one page of HTML and of PDF that needs no network to be read.
 
-        Later days whose extracts were made again are told again too. Where a PDF cannot be made, the page stands alone.
+        If the extracts of later days were made again, so are their briefings. If a PDF cannot be made, there is only
+        the page.
         """
         asked = days_of(context)
         landing, city = profile.landing, profile.city.name
@@ -80,7 +81,7 @@ def build(days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> li
             try:
                 written = write_briefing(landing, extracts.of(city, day), profile.settings.small_numbers)
             except CrimeAssetsError as error:
-                # One day that cannot be told must not keep the others from being told.
+                # A day whose briefing cannot be made must not stop the others.
                 refused[day] = error
                 continue
             if written.lacking:
@@ -105,7 +106,7 @@ def build(days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> li
 
 
 def _in_markdown(told: Told) -> dg.MarkdownMetadataValue:
-    """The findings as a list; what they say is text, whatever the feed put into it."""
+    """The findings as a Markdown list; their words stay plain text, whatever the feed put into them."""
     lines = [f"1. **{_plain(change.title)}** {_plain(change.sentence)}" for change in told.changes]
     return dg.MetadataValue.md("\n".join([*lines, "", _plain(told.closing)]))
 

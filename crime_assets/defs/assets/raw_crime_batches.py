@@ -29,8 +29,8 @@ def build(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         """What the city changed on a day, put to the stream in batches of at most 200 records, with a manifest.
 
-        The pull reaches two days back, for stamps that appear late. A record version that has landed before is not
-        delivered again. An export that has far fewer records than the lake is not taken for the source.
+        The pull also looks two days back, for stamps that appear late. A record version that landed before is not
+        delivered again. An export with far fewer records than the lake is refused.
         """
         city, change_days = profile.city, days_of(context)
         check_total(profile.lake, city, feed)

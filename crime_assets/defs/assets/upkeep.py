@@ -1,4 +1,4 @@
-"""lake → lake: compaction, expiry, removal of orphans, in this order. No row of a table is changed by any of them."""
+"""lake → lake: compaction, expiry, removal of orphans, in this order. None of them changes a row of a table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -20,13 +20,13 @@ GROUP = "upkeep"
 
 
 class ExpiryConfig(dg.Config):
-    """How long the past of the tables can be asked for."""
+    """How long past states of the tables are kept."""
 
-    retention_days: float = Field(default=30.0, ge=0.0, description="Days that a replaced snapshot is kept for.")
+    retention_days: float = Field(default=30.0, ge=0.0, description="Days for which a replaced snapshot is kept.")
 
 
 class OrphansConfig(dg.Config):
-    """How old a file must be to count as left behind rather than as being written."""
+    """How old a file must be to count as left over rather than as being written."""
 
     grace_hours: float = Field(default=24.0, ge=1.0, description="Hours since a file was last written to.")
 
@@ -36,9 +36,9 @@ def build(insights: Sequence[Insight]) -> list[dg.AssetsDefinition]:
 
     @dg.asset(group_name=GROUP, kinds={"iceberg", "duckdb"}, owners=OWNERS, pool=POOL)
     def lake_compaction(profile: dg.ResourceParam[Profile], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
-        """Many small files of a table are made one, and so are its manifests, where there are too many. No row changes.
+        """Combines small data files of a table, and its manifests, where there are too many. No row changes.
 
-        Insights that were computed before stay as valid as they were.
+        Insights that were computed before stay valid.
         """
         return _kept_up(lake, profile.city.name, lambda: compact(lake, profile.city))
 
@@ -46,9 +46,9 @@ def build(insights: Sequence[Insight]) -> list[dg.AssetsDefinition]:
     def lake_expiry(
         config: ExpiryConfig, profile: dg.ResourceParam[Profile], lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult[None]:
-        """Snapshots that were replaced longer ago than the retention are forgotten; the present ones stay.
+        """Expires snapshots that were replaced longer ago than the retention; current snapshots stay.
 
-        So do those that an insight needs to tell which of its days have changed: `kept_for` names it.
+        Snapshots that an insight needs to tell which of its days have changed stay too: `kept_for` names the insight.
         """
         before = profile.clock() - timedelta(days=config.retention_days)
         return _kept_up(lake, profile.city.name, lambda: expire(lake, profile.city, insights, before))
@@ -57,9 +57,9 @@ def build(insights: Sequence[Insight]) -> list[dg.AssetsDefinition]:
     def lake_orphans(
         config: OrphansConfig, profile: dg.ResourceParam[Profile], lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult[None]:
-        """Files that nothing needs are removed: of expired snapshots, of processes that were killed, of finished loads.
+        """Removes files that nothing needs: of expired snapshots, of killed processes, of finished loads.
 
-        None younger than the grace, none that a snapshot names, none of a history load that will go on.
+        Never a file younger than the grace period, in a snapshot, or of a history load that will continue.
         """
         before = profile.clock() - timedelta(hours=config.grace_hours)
         return _kept_up(lake, profile.city.name, lambda: remove_orphans(lake, profile.city, before))
@@ -70,7 +70,7 @@ def build(insights: Sequence[Insight]) -> list[dg.AssetsDefinition]:
 def _kept_up(
     lake: Lake, city: str, step: Callable[[], Mapping[str, Compacted | Expired | Removed]]
 ) -> dg.MaterializeResult[None]:
-    """Do the step, and say what it did and how large the tables were before and are after it."""
+    """Do the step, and report what it did and the sizes of the tables before and after."""
     with lake.writing():
         before = table_sizes(lake, city)
         done = {name: asdict(result) for name, result in step().items()}
@@ -102,7 +102,7 @@ def _change(before: TableSize, after: TableSize) -> dict[str, str]:
 
 
 def _table(rows: Sequence[Mapping[str, object]]) -> dg.TableMetadataValue | str:
-    """All rows, one for each table; Dagster has no empty tables."""
+    """All rows, one per table; Dagster does not allow empty tables."""
     records = [
         dg.TableRecord({name: value if isinstance(value, int) else _text(value) for name, value in row.items()})
         for row in rows

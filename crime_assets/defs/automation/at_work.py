@@ -1,4 +1,4 @@
-"""Which change days runs are at work on: nobody asks for those again meanwhile."""
+"""Which change days are covered by unfinished runs: these are not requested again meanwhile."""
 
 from datetime import date
 
@@ -14,12 +14,12 @@ _UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-# Stopping `dagster dev` cancels what runs; that must not end a day's chances.
+# Stopping `dagster dev` cancels its runs; their days must still be retried.
 WITHOUT_SUCCESS = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-"""How a run ends that has to be tried again."""
+"""Final states of a run that has to be retried."""
 
 
 def days_at_work(instance: dg.DagsterInstance) -> set[date]:
-    """All days of unfinished runs, of whichever job. A run that died counts until Dagster's monitoring ends it."""
+    """All days of unfinished runs of any job. A run that died counts until Dagster's run monitoring ends it."""
     covered = (days_in_tags(run.tags) for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)))
     return {day for days in covered if days is not None for day in days_between(*days)}

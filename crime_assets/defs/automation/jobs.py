@@ -23,18 +23,18 @@ def build() -> dg.Definitions:
     history = dg.AssetSelection.assets("crime_history")
     upkeep = dg.AssetSelection.groups("upkeep")
     reconciliation = dg.AssetSelection.assets("crime_reconciliation")
-    # No day depends on the portal's maps: what is wrong with them must not stop one.
+    # No day depends on the portal's maps, so an error in them must not stop a day.
     everything_daily = _PULLED | _MERGED | (dg.AssetSelection.groups("insights", "publishing") - _BOUNDARIES)
     jobs = [
         dg.define_asset_job(LOAD_HISTORY, history, description="Load the source's history, once."),
         dg.define_asset_job(PULL, _PULLED, description="Pull one change day."),
-        dg.define_asset_job(MERGE, _MERGED, description="Check what landed of a change day and merge it."),
+        dg.define_asset_job(MERGE, _MERGED, description="Check what landed for a change day and merge it."),
         dg.define_asset_job(
             BACKFILL, _PULLED | _MERGED, description="Change days from feed to crimes, without insights."
         ),
         dg.define_asset_job(RUN, everything_daily, description="One change day from feed to dashboard."),
-        dg.define_asset_job(RECONCILE, reconciliation, description="Hold the lake against its source."),
-        dg.define_asset_job(UPKEEP, upkeep, description="Keep the tables small and quick to read."),
+        dg.define_asset_job(RECONCILE, reconciliation, description="Compare the lake with its source."),
+        dg.define_asset_job(UPKEEP, upkeep, description="Keep the tables small and fast to read."),
         dg.define_asset_job(BOUNDARIES, _BOUNDARIES, description="Fetch the shapes of the city's areas, for maps."),
     ]
     return dg.Definitions(jobs=jobs)

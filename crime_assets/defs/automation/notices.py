@@ -1,6 +1,6 @@
-"""Who is told what: sensors that announce the runs of the daemon, and `announce_run` for runs of the command.
+"""Sending notices: sensors that announce runs of the daemon, and `announce_run` for runs of the command.
 
-What a run came to is read from Dagster's records of it, so nothing has to be handed from step to step.
+The outcome of a run is read from Dagster's records, so nothing has to be passed from step to step.
 """
 
 import re
@@ -23,7 +23,7 @@ ANNOUNCED_TAG = "crime-assets/announced"
 SUCCEEDED = "announce_success"
 FAILED = "announce_failure"
 MERGING = (jobs.RUN, jobs.MERGE, jobs.BACKFILL)
-"""Jobs that end with a day in `crimes`: their success is the day's. A failure is told whatever failed."""
+"""Jobs that end with a day in `crimes`: their success is the day's success. Failures of all jobs are announced."""
 
 _READ = {
     dg.DagsterEventType.ASSET_MATERIALIZATION,
@@ -34,7 +34,7 @@ _OURS = re.compile(r"crime_assets\.[\w.]+: (?P<sentence>.+)", re.DOTALL)
 
 
 def build(notices: Notices | None) -> list[dg.SensorDefinition]:
-    """The sensors of success and of failure, on by default; none where nobody is to be told."""
+    """The sensors for success and failure, on by default; none if nobody is to be notified."""
     if notices is None:
         return []
     return [_on_success(notices), _on_failure(notices)]
@@ -43,9 +43,9 @@ def build(notices: Notices | None) -> list[dg.SensorDefinition]:
 def announce_run(
     instance: dg.DagsterInstance, run_id: str, profile: Profile, notices: Notices, warn: Callable[[str], None]
 ) -> None:
-    """Tell once what came of an ended run; telling it again does nothing. `warn` gets what could not be told.
+    """Announce the outcome of a finished run once; a second call does nothing. `warn` gets what could not be sent.
 
-    Sensors of a daemon see only runs that were started through it, so that the command tells of its own.
+    Sensors of a daemon see only runs that were started through it, so the command announces its own.
     """
     run = instance.get_run_by_id(run_id)
     if run is None or ANNOUNCED_TAG in run.tags:
@@ -55,15 +55,15 @@ def announce_run(
 
 
 def report_of(instance: dg.DagsterInstance, run_id: str, profile: Profile) -> DayReport:
-    """What an ended run came to, from its records. CrimeAssetsError where there is no such run."""
+    """The outcome of a finished run, from its records. CrimeAssetsError if there is no such run."""
     record = instance.get_run_record_by_id(run_id)
     if record is None:
-        raise CrimeAssetsError(f"Dagster knows of no run {run_id}: see that DAGSTER_HOME is the one it was started in.")
+        raise CrimeAssetsError(f"Dagster has no run {run_id}: check that DAGSTER_HOME is the one it was started in.")
     run = record.dagster_run
     first, last = days_in_tags(run.tags) or (None, None)
     events = [entry.dagster_event for entry in instance.all_logs(run_id, of_type=_READ) if entry.dagster_event]
     made = _metadata(events)
-    # A range of days is merged as one set: each of its days is recorded with the counts of all.
+    # A range of days is merged as one set: each of its days is recorded with the counts of the whole set.
     merged = made["crimes"][-1] if made["crimes"] else {}
     deliveries = made["crime_deliveries"]
     succeeded = run.status == dg.DagsterRunStatus.SUCCESS
@@ -102,7 +102,7 @@ def _on_success(notices: Notices) -> dg.SensorDefinition:
         run_status=dg.DagsterRunStatus.SUCCESS,
         monitored_jobs=merging,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells the topic and the metrics of change days that were merged.",
+        description="Notifies the topic and the metrics about merged change days.",
     )
     def announce_success(context: dg.RunStatusSensorContext, profile: dg.ResourceParam[Profile]) -> None:
         announce_run(context.instance, context.dagster_run.run_id, profile, notices, context.log.warning)
@@ -115,7 +115,7 @@ def _on_failure(notices: Notices) -> dg.SensorDefinition:
         name=FAILED,
         run_status=dg.DagsterRunStatus.FAILURE,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells the topic and the metrics of runs that failed: pulls, merges, insights, upkeep.",
+        description="Notifies the topic and the metrics about failed runs: pulls, merges, insights, upkeep.",
     )
     def announce_failure(context: dg.RunStatusSensorContext, profile: dg.ResourceParam[Profile]) -> None:
         announce_run(context.instance, context.dagster_run.run_id, profile, notices, context.log.warning)
@@ -140,7 +140,7 @@ def _total(made: Iterable[Mapping[str, int]], name: str) -> int | None:
 
 
 def _lag(profile: Profile) -> int | None:
-    """None where nothing was merged, or where that cannot be found out: a notice of a failure must still go."""
+    """None if nothing was merged, or if that cannot be found out: a notice of a failure must still be sent."""
     try:
         days = merged_days(profile.landing, profile.city.name)
     except CrimeAssetsError:
@@ -149,7 +149,7 @@ def _lag(profile: Profile) -> int | None:
 
 
 def _sentence(job: str, events: Iterable[dg.DagsterEvent]) -> str:
-    """Why the run failed. Only sentences of our own are told: other errors can hold what nobody should read."""
+    """Why the run failed. Only our own sentences are sent: other errors can hold what nobody should read."""
     failures = [event for event in events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
     for event in failures:
         for error in _causes(event.step_failure_data.error):
@@ -160,7 +160,7 @@ def _sentence(job: str, events: Iterable[dg.DagsterEvent]) -> str:
         return (
             f"The step {event.step_key} failed ({kinds[-1] if kinds else 'no error was kept'}): see the run in Dagster."
         )
-    return f"A run of {job} ended before it could say why, as when its process is killed: see the run in Dagster."
+    return f"A run of {job} ended before it could say why (its process may have been killed): see the run in Dagster."
 
 
 def _causes(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:

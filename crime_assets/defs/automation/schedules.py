@@ -18,12 +18,12 @@ from crime_assets.streams.inventory import merged_days
 from crime_assets.streams.pull import days_between
 
 CATCH_UP_DAYS = 30
-"""Days that the lake misses and one night asks for, beside the day that has just ended: a month of outage is made up
-for in one night, a year in thirteen. Thirty days of changes are about one page of the portal, and the runs that merge
-them, day by day, are done within the hours before upkeep."""
+"""Missing days that one night requests, besides the day that has just ended: an outage of a month is made up in one
+night, a year in thirteen. Thirty days of changes are about one page of the portal, and the runs that merge them, day
+by day, finish in the hours before upkeep."""
 ENDED_DAYS = timedelta(days=30)
-"""A source whose newest change is older than this has ended, as an export that nobody replaced: its days are not asked
-for any more."""
+"""A source whose newest change is older than this has ended, like an export that nobody replaced: its days are no
+longer requested."""
 
 _RUNS_LOOKED_AT = 200
 
@@ -45,7 +45,7 @@ def _daily_pull(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.Schedul
         cron_schedule="0 2 * * *",
         execution_timezone=timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Pulls the change day that has just ended, at 02:00 city time, and days that the lake misses.",
+        description="Pulls the change day that has just ended, at 02:00 city time, and days that the lake lacks.",
     )
     def daily_pull(
         context: dg.ScheduleEvaluationContext,
@@ -73,7 +73,7 @@ def _daily_pull(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.Schedul
         if str(last) == ended and last not in at_work:
             requests.append(_request((last, last), night.date()))
         return requests or dg.SkipReason(
-            f"The lake has all change days of its source up to {last}, or is at work on them."
+            f"The lake has all change days of its source up to {last}, or runs are working on them."
         )
 
     return daily_pull
@@ -82,27 +82,27 @@ def _daily_pull(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.Schedul
 def _not_now(profile: Profile, today: date) -> dg.SkipReason | None:
     """Why nothing is done: there is no lake yet, or the machine's clock cannot be right."""
     if profile.state is None:
-        return dg.SkipReason("The lake has not been begun: materialize crime_history first.")
+        return dg.SkipReason("The lake has not begun: materialize crime_history first.")
     said = doubt(profile, today)
     return dg.SkipReason(said) if said else None
 
 
 def _last_day(feed: Feed, ended: date, today: date) -> date:
-    """The last day worth asking for: the one that has just ended, unless the source ended long before it and before
-    `today`, for a tick may come late.
+    """The last day worth requesting: the one that has just ended, unless the source ended long before both it and
+    `today`, since a tick may come late.
     """
     try:
         newest = feed.latest_day()
     except CrimeAssetsError:
-        # The run will say what is wrong with the source, where people are told of it.
+        # The run will report what is wrong with the source, where people are notified.
         return ended
     return ended if min(ended, today) - newest <= ENDED_DAYS else newest
 
 
 def _days_to_pull_apart(instance: dg.DagsterInstance) -> set[date]:
-    """Days of ranges whose pull failed while later ones succeeded: one of them must not stop all others.
+    """Days of ranges whose pull failed while later pulls succeeded: one bad day must not stop the others.
 
-    Where nothing has succeeded since, it is the source that failed.
+    If nothing has succeeded since, the source itself failed.
     """
     ended = dg.RunsFilter(job_name=PULL, statuses=[dg.DagsterRunStatus.SUCCESS, *WITHOUT_SUCCESS])
     source_answers = False
@@ -117,7 +117,7 @@ def _days_to_pull_apart(instance: dg.DagsterInstance) -> set[date]:
 
 
 def _request(asked: Range, night: date) -> dg.RunRequest:
-    """A run of these days. A run key fires once ever: with the night in it, a night that failed is tried again."""
+    """A run of these days. A run key fires only once: with the night in it, a failed night is retried."""
     first, last = asked
     if first == last:
         return dg.RunRequest(run_key=f"{first}-{night}", partition_key=str(first))
@@ -131,7 +131,7 @@ def _nightly_upkeep(timezone: str) -> dg.ScheduleDefinition:
         cron_schedule="0 4 * * *",
         execution_timezone=timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Keeps the lake's tables small and quick to read, at 04:00 city time, after the pull.",
+        description="Keeps the lake's tables small and fast to read, at 04:00 city time, after the pull.",
     )
     def nightly_upkeep(profile: dg.ResourceParam[Profile]) -> dg.RunRequest | dg.SkipReason:
         return _not_now(profile, profile.today) or dg.RunRequest()
@@ -146,7 +146,7 @@ def _weekly_reconciliation(timezone: str) -> dg.ScheduleDefinition:
         cron_schedule="0 5 * * 0",
         execution_timezone=timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Holds the lake against its source, on Sundays at 05:00 city time.",
+        description="Compares the lake with its source, on Sundays at 05:00 city time.",
     )
     def weekly_reconciliation(
         profile: dg.ResourceParam[Profile], landing: dg.ResourceParam[LandingStore]

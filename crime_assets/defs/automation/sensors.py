@@ -17,13 +17,13 @@ from crime_assets.streams.watch import Unmerged, Watch, unmerged
 
 STATE_TAG = "crime-assets/landing-state"
 ATTEMPTS = 3
-"""Runs that may end without success for one and the same state of a day's objects, one after the other. From then on
-it is tried once a day: what stood in the way, such as a full disk, may have been mended since."""
+"""Runs in a row that may end without success for one state of a day's objects. After that, the day is tried once a
+day: the obstacle, such as a full disk, may have been removed."""
 _ONE_DAY = timedelta(days=1)
 MOST_RUNS = 20
 """Runs requested by one tick."""
 SWEEP_SECONDS = 5.0
-"""After this long a tick looks at no more old days: the next one goes on where it stopped."""
+"""After this long a tick checks no more old days: the next tick goes on where it stopped."""
 
 
 def build() -> list[dg.SensorDefinition]:
@@ -34,7 +34,7 @@ def build() -> list[dg.SensorDefinition]:
             "insights_follow_crimes",
             target=dg.AssetSelection.groups("insights", "publishing"),
             default_status=dg.DefaultSensorStatus.RUNNING,
-            description="Computes the insights of every change day that crimes gained, and what is made of them.",
+            description="Computes the insights of every change day that crimes gained, and what is made from them.",
         ),
     ]
 
@@ -44,7 +44,7 @@ def _landing_objects() -> dg.SensorDefinition:
         job_name=MERGE,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Merges change days that have objects the lake has not merged.",
+        description="Merges change days with objects that the lake has not merged yet.",
     )
     def landing_objects(
         context: dg.SensorEvaluationContext,
@@ -53,7 +53,7 @@ def _landing_objects() -> dg.SensorDefinition:
         landing: dg.ResourceParam[LandingStore],
     ) -> dg.SensorResult | dg.SkipReason:
         if profile.state is None:
-            return dg.SkipReason("The lake has not been begun: materialize crime_history first.")
+            return dg.SkipReason("The lake has not begun: materialize crime_history first.")
         if said := behind(profile, profile.today):
             return dg.SkipReason(said)
         swept_to = date.fromisoformat(context.cursor) if context.cursor else None
@@ -76,16 +76,16 @@ def _requests(
     for found in waiting:
         day = found.day.isoformat()
         if found.day in at_work:
-            context.log.info(f"{day}: a run is at work on it.")
+            context.log.info(f"{day}: a run is working on it.")
             continue
         tags = {STATE_TAG: f"{day}-{found.state}"}
         tried = context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=WITHOUT_SUCCESS))
         lately = dg.RunsFilter(tags=tags, statuses=WITHOUT_SUCCESS, created_after=now - _ONE_DAY)
         if tried >= ATTEMPTS and context.instance.get_runs_count(lately):
             context.log.warning(
-                f"{day}: {tried} runs on the same objects ended without success, the next is tomorrow; see their "
+                f"{day}: {tried} runs on the same objects ended without success; the next is tomorrow, see their "
                 "errors, or merge by hand."
             )
             continue
-        # A run key fires once ever, so each attempt has its own.
+        # A run key fires only once, so each attempt has its own.
         yield dg.RunRequest(run_key=f"{day}-{found.state}-{tried}", partition_key=day, tags=tags)

@@ -1,4 +1,4 @@
-"""WHAT must hold: a module for each asset that is checked. Figures come from sql/checks, verdicts from `verdicts`."""
+"""WHAT must hold: a module for each checked asset. Figures come from sql/checks, verdicts from `verdicts`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold for deliveries: complete, hardly repeated, and of the columns the source is known for."""
+"""What must hold for deliveries: complete, few duplicates, and the expected source columns."""
 
 from collections.abc import Iterator
 
@@ -17,8 +17,8 @@ from crime_assets.streams.inventory import read_inventory, take_inventory
 
 _ASSET = "crime_deliveries"
 _WARNING = {
-    "duplicate_share": "Few records came more than once.",
-    "source_schema": "The source's columns are those it is known for.",
+    "duplicate_share": "Few records were delivered more than once.",
+    "source_schema": "The source has the expected columns, and their values look as expected.",
 }
 
 
@@ -28,7 +28,12 @@ def build() -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name="check_crime_deliveries",
         specs=[
-            dg.AssetCheckSpec("delivery_complete", asset=_ASSET, blocking=True, description="Every batch is there."),
+            dg.AssetCheckSpec(
+                "delivery_complete",
+                asset=_ASSET,
+                blocking=True,
+                description="Every batch in the manifest was delivered.",
+            ),
             *(dg.AssetCheckSpec(name, asset=_ASSET, description=what) for name, what in _WARNING.items()),
         ],
         can_subset=True,
@@ -42,7 +47,7 @@ def build() -> dg.AssetChecksDefinition:
     ) -> Iterator[dg.AssetCheckResult]:
         inventories = {}
         for day in days_checked(context, landing, city):
-            # On its own a check looks at what lies there now, not at what was found when the asset was made.
+            # A check run on its own looks at what is there now, not at what was found when the asset was made.
             taken = read_inventory(landing, city.name, day) if has_days(context) else None
             inventories[day] = taken or take_inventory(landing, city.name, day)
         manifest = landing.read(keys.manifest(city.name, max(inventories)))

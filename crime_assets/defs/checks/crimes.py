@@ -1,4 +1,4 @@
-"""What must hold for crimes: one row per id before anything is published, and figures a person can believe."""
+"""What must hold for crimes: one row per id before anything is published, and plausible figures."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -21,13 +21,13 @@ from crime_assets.streams.inventory import merged_days
 
 _ASSET = "crimes"
 _WARNING = {
-    "quarantine_share": "Little of what came could not be typed.",
+    "quarantine_share": "Few records could not be typed.",
     "freshness": "The newest crime is no older than the city's publication lag explains.",
-    "codes_valid": "Districts, beats and offense codes are such as the city uses.",
-    "coordinates_valid": "Most rows have a place, and it lies in the city.",
+    "codes_valid": "Districts, beats and offense codes are ones that the city uses.",
+    "coordinates_valid": "Most rows have a location, and it is in the city.",
     "daily_count_in_line": "The newest complete day has about as many crimes as its weekday usually has.",
-    "no_day_missing": "Every change day from the lake's first to the newest one merged was merged.",
-    "clearance_rate": "Arrests recorded, by offense class, beside the trailing year. Arrest recorded is not clearance.",
+    "no_day_missing": "Every change day from the lake's first to the newest merged one was merged.",
+    "clearance_rate": "Arrests recorded, by offense class, against the trailing year. An arrest is not clearance.",
 }
 
 
@@ -37,7 +37,7 @@ def build() -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name="check_crimes",
         specs=[
-            dg.AssetCheckSpec("one_row_per_id", asset=_ASSET, blocking=True, description="No id stands twice."),
+            dg.AssetCheckSpec("one_row_per_id", asset=_ASSET, blocking=True, description="No id occurs twice."),
             *(dg.AssetCheckSpec(name, asset=_ASSET, description=what) for name, what in _WARNING.items()),
         ],
         can_subset=True,
@@ -66,7 +66,7 @@ def build() -> dg.AssetChecksDefinition:
 def _judge(
     city: City, engine: Engine, feed: Feed, merged: Sequence[date], as_of_day: date, unseen: int
 ) -> dict[str, Verdict]:
-    """`merged` has the newest change day that was merged, if there is one."""
+    """`merged` has only the newest change day that was merged, or nothing."""
     (rows,) = engine.measure("one_row_per_id", as_of_day)
     (fresh,) = engine.measure("freshness", as_of_day)
     newest_day = city.last_complete_day(as_of_day)

@@ -1,4 +1,4 @@
-"""Verdicts as Dagster sees them, and the days a check speaks of."""
+"""Verdicts as Dagster check results, and the days that a check is about."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def results(
     *,
     blocking: str,
 ) -> Iterator[dg.AssetCheckResult]:
-    """The results of those checks that the run asks for; all but the one that blocks only warn, as a rule.
+    """The results of the checks that the run asks for; all except the blocking one normally only warn.
 
-    They are kept for the dashboard and the briefing too.
+    They are also kept for the dashboard and the briefing.
     """
     now = profile.clock().isoformat(timespec="seconds")
     keep(
@@ -56,15 +56,15 @@ def results(
 
 
 def has_days(context: dg.AssetCheckExecutionContext) -> bool:
-    """Whether the run is of change days; checks run on their own are not."""
+    """Whether the run has change days; checks run on their own have none."""
     return context.has_partition_key or "dagster/asset_partition_range_start" in context.run.tags
 
 
 def days_checked(context: dg.AssetCheckExecutionContext, landing: LandingStore, city: City) -> list[date]:
-    """The change days of the run; where checks are run on their own, the last one merged."""
+    """The change days of the run; for checks run on their own, the last one merged."""
     if has_days(context):
         return days_of(context)
     days = merged_days(landing, city.name)
     if not days:
-        raise CrimeAssetsError("No change day was merged yet: materialize the assets of one first.")
+        raise CrimeAssetsError("No change day has been merged yet: materialize the assets of one first.")
     return days[-1:]

@@ -1,6 +1,6 @@
-"""The verdicts: plain functions from figures to passed or not, with a sentence that gives the numbers.
+"""The verdicts: plain functions from figures to passed or failed, with a sentence that gives the numbers.
 
-Nothing here reads anything or knows Dagster, so each verdict can be shown failing on a few figures.
+Nothing here reads data or knows Dagster, so each verdict can be shown failing on a few figures.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from crime_assets.streams.inventory import Inventory
 from crime_assets.streams.pull import days_between
 
 MOST_DUPLICATES = 0.05
-"""Share of repeated records in a day's deliveries. At-least-once delivery repeats some; more hints at a loop."""
+"""Most repeated records in a day's deliveries. At-least-once delivery repeats some; more suggests a loop."""
 MOST_QUARANTINED = 0.005
 MOST_BAD_CODES = 0.01
 MOST_WITHOUT_PLACE = 0.05
@@ -33,9 +33,9 @@ days old still lacks crimes that are reported late, which puts the mean score at
 with what had been published eight days after it (ids grow with the time of the report, so that can be told).
 """
 SHARE_LIMIT = 3.0
-"""Standard errors by which an arrest share must differ, and …"""
+"""Standard errors by which an arrest share must differ for a warning, and …"""
 SHARE_CHANGE = 0.20
-"""… by what part of the trailing year's share at the least. Arrest shares have seasons of their own: on the export of
+"""… the least part of the trailing year's share by which it must differ. Arrest shares are seasonal: on the export of
 2018-11-21, as-of days 2017-06-01 to 2018-11-19, a month was 16 % below to 26 % above its trailing year.
 
 Warns on 11 of those 537 days (2.0 %) for violent crimes and on none for the others, and on all days if a class loses a
@@ -53,11 +53,11 @@ class Verdict:
     sentence: str
     figures: Mapping[str, object] = field(default_factory=dict)
     is_error: bool = False
-    """Whether a check that only warns as a rule says that the numbers are wrong."""
+    """Whether a check that normally only warns says that the numbers are wrong."""
 
 
 def delivery_complete(inventories: Mapping[date, Inventory]) -> Verdict:
-    """Every batch that a manifest promises was delivered whole, and every day has a manifest."""
+    """Every batch that a manifest promises was delivered in full, and every day has a manifest."""
     problems = []
     for day, found in inventories.items():
         if found.promised_batches is None:
@@ -68,9 +68,9 @@ def delivery_complete(inventories: Mapping[date, Inventory]) -> Verdict:
     if problems:
         sentence = f"{'; '.join(problems)}. Materialize raw_crime_batches of these days again to deliver the rest."
     else:
-        sentence = f"All batches were delivered whole (change days: {len(inventories)})."
+        sentence = f"All batches were delivered in full (change days: {len(inventories)})."
     if damaged:
-        sentence += f" Damaged objects: {len(damaged)}; what can be read of them is used."
+        sentence += f" Damaged objects: {len(damaged)}; their readable part is used."
     figures = {
         "missing": [name for found in inventories.values() for name in found.missing_batches][:20],
         "damaged_objects": damaged,
@@ -88,16 +88,16 @@ def duplicate_share(inventories: Mapping[date, Inventory]) -> Verdict:
     high = {str(day): round(share, 4) for day, share in shares.items() if share > MOST_DUPLICATES}
     repeated = sum(found.records - found.distinct for found in inventories.values())
     records = sum(found.records for found in inventories.values())
-    sentence = f"{repeated} of {records} delivered records are repetitions; the worst day has {worst:.1%}."
+    sentence = f"{repeated} of {records} delivered records are duplicates; the worst day has {worst:.1%}."
     return Verdict(not high, sentence, {"repeated": repeated, "records": records, "days_above_limit": high})
 
 
 def source_schema(
     city: City, columns: frozenset[str], inventories: Iterable[Inventory], taken: Collection[str] = ()
 ) -> Verdict:
-    """The source has the columns it is known for, and its values look as they should, column by column.
+    """The source has the expected columns, and the values of each column look as they should.
 
-    `taken` are the columns of `crimes` that came with columns which were new at the source once.
+    `taken` are the columns of `crimes` that were added for new columns of the source.
     """
     kinds: dict[str, set[str]] = {}
     total = 0
@@ -110,12 +110,12 @@ def source_schema(
     for name in sorted(columns - city.source_columns.keys()):
         drift[name] = f"is new at the source and comes as {', '.join(sorted(kinds.get(name, {'nothing'})))}"
         if name not in new:
-            drift[name] += "; a name like this is not taken into crimes"
+            drift[name] += "; crimes takes no column with such a name"
         elif len(taken) >= MOST_NEW and new[name] not in taken:
-            drift[name] += f"; crimes has taken {MOST_NEW} already and takes no more"
+            drift[name] += f"; crimes already has {MOST_NEW} such columns and takes no more"
     drift |= dict.fromkeys(sorted(city.source_columns.keys() - columns), "is gone from the source")
     for column in sorted(set(taken) - set(new.values())):
-        drift[column] = "came into crimes when it was new, and is gone from the source"
+        drift[column] = "was added to crimes when it was new, and is gone from the source"
     for name, kind in city.source_columns.items():
         wrong = kinds.get(name, set()) - ({"flag", "text"} if kind == "flag" else {kind, "text"})
         if wrong:
@@ -129,7 +129,7 @@ def source_schema(
 
 
 def one_row_per_id(figures: Mapping[str, int], repeated: Sequence[Mapping[str, object]]) -> Verdict:
-    """No id stands in the table twice."""
+    """No id is in the table twice."""
     surplus = figures["surplus_rows"]
     sentence = f"{figures['row_count']:,} rows, {figures['ids']:,} distinct ids."
     if surplus:
@@ -138,11 +138,11 @@ def one_row_per_id(figures: Mapping[str, int], repeated: Sequence[Mapping[str, o
 
 
 def quarantine_share(by_reason: Sequence[Mapping[str, object]], typed: int, unseen: int = 0) -> Verdict:
-    """Little of what came could not be typed, and nothing came that no change day shows.
+    """Few records could not be typed, and the source gained nothing that belongs to no change day.
 
-    `unseen` counts what the source has gained since the history was loaded and what belongs to no change day: lines
-    that are damaged, or without a readable change stamp. They are in no table. Where more than a twentieth of the last
-    pull could not be typed the source has changed its form, and the numbers are wrong until it is mended.
+    `unseen` counts what the source has gained since the history was loaded that belongs to no change day: damaged
+    lines, and records without a readable change stamp. They are in no table. If more than a twentieth of the last pull
+    could not be typed, the source has changed its format, and the numbers are wrong until that is fixed.
     """
     quarantined = sum(int(str(row["quarantined"])) for row in by_reason)
     share = quarantined / (quarantined + typed) if quarantined + typed else 0.0
@@ -150,7 +150,7 @@ def quarantine_share(by_reason: Sequence[Mapping[str, object]], typed: int, unse
     if unseen:
         sentence += (
             f" The source has gained {unseen} damaged lines or records without a change day since the history was "
-            "loaded; they are in no table: look at its newest files."
+            "loaded; they are in no table: check its newest files."
         )
     reasons = {str(row["reason"]): row["quarantined"] for row in by_reason[:20]}
     figures = {"share": share, "unseen_at_the_source": unseen, "reasons": reasons}
@@ -159,29 +159,31 @@ def quarantine_share(by_reason: Sequence[Mapping[str, object]], typed: int, unse
     is_error = is_too_much(last, of_last) or (quarantined > 0 and typed == 0)
     if is_error:
         sentence += (
-            f" Of the last pull it was {last} of {of_last:,}: see what the source has changed; when it is mended, "
+            f" In the last pull it was {last} of {of_last:,}: see what the source has changed; when that is fixed, "
         )
         sentence += "run `crime-assets reconcile`."
     return Verdict(share <= MOST_QUARANTINED and not unseen, sentence, figures, is_error)
 
 
 def freshness(newest: date | None, as_of_day: date, lag_days: int, merged: date | None, published: date) -> Verdict:
-    """The newest crime is as old as the city's publication lag makes it, and the lake holds the last change day."""
+    """The newest crime is no older than the city's publication lag explains, and the lake has the last change day."""
     expected = as_of_day - timedelta(days=lag_days)
     late = (expected - newest).days if newest else None
     behind = (published - merged).days if merged else None
     passed = late is not None and late <= MOST_DAYS_LATE and behind is not None and behind <= 1
-    known = f"The newest crime known on {as_of_day} occurred on {newest}" if newest else f"{as_of_day} knows no crime"
-    held = f"change days to {merged}" if merged else "no change day"
+    known = (
+        f"The newest crime known on {as_of_day} occurred on {newest}" if newest else f"No crime is known on {as_of_day}"
+    )
+    held = f"change days up to {merged}" if merged else "no change day"
     sentence = (
-        f"{known}, {expected} being the newest day the city publishes by then; "
-        f"the lake holds {held}, the source has them to {published}."
+        f"{known}; {expected} is the newest day that the city publishes by then. "
+        f"The lake has {held}, the source up to {published}."
     )
     return Verdict(passed, sentence, {"days_late": late, "change_days_behind": behind})
 
 
 def codes_valid(by_district: Sequence[Mapping[str, object]], districts: frozenset[str]) -> Verdict:
-    """Districts, beats and offense codes are such as the city uses."""
+    """Districts, beats and offense codes are ones that the city uses."""
     rows = _total(by_district, "row_count")
     unknown = {
         str(row["district"]): row["row_count"] for row in by_district if districts and row["district"] not in districts
@@ -197,10 +199,10 @@ def codes_valid(by_district: Sequence[Mapping[str, object]], districts: frozense
 
 
 def coordinates_valid(figures: Mapping[str, int]) -> Verdict:
-    """Most rows have a place, and it lies in the city."""
+    """Most rows have a location, and it is in the city."""
     rows = figures["row_count"]
     no_place, outside = (figures[name] / rows if rows else 0.0 for name in ("no_place", "outside"))
-    sentence = f"Of {rows:,} rows {no_place:.2%} have no place, and {figures['outside']} lie outside the city."
+    sentence = f"Of {rows:,} rows, {no_place:.2%} have no location and {figures['outside']} are outside the city."
     return Verdict(no_place <= MOST_WITHOUT_PLACE and outside <= MOST_OUTSIDE, sentence, figures)
 
 
@@ -209,7 +211,7 @@ def daily_count_in_line(counts: Mapping[date, int], newest_day: date) -> Verdict
     weeks = [counts[day] for n in range(1, 9) if (day := newest_day - timedelta(weeks=n)) in counts]
     now = counts.get(newest_day, 0)
     if len(weeks) < 4:
-        return Verdict(True, f"{newest_day} has {now} crimes; too few weeks are known to compare it with.", {})
+        return Verdict(True, f"{newest_day} has {now} crimes; too few earlier weeks are known for a comparison.", {})
     usual = sum(weeks) / len(weeks)
     score = 2 * (sqrt(now) - sqrt(usual))
     sentence = (
@@ -220,7 +222,7 @@ def daily_count_in_line(counts: Mapping[date, int], newest_day: date) -> Verdict
 
 
 def arrest_share_steady(by_class: Sequence[Mapping[str, object]]) -> Verdict:
-    """The share of crimes with an arrest recorded is, for each offense class, near that of its own trailing year."""
+    """For each offense class, the share of crimes with an arrest recorded is close to that of its trailing year."""
     lines, out_of_line = [], []
     figures: dict[str, object] = {}
     for row in by_class:
@@ -240,15 +242,15 @@ def arrest_share_steady(by_class: Sequence[Mapping[str, object]]) -> Verdict:
         if abs(score) >= SHARE_LIMIT and abs(now - then) >= SHARE_CHANGE * then:
             out_of_line.append(name)
     sentence = (
-        "Arrests recorded for crimes of the 28 days that ended eight weeks ago, beside the year before: "
+        "Arrests recorded for crimes of the 28 days that ended eight weeks ago, compared with the year before: "
         + "; ".join(lines)
-        + ". Arrests are recorded for months after, so the recent share still grows; it is not clearance."
+        + ". Arrests are recorded for months after a crime, so the recent share still grows; it is not clearance."
     )
     return Verdict(not out_of_line, sentence, {"out_of_line": out_of_line, **figures})
 
 
 def no_day_missing(first: date, merged: Sequence[date]) -> Verdict:
-    """Every change day from the lake's first to the newest one merged was merged; `merged` is in order."""
+    """Every change day from the lake's first to the newest merged one was merged; `merged` is in order."""
     known = set(merged)
     missing = [day for day in days_between(first, merged[-1]) if day not in known] if merged else []
     figures = {"merged": len(merged), "missing": len(missing), "days": named(missing)}
@@ -256,8 +258,8 @@ def no_day_missing(first: date, merged: Sequence[date]) -> Verdict:
         newest = f"{first} to {merged[-1]}" if merged else "none yet"
         return Verdict(True, f"No change day is missing (merged: {newest}).", figures)
     sentence = (
-        f"Change days that were never merged: {len(missing):,} ({named(missing)}). The daily schedule asks for them, "
-        "some a night; `crime-assets run` asks for all of them."
+        f"Change days that were never merged: {len(missing):,} ({named(missing)}). The daily schedule pulls some "
+        "each night; `crime-assets run` pulls all of them."
     )
     return Verdict(False, sentence, figures)
 

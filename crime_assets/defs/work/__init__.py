@@ -1,7 +1,7 @@
-"""WHERE the steps that write tables are done: in the process of the run, or in a job far away.
+"""WHERE the steps that write tables run: in the process of the run, or in a job elsewhere.
 
-Assets ask their resource `work` and report what came of it. What a step does is in `steps`, which both places share;
-`remote`, `launchers` and `messages` carry it to a job and its result back, and `spark_job` is the job.
+Assets call their resource `work` and report the result. What a step does is in `steps`, which both places share;
+`remote`, `launchers` and `messages` take it to a job and bring the result back, and `spark_job` is the job.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 class Work(Protocol):
-    """Does the steps that write tables; what is done twice changes nothing.
+    """Does the steps that write tables; doing a step twice changes nothing.
 
-    Every error is one sentence of CrimeAssetsError, wherever it happened. `feed` and `engine` are those of the run;
-    what is done elsewhere opens its own.
+    Every error is a CrimeAssetsError with one sentence, wherever it happened. `feed` and `engine` are those of the
+    run; work done elsewhere opens its own.
     """
 
     def history(self, context: dg.AssetExecutionContext, feed: Feed, before: date) -> HistoryResult:
         """Load all that the source holds with a change stamp before `before`, once."""
 
     def merge(self, context: dg.AssetExecutionContext, days: Sequence[date]) -> MergeResult:
-        """Merge what has landed of these change days as one set, and record that it is merged."""
+        """Merge what has landed for these change days as one set, and record that it is merged."""
 
     def insight(
         self, context: dg.AssetExecutionContext, engine: Engine, insight: Insight, days: Sequence[date]

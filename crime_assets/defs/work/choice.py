@@ -1,4 +1,4 @@
-"""Where the work of a profile is done, which its settings say."""
+"""Chooses where the work of a profile is done, from its settings."""
 
 from __future__ import annotations
 

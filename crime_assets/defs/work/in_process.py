@@ -28,7 +28,7 @@ class InProcess:
         return steps.load_history(self._profile, feed, before, context.run.run_id)
 
     def merge(self, context: dg.AssetExecutionContext, days: Sequence[date]) -> MergeResult:
-        """Merge what has landed of these change days as one set, and record that it is merged."""
+        """Merge what has landed for these change days as one set, and record that it is merged."""
         return steps.merge(self._profile, days, context.run.run_id)
 
     def insight(

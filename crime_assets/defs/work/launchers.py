@@ -1,9 +1,9 @@
-"""Which service runs the job: what AWS Glue and EMR Serverless each want to be told, and nothing of what the job does.
+"""Which service runs the job: what AWS Glue and EMR Serverless each need to start it, and nothing of what the job does.
 
-Credentials and rights are those of the job's own role. What a Glue job is (script, role, worker type, libraries,
-`--crime-secrets`) is in its definition. An application of EMR Serverless cannot say all of that, so tags of it do:
+Credentials and permissions are those of the job's own role. A Glue job's definition has script, role, worker type,
+libraries and `--crime-secrets`. An application of EMR Serverless cannot hold all of that, so its tags do:
 `crime-assets:role` (ARN), `crime-assets:entry-point` (s3://…/spark_job.py), `crime-assets:secrets` where there are any.
-Neither may try a job again by itself: that is Dagster's business, which watches the first attempt only.
+Neither may retry a job by itself: Dagster does that, and it watches only the first attempt.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dagster_aws.pipes import PipesEMRServerlessClient, PipesGlueClient, PipesS3
 from crime_assets.cloud.aws.clients import Clients
 from crime_assets.core.errors import UsageError
 
-# Dagster's own handler of messages uses what this release calls a preview, and every use of it would be warned of.
+# Dagster's own message handler uses a preview feature, and every use of it would cause a warning.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning, message=".*expected_writer_count")
 
 _ROLE, _ENTRY_POINT, _SECRETS = (f"crime-assets:{name}" for name in ("role", "entry-point", "secrets"))
@@ -36,7 +36,7 @@ class Launcher(Protocol):
         reader: PipesS3MessageReader,
         extras: Mapping[str, Any],
     ) -> Mapping[str, dg.MetadataValue]:
-        """What the service says of the run. RuntimeError if the job does not end well; boto3's own errors."""
+        """What the service says about the run. RuntimeError if the job fails; boto3's own errors."""
 
 
 class GlueJob:
@@ -81,7 +81,7 @@ class EmrServerlessApplication:
         if missing := [tag for tag in (_ROLE, _ENTRY_POINT) if not tags.get(tag)]:
             raise UsageError(
                 f"The EMR Serverless application {self._application} has no tag {missing[0]}: tag it with the ARN of "
-                "the job's role and the place of spark_job.py on S3."
+                "the job's role and the location of spark_job.py on S3."
             )
         arguments = ["--crime-secrets", tags[_SECRETS]] if tags.get(_SECRETS) else []
         pipes = _EmrServerless(client, injector, reader, poll_interval=self._poll_seconds)
@@ -99,7 +99,7 @@ class EmrServerlessApplication:
 
 class _EmrServerless(PipesEMRServerlessClient):
     def _read_messages(self, *_: object) -> None:
-        """Messages come over S3 all the while; Dagster's client would warn that none can."""
+        """Messages do come, over S3; Dagster's client would warn that it cannot read any."""
 
 
 def launcher_named(job: str, clients: Clients) -> Launcher:

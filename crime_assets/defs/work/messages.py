@@ -1,4 +1,4 @@
-"""What a run asks of a job and what the job answers, as JSON. Secrets never are in it, only their names."""
+"""What a run asks of a job and what the job answers, as JSON. It never contains secrets, only their names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Kind = TypeVar("_Kind", HistoryResult, MergeResult)
 
 @dataclass(frozen=True)
 class Request:
-    """One step: "history" up to the one day, "merge" of the days, or the "insight" of that name for the days.
+    """One step: "history" before the one day, "merge" of the days, or the "insight" of that name for the days.
 
     `settings` are variables as `Settings` reads them; `secrets` names those that are set and secret.
     """
@@ -37,7 +37,7 @@ class Request:
 def settings_of(settings: Settings) -> tuple[dict[str, str], list[str]]:
     """The variables that make the same settings in a job, and the names of the secret ones that are set.
 
-    What is left out is of the place where the run is: its directories, the job itself, and whom the run gives notice.
+    Left out is what belongs to the place where the run is: its directories, the job itself, and who is notified.
     """
     found = {
         "CRIME_CITY": settings.city,
@@ -112,7 +112,7 @@ def raise_error(answer: Mapping[str, Any]) -> None:
 
 
 def other_release() -> UsageError:
-    """The two ends do not understand each other."""
+    """The error for two ends that do not understand each other."""
     return UsageError(
         "The job of CRIME_SPARK_JOB has another release of crime-assets than this: deploy the same one to both."
     )

@@ -1,4 +1,4 @@
-"""The steps done by a job elsewhere, through Dagster Pipes: request and answers go over the landing bucket."""
+"""The steps done by a job elsewhere, through Dagster Pipes: request and answer go through the landing bucket."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Remote:
         return messages.load_result(self._ask(context, "history", [before]), HistoryResult)
 
     def merge(self, context: dg.AssetExecutionContext, days: Sequence[date]) -> MergeResult:
-        """Merge what has landed of these change days as one set, and record that it is merged."""
-        # What is missing is known here at once, and after a minute there.
+        """Merge what has landed for these change days as one set, and record that it is merged."""
+        # Here it is known at once if something is missing; in the job, only after a minute.
         steps.inventories_of(self._profile, days)
         return messages.load_result(self._ask(context, "merge", days), MergeResult)
 
@@ -56,10 +56,10 @@ class Remote:
     def _ask(
         self, context: dg.AssetExecutionContext, step: str, days: Sequence[date], insight: str = ""
     ) -> Mapping[str, Any]:
-        """The job's answer. Raises its error, or AwsError where it ended without a word."""
+        """The job's answer. Raises the job's error, or AwsError if it ended without an answer."""
         settings, secrets = messages.settings_of(self._profile.settings)
         wanted = messages.Request(step, context.run.run_id, days, insight, settings, secrets)
-        # Of this job alone, also where a step is tried again.
+        # For this job alone, also if a step is retried.
         prefix = "/".join([*filter(None, [self._place.prefix]), "pipes", token_hex(16)])
         injector = _Injector(bucket=self._place.bucket, client=self._s3, key_prefix=prefix)
         reader = _Reader(bucket=self._place.bucket, client=self._s3, key_prefix=prefix)
@@ -69,18 +69,16 @@ class Remote:
                 extras = {"request": messages.dump_request(wanted)}
                 context.add_output_metadata(self._launcher.run(context, injector, reader, extras))
         except RuntimeError as error:
-            # What both clients raise for a job that did not end well.
+            # What both clients raise for a job that failed.
             reason = " ".join(str(error).split()).rstrip(": ")
         self._profile.lake.refresh()
         if reader.answer is None:
-            raise AwsError(
-                f"The {self._launcher.name} gave no answer ({reason}): look at its log for more, then run again."
-            )
+            raise AwsError(f"The {self._launcher.name} gave no answer ({reason}): see its log, then run again.")
         return reader.answer
 
 
 class _Injector(PipesS3ContextInjector):
-    """Writes below a prefix, and removes whatever is there when the job has ended, the job's messages too."""
+    """Writes under a prefix, and removes everything there when the job has ended, the job's messages too."""
 
     @contextmanager
     def inject_context(self, context: PipesContextData) -> Iterator[PipesParams]:
@@ -90,7 +88,7 @@ class _Injector(PipesS3ContextInjector):
         try:
             yield {"bucket": self.bucket, "key": key}
         finally:
-            # What stays is worth less than the job's result.
+            # Leftovers matter less than the job's result.
             with suppress(AwsError), _explained(self.bucket):
                 found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=f"{self.key_prefix}/")
                 for item in found.get("Contents", []):
@@ -98,7 +96,7 @@ class _Injector(PipesS3ContextInjector):
 
 
 class _Reader(PipesS3MessageReader):
-    """Reads below a prefix, and knows the answer of a job that failed too."""
+    """Reads under a prefix, also the answer of a job that failed."""
 
     def __init__(self, *, bucket: str, client: Any, key_prefix: str) -> None:
         super().__init__(interval=_READ_EVERY_SECONDS, bucket=bucket, client=client)
@@ -107,7 +105,7 @@ class _Reader(PipesS3MessageReader):
 
     @property
     def answer(self) -> Mapping[str, Any] | None:
-        """The last thing that the job answered."""
+        """The last answer of the job."""
         answers = self._handler.get_custom_messages() if self._handler is not None else ()
         return answers[-1] if answers else None
 

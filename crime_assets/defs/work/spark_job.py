@@ -40,9 +40,9 @@ _WRITE_EVERY_SECONDS = 1
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the run asks for; the exit code. Errors of ours are answered, others leave their traceback in the run."""
+    """Do what the run asks for; returns the exit code. Our errors are the answer, others leave a traceback."""
     options = _options(arguments)
-    # Glue hands over arguments, EMR Serverless variables.
+    # Glue passes arguments, EMR Serverless passes variables.
     loader: PipesParamsLoader = PipesCliArgsParamsLoader()  # type: ignore[no-untyped-call]
     if not loader.is_dagster_pipes_process():
         loader = PipesEnvVarParamsLoader()  # type: ignore[no-untyped-call]
@@ -88,7 +88,7 @@ def _do(request: Request, profile: Profile, pipes: PipesContext) -> Result:
 
 
 def _secrets(clients: Clients, name: str, wanted: Sequence[str]) -> Mapping[str, str]:
-    """The variables of that secret. UsageError where one is not in it that the run has set."""
+    """The variables in that secret. UsageError if one that the run has set is missing."""
     found: Mapping[str, str] = {}
     if name:
         with explained(f"read the secret {name}", "--crime-secrets of the job"):
@@ -97,7 +97,9 @@ def _secrets(clients: Clients, name: str, wanted: Sequence[str]) -> Mapping[str,
             found = {str(key): str(value) for key, value in json.loads(text).items()}
         except (ValueError, AttributeError):
             # The error itself would show some of the secret.
-            raise UsageError(f"The secret {name} is no JSON object: write variables and their values in it.") from None
+            raise UsageError(
+                f"The secret {name} is not a JSON object: write variables and their values in it."
+            ) from None
     if missing := [variable for variable in wanted if not found.get(variable)]:
         raise UsageError(
             f"The job has no {missing[0]}, which never travels with a run: keep it in a secret of Secrets Manager, and "

@@ -1,4 +1,4 @@
-"""What each step does, in the process that does it. Knows nothing of Dagster: a job has none."""
+"""What each step does, in the process that does it. Knows nothing about Dagster: a job has none."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class InsightDay:
 
 @dataclass(frozen=True)
 class InsightResult:
-    """The days that were computed, in order, more than were asked for where late changes had made some stale.
+    """The days that were computed, in order: more than requested if late changes had made others stale.
 
-    `types` are the columns' types in the words of Arrow, `spent` is what the engine says that the questions cost.
+    `types` are the columns' Arrow type names, `spent` is what the engine says the queries cost.
     """
 
     days: Sequence[InsightDay]
@@ -54,18 +54,20 @@ def load_history(profile: Profile, feed: Feed, before: date, run_id: str) -> His
 
 
 def inventories_of(profile: Profile, days: Sequence[date]) -> dict[date, Inventory]:
-    """What there is to merge of these days. CrimeAssetsError where the lake or one of the days is not so far."""
+    """What there is to merge for these days. CrimeAssetsError if the lake or one of the days is not ready."""
     if history_before(profile.lake, profile.city) is None:
         raise CrimeAssetsError("The lake has no history yet: materialize crime_history once, then run this day again.")
     inventories = {day: read_inventory(profile.landing, profile.city.name, day) for day in days}
     found = {day: inventory for day, inventory in inventories.items() if inventory is not None}
     if missing := sorted(inventories.keys() - found.keys()):
-        raise CrimeAssetsError(f"Nobody looked what landed on {missing[0]}: materialize crime_deliveries first.")
+        raise CrimeAssetsError(
+            f"The deliveries of {missing[0]} have not been checked: materialize crime_deliveries first."
+        )
     return found
 
 
 def merge(profile: Profile, days: Sequence[date], run_id: str) -> MergeResult:
-    """Merge what has landed of these days as one set, and record that the lake has it."""
+    """Merge what has landed for these days as one set, and record that the lake has it."""
     found = inventories_of(profile, days)
     marks = {"run-id": run_id, "change-days": f"{min(found)}/{max(found)}"}
     result = profile.writer.merge(found, marks)
@@ -74,16 +76,16 @@ def merge(profile: Profile, days: Sequence[date], run_id: str) -> MergeResult:
 
 
 def compute(profile: Profile, engine: Engine, insight: Insight, days: Sequence[date]) -> InsightResult:
-    """Compute an insight for these as-of days and those that have become stale, and put it in its table.
+    """Compute an insight for these as-of days and those that have become stale, and write it to its table.
 
-    LakeBusy where others keep changing that table.
+    LakeBusy if other writers keep changing that table.
     """
-    engine.spent()  # What was asked before is of others.
+    engine.spent()  # What was spent before belongs to other insights.
     for _ in range(_PLANS):
         try:
             results, changed = _replace(profile, engine, insight, days)
         except StalePlan:
-            # Another machine computed days meanwhile, perhaps from a newer state of the lake than this one saw.
+            # Another machine computed days meanwhile, perhaps from a newer state of the lake than this one has seen.
             continue
         return InsightResult(
             [
@@ -107,7 +109,7 @@ def _replace(
 ) -> tuple[dict[date, pa.Table], list[date]]:
     """The rows of all days that had to be computed, in order, and the days whose rows changed."""
     lake, city = profile.lake, profile.city
-    # As one: a merge in between would be marked as known to results that were computed before it.
+    # In one piece: otherwise a merge in between would be marked as known to results computed before it.
     with lake.writing():
         known = look_at(lake, city, insight)
         computed = sorted({*days, *stale_days(lake, city, insight)})

@@ -1,4 +1,4 @@
-"""DuckDB connections as the lake uses them: no network, bounded memory, UTC, spilling beside the lake."""
+"""DuckDB connections as the lake uses them: no network, bounded memory, UTC, spilling next to the lake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns that are new at the source: they come into `crimes` as optional texts, and nothing is rewritten for them.
+"""Columns that are new at the source: they are added to `crimes` as optional texts, without rewriting anything.
 
 Between the source and the table they travel together, as one JSON object of texts in the column `extra`.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyiceberg.types import NestedField
 
 MOST_NEW = 50
-"""A source that has more new columns than this publishes something else; the rest of them is not taken."""
+"""A source with more new columns than this publishes something else; further columns are not taken."""
 
 RESERVED = frozenset(column.name for column in REMOVED) | frozenset(
     "extra filename reason raw damage id_text updated_on_text copy seen_at is_new version_rank winning_day rank_of_day "
@@ -39,13 +39,13 @@ _KNOWN = frozenset(column.name for column in CRIMES)
 
 
 def new_columns(city: City, fields: Iterable[str]) -> dict[str, str]:
-    """Fields of the source that the city's description does not know → the columns of `crimes` they come into.
+    """Fields of the source that the city's description does not know → the columns of `crimes` that hold them.
 
-    A field with a name that is taken comes with `source_` before it. One whose name is no plain word is left out: it
-    stays in the deliveries, and the check source_schema names it.
+    If a field's name is taken, its column is prefixed with `source_`. A field whose name is not a plain word is left
+    out: it stays in the deliveries, and the check source_schema names it.
     """
     unknown = (field for field in sorted(fields) if field not in city.source_columns and _NAME.fullmatch(field))
-    # A field may have such a name already: it gets another `source_`, lest two fields come into one column.
+    # A field may already have such a name: it gets another `source_`, so that no two fields share a column.
     return {field: f"source_{field}" if _bare(field) in RESERVED else field for field in unknown}
 
 
@@ -56,9 +56,9 @@ def _bare(field: str) -> str:
 
 
 def evolve(lake: Lake, city: City, name: str, columns: Iterable[str], like: Table | None = None) -> Table:
-    """A curated table with columns added where it lacks one of these: of the types they have in `like`, or texts.
+    """A curated table with those of the columns added that it lacks: with their types in `like`, or as texts.
 
-    LakeBusy where other writers keep changing the table.
+    LakeBusy if other writers keep changing the table.
     """
     from pyiceberg.types import StringType
 
@@ -89,7 +89,7 @@ def column_names(table: Table) -> list[str]:
 
 
 def arrived(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """The new columns that rows of `typed` bring along."""
+    """The new columns that rows of `typed` contain."""
     rows = con.execute(
         "SELECT DISTINCT unnest(json_keys(extra)) FROM typed WHERE extra IS NOT NULL AND reason IS NULL"
     ).fetchall()
@@ -97,7 +97,7 @@ def arrived(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def select_list(table: Table) -> str:
-    """What to select from `typed` to have rows with the columns of the table; NULL where another writer fills one."""
+    """The SELECT list over `typed` for rows with the table's columns; NULL for a column that another writer fills."""
     return ", ".join(_selected(table, field) for field in table.schema().fields)
 
 

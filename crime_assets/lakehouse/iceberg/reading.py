@@ -1,4 +1,4 @@
-"""Reading data files of a table with DuckDB, old ones too: what a file was written without is NULL in its rows."""
+"""Reading data files of a table with DuckDB, old ones too: a column that a file lacks is NULL in its rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _DECIMAL = re.compile(r"decimal[(][0-9]+, [0-9]+[)]")
 
 @contextmanager
 def explained(lake: Lake) -> Iterator[None]:
-    """Turn what the disk does to DuckDB into one sentence; a full one is told by the lake."""
+    """Turn DuckDB's disk errors into one sentence; the lake reports a full disk."""
     try:
         yield
     except duckdb.IOException as error:
@@ -49,7 +49,7 @@ def explained(lake: Lake) -> Iterator[None]:
             raise
         said = str(error).partition("\n")[0]
         raise LakeError(
-            f"A file of the lake {lake.name} is out of reach ({said}): restore it if it is gone, and run again."
+            f"A file of the lake {lake.name} cannot be read ({said}): restore it if it is missing, and run again."
         ) from error
 
 
@@ -58,7 +58,7 @@ def rows_of(
 ) -> str:
     """A query for the rows of data files, with these columns or all of the table; `filename` adds the file's path.
 
-    A column that the table does not have either is a text.
+    A column that the table does not have is a text.
     """
     fields = {field.name: field for field in table.schema().fields}
     wanted = list(columns or fields)
@@ -86,15 +86,15 @@ def rows_of(
 
 
 def duckdb_type(table: Table, field: NestedField) -> str:
-    """The type of a column for DuckDB; LakeError for one that another writer has given a type of parts."""
+    """The DuckDB type of a column; LakeError for a column that another writer has given a nested type."""
     name = str(field.field_type)
     if name in _DUCKDB_TYPES:
         return _DUCKDB_TYPES[name]
     if _DECIMAL.fullmatch(name):
         return name.upper()
     raise LakeError(
-        f"The column {field.name} of {'.'.join(table.name())} is of the type {name}, which this engine cannot fill: "
-        "drop it, or fill it in a table of its own."
+        f"The column {field.name} of {'.'.join(table.name())} is of the type {name}, which this engine cannot write: "
+        "drop it, or keep it in a table of its own."
     )
 
 
@@ -102,13 +102,13 @@ def _held(file: DataFile, path: str, fields: Mapping[str, NestedField]) -> Colle
     """The columns that a file was written with."""
     if file.column_sizes:
         return {name for name, field in fields.items() if field.field_id in file.column_sizes}
-    # Its manifest says nothing. To open every file would take as long as to answer a question.
+    # Its manifest says nothing, and opening every file would take as long as answering a query.
     names: list[str] = pq.read_schema(path).names
     return names
 
 
 def may_hold(table: Table, files: Mapping[str, DataFile], ids: Sequence[int]) -> list[str]:
-    """Those of the files (path → file) whose range of ids has one of `ids`, which are sorted: as the manifests say."""
+    """The files (path → file) whose range of ids, by their manifests, includes one of `ids`, which are sorted."""
     from pyiceberg.conversions import from_bytes
     from pyiceberg.types import LongType
 

@@ -1,4 +1,4 @@
-"""Iceberg tables as the lake uses them: made, planned, and changed by whole data files in one snapshot each."""
+"""Iceberg tables as the lake uses them: created, planned, and changed by whole data files, one snapshot per change."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pyiceberg.types import IcebergType
 
 PROPERTY_PREFIX = "crime-assets."
-"""Snapshot and table properties of ours begin with this."""
+"""Prefix of our own snapshot and table properties."""
 
 FIRST_CHANGED = "first-changed-day"
 """Snapshot property: the earliest change day whose state the snapshot alters."""
@@ -41,26 +41,26 @@ TABLE_MARKS = frozenset({HISTORY_MARK, UNDATED_MARK})
 
 _CURATED: dict[str, tuple[tuple[Column, ...], str | None]] = {
     "crimes": (CRIMES, "occurred_at"),
-    # Few rows of many months each day: a file a month would leave thousands of tiny ones in a year.
+    # Each day brings few rows of many months: a file per month would leave thousands of tiny files in a year.
     "crimes_superseded": (CRIMES, None),
     "crimes_quarantine": (QUARANTINE, None),
     "crimes_removed": (REMOVED, None),
 }
 
 _PLACES = frozenset({"write.data.path", "write.metadata.path"})
-"""Properties that lead files of a table elsewhere."""
+"""Table properties that put its files elsewhere."""
 
 _NAME_MAPPING = "schema.name-mapping.default"
-"""Data files come from DuckDB without field ids: by this property readers find their columns by name."""
+"""DuckDB writes data files without field ids: with this property readers find the columns by name."""
 
 _PROPERTIES = {
     "write.parquet.compression-codec": "zstd",
     # A plan made before another writer's commit is never put on top of it: StalePlan asks for a new one.
     "commit.retry.num-retries": "0",
-    # In force for merge_manifests only: an overwrite leaves the manifests of other files as they are.
+    # Used by merge_manifests only: an overwrite leaves the manifests of other files as they are.
     "commit.manifest-merge.enabled": "true",
     "commit.manifest.min-count-to-merge": "2",
-    # Otherwise every commit leaves a metadata file for good.
+    # Otherwise every commit would leave a metadata file forever.
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
 }
@@ -68,7 +68,7 @@ _PROPERTIES = {
 
 @dataclass(frozen=True)
 class Change:
-    """What one snapshot does: data files that go, data files that come (absolute paths), and why."""
+    """What one snapshot does: data files it removes, data files it adds (absolute paths), and why."""
 
     remove: Sequence[DataFile]
     add: Sequence[Path]
@@ -81,7 +81,7 @@ class StalePlan(Exception):
 
 @contextmanager
 def unless_overtaken() -> Iterator[None]:
-    """Commit in here: StalePlan if another writer was faster."""
+    """Commit inside this context: StalePlan if another writer was faster."""
     from pyiceberg.exceptions import CommitFailedException
 
     try:
@@ -92,18 +92,18 @@ def unless_overtaken() -> Iterator[None]:
 
 def load(lake: Lake, city: str, name: str) -> Table | None:
     """A table of the city as it is now; None if it was never written."""
-    # Reading a table's metadata takes milliseconds, and a run looks at its tables a hundred times.
+    # Reading a table's metadata takes milliseconds, and a run loads its tables a hundred times.
     changes = lake.catalog_changes()
     known = lake.loaded.get((city, name))
     if known is None or known[0] != changes:
         table = _load(lake, city, name) if changes else None
         if name == "crimes" and (table is None or table.current_snapshot() is None) and lake.has_lost(city):
             raise TablesLost(
-                f"The lake {lake.name} has merged change days of {city}, and its tables are gone: restore them from a "
-                "backup, or load the city anew with `crime-assets reload`."
+                f"The lake {lake.name} has merged change days of {city}, but its tables are gone: restore them from a "
+                "backup, or load the city again with `crime-assets reload`."
             )
         known = lake.loaded[city, name] = (changes, table)
-    # A commit moves the table object it is made with; a plan must stand still.
+    # A commit changes the table object it is made with; a plan must not change.
     return copy(known[1])
 
 
@@ -125,7 +125,7 @@ def _load(lake: Lake, city: str, name: str) -> Table | None:
 
 
 def _check_place(lake: Lake, table: Table) -> None:
-    """LakeError where the table is of another lake, or writes into one."""
+    """LakeError if the table belongs to another lake, or writes into one."""
     own = lake.catalog.properties.get("warehouse", "").rstrip("/")
     places = [table.location(), *(table.properties[name] for name in _PLACES & table.properties.keys())]
     if not lake.is_remote:
@@ -134,10 +134,10 @@ def _check_place(lake: Lake, table: Table) -> None:
                 f"The lake {lake.home} was moved while it was open ({'.'.join(table.name())} is at {outside[0]}): run "
                 "again."
             )
-    # Glue has one database of a name in an account and region, whichever lake asks.
+    # Glue has only one database of a name per account and region, whichever lake asks.
     elif own.startswith("s3://") and (outside := [place for place in places if not place.startswith(f"{own}/")]):
         raise LakeError(
-            f"The catalog has {'.'.join(table.name())} of another lake ({outside[0]}): set CRIME_LAKE to that one, or "
+            f"The catalog has {'.'.join(table.name())} for another lake ({outside[0]}): set CRIME_LAKE to it, or "
             f"use another catalog, account or region for {own}."
         )
 
@@ -157,7 +157,7 @@ def every(lake: Lake, city: str) -> dict[str, Table]:
 
 
 def curated(lake: Lake, city: str, name: str) -> Table:
-    """One of the curated tables, made if need be."""
+    """One of the curated tables, created if necessary."""
     columns, month_of = _CURATED[name]
     table = load(lake, city, name)
     if table is None:
@@ -168,7 +168,7 @@ def curated(lake: Lake, city: str, name: str) -> Table:
 def create(
     lake: Lake, city: str, name: str, schema: Schema, *, month_of: str | None = None, partition_by: str | None = None
 ) -> Table:
-    """Make a table, Iceberg format 2, partitioned by the month of one column, by a column as it is, or not at all."""
+    """Create a table, Iceberg format 2, partitioned by the month of one column, by a column itself, or not at all."""
     from pyiceberg.exceptions import TableAlreadyExistsError
     from pyiceberg.partitioning import PartitionField, PartitionSpec
     from pyiceberg.transforms import IdentityTransform, MonthTransform
@@ -182,7 +182,7 @@ def create(
     elif partition_by is not None:
         field_id = schema.find_field(partition_by).field_id
         spec = PartitionSpec(PartitionField(field_id, 1000, IdentityTransform(), partition_by))
-    # Not set afterwards: after a crash between the two no other engine could read the table.
+    # Not set afterwards: after a crash in between, no other engine could read the table.
     properties = {"format-version": "2", **_PROPERTIES, _NAME_MAPPING: schema.name_mapping.model_dump_json()}
     try:
         return catalog.create_table((city, name), schema, partition_spec=spec, properties=properties)
@@ -215,29 +215,29 @@ def data_files(table: Table, snapshot_id: int | None = None) -> list[DataFile]:
 
 
 def snapshot_property(snapshot: Snapshot, name: str) -> str | None:
-    """What a change said of itself when it was committed."""
+    """A property that a change recorded when it was committed."""
     return snapshot.summary[PROPERTY_PREFIX + name] if snapshot.summary is not None else None
 
 
 def month_of(file: DataFile) -> date:
-    """The first day of the month that a data file of a table partitioned by month holds."""
+    """The first day of the month of a data file, in a table partitioned by month."""
     months_since_1970 = file.partition[0]
     return date(1970 + months_since_1970 // 12, months_since_1970 % 12 + 1, 1)
 
 
 def paths_of(table: Table, files: Iterable[DataFile]) -> dict[str, DataFile]:
-    """Data files by where they are on this machine, or would be: `fetch` has them there."""
+    """Data files by their path on this machine, whether they are there yet or not: `fetch` gets them."""
     return {str(warehouse.path_of(table, file.file_path)): file for file in files}
 
 
 def fetch(table: Table, files: Iterable[DataFile]) -> list[str]:
-    """Have data files on this machine; their paths, in the same order."""
+    """Get data files onto this machine; returns their paths, in the same order."""
     with explained(table.location()):
         return warehouse.fetch(table, files)
 
 
 def data_directory(table: Table) -> Path:
-    """Where this machine has data files of a table."""
+    """The directory on this machine for data files of a table."""
     return warehouse.path_of(table, table.location()) / "data"
 
 
@@ -249,7 +249,7 @@ def new_data_path(table: Table, partition: str) -> Path:
 
 
 def commit(table: Table, change: Change) -> int:
-    """Make the change as one snapshot and return its id. StalePlan, with the new files removed, if it is too late."""
+    """Commit the change as one snapshot and return its id. StalePlan, with the new files removed, if it is too late."""
     from pyiceberg.exceptions import CommitFailedException, ValidationException
     from pyiceberg.io.pyarrow import parquet_file_to_data_file
 
@@ -268,19 +268,19 @@ def commit(table: Table, change: Change) -> int:
                 transaction.set_properties(marks)
         return snapshot.snapshot_id
     except (CommitFailedException, ValidationException) as error:
-        # Only here is it certain that no snapshot names the new files; after any other error they are left alone.
+        # Only here is it certain that no snapshot names the new files; after any other error they are kept.
         warehouse.remove(table, locations)
         raise StalePlan from error
 
 
 def merge_manifests(table: Table, properties: Mapping[str, str]) -> int:
-    """Gather what manifests of the present snapshot list into as few as can be, as a snapshot of its own; its id.
+    """Merge the manifests of the current snapshot into as few as possible, in a snapshot of its own; returns its id.
 
     StalePlan if another writer was faster.
     """
     marks = {PROPERTY_PREFIX + name: value for name, value in properties.items()}
     with unless_overtaken(), table.transaction() as transaction:
-        # An append merges manifests on its way; this one appends nothing.
+        # An append also merges manifests; this one appends nothing.
         snapshot = transaction.update_snapshot(snapshot_properties=marks).merge_append()
         snapshot.commit()
     return snapshot.snapshot_id
@@ -293,7 +293,7 @@ def manifests(table: Table) -> int:
 
 
 def settle_properties(table: Table) -> None:
-    """Give a table the properties that `create` gives now. StalePlan if another writer was faster."""
+    """Set the properties that `create` sets today. StalePlan if another writer was faster."""
     wanted = dict(_PROPERTIES)
     if _NAME_MAPPING not in table.properties:
         wanted[_NAME_MAPPING] = table.schema().name_mapping.model_dump_json()
@@ -303,7 +303,7 @@ def settle_properties(table: Table) -> None:
 
 
 def drop_snapshots(table: Table, snapshot_ids: Sequence[int]) -> None:
-    """Forget snapshots; their files stay until someone removes them. StalePlan if another writer was faster."""
+    """Expire snapshots; their files stay until someone removes them. StalePlan if another writer was faster."""
     with unless_overtaken():
         table.maintenance.expire_snapshots().by_ids(list(snapshot_ids)).commit()
 

@@ -1,1 +1,1 @@
-"""The lake as a place: where it lies, its catalog, its files, its one writer, what its storage refuses."""
+"""The lake as a place: where it is, its catalog, its files, its single writer, what its storage refuses."""

@@ -1,7 +1,7 @@
-"""A lake's directory has all of it: no link leads out of it, and no file in it is another lake's too.
+"""A lake's directory holds all of the lake: no link leads out of it, and it shares no file with another lake.
 
-A copy made with `cp -a` keeps links, one made with `cp -al` or by many backup tools shares files with what it was made
-from: whoever writes to the one would change the other.
+A copy made with `cp -a` keeps links. One made with `cp -al` or by many backup tools shares files with its original:
+writing to one would change the other.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from crime_assets.core.errors import LakeError
 
 _PARTS = ("catalog.db", "lake.json", ".lock", "warehouse", "landing", "staging", "cache", "dagster")
 _NEVER_CHANGED = frozenset({"warehouse", "landing"})
-"""Files in these are written once and replaced as a whole: two lakes may share them."""
+"""Files in these directories are written once and replaced as a whole, so two lakes may share them."""
 _DEPTH = {"warehouse": 4, "landing": 3}
-"""Levels of directories: city, table, data, month of a warehouse; kind, city, day of a landing store."""
+"""Levels of directories: city, table, data, month in a warehouse; kind, city, day in a landing store."""
 
 
 def check_links(home: Path) -> None:
@@ -26,13 +26,13 @@ def check_links(home: Path) -> None:
     for path in (home / part for part in _PARTS):
         for link in [path] if path.is_symlink() else _links_below(path, _DEPTH.get(path.name, 2)):
             raise LakeError(
-                f"{link} of the lake {home} is a link to {os.path.realpath(link)}, which another lake may use too: put "
-                "what it leads to in its place, by moving, copying or mounting."
+                f"{link} of the lake {home} is a link to {os.path.realpath(link)}, which another lake may use too: "
+                "replace the link by its target, by moving, copying or mounting."
             )
 
 
 def _links_below(directory: Path, depth: int) -> Iterator[Path]:
-    """Links to directories, so many levels down."""
+    """Links to directories, down to `depth` levels."""
     try:
         with os.scandir(directory) as entries:
             found = [entry for entry in entries if entry.is_dir()]
@@ -46,12 +46,12 @@ def _links_below(directory: Path, depth: int) -> Iterator[Path]:
 
 
 def shares_files(home: Path) -> bool:
-    """Whether files that are changed in place are another directory's too."""
+    """Whether files that are changed in place are also in another directory."""
     return any(_is_shared(home / name) for name in ("catalog.db", "lake.json", ".lock"))
 
 
 def own_files(home: Path) -> None:
-    """Give the lake a copy of its own of every such file. To be called by its one writer."""
+    """Give the lake its own copy of every such file. To be called by its one writer."""
     for path in _changed_in_place(home):
         if _is_shared(path):
             partial = path.with_name(f"{path.name}.partial-{secrets.token_hex(4)}")
@@ -67,7 +67,7 @@ def _changed_in_place(home: Path) -> Iterator[Path]:
     for directory in own:
         if directory.name not in _NEVER_CHANGED and directory.is_dir():
             yield from (Path(parent, name) for parent, _, names in os.walk(directory) for name in names)
-    # Last, for by these it is told whether all is done. Whoever holds the lock has made it the lake's own.
+    # Last, because these show whether all is done. The holder of the lock has already made it the lake's own.
     yield from (path for path in own if path.is_file() and path.name != ".lock")
 
 

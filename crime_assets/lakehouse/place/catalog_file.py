@@ -1,7 +1,7 @@
-"""The SQLite file of a local lake's catalog, read and changed as what it is: rows of tables and of their metadata.
+"""The SQLite file of a local lake's catalog, read and changed directly: rows with tables and their metadata.
 
-pyiceberg's catalog is what everything else uses. Here is what it has no words for: that the file is gone or damaged,
-and that the paths of all tables change at once.
+Everything else uses pyiceberg's catalog. This module does what pyiceberg cannot: notice that the file is gone or
+damaged, and change the paths of all tables at once.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 from crime_assets.core.errors import LakeError
 
 CATALOG = "lake"
-"""What engines call the catalog; a SQLite catalog keeps the name with each table."""
+"""The engines' name for the catalog; a SQLite catalog keeps the name with each table."""
 
 REBUILD = "crime-assets rebuild-catalog"
-"""The command that makes a lost catalog anew."""
+"""The command that rebuilds a lost catalog."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A table of the catalog, and where its present metadata is."""
+    """A table of the catalog, and where its current metadata is."""
 
     namespace: str
     name: str
@@ -39,7 +39,7 @@ def is_there(catalog: Path) -> bool:
 
 
 def rows(catalog: Path) -> list[Row]:
-    """All tables. LakeError where the file is no catalog."""
+    """All tables. LakeError if the file is not a catalog."""
     with _opened(catalog) as con:
         if (said := con.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(str(said).splitlines()[-1])
@@ -48,7 +48,7 @@ def rows(catalog: Path) -> list[Row]:
 
 
 def change(catalog: Path, changed: Sequence[tuple[Row, str]]) -> None:
-    """Give tables other metadata, all of them or none. LakeError where one has changed meanwhile."""
+    """Point tables to other metadata, all of them or none. LakeError if one has changed meanwhile."""
     with _opened(catalog) as con:
         con.execute("BEGIN IMMEDIATE")
         for row, location in changed:
@@ -66,14 +66,14 @@ def change(catalog: Path, changed: Sequence[tuple[Row, str]]) -> None:
 @contextmanager
 def _opened(catalog: Path) -> Iterator[sqlite3.Connection]:
     try:
-        # A writer of this very lake may be in the middle of its commit.
+        # Another writer to this lake may be in the middle of its commit.
         with closing(sqlite3.connect(catalog, timeout=60, isolation_level=None)) as con:
             yield con
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError) and "no such table" not in str(error):
-            # The disk or another program; the file itself is right.
+            # The disk or another program is at fault; the file itself is sound.
             raise
         raise LakeError(
-            f"The catalog {catalog} is damaged ({error}): restore it, or run `{REBUILD}`, which makes it anew from the "
+            f"The catalog {catalog} is damaged ({error}): restore it, or run `{REBUILD}`, which rebuilds it from the "
             "tables' own metadata."
         ) from error

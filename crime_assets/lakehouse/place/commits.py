@@ -1,4 +1,4 @@
-"""Commits to catalogs elsewhere: what became of one whose answer was lost on its way."""
+"""Commits to remote catalogs: finding out what happened to a commit whose answer was lost."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def committed(
     requirements: tuple[TableRequirement, ...],
     updates: tuple[TableUpdate, ...],
 ) -> CommitTableResponse:
-    """Commit; where the catalog says that another was faster, see whether that was not this very commit.
+    """Commit; if the catalog says that another commit was faster, check whether that was this very commit.
 
-    A client that got no answer asks again, and is then refused by its own first request. Whoever believed the refusal
-    would remove the files of the present snapshot.
+    A client that got no answer sends the request again, which is then refused because of its own first request.
+    Believing that refusal would mean removing the files of the current snapshot.
 
-    Only a refusal is looked into. Where the answer is lost as a 5xx the error goes on, nothing is removed, and the next
+    Only a refusal is checked. If the answer is lost as a 5xx, the error is raised, nothing is removed, and the next
     run finds what was committed.
     """
     from pyiceberg.exceptions import CommitFailedException

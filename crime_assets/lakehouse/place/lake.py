@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 FORMAT = 1
-"""Raised when an older release could no longer read what this one writes."""
+"""Increased when an older release could no longer read what this one writes."""
 
 _CHANGE_COUNTER = 24
 """Where a SQLite file has its change counter, 4 bytes (https://www.sqlite.org/fileformat.html)."""
@@ -46,7 +46,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class CityState:
-    """What was settled when a city's part of the lake began; it never changes afterwards."""
+    """What was recorded when a city's part of the lake began; it never changes."""
 
     feed: str
     first_change_day: str
@@ -82,7 +82,7 @@ class Lake:
         self.loaded: dict[tuple[str, str], tuple[bytes, Table | None]] = {}
         self._remote = remote
         self.is_refilled = False
-        """Set by whoever loads again what was lost: only then may there be a city without crimes that had some."""
+        """Set while lost tables are loaded again: only then may a city that had crimes have none."""
         self._is_settled = False
         self._asked = 0
         self._asked_at = float("-inf")
@@ -91,7 +91,7 @@ class Lake:
             raise UsageError(f"The lake cannot live in {self.home}: set CRIME_HOME to a path without ? and #.")
         if not str(self.home).isprintable():
             raise UsageError(
-                f"The lake cannot live in {str(self.home)!r}: set CRIME_HOME to a path without such signs."
+                f"The lake cannot live in {str(self.home)!r}: set CRIME_HOME to a path without such characters."
             )
         if remote is None:
             own(self)
@@ -174,7 +174,7 @@ class Lake:
         if state is None and (self.has_merged(name) or (self._remote is None and has_data(self.warehouse, name))):
             document = self._documents.location(f"{_STATES}{name}.json" if self._remote else _STATE)
             raise LakeError(
-                f"The lake {self.name} has change days of {name}, and what was settled when it began is gone: restore "
+                f"The lake {self.name} has change days of {name}, but the record of how it began is gone: restore "
                 f"{document} from a backup."
             )
         return state
@@ -215,7 +215,7 @@ class Lake:
 
     @contextmanager
     def writing(self, wait_seconds: float = _PATIENCE_SECONDS) -> Iterator[None]:
-        """Be the lake's one writer. LakeBusy after `wait_seconds`; a full disk becomes DiskFull."""
+        """Hold the lake's writer lock. LakeBusy after `wait_seconds`; a full disk becomes DiskFull."""
         try:
             self.home.mkdir(parents=True, exist_ok=True)
             with writer_lock(self.home / ".lock", wait_seconds):
@@ -284,7 +284,7 @@ class Lake:
         return {"lake": self._remote.name, "landing": self._documents.location("")} if self._remote else None
 
     def _check_own(self, place: Mapping[str, str] | None) -> None:
-        """LakeError where what was settled is of another lake, of which these prefixes may be a copy."""
+        """LakeError if the documents are those of another lake, of which these prefixes may be a copy."""
         if self._remote is not None and place is not None and place != self._place:
             raise LakeError(
                 f"What {self._documents.location('')} says is of the lake {place['lake']} with the landing store "

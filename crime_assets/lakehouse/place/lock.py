@@ -1,4 +1,4 @@
-"""One writer at a time: a lock on the lake that the kernel lets go of when its holder dies."""
+"""One writer at a time: a lock on the lake that the kernel releases when its holder dies."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _mutex = threading.RLock()
 
 @contextmanager
 def writer_lock(path: Path, wait_seconds: float) -> Iterator[None]:
-    """Hold the lock, waiting for another process at most `wait_seconds`; LakeBusy after that.
+    """Hold the lock, waiting at most `wait_seconds` for another process; LakeBusy after that.
 
-    A process that holds it already may take it again.
+    A process that already holds it may take it again.
     """
     path = path.resolve()
     with _mutex:
@@ -73,11 +73,11 @@ def _acquire(path: Path, wait_seconds: float) -> IO[str]:
 
 
 def _is_ours(file: IO[str], path: Path) -> bool:
-    """Whether the file that is locked is the one at the path, and of no other lake; if not, there is a new one now."""
+    """Whether the locked file is the one at the path, and not another lake's; if not, there is a new file now."""
     held = os.fstat(file.fileno())
     if held.st_nlink == 1:
         return os.path.samestat(held, path.stat())
-    # A copy made of hard links: whoever waits for this file looks at the path again as well.
+    # A copy made with hard links: others that wait for this file also look at the path again.
     if held.st_nlink > 1 and os.path.samestat(held, path.stat()):
         path.unlink()
     return False

@@ -1,7 +1,7 @@
-"""What is looked at when a local lake is opened, and when its tables are first asked for: all is there and its own.
+"""Checks made when a local lake is opened, and when its tables are first used: everything is there, and its own.
 
-A lake that was moved or copied is taken over here. One that has lost its catalog is not begun anew: a command makes it
-again from the tables' own metadata.
+A lake that was moved or copied is taken over here. A lake that lost its catalog is not started anew: a command rebuilds
+the catalog from the tables' own metadata.
 """
 
 from __future__ import annotations
@@ -23,27 +23,30 @@ _log = logging.getLogger(__name__)
 
 
 class LocalLake(Protocol):
-    """What is needed of a lake."""
+    """The parts of a lake that are used here."""
 
     home: Path
     warehouse: Path
 
     def writing(self) -> AbstractContextManager[None]:
-        """Be the lake's one writer."""
+        """Hold the lake's writer lock."""
 
 
 def own(lake: LocalLake) -> None:
-    """Have the lake in files of its own, before anything is read of it. LakeError where a link leads out of it."""
+    """Before anything is read, give the lake its own copy of files that another lake shares.
+
+    LakeError if a link leads out of it.
+    """
     belonging.check_links(lake.home)
     if belonging.shares_files(lake.home):
-        with _written(lake, "shares files with the lake that it is a copy of, and has to be given its own"):
+        with _written(lake, "shares files with the lake that it is a copy of, and has to get its own"):
             belonging.own_files(lake.home)
 
 
 def settle(lake: LocalLake, cities: set[str]) -> None:
-    """Have the lake's tables where they say they are.
+    """Make sure that the lake's tables are where they say. `cities` are those that have data in it.
 
-    LakeError where something is missing or damaged. `cities` are those that were begun.
+    LakeError if something is missing or damaged.
     """
     catalog = lake.home / "catalog.db"
     belonging.check_links(lake.home)
@@ -62,7 +65,7 @@ def settle(lake: LocalLake, cities: set[str]) -> None:
 
 @contextmanager
 def _written(lake: LocalLake, why: str) -> Iterator[None]:
-    """Be the lake's one writer; LakeError where it cannot be written to."""
+    """Hold the lake's writer lock; LakeError if the lake is read-only."""
     try:
         with lake.writing():
             yield
@@ -70,13 +73,13 @@ def _written(lake: LocalLake, why: str) -> Iterator[None]:
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise
         raise LakeError(
-            f"The lake {lake.home} {why}, which needs to write ({error.strerror}): let it be written to once, or mount "
+            f"The lake {lake.home} {why}, which needs write access ({error.strerror}): make it writable once, or mount "
             "it where it was."
         ) from error
 
 
 def faults(warehouse: Path, known: Sequence[Row]) -> tuple[str, set[tuple[str, str]]] | None:
-    """What is wrong with a catalog of these tables, and of which it is; None if nothing is."""
+    """What is wrong with this catalog, and with which of its tables; None if nothing is wrong."""
     if lost := written_tables(warehouse).difference((row.namespace, row.name) for row in known):
         return "lacks tables", lost
     old = {(row.namespace, row.name) for row in known if _is_outdated(warehouse / row.namespace / row.name, row)}
@@ -84,11 +87,11 @@ def faults(warehouse: Path, known: Sequence[Row]) -> tuple[str, set[tuple[str, s
 
 
 def _is_outdated(directory: Path, row: Row) -> bool:
-    """Whether the table has gone on since. A commit that was broken off leaves one newer metadata file at most."""
+    """Whether the table has newer metadata. An interrupted commit leaves at most one newer metadata file."""
     metadata = directory / "metadata"
     named = metadata / row.metadata_location.rpartition("/")[2]
     newer = [path for path in metadata.glob("*.metadata.json") if version_of(path) > version_of(named) + 1]
-    # What a table of that name left that was dropped is no newer state of this one.
+    # Files left by a dropped table of the same name are not a newer state of this one.
     return named.exists() and any(map(partial(_is_of_one_table, named), newer))
 
 
@@ -96,7 +99,7 @@ def _is_of_one_table(one: Path, other: Path) -> bool:
     try:
         return bool(read_metadata(one)["table-uuid"] == read_metadata(other)["table-uuid"])
     except LakeError:
-        # Half written, as a commit leaves it that was broken off; or damaged, which whoever reads it is told.
+        # Half written by an interrupted commit; or damaged, which is reported when it is read.
         return False
 
 
@@ -106,7 +109,7 @@ def has_data(warehouse: Path, namespace: str) -> bool:
 
 
 def _elsewhere(lake: LocalLake, known: list[Row], cities: set[str]) -> list[Row]:
-    """The tables whose metadata the catalog has in another place; those of others, which are not here, are not ours."""
+    """This lake's tables whose metadata is elsewhere, says the catalog; tables without a directory here are others'."""
     return [
         row
         for row in known
@@ -138,7 +141,7 @@ def _directory(lake: LocalLake, row: Row) -> Path:
 
 
 def written_tables(warehouse: Path) -> set[tuple[str, str]]:
-    """Namespace and name of the tables of crimes that were written to; one that was only made has nothing to lose."""
+    """Namespace and name of the tables of crimes that have data; a table that was only created has nothing to lose."""
     return {
         (table.parent.name, table.name)
         for table in warehouse.glob("*/crimes")
@@ -149,6 +152,6 @@ def written_tables(warehouse: Path) -> set[tuple[str, str]]:
 def _lost(lake: LocalLake, what: str, lost: set[tuple[str, str]]) -> LakeError:
     names = ", ".join(".".join(one) for one in sorted(lost))
     return LakeError(
-        f"The catalog of the lake {lake.home} {what}, and there is data of {names}: run `{REBUILD}`, which makes it "
-        "anew from the tables' own metadata, or restore the whole lake from one backup."
+        f"The catalog of the lake {lake.home} {what}, but there is data of {names}: run `{REBUILD}`, which "
+        "rebuilds it from the tables' own metadata, or restore the whole lake from one backup."
     )

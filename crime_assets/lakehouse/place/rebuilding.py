@@ -1,4 +1,4 @@
-"""A lost catalog made anew from what the tables' own metadata says."""
+"""Rebuilds a lost catalog from the tables' own metadata."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _OLD = "catalog.db.old"
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """The tables that a catalog was made of, none where the one that is there lacks nothing.
+    """The tables that a catalog was made of; none if the existing one lacks nothing.
 
-    `ignored` are metadata files that end too early, as a commit leaves them that was broken off.
+    `ignored` are incomplete metadata files, as an interrupted commit leaves them.
     """
 
     tables: tuple[str, ...] = ()
@@ -29,10 +29,10 @@ class Rebuilt:
 
 
 def rebuild(lake: LocalLake) -> Rebuilt:
-    """Make the catalog anew from the newest metadata of every table, unless it is there and has all tables of crimes.
+    """Rebuild the catalog from the newest metadata of every table, unless it exists and has all tables of crimes.
 
-    A catalog that is there is kept beside the new one. CrimeAssetsError where there is no table, LakeError where a file
-    of one is missing. Nothing changes before all tables were looked at; what is broken off is done by the next call.
+    An existing catalog is kept beside the new one. CrimeAssetsError if there is no table, LakeError if a file of a
+    table is missing. Nothing changes before all tables have been checked; after an interruption, call it again.
     """
     catalog = lake.home / "catalog.db"
     belonging.check_links(lake.home)
@@ -44,8 +44,8 @@ def rebuild(lake: LocalLake) -> Rebuilt:
         found = {table: metadata for table, metadata in newest.items() if metadata is not None}
         if not found:
             raise CrimeAssetsError(
-                f"There is no table in {lake.warehouse} to make a catalog of: restore the lake from a backup, or load "
-                "it anew with `crime-assets reload`."
+                f"There is no table in {lake.warehouse} to build a catalog from: restore the lake from a backup, or "
+                "load it again with `crime-assets reload`."
             )
         _write(catalog, {table: taken_over(metadata, table) for table, metadata in found.items()})
     return Rebuilt(tuple(f"{table.parent.name}.{table.name}" for table in found), tuple(ignored))
@@ -72,8 +72,8 @@ def _is_wanting(catalog: Path, warehouse: Path) -> bool:
 def _newest(table: Path, ignored: list[Path]) -> Path | None:
     """The newest metadata of a table; None if it has none.
 
-    A table that was dropped and made again left files of both: those of the one that was changed last count. Of these
-    the highest number is the newest, also where the commit that wrote it was broken off: all its files are there then.
+    A table that was dropped and created again left files of both: the one changed last counts. Of its files the
+    highest number is the newest, even if the commit that wrote it was interrupted: all its files exist by then.
     """
     documents: dict[Path, Document] = {}
     for path in (table / "metadata").glob("*.metadata.json"):
@@ -92,7 +92,7 @@ def _newest(table: Path, ignored: list[Path]) -> Path | None:
 
 
 def _write(catalog: Path, tables: dict[Path, str]) -> None:
-    """A catalog of these tables, in place of what is there when it is whole."""
+    """Write a catalog of these tables, which replaces the existing one once it is complete."""
     from pyiceberg.catalog.sql import SqlCatalog
 
     partial = catalog.with_name(f"{catalog.name}.partial")
@@ -105,7 +105,7 @@ def _write(catalog: Path, tables: dict[Path, str]) -> None:
     sync(partial)
     if catalog_file.is_there(catalog):
         catalog.replace(catalog.with_name(f"{_OLD}-{secrets.token_hex(4)}"))
-    # What goes with the old file would be rolled back into the new one.
+    # The old file's journal would be rolled back into the new file.
     for ending in ("journal", "wal", "shm"):
         catalog.with_name(f"{catalog.name}-{ending}").unlink(missing_ok=True)
     partial.replace(catalog)

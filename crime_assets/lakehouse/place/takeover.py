@@ -1,8 +1,8 @@
-"""Taking over the tables of a lake that lies elsewhere than they say: moved, copied, restored, mounted differently.
+"""Taking over the tables of a lake that is not where they say: moved, copied, restored, mounted differently.
 
-Iceberg names every file by its whole path: in a table's metadata, in the lists of its snapshots, in their manifests.
-All that names a path is written once more, under new names beside what was there, from the files in this lake alone;
-the catalog changes last, for all tables at once. What breaks it off before that leaves the lake as it was, and files
+Iceberg names every file by its absolute path: in a table's metadata, in its snapshots' manifest lists, in manifests.
+Every file that names a path is written again, under a new name beside the old one, from the files in this lake only.
+The catalog changes last, for all tables at once. An interruption before that leaves the lake as it was, plus files
 that upkeep removes.
 """
 
@@ -25,25 +25,25 @@ from crime_assets.lakehouse.place.warehouse import local_path, sync
 
 _VERSION = re.compile(r"(?P<version>[0-9]+)-[^/]+[.]metadata[.]json")
 _DELETED = 2
-"""Status of a manifest's entry whose file is no longer of the table."""
+"""Status of a manifest entry whose file no longer belongs to the table."""
 _PATH_PROPERTIES = ("write.data.path", "write.metadata.path", "write.object-storage.path", "write.folder-storage.path")
 
 _NEEDED = {"location": str, "table-uuid": str, "last-updated-ms": int}
-"""Parts of a table's metadata that are looked at here, and their kinds."""
+"""Parts of a table's metadata that are read here, and their types."""
 
 Document = dict[str, Any]
 
 
 def taken_over(metadata: Path, directory: Path) -> str:
-    """Have the table of a metadata file live in `directory`, where its files are; the location of its metadata.
+    """Make the table of a metadata file belong in `directory`, where its files are; returns its new metadata location.
 
-    LakeError, and nothing is changed, where a file is missing that the table needs, or where it names one elsewhere.
+    LakeError, with nothing changed, if a file that the table needs is missing, or if it names a file elsewhere.
     """
     return _Table(metadata, directory).written()
 
 
 def is_in(location: str, directory: Path) -> bool:
-    """Whether a location is of a file in the directory, by its plain path."""
+    """Whether a location is a plain path to a file in the directory."""
     path = local_path(location)
     return path.startswith(f"{directory}/") and not {"..", "."} & set(path.split("/"))
 
@@ -55,7 +55,7 @@ def version_of(metadata: Path) -> int:
 
 
 def read_metadata(metadata: Path) -> Document:
-    """What a metadata file says. LakeError where it is gone or damaged."""
+    """The content of a metadata file. LakeError if it is missing or damaged."""
     try:
         document = json.loads(metadata.read_bytes())
         if all(isinstance(document[name], kind) for name, kind in _NEEDED.items()):
@@ -85,7 +85,7 @@ class _Table:
             return f"file://{self.metadata}"
         for snapshot in snapshots:
             if "manifest-list" not in snapshot:
-                raise LakeError(f"{self.metadata} is of Iceberg's format 1, which this lake never had: restore it.")
+                raise LakeError(f"{self.metadata} has Iceberg format 1, which this lake never uses: restore it.")
             snapshot["manifest-list"] = self._snapshot(snapshot["manifest-list"])
         document["location"] = f"file://{self.directory}"
         for entry in document.get("metadata-log") or []:
@@ -96,14 +96,14 @@ class _Table:
         properties = document.get("properties") or {}
         for name in properties.keys() & set(_PATH_PROPERTIES):
             properties[name] = self._moved(properties[name])
-        # Named as pyiceberg names them: it goes on counting from a name like this, and begins at 0 after any other.
+        # Named as pyiceberg does: it continues counting from such a name, and starts at 0 after any other.
         name = f"{max(version_of(self.metadata), 0) + 1:05d}-{uuid4()}.metadata.json"
         location, _ = self._put(name, lambda path: path.write_text(json.dumps(document), encoding="utf-8"))
         sync(self.directory / "metadata")
         return location
 
     def _check(self, snapshot: Mapping[str, Any]) -> None:
-        """That all files of a snapshot are there."""
+        """Check that all files of a snapshot exist."""
         for manifest in _records(self._here(snapshot["manifest-list"])):
             if manifest["manifest_path"] not in self._checked:
                 self._checked.add(manifest["manifest_path"])
@@ -111,22 +111,22 @@ class _Table:
                     self._check_entry(entry)
 
     def _snapshot(self, location: str) -> str:
-        """The list of a snapshot's manifests, written once more; its new location."""
+        """Write a snapshot's manifest list again; returns its new location."""
 
         def moved(manifest: Document) -> Document:
             if manifest.get("content"):
                 raise LakeError(
-                    f"{self.metadata} lists row-level deletes, whose files name paths themselves: compact the table "
-                    "with the engine that wrote them, where it was."
+                    f"{self.metadata} lists row-level deletes, whose files name paths too: compact the table where it "
+                    "was, with the engine that wrote them."
                 )
             path, length = self._manifest(manifest["manifest_path"])
             return {**manifest, "manifest_path": path, "manifest_length": length}
 
-        # In the order of pyiceberg's and Spark's names, so that a directory can be read by a person.
+        # Named like pyiceberg's and Spark's files, so that a person can read the directory.
         return self._copied(location, f"snap-{_unique()}.avro", moved)[0]
 
     def _manifest(self, location: str) -> tuple[str, int]:
-        """A manifest, written once more; where it is, and how long."""
+        """Write a manifest again; returns its location and length."""
         if location not in self._files:
             self._files[location] = self._copied(location, f"{_unique()}-m0.avro", self._entry)
         return self._files[location]
@@ -137,7 +137,7 @@ class _Table:
         return {**entry, "data_file": {**data_file, "file_path": self._moved(data_file["file_path"])}}
 
     def _check_entry(self, entry: Document) -> None:
-        """That the data file of an entry is there, as long as it was."""
+        """Check that the data file of an entry exists and has its recorded length."""
         location, length = entry["data_file"]["file_path"], entry["data_file"]["file_size_in_bytes"]
         if entry["status"] == _DELETED or location in self._checked:
             return
@@ -147,7 +147,7 @@ class _Table:
         except FileNotFoundError as error:
             raise _gone(path) from error
         if found != length:
-            raise LakeError(f"{path} has {found} bytes where the table knows {length}: restore it, then run again.")
+            raise LakeError(f"{path} has {found} bytes, but the table expects {length}: restore it, then run again.")
         self._checked.add(location)
 
     def _here(self, location: str) -> Path:
@@ -167,7 +167,7 @@ class _Table:
         return self._put(name, lambda path: _write(path, source, change))
 
     def _put(self, name: str, write: Callable[[Path], object]) -> tuple[str, int]:
-        """A new file of the table's metadata, whole and on the disk."""
+        """Write a new file of the table's metadata, complete and on disk."""
         path = self.directory / "metadata" / name
         write(path)
         sync(path)
@@ -202,7 +202,7 @@ def _as_records(reader: Iterable[object]) -> Iterator[Document]:
 
 @contextmanager
 def _readable(source: Path) -> Iterator[None]:
-    """What a reader of Avro makes of bytes that are none becomes LakeError, and so does a file that is gone."""
+    """Turn an Avro reader's errors about damaged bytes into LakeError, and a missing file too."""
     from fastavro.schema import SchemaParseException
 
     try:
@@ -223,7 +223,7 @@ def _readable(source: Path) -> Iterator[None]:
 
 
 def _gone(path: Path) -> LakeError:
-    return LakeError(f"{path} is missing, which a table needs: restore it, or copy the lake again as a whole.")
+    return LakeError(f"{path} is missing, but a table needs it: restore it, or copy the whole lake again.")
 
 
 def _unique() -> str:

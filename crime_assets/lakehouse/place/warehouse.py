@@ -1,8 +1,8 @@
-"""Where the files of tables lie, and how they come to this machine: DuckDB reads and writes local files.
+"""Where the files of tables are, and how they get to this machine: DuckDB reads and writes local files.
 
-A warehouse in a directory is used as it is. Of one on object storage this machine keeps a copy of every file it has
-needed, at a path that mirrors the file's location: data files are never changed once they are written, so a copy is
-right for good. Whoever has a table can get at its files, by the table's own file system and the property CACHE.
+A warehouse in a directory is used as it is. For one on object storage, this machine keeps a copy of every file that
+it has needed, at a path that mirrors the file's location: data files never change once written, so a copy stays
+valid. Code that has a table can reach its files, through the table's own file system and the property CACHE.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CACHE = "crime-assets.cache"
 """Property of a catalog on object storage: the directory of copies."""
 
 _NO_NAMES = frozenset(("", ".", ".."))
-"""Parts of a key that Arrow and file systems do not take for names, though S3 does: they would reach another file."""
+"""Parts of a key that are names in S3 but not for Arrow and file systems, where they would lead to another file."""
 _AT_ONCE = 8
 _CHUNK = 4 << 20
 
@@ -44,7 +44,7 @@ class StoredFile:
 
 
 def path_of(table: Table, location: str) -> Path:
-    """Where a file of the table is on this machine, or would be. LakeError where it is not below the table's place."""
+    """The path of a table's file on this machine, whether it is there or not. LakeError if it is outside the table."""
     local = is_local(table)
     scheme, _, rest = ("file", "", local_path(location)[1:]) if local else location.partition("://")
     own = local_path(table.location())[1:] if local else table.location().partition("://")[2]
@@ -52,8 +52,8 @@ def path_of(table: Table, location: str) -> Path:
     is_below = f"{rest}/".startswith(f"{own.removesuffix('/')}/")
     if not is_below or not (local or scheme == _scheme(table)) or not _NO_NAMES.isdisjoint(parts):
         raise LakeError(
-            f"{'.'.join(table.name())} names a file outside its warehouse, or by no plain path ({location}): restore "
-            "the table."
+            f"{'.'.join(table.name())} names a file outside its warehouse, or not by a plain path ({location}): "
+            "restore the table."
         )
     return Path("/", rest) if local else _cache(table).joinpath(*parts)
 
@@ -71,30 +71,30 @@ def local_path(location: str) -> str:
 
 
 def is_local(table: Table) -> bool:
-    """Whether the table lies in a directory of this machine."""
+    """Whether the table is in a directory of this machine."""
     return CACHE not in table.catalog.properties
 
 
 def fetch(table: Table, files: Iterable[DataFile]) -> list[str]:
-    """Have data files of the table on this machine; their paths, in the same order.
+    """Get data files of the table onto this machine; returns their paths, in the same order.
 
-    LakeError where one is not as long as its manifest says.
+    LakeError if one does not have the length that its manifest says.
     """
     wanted = [(file, path_of(table, file.file_path)) for file in files]
     if not is_local(table):
-        # A machine that lost its power may have left a copy that is cut off.
+        # After a power failure there may be a truncated copy.
         missing = [(file, path) for file, path in wanted if _size(path) != file.file_size_in_bytes]
         _all(lambda one: _download(table, *one), missing)
     return [str(path) for _, path in wanted]
 
 
 def publish(table: Table, paths: Iterable[Path]) -> None:
-    """Make new files last: on the disk, or on the object storage, before a snapshot names them."""
+    """Make new files durable, on disk or on the object storage, before a snapshot names them."""
     _all(sync if is_local(table) else lambda path: _upload(table, path), paths)
 
 
 def sync(path: Path) -> None:
-    """Have a file on the disk, not only in memory."""
+    """Flush a file from memory to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -103,7 +103,7 @@ def sync(path: Path) -> None:
 
 
 def remove(table: Table, locations: Iterable[str]) -> None:
-    """Remove files of the table, here and where they lie."""
+    """Remove files of the table, from this machine and from the storage."""
     for location in locations:
         path_of(table, location).unlink(missing_ok=True)
         if not is_local(table):
@@ -114,7 +114,7 @@ def remove(table: Table, locations: Iterable[str]) -> None:
 
 
 def stored_files(table: Table) -> Iterator[StoredFile]:
-    """All files below the table's location that a table can have."""
+    """All files under the table's location that a table can have."""
     if is_local(table):
         for path, found in files_below(path_of(table, table.location())):
             yield StoredFile(str(path), found.st_size, found.st_mtime)
@@ -129,18 +129,18 @@ def stored_files(table: Table) -> Iterator[StoredFile]:
 
 
 def files_below(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """All files in a directory and those in it, with what the disk says of each; none if it is not there."""
+    """All files in a directory and its subdirectories, with their stat results; none if it does not exist."""
     for parent, _, names in os.walk(directory):
         for name in names:
             try:
                 yield Path(parent, name), Path(parent, name).lstat()
             except FileNotFoundError:
-                # A reader removes what it spilled when it ends.
+                # A reader removes its spill files when it ends.
                 continue
 
 
 def _cache(table: Table) -> Path:
-    # Not by the properties of `table.io`: those that a table brings along go before the catalog's there.
+    # Not from the properties of `table.io`: there, a table's own properties override the catalog's.
     return Path(table.catalog.properties[CACHE])
 
 
@@ -156,7 +156,7 @@ def _scheme(table: Table) -> str:
 
 
 def _all(step: Callable[[_One], None], things: Iterable[_One]) -> None:
-    """Do the step with each, several at a time: it mostly waits for the disk or the network."""
+    """Do the step for each, several at a time: it mostly waits for the disk or the network."""
     with ThreadPoolExecutor(_AT_ONCE) as workers:
         for _ in workers.map(step, things):
             pass
@@ -176,7 +176,9 @@ def _download(table: Table, file: DataFile, path: Path) -> None:
         with table.io.new_input(file.file_path).open() as source, partial.open("wb") as target:
             shutil.copyfileobj(source, target, _CHUNK)
         if _size(partial) != file.file_size_in_bytes:
-            raise LakeError(f"The data file {file.file_path} is not as long as it was: restore it, then run again.")
+            raise LakeError(
+                f"The data file {file.file_path} no longer has its original length: restore it, then run again."
+            )
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)

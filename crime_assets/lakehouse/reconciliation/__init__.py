@@ -1,1 +1,1 @@
-"""The lake held against its source: what is missing, what is gone."""
+"""Compares the lake with its source: what the lake lacks, what the source removed."""

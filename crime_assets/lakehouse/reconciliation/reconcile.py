@@ -1,12 +1,12 @@
-"""Holding `crimes` against its source: changes can be missed, and what a source removes leaves no trace in its changes.
+"""Compares `crimes` with its source: changes can be missed, and removed records do not show up as changes.
 
 Counts per month of occurrence, with the sums of the parts of the change stamps, say where to look; ids and stamps say
-what differs. Nothing is changed here but by `merge_landed`: what is missing is pulled like a change day's records, what
-is gone is the business of `removal`.
+what differs. Only `merge_landed` changes anything here: missing records are pulled like those of a change day;
+removed ones are left to `removal`.
 
-Not seen is what leaves no trace in these figures: an edit that kept its stamp; an edit where another crime of the month
-has a stamp that is newer here by just as much; one crime in place of another with the same stamp in the same month. A
-version that is newer here than at the source stays, for the newest stamp wins; it is counted.
+Changes that leave no trace in these figures are not seen: an edit that kept its stamp; an edit if another crime of the
+month has a stamp that is newer here by just as much; one crime in place of another with the same stamp in the same
+month. A version that is newer here than at the source stays, because the newest stamp wins; it is counted.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ _PUBLISHED = pa.schema([("position", pa.int64()), ("id", pa.string()), ("updated
 
 @dataclass(frozen=True)
 class Limits:
-    """The most crimes that may be removed and pulled at once, as a person has said; None: what the lake's size allows.
+    """The most crimes that may be removed and pulled at once, set by a person; None: what the lake's size allows.
 
-    Without a word of a person, no more are removed than half a per cent of the rows, or 100 in a small lake, and always
-    less than half of them; no more are pulled than half a per cent, or 10,000.
+    By default at most half a per cent of the rows are removed, or 100 in a small lake, and always less than half of
+    them; at most half a per cent are pulled, or 10,000.
     """
 
     most_removed: int | None = None
     most_pulled: int | None = None
 
     def removed(self, rows: int) -> int:
-        """The most that may be removed of so many rows."""
+        """The most of `rows` rows that may be removed."""
         return most_lacking(rows) if self.most_removed is None else self.most_removed
 
     def pulled(self, rows: int) -> int:
-        """The most that may be pulled where there are so many rows."""
+        """The most records that may be pulled into a lake of `rows` rows."""
         return max(_FEWEST_PULLED, int(rows * MOST_LACKING)) if self.most_pulled is None else self.most_pulled
 
 
@@ -72,7 +72,7 @@ class MonthCounts:
     source: int
     lake: int
     restamped: bool = False
-    """Whether the source has as many records, with other stamps: some were edited."""
+    """Whether the source has equally many records but other stamps: some were edited."""
 
     @property
     def differ(self) -> bool:
@@ -82,7 +82,7 @@ class MonthCounts:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison found: all months, newest first, what the lake lacks, and what the source lacks."""
+    """The result of a comparison: all months, newest first, what the lake lacks, and what the source lacks."""
 
     until: date
     rows: int
@@ -92,7 +92,7 @@ class Comparison:
     """The source's records of which the lake has no version, or an older one."""
     gone: Sequence[Gone]
     newer_here: int = 0
-    """Rows of the months that differ with a stamp that is newer than the source's: it went back."""
+    """Rows in differing months whose stamp is newer than the source's, which went back to an older version."""
 
     @property
     def differing(self) -> list[MonthCounts]:
@@ -103,7 +103,7 @@ class Comparison:
 def compare(lake: Lake, city: City, feed: Feed, until: date, limits: Limits) -> Comparison:
     """Compare what the lake and the source hold of the changes up to `until`, the last change day the lake has merged.
 
-    FeedError, with what a person can do, where the source's answers are not to be believed.
+    FeedError, saying what a person can do, if the source's answers are not credible.
     """
     missing = SpooledRecords(lake.staging)
     with connection(lake.staging) as con:
@@ -122,7 +122,7 @@ def compare(lake: Lake, city: City, feed: Feed, until: date, limits: Limits) -> 
 def merge_landed(
     lake: Lake, city: City, landing: LandingStore, day: date, properties: Mapping[str, str]
 ) -> MergeResult:
-    """Merge what has landed of a change day that was merged before, and of the days a pull of it looks back on."""
+    """Merge what has landed for a change day that was merged before, and for the days its pull looks back on."""
     days = days_between(day - LOOK_BACK, day)
     inventories = {each: take_inventory(landing, city.name, each) for each in days}
     contents = contents_of(landing, city.name, inventories)
@@ -133,7 +133,7 @@ def merge_landed(
 
 @dataclass(frozen=True)
 class _Guard:
-    """Tells answers of the source that may be acted on from nonsense: none of it, half of it, another dataset."""
+    """Rejects answers of the source that must not be acted on: an empty source, half of it, another dataset."""
 
     city: City
     limits: Limits
@@ -142,7 +142,7 @@ class _Guard:
     def total(self, source: int, feed: Feed, until: date) -> None:
         """Judge how many records the source counts, before anything is compared record by record."""
         if self.rows - source > self.limits.removed(self.rows):
-            # What the source has changed since `until` it still has; there may be a million of them.
+            # Records that changed since `until` are still at the source; there may be a million of them.
             changed = feed.count(until + _ONE_DAY, feed.latest_day() + _ONE_DAY)
             self.gone(self.rows - source - changed, self.rows - source)
 
@@ -153,8 +153,8 @@ class _Guard:
             raise FeedError(
                 f"The source of {self.city.title} has {number:,} or more records that the lake lacks or has in an "
                 f"older version, beside {self.rows:,} rows in it, and at most {most:,} are pulled at once, so nothing "
-                "was changed: run the change days that are missing with `crime-assets run`, or see whether "
-                f"{self._source} is the right dataset, and if it is allow as many with `crime-assets reconcile "
+                "was changed: run the missing change days with `crime-assets run`, or check that "
+                f"{self._source} is the right dataset and, if so, allow this many with `crime-assets reconcile "
                 f"--most-pulled {candidates}` (in Dagster: the run config most_pulled)."
             )
 
@@ -164,8 +164,8 @@ class _Guard:
         if number > most:
             raise FeedError(
                 f"The source of {self.city.title} lacks {number:,} or more of the {self.rows:,} rows compared, and at "
-                f"most {most:,} are removed at once, so nothing was changed: look at {self._source}, and if it is "
-                f"right, allow as many with `crime-assets reconcile --most-removed {candidates}` (in Dagster: the run "
+                f"most {most:,} are removed at once, so nothing was changed: check {self._source} and, if it is right, "
+                f"allow this many with `crime-assets reconcile --most-removed {candidates}` (in Dagster: the run "
                 "config most_removed)."
             )
 
@@ -175,7 +175,7 @@ class _Guard:
 
 
 def _read_lake(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, until: date) -> int:
-    """Make `held` of crimes and `quarantine_texts` of the quarantine; returns how many rows are compared."""
+    """Create `held` from crimes and `quarantine_texts` from the quarantine; returns how many rows are compared."""
     typing.prepare(con, city)
     _view(lake, city, con, "crimes", CRIMES)
     con.execute("CREATE TEMP TABLE held AS SELECT id, month, updated_on, change_day FROM crimes")
@@ -197,7 +197,7 @@ def _view(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, name: str, col
 
 
 def _raw_text(city: City, column: str) -> str:
-    """What the source wrote in the field or fields that fill a column; the quarantine also holds what is no JSON."""
+    """The source's text for the field or fields of a column; the quarantine also holds texts that are not JSON."""
     source = city.columns[column]
     fields = (source,) if isinstance(source, str) else source
     record = "CASE WHEN json_valid(raw) THEN raw END"
@@ -226,8 +226,8 @@ def _find_missing(
     guard: _Guard,
     missing: SpooledRecords,
 ) -> None:
-    """Put the source's records of these months that are not in the lake into `missing`; makes `published_versions`, ids
-    and stamps of all of them.
+    """Put the source's records of these months that are not in the lake into `missing`; creates `published_versions`
+    with the ids and stamps of all of them.
     """
     con.execute("CREATE TEMP TABLE published_versions (id BIGINT, updated_on TIMESTAMP)")
     known = {row[0] for row in con.execute("SELECT record_md5 FROM quarantine_texts").fetchall()}
@@ -258,7 +258,7 @@ def _text(value: object) -> str | None:
 def _gone(
     con: duckdb.DuckDBPyConnection, feed: Feed, months: Iterable[date | None], until: date, guard: _Guard
 ) -> list[Gone]:
-    """Rows of these months that the source does not have any more, in any month and with any stamp."""
+    """Rows of these months that the source no longer has, in any month or with any stamp."""
     con.execute("CREATE TEMP TABLE differing (month DATE)")
     con.executemany("INSERT INTO differing VALUES (?)", [[month] for month in months])
     con.execute(f"CREATE TEMP TABLE unpublished AS {_statement('unpublished', until)}")

@@ -1,6 +1,6 @@
 """Moving crimes that the source has removed from `crimes` to `crimes_removed`.
 
-How it is found that the source has removed them belongs in `reconcile`.
+`reconcile` finds out which ones the source has removed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _GONE = pa.schema([("id", pa.int64()), ("updated_on", pa.timestamp("us"))])
 
 @dataclass(frozen=True)
 class Gone:
-    """A version of a crime that the source has no more; `updated_on` is the city's clock."""
+    """A version of a crime that the source no longer has; `updated_on` is on the city's clock."""
 
     id: int
     updated_on: datetime
@@ -43,7 +43,7 @@ class Gone:
 
 @dataclass(frozen=True)
 class Removal:
-    """From which change day crimes are known to be gone, and when (aware) their absence was noticed."""
+    """The change day from which crimes are known to be removed, and when (aware) their absence was noticed."""
 
     gone: Sequence[Gone]
     removed_on: date
@@ -53,7 +53,7 @@ class Removal:
 def remove(lake: Lake, city: City, removal: Removal, properties: Mapping[str, str]) -> int:
     """Move the rows from `crimes` to `crimes_removed`, one snapshot each; returns how many left `crimes`.
 
-    A crime that has another version by now stays. `properties` are kept with the snapshot of `crimes`. LakeBusy where
+    A crime that has another version by now stays. `properties` are kept with the snapshot of `crimes`. LakeBusy if
     other writers keep changing the table.
     """
     with lake.writing(), connection(lake.staging) as con:
@@ -91,7 +91,7 @@ def _remove(
 
 
 def _record(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, removal: Removal, crimes: Table) -> None:
-    """Put the rows `leaving` into `crimes_removed`, unless a run that was broken off has done so; make `recorded`."""
+    """Put the rows `leaving` into `crimes_removed`, unless an interrupted run has done so; creates `recorded`."""
     recorded(lake, city, con)
     con.execute(f"CREATE OR REPLACE TEMP TABLE newly_removed AS {statement_of('newly_removed')}")
     new = count(con, "SELECT count(*) FROM newly_removed")
@@ -110,9 +110,9 @@ def _record(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, removal: Rem
 def _rewrite(
     table: Table, files: Mapping[str, DataFile], con: duckdb.DuckDBPyConnection, marks: Mapping[str, str]
 ) -> None:
-    """Write the data files that hold rows `leaving` anew without them, and no others, in one snapshot."""
+    """Rewrite only the data files that hold rows of `leaving`, without these rows, in one snapshot."""
     losing = [row[0] for row in con.execute("SELECT DISTINCT filename FROM leaving ORDER BY filename").fetchall()]
-    # A run that was broken off may have recorded them as gone from an earlier day.
+    # An interrupted run may have recorded them as removed from an earlier day.
     days = "SELECT min(removed_on) FROM recorded SEMI JOIN leaving USING (id, record_md5, ingested_at)"
     ((first,),) = con.execute(days).fetchall()
     new: list[Path] = []

@@ -19,7 +19,7 @@ class SpooledRecords:
         self._records = 0
 
     def add(self, record: Record) -> None:
-        """Keep one more; not while they are being read."""
+        """Add a record; not while the records are being read."""
         self._file.write(json.dumps(record) + "\n")
         self._records += 1
 

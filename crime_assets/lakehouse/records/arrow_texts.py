@@ -1,6 +1,6 @@
-"""What all texts of an Arrow column have in common, told from its bytes at once rather than text by text.
+"""What all texts of an Arrow column have in common, found from its bytes at once rather than text by text.
 
-Every answer may err on the careful side: the bytes are looked at with those of neighbouring rows, if there are any.
+Every answer may err on the safe side: the bytes of neighboring rows are examined too, if there are any.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The canonical JSON of records that come as an Arrow table: an SQL expression made to measure for that table.
+"""The canonical JSON of records in an Arrow table: an SQL expression built for exactly that table.
 
-Digests of 8 million records are taken over these texts, and to write them is half the work of typing a history. What
-no value of a column needs, escapes and the care for nulls, is left out for it.
+Digests of 8 million records are computed from these texts, and writing them is half the work of typing a history. So
+escapes and NULL handling are left out for a column none of whose values needs them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def record_json(records: pa.Table) -> str:
     names = sorted(name for name in records.column_names if not name.startswith((COMPUTED_REGION, "_")))
     columns = [(name, records.column(name), records.schema.field(name)) for name in names]
     if names and records.column(names[0]).null_count == 0:
-        # After a member that is always there each can bring its own comma; concat leaves out what is NULL.
+        # After a member that is always present, each one can carry its own comma; concat leaves out NULL.
         members = [_pieces("," if number else "", *column) for number, column in enumerate(columns)]
         pieces = [
             piece if column.null_count == 0 else " || ".join(pieces)
@@ -34,13 +34,13 @@ def record_json(records: pa.Table) -> str:
     else:
         text = f"'{{' || concat_ws(',', {', '.join(' || '.join(_pieces('', *column)) for column in columns)}) || '}}'"
     if any(map(has_control_characters, records.select(names).columns)):
-        # DuckDB writes them with another escape.
+        # DuckDB escapes them differently.
         text = f"CASE WHEN contains({text}, '\\u00') THEN canonical_json({text}) ELSE {text} END"
     return text
 
 
 def _pieces(comma: str, name: str, column: pa.ChunkedArray, field: pa.Field) -> list[str]:
-    """`"name":value` in pieces, one of them the column, so that all together are NULL where it is."""
+    """`"name":value` in pieces, one of them the column, so that their concatenation is NULL where the column is."""
     key, value = comma + json.dumps(name, ensure_ascii=False) + ":", identifier(name)
     if (field.metadata or {}).get(b"json") == b"true":
         return [literal(key), value]

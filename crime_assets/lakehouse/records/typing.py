@@ -1,4 +1,4 @@
-"""From a source's texts to typed rows: makes `raw_records` for DuckDB; sql/crimes/typed.sql is asked over it."""
+"""From a source's texts to typed rows: creates `raw_records` in DuckDB, over which sql/crimes/typed.sql runs."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ RAW_RECORDS = pa.schema(
 
 
 def prepare(con: duckdb.DuckDBPyConnection, city: City) -> None:
-    """Make the city's facts known to the connection: its codes, names, unknown markers and time formats."""
+    """Create the city's facts in the connection: its codes, names, unknown markers and time formats."""
     for name, (columns, rows) in facts(city).items():
         _lookup(con, name, columns, rows)
     con.execute(parse_timestamp(city.timestamp_formats))
 
 
 def facts(city: City) -> dict[str, tuple[tuple[str, str], list[tuple[str, str]]]]:
-    """The tables that typed.sql knows a city by: their names, their two columns, all texts, and their rows."""
+    """The tables from which typed.sql knows a city: their names, their two columns (all texts), and their rows."""
     codes = [(code, "violent") for code in city.violent_codes] + [(code, "property") for code in city.property_codes]
     unknown = [(column, marker) for column, markers in city.unknown_markers.items() for marker in markers]
     return {
@@ -73,13 +73,13 @@ def typed_query(city: City, dialect: str = "duckdb") -> str:
 
 
 def prepare_functions(con: duckdb.DuckDBPyConnection) -> None:
-    """Make known what histories need beside `prepare`; once for a connection and all its cursors."""
-    # DuckDB writes the few control characters that need one with another escape than canonical_json.
+    """Create what histories need besides `prepare`; once for a connection and all its cursors."""
+    # DuckDB escapes a few control characters differently from canonical_json.
     con.create_function("canonical_json", lambda text: canonical_json(json.loads(text)), ["VARCHAR"], "VARCHAR")
 
 
 def raw_from_history(con: duckdb.DuckDBPyConnection, records: pa.Table, city: City, pulled_at: datetime) -> None:
-    """Make `raw_records` of a part of a feed's history."""
+    """Create `raw_records` from a part of a feed's history."""
     schema = records.schema
     columns = ", ".join(f"{_text_of(city, name, schema)} AS {name}" for name in SOURCE_COLUMNS)
     con.register("history_records", records)
@@ -99,7 +99,7 @@ def raw_from_history(con: duckdb.DuckDBPyConnection, records: pa.Table, city: Ci
 
 
 def raw_from_deliveries(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:
-    """Make `raw_records` of a table that has them, with the columns of RAW_RECORDS."""
+    """Create `raw_records` from a table with the columns of RAW_RECORDS."""
     con.register("delivered", records)
     con.execute("CREATE OR REPLACE TEMP VIEW raw_records AS FROM delivered")
     _trim(con, is_needed=not all(map(is_trimmed, records.columns)))
@@ -119,7 +119,7 @@ def _some_text(records: pa.Table, field: str) -> str | None:
 
 
 def _extra(city: City, schema: pa.Schema) -> str:
-    """What columns that the city's description does not know hold, as one JSON object of texts."""
+    """The values of columns that the city's description does not know, as one JSON object of texts."""
     members = [
         f"{literal(column)}, CAST({identifier(field)} AS VARCHAR)"
         for field, column in new_columns(city, schema.names).items()

@@ -1,4 +1,4 @@
-"""Spark as a writer of the curated tables: its session, the catalog as it sees it, typing, merging and histories.
+"""Spark as a writer of the curated tables: its session, its view of the catalog, typing, merging and histories.
 
-What it writes is what the embedded engine writes; the statements are those of sql/.
+It writes the same as the embedded engine; the statements are those of sql/.
 """

@@ -1,4 +1,4 @@
-"""A Spark session that has one lake's tables: its own settings and temporary views, beside others of the process."""
+"""A Spark session with one lake's tables: it has its own settings and views, beside other sessions of the process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _TASK = re.compile(r"^.*most recent failure: Lost task .*? executor [^)]*\): ")
-"""What Spark puts before the reason: which part of which stage failed how often, and on what machine."""
+"""What Spark puts before the reason: which task of which stage failed how often, and on which machine."""
 
 
 class AttachedLake:
@@ -55,24 +55,24 @@ class AttachedLake:
     def commit(self, table: Table, properties: Mapping[str, str], write: Callable[[], object]) -> int:
         """Let `write` change the table by one snapshot with these properties; its id.
 
-        StalePlan where the table is no longer as it is in `table`; LakeError where Spark makes no snapshot.
+        StalePlan if the table has changed since `table` was loaded; LakeError if Spark makes no snapshot.
         """
         with self._catalog.committing(table, properties) as expected:
             write()
         if expected.snapshot_id is None:
             name = ".".join(table.name())
-            raise LakeError(f"Spark wrote nothing to {name}, though there is something to write: run again.")
+            raise LakeError(f"Spark wrote nothing to {name} although there were rows to write: run again.")
         return expected.snapshot_id
 
     def computed(self, rows: DataFrame) -> DataFrame:
-        """The same rows, computed now and kept by Spark: what is asked of them is planned without what led to them."""
+        """The same rows, computed now and kept by Spark: later queries do not plan or compute their origin again."""
         kept = rows.localCheckpoint()
         self._computed.append(kept)
         return kept
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
-        """One piece of work, such as "merge into chicago": nothing that Spark kept or was shown for it outlives it.
+        """One piece of work, such as "merge into chicago": what Spark kept for it, or was given, is dropped afterwards.
 
         Spark's errors become LakeError.
         """
@@ -80,28 +80,28 @@ class AttachedLake:
             yield
         except errors_of_spark() as error:
             raise LakeError(
-                f"Spark could not {what} ({said(error)}): run again, and restore a file first that is said to be gone."
+                f"Spark could not {what} ({said(error)}): run again; if a file is missing, restore it first."
             ) from error
         finally:
             self.forget()
 
     def forget(self) -> None:
-        """Drop the session's views and what Spark keeps of rows that were `computed`."""
+        """Drop the session's views and the rows that Spark keeps from `computed`."""
         computed, self._computed = self._computed, []
         if "session" not in self.__dict__:
             return
-        # Where Spark is gone, so is what it kept.
+        # If Spark has ended, nothing is left to drop.
         with suppress(*errors_of_spark()):
             for view in self.session.sql("SHOW VIEWS").collect():
                 self.session.catalog.dropTempView(view.viewName)
             for rows in computed:
-                # `DataFrame.unpersist` knows nothing of checkpoints, which otherwise stay until Java collects garbage.
+                # `DataFrame.unpersist` does not free checkpoints, which otherwise stay until Java collects garbage.
                 rows._jdf.queryExecution().logical().rdd().unpersist(False)
 
     def close(self) -> None:
-        """Let go of the session's catalog; Spark itself goes on.
+        """Close the session's catalog; Spark itself keeps running.
 
-        No run calls it for its writer: session and catalog are its profile's, and end with the process.
+        A run does not call this for its writer: session and catalog belong to its profile, and end with the process.
         """
         if "_catalog" in self.__dict__:
             self._catalog.close()
@@ -110,13 +110,13 @@ class AttachedLake:
 
 
 def place(name: tuple[str, ...]) -> str:
-    """A table's name in SQL. All are names of ours: letters, digits and underscores."""
+    """A table's name in SQL. All names are our own: letters, digits and underscores."""
     return ".".join(f"`{part}`" for part in (CATALOG, *name))
 
 
 def errors_of_spark() -> tuple[type[Exception], ...]:
-    """What Spark raises, and what is raised where its Java machine is gone; anything else is a fault of ours."""
-    # It need not be installed: then that is what the error says.
+    """The errors that Spark raises, also when its JVM has died; any other error is a bug of ours."""
+    # Spark may not be installed; the error says so then.
     if sys.modules.get("pyspark") is None:
         return ()
     from py4j.protocol import Py4JError
@@ -126,7 +126,7 @@ def errors_of_spark() -> tuple[type[Exception], ...]:
 
 
 def said(error: BaseException) -> str:
-    """What Spark says of an error, without Java's stack."""
+    """Spark's message about an error, without Java's stack trace."""
     lines = [line.strip() for one in chain(error) for line in str(one).splitlines() if line.strip()]
     found = next((line for line in lines if line.startswith(("Caused by:", ": "))), lines[0] if lines else "no reason")
     return _TASK.sub("", found.removeprefix("Caused by:").removeprefix(": ")).strip().rstrip(".:")

@@ -1,8 +1,8 @@
-"""The lake's catalog as Spark sees it: an Iceberg REST catalog on loopback, in front of `lake.catalog`.
+"""The lake's catalog for Spark: an Iceberg REST catalog on loopback, in front of `lake.catalog`.
 
-Whatever the lake's catalog is, Spark needs no driver and no credentials for it, and every commit of Spark's is made by
-this process: put on the state it was planned for and no other, with properties that SQL has no words for. Nothing else
-can be changed through it.
+Whatever the lake's catalog is, Spark needs no driver and no credentials for it. This process makes every commit of
+Spark's, only on the state it was planned for, and with properties that SQL cannot set. Nothing else can be changed
+through this catalog.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _Identifier = tuple[str, str]
 
 _LENGTH = re.compile("[0-9]{1,15}")
 _MOST_BYTES = 64 << 20
-"""Of a request; a commit says what files come and go by the names of manifests, in kilobytes."""
+"""Largest request; a commit names its files only by their manifests, which takes kilobytes."""
 
 
 @dataclass
 class _Expected:
-    """The one commit that is let through, and what became of it."""
+    """The one commit that is let through, and its outcome."""
 
     table: _Identifier
     base: int | None
@@ -44,7 +44,7 @@ class _Expected:
 
 
 class _Refused(Exception):
-    """A request that is not answered: HTTP status, Iceberg's name of the error, and a sentence."""
+    """A refused request: HTTP status, Iceberg's name of the error, and a sentence."""
 
     def __init__(self, status: HTTPStatus, kind: str, message: str) -> None:
         super().__init__(message)
@@ -53,7 +53,7 @@ class _Refused(Exception):
 
 
 class CatalogServer:
-    """Serves one lake's catalog to whoever has the token, until it is closed."""
+    """Serves one lake's catalog to clients that have the token, until it is closed."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
@@ -65,20 +65,20 @@ class CatalogServer:
 
     @property
     def uri(self) -> str:
-        """Where it is served."""
+        """The address that it is served at."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def close(self) -> None:
-        """Serve no more."""
+        """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
 
     @contextmanager
     def committing(self, table: Table, properties: Mapping[str, str]) -> Iterator[_Expected]:
-        """Let one commit of Spark's to the table through, if the table still is what `table` is.
+        """Let one commit of Spark's to the table through, if the table has not changed since `table` was loaded.
 
-        The snapshot keeps `properties` (without our prefix), the table those of TABLE_MARKS in the same commit.
-        Whatever error Spark makes of it, a commit that came too late ends in StalePlan.
+        The snapshot gets `properties` (without our prefix); the table gets those of TABLE_MARKS in the same commit.
+        Whatever error Spark raises, a commit that came too late ends in StalePlan.
         """
         namespace, name = table.name()
         expected = _Expected((namespace, name), table.metadata.current_snapshot_id, properties)
@@ -93,7 +93,7 @@ class CatalogServer:
             self._expected = None
 
     def answer(self, method: str, path: str, body: bytes) -> dict[str, Any]:
-        """The answer to a request as Iceberg's REST specification has it; _Refused where there is none."""
+        """The answer to a request, as in Iceberg's REST specification; _Refused if there is none."""
         from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
         match method, [unquote(part) for part in urlsplit(path).path.strip("/").split("/")]:
@@ -161,7 +161,7 @@ def _handler(catalog: CatalogServer) -> type[BaseHTTPRequestHandler]:
                 self._send(status, _error(status, type(error).__name__, str(error)))
 
         def _body(self) -> bytes:
-            """The body. Where _Refused says why not, nothing of it is read, and the connection ends."""
+            """The body. If _Refused says why not, none of it is read, and the connection ends."""
             given, length = self.headers.get("Authorization", ""), self.headers.get("Content-Length", "0")
             if not secrets.compare_digest(given.encode(), f"Bearer {catalog.token}".encode()):
                 refused = _Refused(HTTPStatus.UNAUTHORIZED, "NotAuthorizedException", "The token is missing or wrong")
@@ -189,7 +189,7 @@ def _handler(catalog: CatalogServer) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing: Spark says what went wrong."""
+            """Log nothing: Spark reports what went wrong."""
 
     return Handler
 

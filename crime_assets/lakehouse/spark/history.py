@@ -1,6 +1,6 @@
 """Loading a source's history with Spark: once, in one snapshot, seen whole or not at all.
 
-What was done of a load that was broken off is not kept: the next call does all of it.
+Nothing is kept of an interrupted load: the next call does all of it again.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _publish(spark: AttachedLake, city: City, table: Table, rows: DataFrame, mar
         repeated.createOrReplaceTempView("repeated")
         settled = asked(spark, "newest").select(*rows.columns)
         good = good.join(repeated, "id", "left_anti").select(*rows.columns).unionByName(settled)
-    # A month in one file, as the embedded engine has it.
+    # One file per month, as the embedded engine writes it.
     by_month = as_crimes(spark, table, good).repartition("month").sortWithinPartitions("month", "occurred_at", "id")
     properties = {"kind": "history", UNDATED_MARK: str(undated), **marks}
     snapshot_id = append(spark, table, by_month, properties)
@@ -76,7 +76,7 @@ def _publish(spark: AttachedLake, city: City, table: Table, rows: DataFrame, mar
 
 
 def _raw_records(lake: Lake, city: City, history: History) -> Iterator[pa.Table]:
-    """All records of the history, each with its text and digest, some parts at a time."""
+    """All records of the history, each with its text and digest, a few parts at a time."""
     pulled_at = datetime.now(UTC)
     columns = names_of(RAW_RECORDS.names)
     with connection(lake.staging) as con:

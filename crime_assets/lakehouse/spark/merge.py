@@ -1,7 +1,7 @@
-"""Merging delivered records into `crimes` with Spark's MERGE INTO. What wins is told in lakehouse/writing/merge.
+"""Merging delivered records into `crimes` with Spark's MERGE INTO. lakehouse/writing/merge says which version wins.
 
-Files that gain or lose a row are written anew, the others stay; new rows of a month may come in a file of their own
-until the nightly upkeep.
+Files that gain or lose a row are rewritten, the others stay; new rows of a month may be in a file of their own until
+the nightly upkeep.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def merge(
     inventories: Mapping[date, Inventory],
     properties: Mapping[str, str],
 ) -> MergeResult:
-    """Merge what has landed of these days as one set; `properties` are kept with the snapshot.
+    """Merge what has landed for these days as one set; `properties` are kept with the snapshot.
 
-    LakeBusy where other writers keep changing the table.
+    LakeBusy if other writers keep changing the table.
     """
     lake = spark.lake
     with lake.writing(), staged(lake, city, RAW_RECORDS) as raw:
@@ -77,7 +77,7 @@ def _merge(
     _versions(spark, table, incoming).createOrReplaceTempView("versions")
     asked(spark, "winners").createOrReplaceTempView("winners")
     asked(spark, "losers").createOrReplaceTempView("losers")
-    # With a winner, versions of it that a merge broken off before this one has put into superseded become visible.
+    # A winner also makes visible its older versions that an interrupted merge has already put into superseded.
     winners, losers, first, replaced = one(
         spark.session.table("versions").selectExpr(
             "change_day",
@@ -119,7 +119,7 @@ def _merge(
 
 
 def _versions(spark: AttachedLake, table: Table, incoming: DataFrame) -> DataFrame:
-    """All versions of the ids that came, ranked."""
+    """All versions of the incoming ids, ranked."""
     from pyspark.sql import functions
 
     columns = column_names(table)
@@ -145,7 +145,7 @@ def _summary(spark: AttachedLake, city: City) -> dict[str, str]:
 
 
 def _arrived(rows: DataFrame) -> list[str]:
-    """The new columns that typed rows bring along."""
+    """The new columns that typed rows contain."""
     from pyspark.sql import functions
 
     with_new = rows.where("extra IS NOT NULL AND reason IS NULL")
@@ -160,7 +160,7 @@ def _with_texts(
     landing: LandingStore,
     inventories: Mapping[date, Inventory],
 ) -> DataFrame:
-    """Rows that cannot be typed with their text, which those that were read by columns lack."""
+    """Rows that cannot be typed, with their texts added, which rows that were read by columns lack."""
     from pyspark.sql import functions
 
     lacking = rows.where("reason IS NOT NULL AND raw IS NULL").select("record_md5").distinct().collect()

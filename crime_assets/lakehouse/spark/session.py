@@ -1,4 +1,4 @@
-"""The settings a Spark session needs for a lake, and what must be installed for it. No session is started here."""
+"""The settings that a Spark session needs for a lake, and what must be installed. No session is started here."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _ICEBERG = "iceberg-spark-runtime-3.5_2.12-1.10.2.jar"
 
 STATEMENTS = {
     "spark.sql.session.timeZone": "UTC",
-    # What DuckDB and Athena refuse, such as a number that does not fit, is no silent NULL.
+    # What DuckDB and Athena reject, such as a number that does not fit, must not become NULL silently.
     "spark.sql.ansi.enabled": "true",
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
-    # Spark would put settings and variables in place of ${…} in a text after it was looked through.
+    # Spark would replace ${…} in a text by settings and variables after the text was checked.
     "spark.sql.variable.substitute": "false",
 }
-"""What statements of sql/ rely on; in force for every session of ours, whoever started Spark."""
+"""What the statements of sql/ rely on; set for every session of ours, whoever started Spark."""
 
 _SESSION = {
     "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
@@ -44,34 +44,36 @@ _FILE_SETTINGS = {
     "client.region": "client.region",
     "glue.region": "client.region",
 }
-"""Property of a pyiceberg catalog → what Iceberg's own file readers and writers call it, the last one that is given."""
+"""Property of a pyiceberg catalog → its name for Iceberg's own file readers and writers; the last one given wins."""
 
 
 def missing() -> str | None:
-    """What must be installed before Spark can run here, as a sentence; None if all is there."""
+    """What must be installed before Spark can run here, as a sentence; None if everything is."""
     if any(find_spec(name) is None for name in ("pyspark", "snowpark_connect_deps_iceberg")):
         return "Spark is not installed: install crime-assets with its extra, pip install 'crime-assets[spark]'."
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin" if home else None)
     if java is None:
-        return f"Spark needs Java {_JAVA} and there is no java: install it, and set JAVA_HOME if it is not on the PATH."
+        return (
+            f"Spark needs Java {_JAVA}, but no java was found: install it, and set JAVA_HOME if it is not on the PATH."
+        )
     if _java_version(java) != _JAVA:
-        return f"Spark needs Java {_JAVA} and {java} is another: install it and set JAVA_HOME to it."
+        return f"Spark needs Java {_JAVA}, but {java} is another version: install Java {_JAVA} and set JAVA_HOME to it."
     return None
 
 
 def spark_settings(lake: Lake) -> dict[str, str]:
-    """The settings to start Spark with: of a cluster that runs this program, or else within this process.
+    """The settings to start Spark with: on a cluster that runs this program, or else in this process.
 
-    UsageError says what must be installed for the latter. What is particular to the lake is settled by `attached`.
+    UsageError says what must be installed for the latter. `attached` sets what is particular to the lake.
     """
     settings = {**_SESSION, **STATEMENTS}
-    # spark-submit sets it: machines, memory and Iceberg's jars are the cluster's business.
+    # Set by spark-submit: the cluster decides about machines, memory and Iceberg's jars.
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return settings
     if reason := missing():
         raise UsageError(reason)
-    # Maven Central has no bundle of 1.10.2; that of 1.10.1 goes with it (test_on_s3.py).
+    # Maven Central has no bundle of 1.10.2; that of 1.10.1 works with it (test_on_s3.py).
     if lake.is_remote and "iceberg-aws-bundle" not in os.environ.get("PYSPARK_SUBMIT_ARGS", ""):
         raise UsageError(
             "Spark in this process cannot reach S3 without Iceberg's AWS bundle: let a job do the work "
@@ -101,7 +103,7 @@ def spark_settings(lake: Lake) -> dict[str, str]:
 def catalog_settings(name: str, uri: str, token: str, properties: Mapping[str, str]) -> dict[str, str]:
     """Settings that give a session a catalog called `name`, which is served at `uri` (catalog.py).
 
-    `properties` are those of the lake's own catalog, of which Spark needs what says how files are reached.
+    `properties` are those of the lake's own catalog; Spark needs the ones that say how files are reached.
     """
     settings = {
         "": "org.apache.iceberg.spark.SparkCatalog",
@@ -110,7 +112,7 @@ def catalog_settings(name: str, uri: str, token: str, properties: Mapping[str, s
         ".header.Authorization": f"Bearer {token}",
         ".rest.auth.type": "none",
         ".rest-metrics-reporting-enabled": "false",
-        # Other writers commit between two questions.
+        # Other writers commit between two queries.
         ".cache-enabled": "false",
         **{f".{key}": value for key, value in file_settings(properties).items()},
     }
@@ -121,7 +123,7 @@ def file_settings(properties: Mapping[str, str]) -> dict[str, str]:
     """How Iceberg for Java reaches the files that pyiceberg reaches by these properties of a catalog."""
     settings = {theirs: properties[ours] for ours, theirs in _FILE_SETTINGS.items() if properties.get(ours)}
     if "s3.endpoint" in settings:
-        # Servers other than AWS have no host name for each bucket.
+        # Servers other than AWS have no host name per bucket.
         settings["s3.path-style-access"] = "true"
     if str(properties.get("warehouse", "")).startswith("s3"):
         settings["io-impl"] = "org.apache.iceberg.aws.s3.S3FileIO"

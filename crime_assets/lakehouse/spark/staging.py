@@ -1,4 +1,4 @@
-"""Raw records on their way to Spark: Iceberg tables of a namespace of their own, which every machine of it can read."""
+"""Raw records on their way to Spark: Iceberg tables in their own namespace, which all of Spark's machines can read."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _LEFT_BEHIND = timedelta(days=1)
-"""What is older was left by a run that was killed."""
+"""A staged table older than this was left by a killed run."""
 
 
 @contextmanager
 def staged(lake: Lake, city: City, schema: pa.Schema) -> Iterator[Table]:
-    """A new, empty table of this schema, to be filled with `append`; it is gone afterwards."""
+    """A new, empty table with this schema, to be filled with `append`; it is removed afterwards."""
     _sweep(lake, city)
     table = tables.create(lake, namespace(city), f"raw_{secrets.token_hex(8)}", iceberg_schema_of(schema, {}))
     try:
@@ -36,19 +36,19 @@ def staged(lake: Lake, city: City, schema: pa.Schema) -> Iterator[Table]:
 
 
 def fill(table: Table, groups: Iterable[pa.Table]) -> None:
-    """Put all rows into a staged table, a group at a time."""
+    """Append all rows to a staged table, a group at a time."""
     for group in groups:
         if len(group):
             table.append(group)
 
 
 def namespace(city: City) -> str:
-    """Where staged tables of a city are."""
+    """The namespace for staged tables of a city."""
     return f"{city.name}_staging"
 
 
 def _sweep(lake: Lake, city: City) -> None:
-    """Remove what runs that were killed have left."""
+    """Remove the tables that killed runs have left."""
     before = (datetime.now(UTC) - _LEFT_BEHIND).timestamp() * 1000
     for table in tables.every(lake, namespace(city)).values():
         if table.metadata.last_updated_ms < before:
@@ -56,7 +56,7 @@ def _sweep(lake: Lake, city: City) -> None:
 
 
 def _remove(lake: Lake, table: Table) -> None:
-    """Remove a staged table. What cannot be removed decides nothing: a later sweep tries again."""
+    """Remove a staged table. A failure to remove it changes nothing: a later sweep tries again."""
     from pyiceberg.exceptions import NoSuchTableError
 
     try:
@@ -64,5 +64,5 @@ def _remove(lake: Lake, table: Table) -> None:
     except NoSuchTableError:
         _log.debug("%s was removed by another machine", ".".join(table.name()))
     except Exception as error:
-        # Whatever a catalog or storage answers: the merge is committed, or has failed for a reason of its own.
-        _log.warning("%s stays for now, it could not be removed: %s", ".".join(table.name()), error)
+        # Whatever a catalog or storage raises: the merge is committed, or has failed for its own reason.
+        _log.warning("%s could not be removed and stays for now: %s", ".".join(table.name()), error)

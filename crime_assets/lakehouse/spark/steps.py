@@ -1,4 +1,4 @@
-"""What merging and loading a history have in common in Spark: views, and rows put into a table in one snapshot."""
+"""What merging and history loads share in Spark: views, and rows added to a table in one snapshot."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def one(frame: DataFrame, *expressions: str) -> tuple[Any, ...]:
 
 
 def as_crimes(spark: AttachedLake, table: Table, rows: DataFrame) -> DataFrame:
-    """Typed rows with the columns of `crimes`, those that are new at the source too."""
+    """Typed rows with the columns of `crimes`, including those that are new at the source."""
     fields = spark.read(table.name()).schema.fields
     return rows.select(*(crimes_column(field, _KNOWN) for field in fields))
 
 
 def quarantine(spark: AttachedLake, city: City) -> int:
-    """Put the rows of the view `typed` that have a reason into quarantine, each once; returns how many were new."""
+    """Put the rows of the view `typed` with a reason into quarantine, each once; returns how many were new."""
     table = tables.curated(spark.lake, city.name, "crimes_quarantine")
     asked(spark, "quarantined").createOrReplaceTempView("rejected")
     spark.read(table.name()).createOrReplaceTempView("kept")
@@ -50,7 +50,7 @@ def quarantine(spark: AttachedLake, city: City) -> int:
 
 
 def keep_superseded(spark: AttachedLake, city: City, crimes: Table) -> int:
-    """Put the rows of the view `losers` into `crimes_superseded`, those that are new there; how many that are."""
+    """Put the rows of the view `losers` into `crimes_superseded` unless they are there; returns how many were new."""
     from crime_assets.lakehouse.iceberg.evolution import evolve
 
     columns = column_names(crimes)
@@ -65,7 +65,7 @@ def keep_superseded(spark: AttachedLake, city: City, crimes: Table) -> int:
 
 
 def append(spark: AttachedLake, table: Table, rows: DataFrame, properties: Mapping[str, str]) -> int:
-    """Add rows to a table in one snapshot, in the order and the files that they come in; its id."""
+    """Add rows to a table in one snapshot, in their given order and files; returns the snapshot's id."""
     writer = rows.writeTo(place(table.name())).option("use-table-distribution-and-ordering", "false")
     return spark.commit(table, properties, writer.append)
 

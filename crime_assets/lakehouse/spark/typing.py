@@ -1,4 +1,4 @@
-"""From raw records to typed rows in Spark: sql/crimes/typed.sql, with what it asks of an engine."""
+"""From raw records to typed rows in Spark: sql/crimes/typed.sql, and what it needs from an engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructField
 
 _BLANKS = r"[ \t\n\x0B\f\r]"
-# strptime's directive → what DuckDB takes for it, and what Java calls it.
+# strptime's directive → the texts that DuckDB accepts for it, and Java's pattern for it.
 _DIRECTIVES = {
     "%Y": ("[0-9]{1,4}", "y"),
     "%m": ("[0-9]{1,2}", "M"),
@@ -34,7 +34,7 @@ _PIECES = re.compile("%[A-Za-z]|[ ]|[^% ]+")
 
 
 def prepare(session: SparkSession, city: City) -> None:
-    """Make the city's facts known to the session: its codes, names and unknown markers."""
+    """Create the city's facts in the session: its codes, names and unknown markers."""
     from pyspark.sql import functions
 
     for name, (columns, rows) in facts(city).items():
@@ -45,7 +45,7 @@ def prepare(session: SparkSession, city: City) -> None:
 
 
 def typed(session: SparkSession, city: City, raw_records: DataFrame) -> DataFrame:
-    """Raw records, typed; also yields reason, raw, id_text, updated_on_text and extra. Asks for `prepare`."""
+    """Raw records, typed; also yields reason, raw, id_text, updated_on_text and extra. Requires `prepare`."""
     raw_records.createOrReplaceTempView("raw_records")
     session.sql(render(statement("crimes", "trimmed"), "spark", {})).createOrReplaceTempView("trimmed_records")
     query = sqlglot.parse_one(typed_query(city, "spark"), read="spark")
@@ -55,7 +55,7 @@ def typed(session: SparkSession, city: City, raw_records: DataFrame) -> DataFram
 def crimes_column(field: StructField, known: frozenset[str]) -> Column:
     """What to select from typed rows for a column of `crimes`: one that is new at the source is a text of `extra`.
 
-    NULL where another writer fills it. `known` are the columns that typed rows have.
+    NULL if another writer fills it. `known` are the columns that typed rows have.
     """
     from pyspark.sql import functions
 
@@ -68,7 +68,7 @@ def crimes_column(field: StructField, known: frozenset[str]) -> Column:
 
 
 def _parses(node: exp.Expr, formats: tuple[str, ...]) -> exp.Expr:
-    """`parse_timestamp(text)` as the first format that the text has, blanks counted as DuckDB counts them."""
+    """`parse_timestamp(text)`: by the first format that the text has, treating blanks as DuckDB does."""
     if not (isinstance(node, exp.Anonymous) and node.name.lower() == "parse_timestamp"):
         return node
     text = node.expressions[0]

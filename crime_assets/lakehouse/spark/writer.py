@@ -36,10 +36,10 @@ class SparkWriter:
             return history.load_history(self._spark, self._city, feed, before, run_id)
 
     def merge(self, inventories: Mapping[date, Inventory], properties: Mapping[str, str]) -> MergeResult:
-        """Merge what has landed of these days as one set; `properties` are kept with the snapshot."""
+        """Merge what has landed for these days as one set; `properties` are kept with the snapshot."""
         with self._spark.working(f"merge into the tables of {self._city.name}"):
             return merge.merge(self._spark, self._city, self._landing, inventories, properties)
 
     def close(self) -> None:
-        """Let go of the session; the next call takes another."""
+        """Release the session; the next call opens another."""
         self._spark.close()

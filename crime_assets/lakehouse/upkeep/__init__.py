@@ -1,1 +1,1 @@
-"""What keeps tables small: compaction, expiry, orphaned files, and the sizes by which that is judged."""
+"""What keeps tables small: compaction, expiry, removal of orphaned files, and measuring sizes."""

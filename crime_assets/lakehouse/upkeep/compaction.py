@@ -1,7 +1,6 @@
 """Compaction: many small files of a table become few, and so do its manifests. No row changes.
 
-Each day adds a small file to the tables that are not partitioned, and a manifest to every table; whoever plans a read
-opens all of them.
+Each day adds a small file to the unpartitioned tables, and a manifest to every table; planning a read opens them all.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 SMALL_BYTES = 64 << 20
-"""A file as large as this stays as it is: rewriting the whole of a growing table again and again would cost more."""
+"""A file of this size or more stays as it is: rewriting all of a growing table again and again would cost more."""
 
 MOST_SMALL_FILES = 16
 MOST_MANIFESTS = 10
-"""More than these are gathered into one."""
+"""If there are more manifests than this, they are merged into one."""
 
 _PLANS = 5
 
@@ -42,7 +41,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class Compacted:
-    """What a compaction did to a table: data files that went and came, manifests that were made one."""
+    """What a compaction did to a table: data files removed and added, manifests merged."""
 
     files_removed: int = 0
     files_added: int = 0
@@ -51,9 +50,9 @@ class Compacted:
 
 
 def compact(lake: Lake, city: City) -> dict[str, Compacted]:
-    """Compact the city's tables where they need it; what was done to each.
+    """Compact those of the city's tables that need it; returns what was done to each.
 
-    LakeBusy where other writers keep changing a table.
+    LakeBusy if other writers keep changing a table.
     """
     with lake.writing(), connection(lake.staging) as con:
         return {name: _compact(lake, city, name, con) for name in tables.names(lake, city.name)}
@@ -65,7 +64,7 @@ def _compact(lake: Lake, city: City, name: str, con: duckdb.DuckDBPyConnection) 
 
 
 def _planned(lake: Lake, city: City, name: str, step: Callable[[Table], _Result]) -> _Result:
-    """Do the step on the table as it is now, again where another writer was faster."""
+    """Do the step on the table as it is now; again if another writer was faster."""
     for _ in range(_PLANS):
         try:
             return step(tables.every(lake, city.name)[name])
@@ -75,7 +74,7 @@ def _planned(lake: Lake, city: City, name: str, step: Callable[[Table], _Result]
 
 
 def _rewrite_files(table: Table, name: str, con: duckdb.DuckDBPyConnection) -> Compacted:
-    """Make one file of each group of too many, all in one snapshot."""
+    """Rewrite each group of too many files into one file, all in one snapshot."""
     tables.settle_properties(table)
     groups = _too_many(table, name)
     if not groups:
@@ -94,7 +93,7 @@ def _rewrite_files(table: Table, name: str, con: duckdb.DuckDBPyConnection) -> C
 
 
 def _too_many(table: Table, name: str) -> dict[date | None, list[DataFile]]:
-    """The files that one is to be made of: of each month, or of a table that is not partitioned (None)."""
+    """The groups of files to combine: one per month, or one for an unpartitioned table (None)."""
     files = tables.data_files(table)
     if table.spec().is_unpartitioned():
         small = [file for file in files if file.file_size_in_bytes < SMALL_BYTES]
@@ -108,7 +107,7 @@ def _too_many(table: Table, name: str) -> dict[date | None, list[DataFile]]:
 
 
 def _order(table: Table) -> str:
-    """Months are sorted by time; tables that are not partitioned by what their rows are looked up by, their first."""
+    """Months are sorted by time; unpartitioned tables by their first column, by which rows are looked up."""
     return "1, updated_on" if table.spec().is_unpartitioned() else "occurred_at, id"
 
 
@@ -121,7 +120,7 @@ def _gather_manifests(table: Table) -> int:
 
 
 def _marks(table: Table) -> Mapping[str, str]:
-    """What the snapshot says of itself: that nothing changed, and what an insight knew, which its newest must say."""
+    """The snapshot's properties: that nothing changed, and what an insight knew, as its newest snapshot must say."""
     snapshot = table.current_snapshot()
     known = {mark: tables.snapshot_property(snapshot, mark) for mark in SEEN} if snapshot is not None else {}
     seen = {mark: value for mark, value in known.items() if value is not None}

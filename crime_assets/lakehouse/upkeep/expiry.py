@@ -1,4 +1,4 @@
-"""Expiry: the past of a table is kept for a while, then forgotten. Its files go with the next removal of orphans."""
+"""Expiry: old snapshots of a table are kept for a while, then expired. Removal of orphans then deletes their files."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Expired:
-    """What became of a table's snapshots; `kept_for` are the insights without which more would have gone."""
+    """The outcome for a table's snapshots; `kept_for` are the insights for which more snapshots were kept."""
 
     snapshots_removed: int
     kept_for: tuple[str, ...]
 
 
 def expire(lake: Lake, city: City, insights: Sequence[Insight], before: datetime) -> dict[str, Expired]:
-    """Forget what no table has been since `before`: every moment from then on can still be asked for.
+    """Expire the snapshots that were replaced before `before`: every later moment can still be queried.
 
-    The present snapshot stays, and in `crimes` and `crimes_superseded` all from the one that an insight knew when it
-    was last computed: without them, all of its days would have to be computed again. LakeBusy where another writer
-    changes a table meanwhile.
+    The current snapshot stays. In `crimes` and `crimes_superseded` all snapshots stay from the one that an insight
+    knew when it was last computed: without them, all its days would have to be computed again. LakeBusy if another
+    writer changes a table meanwhile.
     """
     with lake.writing():
         known = _known(lake, city, insights)
@@ -43,7 +43,7 @@ def expire(lake: Lake, city: City, insights: Sequence[Insight], before: datetime
 
 
 def _known(lake: Lake, city: City, insights: Sequence[Insight]) -> dict[str, dict[str, str]]:
-    """Table → insight → the snapshot of it that the insight knew."""
+    """Table → insight → the snapshot of the table that the insight knew."""
     known: dict[str, dict[str, str]] = {name: {} for name in SEEN.values()}
     for insight in insights:
         table = tables.load(lake, city.name, insight.table)
@@ -70,12 +70,14 @@ def _expire(table: Table, known: Mapping[str, str], before: datetime) -> Expired
             tables.drop_snapshots(table, gone)
         except StalePlan as error:
             name = ".".join(table.name())
-            raise LakeBusy(f"Another writer changed {name} while its past was looked at: run again.") from error
+            raise LakeBusy(
+                f"Another writer changed {name} while its snapshots were being checked: run again."
+            ) from error
     return Expired(len(gone), tuple(sorted(kept_for)))
 
 
 def _oldest(past: Sequence[Snapshot], before: datetime) -> int:
-    """The place of the snapshot that was the present one at `before`, counted from the newest."""
+    """The position of the snapshot that was current at `before`, counted from the newest."""
     moment = before.timestamp() * 1000
     replaced = [place for place, newer in enumerate(past, start=1) if newer.timestamp_ms >= moment]
     return min(max([0, *replaced]), len(past) - 1)

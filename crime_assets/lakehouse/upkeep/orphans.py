@@ -1,7 +1,7 @@
-"""Orphans: files that nothing refers to any more, left by kills, by expired snapshots and by broken-off work.
+"""Orphans: files that nothing refers to any more, left by kills, by expired snapshots and by interrupted work.
 
-A table's files are held against its metadata, its snapshots and all that these list. Other engines write without the
-lake's lock, and readers spill without it: what is younger than the grace is left alone.
+A table's files are compared with its metadata, its snapshots and all that these list. Other engines write, and readers
+spill, without the lake's lock: files younger than the grace period are left alone.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 _HISTORY = "history-"
-"""A directory of the staging area that begins so is what a history load goes on from."""
+"""Prefix of a directory in the staging area from which a history load continues."""
 
 _UNFINISHED = ".partial-"
-"""A file of the landing store that begins so is an object that was never finished."""
+"""Prefix of a file in the landing store that is an unfinished object."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Removed:
 def remove_orphans(lake: Lake, city: City, before: datetime) -> dict[str, Removed]:
     """Remove what is older than `before` and no longer needed: from the city's tables, by name, and beside them.
 
-    A table without a snapshot is left alone: its files are those of a history load that will go on. LakeError, and
-    nothing removed from that table and those after it, where one cannot be read completely.
+    A table without a snapshot is left alone: its files belong to a history load that will continue. LakeError if a
+    table cannot be read completely; then nothing is removed from it or from those after it.
     """
     with lake.writing():
         begun = {name: table for name, table in tables.every(lake, city.name).items() if table.current_snapshot()}
         removed = {name: _sweep(table, before) for name, table in begun.items()}
-        # Not by the namespaces of the catalog: others have some there too.
+        # Not by the namespaces of the catalog: others have theirs there too.
         loading = _loading(lake, lake.cities | {city.name})
         removed["staging"] = _remove(lake.staging, before, lambda path: not _continues(lake, path, loading))
         removed["landing"] = _remove(lake.landing, before, lambda path: path.name.startswith(_UNFINISHED))
@@ -71,7 +71,7 @@ def _sweep(table: Table, before: datetime) -> Removed:
 def _needed(table: Table) -> set[str]:
     """The names of all files that the table needs.
 
-    Names are unique, whereas one place can be written in several ways: file:/lake, file:///lake, through a link.
+    Names are unique, but one path can be written in several ways: file:/lake, file:///lake, through a link.
     """
     try:
         return {location.rpartition("/")[2] for location in _locations(table)}
@@ -96,13 +96,13 @@ def _locations(table: Table) -> Iterator[str]:
 
 
 def _loading(lake: Lake, cities: set[str]) -> set[str]:
-    """Those of the cities whose history is not loaded, though it was begun."""
+    """The cities whose history load was started but has not finished."""
     found = {name: tables.load(lake, name, "crimes") for name in cities}
     return {name for name, table in found.items() if table is not None and table.current_snapshot() is None}
 
 
 def _continues(lake: Lake, path: Path, loading: set[str]) -> bool:
-    """Whether a file of the staging area belongs to a history load that will go on."""
+    """Whether a file in the staging area belongs to a history load that will continue."""
     return path.relative_to(lake.staging).parts[0] in {_HISTORY + city for city in loading}
 
 

@@ -1,4 +1,4 @@
-"""How large a lake's tables are: files, manifests, snapshots, bytes. What upkeep is measured by.
+"""How large a lake's tables are: files, manifests, snapshots, bytes. Upkeep is measured by these.
 
 What upkeep does is in `compaction`, `expiry` and `orphans`.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableSize:
-    """The size of a table: what its present snapshot lists, and what it takes on the disk with its past."""
+    """The size of a table: what its current snapshot lists, and what it takes on disk including old snapshots."""
 
     data_files: int
     data_bytes: int

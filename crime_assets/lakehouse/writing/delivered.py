@@ -1,6 +1,6 @@
-"""From what was delivered to the table `typed` of a DuckDB connection, in bounded memory.
+"""From deliveries to the table `typed` of a DuckDB connection, in bounded memory.
 
-Plain objects are read by columns, everything else line by line; both come to the same.
+Plain objects are read by columns, everything else line by line; both give the same rows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ARROW_TYPES: Mapping[tuple[str, ...], pa.DataType] = {("flag",): pa.bool_(), ("
 
 @dataclass(frozen=True)
 class Group:
-    """Raw records, and the contents in which those have their text that do not bring it along."""
+    """Raw records, and the contents that hold the texts of those records that come without text."""
 
     records: pa.Table
     contents: list[bytes]
@@ -45,7 +45,7 @@ def type_deliveries(
     """Make the temporary table `typed`; damaged lines carry the time they were found at."""
     typing.raw_from_deliveries(con, RAW_RECORDS.empty_table())
     con.execute(f"CREATE OR REPLACE TEMP TABLE typed AS {typing.typed_query(city)}")
-    # A day on which the city stamps a million records anew is no reason to hold them all at once.
+    # Even if the city re-stamps a million records in a day, they need not all be held at once.
     for group in groups(delivered, city, found_at):
         typing.raw_from_deliveries(con, group.records)
         con.execute(f"INSERT INTO typed {typing.typed_query(city)}")
@@ -54,7 +54,7 @@ def type_deliveries(
 
 
 def groups(delivered: Iterable[Delivered], city: City, found_at: datetime) -> Iterator[Group]:
-    """Raw records of what was delivered, a bounded part at a time; damaged lines carry the time they were found at."""
+    """Raw records of the deliveries, a bounded part at a time; damaged lines carry the time they were found at."""
     lines: list[Envelope | DamagedLine] = []
     objects: list[PlainObject] = []
     size = 0
@@ -89,12 +89,12 @@ def _from_objects(objects: list[PlainObject], city: City, found_at: datetime) ->
 
 
 def _read_columns(content: bytes, kinds: Mapping[str, Iterable[str]], city: City) -> pa.Table:
-    """Raw records without their texts; ArrowInvalid where the values of a field are of no single kind that is known."""
+    """Raw records without their texts; ArrowInvalid if the values of a field are not all of one known kind."""
     new = new_columns(city, kinds)
     needed = [field for source in city.columns.values() for field in ((source,) if isinstance(source, str) else source)]
     looks = {name: tuple(kinds[name]) for name in (*needed, *new) if name in kinds}
     if mixed := [name for name, look in looks.items() if look not in _ARROW_TYPES]:
-        raise pa.ArrowInvalid(f"{mixed[0]} is not always a text, nor always a flag")
+        raise pa.ArrowInvalid(f"{mixed[0]} is neither always a text nor always a flag")
     fields = {name: _ARROW_TYPES[look] for name, look in looks.items()}
     envelope = {"_md5": pa.string(), "_pulled_at": pa.string()}
     table = arrow_json.read_json(
@@ -160,14 +160,14 @@ def _texts(records: list[Mapping[str, object]], source: str | tuple[str, ...]) -
 
 
 def _extras(table: pa.Table, new: Mapping[str, str]) -> pa.Array:
-    """For each row, what the fields of new columns hold."""
+    """For each row, the values of the fields of new columns."""
     columns = [table.column(field).cast(pa.string()).to_pylist() for field in new]
     rows = (_as_extra(dict(zip(new.values(), texts, strict=True))) for texts in zip(*columns, strict=True))
     return pa.array(rows, pa.string())
 
 
 def _extra(record: Mapping[str, object], city: City) -> str | None:
-    """What fields hold that the city's description does not know, as one JSON object of texts."""
+    """The values of fields that the city's description does not know, as one JSON object of texts."""
     if record.keys() <= city.source_columns.keys():
         return None
     return _as_extra({column: _as_text(record[field]) for field, column in new_columns(city, record).items()})
@@ -190,7 +190,7 @@ def _as_text(value: object) -> str | None:
 
 
 def _fill_in_texts(con: duckdb.DuckDBPyConnection, city: City, contents: list[bytes]) -> None:
-    """Give the records that cannot be typed their text, which few of those that are read by columns need."""
+    """Add their texts to the records that cannot be typed; few records that are read by columns need this."""
     wanted = con.execute("SELECT DISTINCT record_md5 FROM typed WHERE reason IS NOT NULL AND raw IS NULL").fetchall()
     for (digest,) in wanted:
         texts = (text_with(content, digest.encode(), city) for content in contents)

@@ -1,7 +1,7 @@
 """Loading a source's history into `crimes`: once, part by part, seen whole or not at all.
 
-Every part that is done is written down, with the data files made of it. A load that was broken off goes on with the
-next part; the files become rows of the table in one snapshot when all are there.
+Each finished part is recorded with its data files. An interrupted load continues with the next part; once all parts are
+done, the files become rows of the table in one snapshot.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def history_undated(lake: Lake, city: City) -> int:
 def load_history(lake: Lake, city: City, feed: Feed, before: date, run_id: str) -> HistoryResult:
     """Load everything the source holds with a change stamp before `before`, unless that was done already.
 
-    What an error or a kill leaves undone is all that the next call does.
+    After an error or a kill, the next call does only what is left.
     """
     with lake.writing():
         if history_before(lake, city) is not None:

@@ -1,4 +1,4 @@
-"""What a history load has done so far, written down as it goes, so that one that was broken off can go on."""
+"""What a history load has done so far, written down as it goes, so that an interrupted load can continue."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from itertools import chain
 from pathlib import Path
 
 _FORMAT = 2
-"""Raised when records are typed in another way: a load that an older release began is begun anew."""
+"""Increased when records are typed differently: a load that an older release began then starts over."""
 
 
 @dataclass(frozen=True)
 class PartsDone:
-    """Some parts of the history, typed and written. Paths are absolute here, and within the lake where it is kept."""
+    """Some parts of the history, typed and written. Paths are absolute here, but relative to the lake on disk."""
 
     parts: list[str]
     records: int
@@ -31,9 +31,9 @@ class PartsDone:
 
 
 class Ledger:
-    """A directory with what the load began with, a line for some parts that are done, and the rejected rows.
+    """A directory with the source of the load, a line for each group of parts that is done, and the rejected rows.
 
-    Data files lie where the table has them; before the table's first snapshot no other files do.
+    Data files are where the table keeps them; before the table's first snapshot no other files are there.
     """
 
     def __init__(self, directory: Path, data: Path, source: str) -> None:
@@ -52,10 +52,10 @@ class Ledger:
         self._remove_others()
 
     def add(self, done: PartsDone) -> None:
-        """These parts are done: their files are whole and on the disk."""
+        """Record these parts as done: their files are complete and on disk."""
         with self._mutex:
             with self._lines.open("a") as file:
-                # Begun on a new line, lest it run into one that was cut off.
+                # Starts with a new line, so that it does not run into a truncated one.
                 file.write(f"\n{json.dumps(asdict(self._renamed(done, self._relative)))}\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -63,17 +63,17 @@ class Ledger:
 
     @property
     def parts(self) -> set[str]:
-        """All parts that are done."""
+        """The names of all parts that are done."""
         return {part for done in self.done for part in done.parts}
 
     def discard(self) -> None:
-        """Forget the load, and remove what was written of it; files of another writer stay."""
+        """Forget the load and remove what it wrote; files of another writer stay."""
         for path in chain.from_iterable(map(_paths, self.done)):
             Path(path).unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:
-        """The load is in the table."""
+        """Finish: the load is in the table."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _goes_on(self, source: str) -> bool:
@@ -89,17 +89,17 @@ class Ledger:
             try:
                 yield self._renamed(PartsDone(**json.loads(line)), self._absolute)
             except ValueError:
-                # Empty, or cut off by what broke the load off.
+                # Empty, or cut off by the interruption.
                 continue
 
     def _renamed(self, done: PartsDone, rename: Callable[[Path, str], str]) -> PartsDone:
-        """The same with other names of its files."""
+        """The same parts with other paths of their files."""
         files = {month: rename(self._data, path) for month, path in done.files.items()}
         return replace(done, files=files, rejects=done.rejects and rename(self.directory, done.rejects))
 
     @staticmethod
     def _relative(directory: Path, path: str) -> str:
-        """Written down without the lake's own path: a copy of the lake goes on with its own files."""
+        """Paths are written relative to the lake: a copy of the lake continues with its own files."""
         return Path(path).relative_to(directory).as_posix()
 
     @staticmethod

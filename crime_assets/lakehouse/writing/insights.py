@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 _PLANS = 5
 
 SEEN = {"crimes-snapshot": "crimes", "superseded-snapshot": "crimes_superseded"}
-"""Property of an insight table's snapshot → the table whose present snapshot it names: what the insight knew."""
+"""Property of an insight table's snapshot → the table whose snapshot it names: what the insight knew."""
 
 EMPTY_DAYS = "empty-days"
-"""Property of an insight table: the as-of days that it was computed for and had no rows of."""
+"""Property of an insight table: the as-of days that were computed and had no rows."""
 
 NONE_SEEN = "none"
-"""The value of such a property where the table had no snapshot yet."""
+"""The value of a SEEN property if the table had no snapshot yet."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What an insight that is computed now knows, as its snapshot will say, and its own table's present snapshot."""
+    """What an insight computed now knows, as its snapshot will say, and the current snapshot of its own table."""
 
     marks: Mapping[str, str]
     own: int | None
 
 
 def look_at(lake: Lake, city: City, insight: Insight) -> Known:
-    """What is there now."""
+    """What an insight computed now would know."""
     table = tables.load(lake, city.name, insight.table)
     return Known(present_snapshots(lake, city), _snapshot_id(table) if table is not None else None)
 
@@ -55,7 +55,7 @@ def _snapshot_id(table: Table) -> int | None:
 
 
 def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
-    """As-of days in the insight's table that knew less than the lake does now, in order.
+    """As-of days in the insight's table whose rows knew less than the lake does now, in order.
 
     A late change of day D alters what was known on D and on every day after it.
     """
@@ -68,13 +68,13 @@ def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
 
 
 def first_changed(lake: Lake, city: City, seen: Mapping[str, str | None]) -> date | None:
-    """The earliest change day that was altered since these snapshots, by mark; None where nothing was."""
+    """The earliest change day that was altered since these snapshots, by mark; None if nothing was."""
     changed = [_first_changed(lake, city, name, seen[mark]) for mark, name in SEEN.items()]
     return min((day for day in changed if day is not None), default=None)
 
 
 def files_of_days(lake: Lake, city: City, insight: Insight) -> dict[date, list[str]]:
-    """As-of day → names of the files that the insight's table holds of it: other rows are in other files."""
+    """As-of day → names of the files with its rows in the insight's table: different rows are in different files."""
     table = tables.load(lake, city.name, insight.table)
     if table is None:
         return {}
@@ -82,7 +82,7 @@ def files_of_days(lake: Lake, city: City, insight: Insight) -> dict[date, list[s
 
 
 def rows_of_day(lake: Lake, city: City, insight: Insight, day: date) -> pa.Table | None:
-    """What the insight's table holds of an as-of day, in the order it was written in; None where there is no table."""
+    """The rows of an as-of day in the insight's table, in the order they were written; None if there is no table."""
     table = tables.load(lake, city.name, insight.table)
     if table is None:
         return None
@@ -97,11 +97,11 @@ def replace_days(
     results: Mapping[date, pa.Table],
     known: Known | None = None,
 ) -> list[date]:
-    """Put the results in place of what the table holds for their days; returns the days whose rows changed.
+    """Replace the table's rows of these days by the results; returns the days whose rows changed.
 
-    `known` is what was looked at before they were computed, where that was not under the lake's lock or machines share
-    none: StalePlan if the insight's table has changed since, for what is there may know more than the results do.
-    Nothing is committed where nothing changed.
+    `known` is what was seen before computing, if that was not under the lake's lock or machines share no lock:
+    StalePlan if the insight's table has changed since, because its rows may know more than the results.
+    Nothing is committed if nothing changed.
     """
     with lake.writing():
         if known is not None:
@@ -115,7 +115,7 @@ def replace_days(
 
 
 def busy(city: City, insight: Insight) -> LakeBusy:
-    """What there is to say where others keep changing an insight's table."""
+    """The error for an insight's table that other writers keep changing."""
     return LakeBusy(f"Other writers keep changing {city.name}.{insight.table}: run again later.")
 
 
@@ -153,7 +153,7 @@ def _table(lake: Lake, city: City, insight: Insight, wanted: pa.Schema) -> Table
                 update.union_by_name(schema)
         except ValidationError as error:
             raise LakeError(
-                f"A column of {insight.table} changed its type: give the insight a new name, or drop its table."
+                f"A column of {insight.table} has changed its type: give the insight a new name, or drop its table."
             ) from error
     return table
 
@@ -166,13 +166,13 @@ def _days(table: Table) -> dict[date, list[DataFile]]:
 
 
 def _empty_days(table: Table) -> set[date]:
-    """As-of days that once had no rows: no file tells of them."""
+    """As-of days that were computed and had no rows: no file shows them."""
     listed = table.properties.get(PROPERTY_PREFIX + EMPTY_DAYS, "")
     return {date.fromisoformat(day) for day in listed.split(",") if day}
 
 
 def _seen(table: Table, mark: str) -> str | None:
-    """What the insight knew when it was last written; where it never had a row, when days were last found empty."""
+    """What the insight knew when it was last written; if it never had a row, when days were last found empty."""
     snapshot = table.current_snapshot()
     if snapshot is not None:
         return tables.snapshot_property(snapshot, mark)
@@ -180,7 +180,7 @@ def _seen(table: Table, mark: str) -> str | None:
 
 
 def _remember_empty(table: Table, days: list[date], known: Known) -> None:
-    """Before anything else: a day that is known twice does no harm, one that is not known is never computed again."""
+    """Before anything else: recording a day twice does no harm, but a day not recorded is never computed again."""
     before = _empty_days(table)
     if not before.issuperset(days):
         marks = {EMPTY_DAYS: ",".join(map(str, sorted({*before, *days}))), **known.marks}
@@ -212,7 +212,7 @@ def present_snapshots(lake: Lake, city: City) -> dict[str, str]:
 
 
 def _first_changed(lake: Lake, city: City, name: str, seen: str | None) -> date | None:
-    """The earliest change day that snapshots after `seen` altered; everything where `seen` is no longer known."""
+    """The earliest change day that snapshots after `seen` altered; date.min if `seen` no longer exists."""
     table = tables.load(lake, city.name, name)
     newest = table.current_snapshot() if table is not None else None
     if table is None or newest is None or str(newest.snapshot_id) == seen:

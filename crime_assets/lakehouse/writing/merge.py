@@ -1,7 +1,7 @@
 """Merging typed rows into `crimes`: one row per id, the newest version wins, nothing changed makes no snapshot.
 
-A version is known by (id, record_md5). What a change day ended with and a later day replaced is kept in
-`crimes_superseded`, so that what was known on a past change day can be told exactly, whatever was merged since.
+A version is identified by (id, record_md5). The version that a change day ended with, if a later day replaced it, is
+kept in `crimes_superseded`. So what was known on a past change day is known exactly, whatever was merged since.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PLANS = 5
 
 @dataclass(frozen=True)
 class MergeResult:
-    """What a merge did; `rows` are those of the table afterwards. `snapshot_id` is None where nothing changed."""
+    """What a merge did; `rows` is the table's row count afterwards. `snapshot_id` is None if nothing changed."""
 
     rows: int
     delivered: int
@@ -56,7 +56,7 @@ class MergeResult:
 
 @dataclass
 class Kept:
-    """New rows of the other two tables so far, over all plans of one merge."""
+    """New rows in the other two tables so far, over all plans of one merge."""
 
     quarantined: int = 0
     superseded: int = 0
@@ -74,9 +74,9 @@ class _Files:
 def merge_deliveries(
     lake: Lake, city: City, delivered: Iterable[Delivered], properties: Mapping[str, str]
 ) -> MergeResult:
-    """Merge what was delivered, whichever days they are of, however often and in whatever order they come.
+    """Merge deliveries of any days, in any order and any number of times.
 
-    `properties` are kept with the snapshot. LakeBusy where other writers keep changing the table.
+    `properties` are kept with the snapshot. LakeBusy if other writers keep changing the table.
     """
     with lake.writing(), connection(lake.staging) as con:
         typing.prepare(con, city)
@@ -90,7 +90,7 @@ def merge_typed(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, properti
     kept = Kept()
     for _ in range(PLANS):
         try:
-            # All of a plan is about one state of the table, its columns too: another writer may have added some.
+            # A plan is about one state of the table, including its columns: another writer may have added some.
             table = evolve(lake, city, "crimes", new)
             rows = f"SELECT {select_list(table)} FROM ({statement_of('incoming')})"
             con.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS {rows}")
@@ -107,7 +107,7 @@ def statement_of(name: str) -> str:
 
 
 def quarantine(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> int:
-    """Put the rows of `typed` that have a reason into quarantine, each once; returns how many were new."""
+    """Put the rows of `typed` with a reason into quarantine, each once; returns how many were new."""
     con.execute(f"CREATE OR REPLACE TEMP TABLE bad AS {statement_of('quarantined')}")
     if not count(con, "SELECT count(*) FROM bad"):
         return 0
@@ -155,7 +155,7 @@ def _merge(
     files = _Files(skipped=len(paths))
     if inserted + replaced:
         counts = {"inserted": str(inserted), "replaced": str(replaced), "superseded": str(kept.superseded)}
-        # With a winner, versions of it that a merge broken off before this one has put into superseded become visible.
+        # A winner also makes visible its older versions that an interrupted merge has already put into superseded.
         first = _first_day(con, "SELECT change_day FROM versions WHERE is_new AND id IN (SELECT id FROM winners)")
         marks = {"kind": "days", tables.FIRST_CHANGED: first, **counts, **properties}
         files = _rewrite_months(table, paths, con, columns, marks)
@@ -177,8 +177,8 @@ def _merge(
 def _rank_versions(
     con: duckdb.DuckDBPyConnection, table: Table, paths: Mapping[str, DataFile], columns: Sequence[str]
 ) -> None:
-    """Make `known` (rows of the table with incoming ids), `versions` (all, ranked) and `winners` (rows that change)."""
-    # Ids first: one narrow column says which files are worth reading whole.
+    """Create `known` (table rows with incoming ids), `versions` (all, ranked) and `winners` (rows that change)."""
+    # Ids first: one narrow column shows which files have to be read in full.
     ids = [row[0] for row in con.execute("SELECT DISTINCT id FROM incoming ORDER BY id").fetchall()]
     near = tables.fetch(table, (paths[path] for path in may_hold(table, paths, ids)))
     holding = [paths[path] for path in files_holding(con, near, "SELECT id FROM incoming")]
@@ -187,12 +187,12 @@ def _rank_versions(
     both = f"FROM known UNION ALL SELECT {names_of(columns)}, NULL FROM incoming"
     con.execute(f"CREATE OR REPLACE TEMP VIEW candidates AS {both}")
     con.execute(f"CREATE OR REPLACE TEMP TABLE versions AS {statement_of('versions')}")
-    # Not a temporary table: several cursors write months of it at once.
+    # Not a temporary table: several cursors write its months at once.
     con.execute(f"CREATE OR REPLACE TABLE winners AS {statement_of('winners')}")
 
 
 def files_holding(con: duckdb.DuckDBPyConnection, paths: list[str], ids: str) -> list[str]:
-    """Those of the files that have a row with one of the ids that a query yields."""
+    """The files that have a row with one of the ids that a query yields."""
     if not paths:
         return []
     rows = con.execute(
@@ -204,10 +204,10 @@ def files_holding(con: duckdb.DuckDBPyConnection, paths: list[str], ids: str) ->
 
 
 def _keep_superseded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, crimes: Table) -> int:
-    """Keep the last version of each change day that lost to one of a later day; returns how many are new.
+    """Keep the last version of each change day that lost to a version of a later day; returns how many are new.
 
-    They are committed before the versions that replace them: after a crash between the two, a version is in both
-    tables, which readers and the next merge tell apart, and never in neither.
+    They are committed before the versions that replace them. After a crash in between, a version is in both tables,
+    which readers and the next merge can handle, but never in neither.
     """
     con.execute(f"CREATE OR REPLACE TEMP TABLE losers AS {statement_of('losers')}")
     if not count(con, "SELECT count(*) FROM losers"):
@@ -243,7 +243,7 @@ def _rewrite_months(
     columns: Sequence[str],
     marks: Mapping[str, str],
 ) -> _Files:
-    """Rewrite the months that gain or lose a row, and no other, in one snapshot."""
+    """Rewrite the months that gain or lose a row, and no others, in one snapshot."""
     month_of = {path: tables.month_of(file) for path, file in paths.items()}
     gaining = {row[0] for row in con.execute("SELECT DISTINCT month FROM winners").fetchall()}
     losing = con.execute("SELECT DISTINCT filename FROM known WHERE id IN (SELECT id FROM winners)").fetchall()
@@ -274,20 +274,20 @@ def _rewrite_months(
 
 
 def without_empty(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> list[Path]:
-    """A month that lost its last row has no file."""
+    """The paths without files that have no rows: a month that lost its last row has no file."""
     empty = [p for p in paths if not count(con, f"SELECT count(*) FROM read_parquet({literal(str(p))})")]
     tables.discard(empty)
     return [path for path in paths if path not in empty]
 
 
 def _first_day(con: duckdb.DuckDBPyConnection, days: str) -> str:
-    """The earliest day of a query that yields days, one at least."""
+    """The earliest day of a query that yields at least one day."""
     (first,) = con.execute(f"SELECT min(COLUMNS(*)) FROM ({days})").fetchall()[0]
     return str(first)
 
 
 def count(con: duckdb.DuckDBPyConnection, query: str) -> int:
     """The one number a counting query yields."""
-    # To its end: a connection with half an answer takes nothing else.
+    # Read to its end: a connection with an unread answer accepts no other query.
     ((found,),) = con.execute(query).fetchall()
     return int(found)

@@ -1,8 +1,8 @@
-"""Loading a source's history anew, beside what the lake holds: what the first load lacked or had wrong is put right.
+"""Loading a source's history again into a lake that has one, to correct what the first load lacked or had wrong.
 
-Each record is merged like one of a change day: a newer version wins, of equal stamps the one read now. Nothing is
-removed; what the source no longer has is the business of `reconciliation`. What breaks it off leaves a whole lake, and
-the next call does all of it again, of which what was merged changes nothing.
+Each record is merged like one of a change day: the newest stamp wins, and of equal stamps the record read now. Nothing
+is removed; `reconciliation` deals with what the source no longer has. An interruption leaves a sound lake, and the next
+call does all of it again; what was already merged changes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from crime_assets.sources.cities import City
 from crime_assets.sources.feeds import Feed, History
 
 _PARTS_TOGETHER = 5
-"""As a rule months, some 25,000 records each: what is merged at once is held in memory."""
+"""Parts are usually months, of some 25,000 records: what is merged at once is held in memory."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class ReloadResult:
 def reload_history(lake: Lake, city: City, feed: Feed, run_id: str) -> ReloadResult:
     """Merge everything that the source holds with a change stamp before the lake's first change day.
 
-    Untypable or FeedError, and nothing is changed, where too much of it cannot be typed, or where there is far less of
-    it than the lake holds. CrimeAssetsError where no history was loaded yet.
+    Untypable or FeedError, with nothing changed, if too much of it cannot be typed, or if it has far fewer records than
+    the lake. CrimeAssetsError if no history was loaded yet.
     """
     with lake.writing():
         before = history_before(lake, city)
         if before is None:
-            raise CrimeAssetsError("The lake has no history yet that could be loaded anew: run `crime-assets run`.")
+            raise CrimeAssetsError("The lake has no history yet to load again: run `crime-assets run` first.")
         check_total(lake, city, feed)
         with feed.history(before) as history, connection(lake.staging) as con:
             typing.prepare_functions(con)
@@ -69,7 +69,7 @@ def reload_history(lake: Lake, city: City, feed: Feed, run_id: str) -> ReloadRes
 
 
 def _judge(con: duckdb.DuckDBPyConnection, city: City, history: History, pulled_at: datetime) -> tuple[int, int]:
-    """How many records there are and how many belong to no change day. FeedError where too many cannot be typed."""
+    """How many records there are and how many belong to no change day. FeedError if too many cannot be typed."""
     records = undated = 0
     untyped: Counter[str] = Counter()
     for _ in _typed(con, city, history, pulled_at):
@@ -83,7 +83,7 @@ def _judge(con: duckdb.DuckDBPyConnection, city: City, history: History, pulled_
 def _typed(
     con: duckdb.DuckDBPyConnection, city: City, history: History, pulled_at: datetime
 ) -> Iterator[Sequence[str]]:
-    """Make the table `typed` of some parts after the other; yields their names."""
+    """Create the table `typed` from a few parts at a time; yields their names."""
     for start in range(0, len(history.parts), _PARTS_TOGETHER):
         parts = history.parts[start : start + _PARTS_TOGETHER]
         typing.raw_from_history(

@@ -1,4 +1,4 @@
-"""What `crimes_removed` knows, for those who write `crimes`. How rows get there belongs in `removal`."""
+"""What `crimes_removed` holds, for code that writes `crimes`. `removal` puts the rows there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COLUMNS = "id, record_md5, updated_on, ingested_at, removed_on"
 
 
 def recorded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> bool:
-    """Make `recorded` (id, record_md5, updated_on, ingested_at, removed_on) of what it holds; False if that is none."""
+    """Create `recorded` (id, record_md5, updated_on, ingested_at, removed_on) from its rows; False if it has none."""
     table = tables.load(lake, city.name, "crimes_removed")
     paths = tables.fetch(table, tables.data_files(table)) if table is not None else []
     con.execute(
@@ -27,7 +27,7 @@ def recorded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> bool:
 
 
 def let_in(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> None:
-    """Leave out of `incoming` what was pulled before its crime was removed: no old delivery brings it back."""
+    """Drop from `incoming` what was pulled before its crime was removed, so that no old delivery brings it back."""
     if recorded(lake, city, con):
         con.execute(f"CREATE TEMP TABLE let_in AS {render(statement('crimes', 'let_in'), 'duckdb', {})}")
         con.execute("CREATE OR REPLACE TEMP TABLE incoming AS FROM let_in")

@@ -1,7 +1,7 @@
-"""What changed: the few things worth reading first, as sentences, the most remarkable first.
+"""What changed: the few things worth reading first, as sentences, the most notable first.
 
-What is remarkable is decided by the insights and checks themselves (flags, alarms, corrected significance); here their
-findings are put into words, compared and picked. A finding whose numbers are hidden is left out.
+The insights and checks decide what is notable (flags, alarms, corrected significance); this module words, compares and
+picks their findings. A finding whose numbers are hidden is left out.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from crime_assets.publishing.dashboard.choice import ALL, CLASSES
 MOST = 5
 MOST_OF_A_KIND = 2
 DAY_LIMIT = 8.0
-"""Smallest |2(√known - √usual)| of a remarkable day: days vary by more than chance (`defs/checks/verdicts.py`)."""
+"""Smallest |2(√known - √usual)| of a notable day: days vary by more than chance (`defs/checks/verdicts.py`)."""
 DAYS_LOOKED_AT = 7
 NEAR_METERS, SOON_DAYS = 200, 7
-"""Up to which distance and delay two crimes are a near repeat worth saying."""
+"""Largest distance and delay at which two crimes are a near repeat worth reporting."""
 CHANCE_FLAGS = 1 / 30
 """Share of CompStat's comparisons that chance alone flags (its header)."""
 FEWEST = 5
-"""Crimes that a series has, or a hot spot that is told."""
+"""Fewest crimes of a series or hot spot that is reported."""
 CHANCE = 0.05
-"""Most series, or hot spots that have grown, that chance alone may be expected to bring a day, for one to be told."""
+"""Most series (or grown hot spots) that chance alone may be expected to produce per day if one is to be reported."""
 
 _SPREAD_OF_Z = math.sqrt(2)
-"""Standard deviation of z between two counts where nothing has changed."""
+"""Standard deviation of z between two counts if nothing has changed."""
 _CORRECTED = 3.0
-"""Weight of what is significant after correction for many tests, and has no z that may be shown."""
+"""Weight of a finding that is significant after correction for many tests, and has no z that may be shown."""
 _STANDING = 2.5
-"""Weight of what holds for a whole year, however sure it is: it is hardly news."""
+"""Weight of a finding about a whole year, however certain: it is hardly news."""
 _WARNING, _BLOCKING = 4.0, math.inf
 _FEWEST_WEEKS = 4
 _FEWEST_CHANGE_DAYS = 3
-"""Change days that what is expected of a day is learnt from, at least, for its fall to be told."""
+"""Fewest change days from which expected counts must have been learned for a fall to be reported."""
 _LETTERS_OF_A_BLOCK = 60
 
 
 @dataclass(frozen=True)
 class Change:
-    """A finding: what it is in a few words, its numbers, and what to bear in mind about them.
+    """A finding: what it is in a few words, its numbers, and what to keep in mind about them.
 
-    `weight` is about how many standard deviations it is off. `place` and `direction` (1 more, -1 fewer) say what it is
-    about; `explains` are larger places whose change in that direction is then no news.
+    `weight` is roughly how many standard deviations it is off. `place` and `direction` (1 more, -1 fewer) say what it
+    is about; `explains` are larger places whose change in that direction is then no news.
     """
 
     kind: str
@@ -65,7 +65,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Told:
-    """The findings to be read, and the sentence after them."""
+    """The findings to read, and the sentence after them."""
 
     changes: list[Change]
     closing: str
@@ -92,9 +92,9 @@ def told(tables: Tables, last_complete_day: date) -> Told:
 
 
 def pick(found: Iterable[Change]) -> tuple[list[Change], int]:
-    """The most remarkable findings, few of each kind, and how many others there are.
+    """The most notable findings, few of each kind, and how many others there are.
 
-    What a finding shown before explains is no other finding.
+    A finding that is explained by one shown before it does not count as another.
     """
     shown: list[Change] = []
     kinds: Counter[str] = Counter()
@@ -120,7 +120,7 @@ def _compared(compstat: Sequence[Row]) -> bool:
 
 
 def _shifts(compstat: Sequence[Row]) -> Iterator[Change]:
-    """The flags of CompStat's 28 days: for each district, and for the city, the largest rise and the largest fall."""
+    """The flags of CompStat's 28 days: the largest rise and the largest fall of each district and of the city."""
     rows = [row for row in compstat if row["period"] == "28d"]
     flagged = [row for row in rows if row["flag"] in (1, -1) and row["change"] is not None]
     largest: dict[tuple[str | None, int], Row] = {}
@@ -137,7 +137,7 @@ def _shifts(compstat: Sequence[Row]) -> Iterator[Change]:
 
 
 def _weight_of_shift(row: Row) -> float:
-    """A change within what the same days had in other years is half as remarkable: it may be the season."""
+    """A change within the range of the same days in other years weighs half as much: it may be the season."""
     weight = abs(float(row["z_before"])) / _SPREAD_OF_Z
     return weight / 2 if row["five_years_position"] == "within" else weight
 
@@ -168,7 +168,7 @@ def _shift(row: Row, by_chance: str) -> Change:
 
 
 def _other_years(row: Row) -> str:
-    """Where the count stands among those of other years."""
+    """How the count compares with those of other years."""
     low, high, position = row["five_years_low"], row["five_years_high"], row["five_years_position"]
     if None in (low, high, position):
         return ""
@@ -198,7 +198,7 @@ def _alarms(tables: Tables) -> Iterator[Change]:
         yield Change(
             "alarm",
             f"{'More' if direction == 1 else 'Fewer'} crimes than usual in {kind} {unit}{within}",
-            f"{number(row['crimes'])} in the last 28 complete days, where its own history leads to "
+            f"{number(row['crimes'])} in the last 28 complete days, and its own history suggests "
             f"{number(round(row['expected_crimes']))}; {number(row['lower_limit'])} to {number(row['upper_limit'])} "
             "would be in line.",
             f"Of {units[kind]} {kind}s, {_are(numbers[kind])} out of line; chance alone puts about "
@@ -211,9 +211,9 @@ def _alarms(tables: Tables) -> Iterator[Change]:
 
 
 def _days(tables: Tables, last_complete_day: date) -> Iterator[Change]:
-    """Days of the last complete week with far fewer or far more crimes than their weekday had before.
+    """Days of the last complete week with far fewer or far more crimes than the same weekday had before.
 
-    What may come late is only expected: a rise must be one without it, a fall one with it.
+    Late records are only estimated: a rise must hold without them, a fall with them.
     """
     days: dict[date, Row] = {row["first_day"]: row for row in tables.trend if row["crimes"] is not None}
     learnt_from = {row["occurred_on"]: row["change_days"] or 0 for row in tables.reporting_delay}
@@ -234,7 +234,7 @@ def _days(tables: Tables, last_complete_day: date) -> Iterator[Change]:
             + (f", and about {number(late)} more may come as late records" if late > 0 else "")
             + f"; the same weekday of the {len(weeks)} weeks before comes to {number(round(usual))} on average "
             f"(z {z:+.1f}).",
-            "Look whether a delivery is missing before you trust it." if z < 0 else "",
+            "Check whether a delivery is missing before you trust it." if z < 0 else "",
             abs(z) * 3 / DAY_LIMIT,
             1 if z > 0 else -1,
             str(day),
@@ -246,12 +246,12 @@ def _difference(crimes: float, usual: float) -> float:
 
 
 def _in_the_end(row: Row) -> float:
-    """The crimes of a day when all is known, as far as that can be told."""
+    """The crimes of a day once all are known, as far as that can be told."""
     return float(row["crimes"] if row["expected_crimes"] is None else row["expected_crimes"])
 
 
 def _hot_spots(cells: Sequence[Row]) -> Iterator[Change]:
-    """Cells that are hot and have grown: one finding for all classes."""
+    """Cells that are hot and have grown: one finding for all classes together."""
     told_of = []
     for offense_class in dict.fromkeys(row["offense_class"] for row in cells):
         grown = [row for row in cells if row["offense_class"] == offense_class and is_grown(row)]
@@ -270,10 +270,10 @@ def _hot_spots(cells: Sequence[Row]) -> Iterator[Change]:
 
 
 def is_grown(cell: Row) -> bool:
-    """Whether a hot cell has far more of the year's crimes in and around it in 28 days than chance would put there.
+    """Whether the 28 days have far more of the year's crimes in and around a hot cell than chance would explain.
 
-    It would put as large a share there as of the city's crimes: that some of the days are not published yet, and the
-    season, are the same for all.
+    By chance, the 28 days would have the same share of the year's crimes there as in the city: unpublished days and
+    the season are the same for all.
     """
     now, year, looked_at = cell["local_crimes"], cell["year_local_crimes"], int(cell["looked_at"])
     if now is None or year is None or now < FEWEST:
@@ -282,7 +282,7 @@ def is_grown(cell: Row) -> bool:
 
 
 def _mostly(cells: Sequence[Row]) -> str:
-    """The district that more of the cells lie in than in any other."""
+    """The district with more of the cells than any other."""
     districts = Counter(row["district"] for row in cells if row["district"] is not None)
     if not districts:
         return ""
@@ -296,7 +296,7 @@ def _mostly(cells: Sequence[Row]) -> str:
 
 
 def _near_repeats(bands: Sequence[Row]) -> Iterator[Change]:
-    """Kinds of crime that are followed by others nearby and soon, pairs at the same point left aside."""
+    """Kinds of crime that are followed by others nearby and soon, leaving aside pairs at the same point."""
     for offense in dict.fromkeys(row["offense"] for row in bands):
         near = [
             row
@@ -319,7 +319,7 @@ def _near_repeats(bands: Sequence[Row]) -> Iterator[Change]:
 
 
 def _series(rows: Sequence[Row]) -> Iterator[Change]:
-    """Blocks on which far more of the year's crimes of a kind lie in the last 28 days than chance would put there."""
+    """Blocks where far more of the year's crimes of a kind fall into the last 28 days than chance would explain."""
     for row in rows:
         crimes, year, beat = row["crimes"], row["year_crimes"], row["beat"]
         if row["block"] is None or crimes is None or year is None or crimes < FEWEST:
@@ -341,7 +341,7 @@ def _series(rows: Sequence[Row]) -> Iterator[Change]:
 
 
 def _failing(tables: Tables) -> Iterator[Change]:
-    """Checks that fail: what all else rests on."""
+    """Checks that fail: everything else depends on them."""
     for check in tables.checks:
         if not check.is_passed:
             blocks = "No new figures are made until it passes." if check.is_blocking else ""
@@ -359,7 +359,7 @@ def _are(count: int) -> str:
 
 
 def _natural(text: str) -> tuple[int, str]:
-    """Puts numbers that are texts in their order."""
+    """A sort key that orders numbers in texts by value."""
     return len(text), text
 
 

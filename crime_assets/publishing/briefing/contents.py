@@ -1,4 +1,4 @@
-"""What stands on a briefing: texts, tables and pictures, the same for the page of HTML and that of PDF."""
+"""What is on a briefing: texts, tables and pictures, the same for HTML and PDF."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: its title, head, and rows, whose first cell names the row."""
+    """A table: its title, header, and rows, whose first cell names the row."""
 
     title: str
     head: list[str]
@@ -64,7 +64,7 @@ class Failing:
 
 @dataclass(frozen=True)
 class Contents:
-    """All that stands on a briefing."""
+    """Everything on a briefing."""
 
     title: str
     day: str
@@ -113,7 +113,7 @@ def contents_of(extract: Extract, landing: LandingStore, tables: Tables, thresho
             f"Line of the crimes of each day, as known on {about.as_of_day}",
             trend,
             "Known so far as a line. In the shaded part records are still coming in: the dashed line is what is "
-            "expected when all is known, learnt from how late records came before.",
+            "expected when all is known, learned from how late records came before.",
         ),
         quality=list(_quality(about, tables)),
         failing=[
@@ -133,7 +133,7 @@ def _known(about: About, reporting_delay: Sequence[Row]) -> Iterator[str]:
 
 
 def _alert(tables: Tables) -> str:
-    """What must be known before anything is believed."""
+    """What readers must know before they believe anything."""
     failing = [_words(said.check) for said in tables.checks if not said.is_passed]
     if not failing:
         return ""
@@ -224,7 +224,7 @@ def _grid(title: str, first: str, rows: Sequence[tuple[str, Row, Row, list[Cell]
         ]
         for name, now, year, flags in rows
     ]
-    # A young lake knows no other years: columns that say nothing would take the room of those that do.
+    # A young lake has no other years: empty columns would take the room of the others.
     kept = [
         index
         for index, name in enumerate(head)
@@ -234,7 +234,7 @@ def _grid(title: str, first: str, rows: Sequence[tuple[str, Row, Row, list[Cell]
 
 
 def _flags(found: Sequence[tuple[str, int | None]]) -> Cell:
-    """Which classes are flagged, all of them together first."""
+    """Which classes are flagged; all classes together come first."""
     flagged = {sign: [name for name, flag in found if flag == sign] for sign in _SIGNS}
     text = "; ".join(f"{_SIGNS[sign]} {', '.join(names)}" for sign, names in flagged.items() if names)
     marks = [_MARKS[sign] for sign, names in flagged.items() if names]
@@ -250,7 +250,7 @@ def _quality(about: About, tables: Tables) -> Iterator[str]:
     checks = len(tables.checks)
     passed = [_words(said.check) for said in tables.checks if said.is_passed]
     if not checks:
-        yield "No check has said anything yet."
+        yield "No check has been run yet."
     else:
         ran = sorted(said.said_at[:10] for said in tables.checks if said.is_passed)
         since = "" if not ran else f", on {ran[0]}" if ran[0] == ran[-1] else f", some as long ago as {ran[0]}"
@@ -299,8 +299,8 @@ def _meanings(threshold: int) -> Iterator[str]:
     )
     if threshold > 1:
         yield (
-            f"Counts of 1 to {threshold - 1} are not shown (too few), and neither is what would give them away: they "
-            "could point at a person."
+            f"Counts of 1 to {threshold - 1} are not shown (too few), nor is anything that would reveal them: they "
+            "could point to a person."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a briefing is made of: the tables of one extract, small numbers hidden. Nothing is judged or worded here."""
+"""The data of a briefing: the tables of one extract, with small numbers hidden. Nothing is judged or worded here."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _NEEDED = frozenset(
 
 @dataclass(frozen=True)
 class Tables:
-    """Rows by table, in the order of the insights they come from; `checks` is what the checks said last.
+    """Rows by table, in the order of their insights; `checks` are the latest results of the checks.
 
-    `classes` counts 365 days, `trend` single days; `homes` gives beat → the district and area most of it lies in.
+    `classes` counts 365 days, `trend` single days; `homes` maps a beat to the district and area that most of it is in.
     """
 
     compstat: Sequence[Row] = ()
@@ -48,7 +48,7 @@ class Tables:
 
 
 def tables_of(extract: Extract, checks: Sequence[Said], threshold: int) -> Tables:
-    """The tables of an extract; counts below `threshold` are hidden. CrimeAssetsError where an insight is missing."""
+    """The tables of an extract; counts below `threshold` are hidden. CrimeAssetsError if an insight is missing."""
     about = extract.about
     if missing := sorted(_NEEDED - extract.tables()):
         raise CrimeAssetsError(

@@ -1,4 +1,4 @@
-"""Making the briefing of a day from its extract, and putting it into the landing store."""
+"""Makes the briefing of a day from its extract, and puts it into the landing store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from crime_assets.streams import LandingStore
 
 @dataclass(frozen=True)
 class Written:
-    """What a briefing tells, kind → bytes of its files, and why there is no PDF, where there is none."""
+    """The findings of a briefing, kind → bytes of its files, and why there is no PDF if there is none."""
 
     told: Told
     sizes: dict[str, int]
@@ -28,9 +28,9 @@ class Written:
 
 
 def write_briefing(landing: LandingStore, extract: Extract, threshold: int) -> Written:
-    """Make the briefing of an extract, in place of what was there; counts below `threshold` are hidden.
+    """Make the briefing of an extract, replacing an earlier one; counts below `threshold` are hidden.
 
-    Where the PDF cannot be made, there is the page, and no PDF of before.
+    If the PDF cannot be made, there is only the page, and any earlier PDF is removed.
     """
     about = extract.about
     tables = tables_of(extract, quality.latest(landing, about.city), threshold)
@@ -50,7 +50,7 @@ def write_briefing(landing: LandingStore, extract: Extract, threshold: int) -> W
 def days_to_write(asked: Sequence[date], extracted: Sequence[date]) -> list[date]:
     """The days whose briefings are to be made, in order: those asked for, and later ones, whose extracts changed too.
 
-    Left out are days whose extracts are old and were forgotten. CrimeAssetsError names one that was never made.
+    Days whose extracts have expired are left out. CrimeAssetsError names a day whose extract was never made.
     """
     forgotten_before = min(extracted) if len(extracted) >= KEPT_DAYS else date.min
     missing = [day for day in sorted(asked) if day not in extracted and day > forgotten_before]

@@ -1,4 +1,4 @@
-"""Bars, one below the other, each with its label and its value; values below zero go to the left."""
+"""Horizontal bars, each with its label and value; negative values go to the left."""
 
 from __future__ import annotations
 

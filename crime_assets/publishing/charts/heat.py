@@ -18,7 +18,7 @@ def heat(
     columns: Sequence[str],
     values: Mapping[tuple[str, str], float | None],
 ) -> str:
-    """Cells by (row, column); None is a value that is not shown, and one that is missing is zero."""
+    """Cells by (row, column); None is a value that is not shown, a missing cell is zero."""
     key = Key(title, classes([value for value in values.values() if value]), _WIDTH - _LEFT)
     width = (_WIDTH - _LEFT) / max(1, len(columns))
     every = max(1, -(-len(columns) // 12))

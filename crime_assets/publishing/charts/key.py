@@ -1,6 +1,6 @@
 """What colors mean in a picture: the fill of a value, its outline, and the legend that says so.
 
-Nothing, few and too few differ in more than their hue, so that a print in gray or the eye of anyone tells them apart.
+Nothing, few and too few differ in more than hue, so that they can be told apart in a gray print and by every eye.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from crime_assets.publishing.charts.svg import FAINT_INK, element, text
 
 _SWATCH, _GAP, _BETWEEN, _LINE, _FONT = 12.0, 4.0, 14.0, 18.0, 11.0
 _EM_A_LETTER = 0.64
-"""Digits in the widest of the fonts that pictures name, DejaVu Sans; other letters are narrower on the whole."""
+"""Width of digits in the widest font that pictures name, DejaVu Sans; other letters are narrower on average."""
 _HATCH = 5
 
 
 class Key:
-    """The colors of the picture of that title, and a legend of them as wide as `room`.
+    """The colors of a picture with that title, and their legend, as wide as `room`.
 
-    `has_nothing` is False where nothing in it counts zero.
+    `has_nothing` is False if no count in it is zero.
     """
 
     def __init__(self, title: str, steps: Classes, room: float, *, has_nothing: bool = True) -> None:
-        # A page holds several pictures, and each needs a name of its own for what it refers to.
+        # A page has several pictures, so each needs unique ids for its definitions.
         self._hatch = f"hatch-{crc32(title.encode()):08x}"
         self._steps = steps
         entries = [(NOTHING, "0")] if has_nothing else []
@@ -39,11 +39,11 @@ class Key:
         return self._steps.color(value) if value > 0 else NOTHING
 
     def outline(self, value: float | None) -> str:
-        """A color for the line around a shape of that value, which sets it off from the next of its color."""
+        """A color for the outline of a shape with that value, which separates it from neighbors of the same color."""
         return self._steps.outline(value) if value else FAINT_INK
 
     def legend(self, x: float, y: float) -> list[str]:
-        """What the colors mean, with what `fill` refers to."""
+        """The legend, with the definitions that `fill` refers to."""
         found = []
         for down, line in enumerate(self._lines):
             top = y + down * _LINE
@@ -86,7 +86,7 @@ def _wrapped(entries: Sequence[tuple[str, str]], room: float) -> list[list[tuple
 
 
 def _range(above: float, top: float) -> str:
-    """A step in whole numbers where it is of whole numbers."""
+    """A step as text, in whole numbers if its values are."""
     if float(top).is_integer() and float(above).is_integer():
         first = int(above) + 1
         return number(top) if first >= top else f"{number(first)}-{number(top)}"

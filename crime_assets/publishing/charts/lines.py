@@ -1,4 +1,4 @@
-"""Lines along time: what is known as a line, what is expected still to come dashed above it, on a shaded tail."""
+"""Lines over time: known values as a line, values still expected as a dashed line above it, on a shaded tail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LABELS = 6
 
 @dataclass(frozen=True)
 class Point:
-    """A value along the line; `expected` is what it will be when all is known, None where nobody can tell."""
+    """A value on the line; `expected` is its value once all is known, None if that cannot be estimated."""
 
     label: str
     value: float | None
@@ -78,7 +78,7 @@ def _axes(points: Sequence[Point], scale: Sequence[float], step: float, unit: fl
 
 
 def _expected(points: Sequence[Point]) -> list[float | None]:
-    """What is expected on the tail, with the last settled point, from which it goes on."""
+    """The expected values on the tail, starting with the last settled point."""
     values = [None if point.is_settled else point.expected for point in points]
     first = next((index for index, value in enumerate(values) if value is not None), None)
     if first:
@@ -103,7 +103,7 @@ def _drawn(run: Sequence[tuple[float, float]], color: str, dashes: str | None = 
 
 
 def _dots(points: Sequence[Point], place: Placing) -> list[str]:
-    """Something to point at."""
+    """Dots to point at, with tooltips."""
     return [
         element("circle", tooltip(_said(point)), cx=x, cy=y, r=6.0, fill="transparent")
         for index, point in enumerate(points)

@@ -1,6 +1,6 @@
-"""Maps: areas in the color of their number, as links where they lead somewhere, with a legend.
+"""Maps: areas colored by their number, as links if they lead somewhere, with a legend.
 
-Shapes are in degrees and are drawn in an equirectangular projection about their middle: true enough for a city.
+Shapes are in degrees and are drawn in an equirectangular projection around their middle: accurate enough for a city.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _WIDTH, _MOST_HEIGHT, _EDGE, _GAP = 640.0, 720.0, 8.0, 12.0
 class Area:
     """An area of a map. `value` is None where it is too small to be shown; `link` leads to more about the area.
 
-    One that is background only shows where the others are: nothing is said of its value. One of cells has a ragged
-    outline, and is drawn with finer lines.
+    A background area only shows where the others are: nothing is said about its value. An area made of cells has a
+    ragged outline and is drawn with finer lines.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Area:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point of a map, its size by its value."""
+    """A point on a map, sized by its value."""
 
     name: str
     longitude: float
@@ -48,7 +48,7 @@ class Dot:
 
 
 def draw(title: str, areas: Sequence[Area], steps: Classes, dots: Sequence[Dot] = ()) -> str:
-    """The areas, those that are marked on top, then the dots; a sentence where there is nothing to draw."""
+    """The areas, marked ones on top, then the dots; a sentence if there is nothing to draw."""
     points = [point for area in areas for ring in area.rings for point in ring]
     points += [(dot.longitude, dot.latitude) for dot in dots]
     if not points:
@@ -119,7 +119,7 @@ def _label(area: Area, steps: Classes, place: _Projection) -> str:
 
 
 def _middle(ring: Ring) -> tuple[float, float]:
-    """The center of gravity of the area in a ring; where that lies outside, the middle of the widest part beside it."""
+    """The centroid of the area in a ring; if that is outside, the middle of the widest part beside it."""
     sides = list(zip(ring, [*ring[1:], ring[0]], strict=True))
     doubled = x = y = 0.0
     for (x1, y1), (x2, y2) in sides:

@@ -1,8 +1,8 @@
 """Colors for numbers, and round numbers for axes.
 
-Colors are ColorBrewer's YlGnBu and PuOr (Cynthia Brewer, colorbrewer2.org), which people of any color vision can tell
-apart, in order. Of YlGnBu's seven the palest is left out, which is next to white, and the fifth is a little lighter, so
-that dark text can be read on it.
+Colors are ColorBrewer's YlGnBu and PuOr (Cynthia Brewer, colorbrewer2.org), which people with any color vision can tell
+apart and put in order. Of YlGnBu's seven, the palest is left out because it is almost white, and the fifth is a little
+lighter, so that dark text can be read on it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ FALL, RISE, STEADY = "#5e3c99", "#b35806", "#7b8794"
 NOTHING = "#ffffff"
 """Nothing recorded."""
 HIDDEN = "#e4e7eb"
-"""Too few to be shown: the ground of a hatching."""
+"""Too few to be shown: the background of a hatching."""
 BACKGROUND = "#f1f3f5"
-"""What is there only to show where the rest is."""
+"""Shapes that only show where the others are."""
 _DARK_FROM = 4
 
 
@@ -35,11 +35,11 @@ class Classes:
         return SEQUENTIAL[self._index(value)]
 
     def ink(self, value: float) -> str:
-        """A color for text on it, of enough contrast."""
+        """A color for text on it, with enough contrast."""
         return "#ffffff" if self._index(value) >= _DARK_FROM else "#1f2933"
 
     def outline(self, value: float) -> str:
-        """A color for a line around it, which sets it off from the next of its color."""
+        """A color for its outline, which separates it from neighbors of the same color."""
         return "#ffffff" if self._index(value) >= _DARK_FROM else "#52606d"
 
     def ranges(self) -> list[tuple[str, float, float]]:
@@ -53,7 +53,7 @@ class Classes:
 
 
 def classes(values: Sequence[float]) -> Classes:
-    """Steps of about as many values each, at round numbers; fewer steps where there are few values."""
+    """Steps at round numbers with about equally many values each; fewer steps if there are few values."""
     found = sorted(value for value in values if value > 0)
     if not found:
         return Classes(())
@@ -76,14 +76,14 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
 
 
 def number(value: float) -> str:
-    """A number as a person reads it: thousands apart, three digits of fractions at most."""
+    """A number as a person reads it: with thousands separators and at most three decimals."""
     if float(value).is_integer():
         return f"{int(value):,}"
     return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _rounded_up(value: float) -> float:
-    """The next number of two digits."""
+    """Rounded up to two significant digits."""
     if value <= 10:
         return float(math.ceil(value)) if value >= 1 else value
     magnitude = 10 ** (math.floor(math.log10(value)) - 1)

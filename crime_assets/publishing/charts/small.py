@@ -1,4 +1,4 @@
-"""The small chart of an insight: what its header asks to be drawn of its rows."""
+"""The small chart of an insight, as its header asks for."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from crime_assets.publishing.charts.heat import heat
 from crime_assets.publishing.charts.lines import Point, line
 
 MOST_BARS = 12
-"""Bars of one chart: the first rows of the table are the weightiest."""
+"""Most bars in a chart: the first rows of the table matter most."""
 
 
 _TOOLTIP = re.compile("<title>.*?</title>")
 
 
 def small_chart(chart: Chart, rows: pa.Table) -> str:
-    """The picture, as SVG, without what is said of its parts: nobody can point at parts of an image."""
+    """The picture as SVG, without tooltips: nobody can point at parts of an image."""
     for name, value in chart.where:
         rows = rows.filter(pc.equal(pc.cast(rows.column(name), pa.string()), value))
     if chart.kind == "bars":

@@ -1,6 +1,6 @@
-"""SVG as text: elements, escaped attributes and texts, numbers without a long tail.
+"""SVG as text: elements, escaped attributes and texts, numbers with few decimals.
 
-Whatever a text has in it, the picture is well-formed XML.
+Whatever a text contains, the picture is well-formed XML.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def text(said: object, x: float, y: float, **attributes: object) -> str:
 
 
 def tooltip(said: str) -> str:
-    """What is said of the element that it stands in, to those who point at it."""
+    """A tooltip for the element that contains it."""
     return element("title", _escaped(said))
 
 
 def picture(title: str, width: float, height: float, body: Iterable[str], *, is_interactive: bool = False) -> str:
     """A whole picture, as wide as there is room; `title` says what it shows to those who cannot see it.
 
-    One with links in it is a group of them to a screen reader, any other one image.
+    To a screen reader, a picture with links is a group of them, any other picture is one image.
     """
     return element(
         "svg",
@@ -61,14 +61,14 @@ def framed(svg: str, source: str) -> str:
     head, foot = (wrap(said, int(width / _LETTER)) for said in (title, source))
     top = (len(head) + 0.5) * _LINE
     bottom = top + height
-    # Links are of the page: elsewhere they lead nowhere.
+    # Links belong to the page: elsewhere they lead nowhere.
     moved = _LINK.sub(r"<\1g>", svg).replace("<svg", f'<svg y="{_value(top)}"', 1)
     body = [*_lines(head, 0, font_weight="bold"), moved, *_lines(foot, bottom, fill=FAINT_INK)]
     return picture(title, width, bottom + (len(foot) + 0.5) * _LINE, body)
 
 
 def _own(svg: str, attribute: str) -> str:
-    """An attribute of the picture itself: it stands before those of all that is inside."""
+    """An attribute of the picture itself: it comes before those of all elements inside."""
     return svg.partition(f' {attribute}="')[2].partition('"')[0]
 
 
@@ -83,7 +83,7 @@ def path(points: Iterable[tuple[float, float]]) -> str:
 
 
 def shortened(said: str, length: int) -> str:
-    """A text of at most so many characters."""
+    """The text, cut to at most `length` characters."""
     return said if len(said) <= length else f"{said[: length - 1].rstrip()}…"
 
 

@@ -1,5 +1,5 @@
 """The dashboard: pages, pictures and tables over prepared extracts. It reads these, and never the lake.
 
-`choice` is what a person asks for, in the address; `figures` answers it with tables, small numbers hidden; `pictures`
-draws them; `app` puts them on pages and hands them out as files.
+`choice` is what a person asks for in the address; `figures` answers it with tables, with small numbers hidden;
+`pictures` draws them; `app` puts them on pages and serves them as files.
 """

@@ -36,7 +36,7 @@ from crime_assets.streams.inventory import merged_days
 _LOG = logging.getLogger(__name__)
 _HOSTS = ["127.0.0.1", "localhost"]
 _HEADERS = {
-    # Pages hold texts of a feed: even if one got through, a browser would run nothing of it.
+    # Pages hold texts of a feed: even if markup got through, a browser would not run it.
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -44,10 +44,10 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-# A briefing brings its style along, and names that one alone in a policy of its own.
+# A briefing contains its style, and its own policy allows only that one.
 _BRIEFING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _UNFORESEEN = (
-    "Something went wrong that nobody foresaw: what it was stands where the dashboard was started. Choose another day, "
+    "An unexpected error happened: the terminal where the dashboard was started shows it. Choose another day, "
     "or materialize dashboard_extract for this one again."
 )
 _PAGES = Environment(
@@ -58,11 +58,11 @@ _PAGES = Environment(
     lstrip_blocks=True,
 )
 _PAGES.filters["pairs"] = lambda values: [(value, value) for value in values]
-_PAGES.filters["drawn"] = Markup  # Pictures are SVG of our own, whose texts are escaped where they are drawn.
+_PAGES.filters["drawn"] = Markup  # Pictures are our own SVG; their texts are escaped where they are drawn.
 
 
 class Dashboard:
-    """The pages over the extracts of a profile's landing store; `cache` is a directory for copies of them."""
+    """Serves the extracts in a profile's landing store as pages; `cache` is a directory for copies of the extracts."""
 
     def __init__(self, profile: Profile, cache: Path) -> None:
         self._landing = profile.landing
@@ -85,7 +85,7 @@ class Dashboard:
             ],
             middleware=[
                 Middleware(BaseHTTPMiddleware, dispatch=_with_headers),
-                # A page of another site that got a name to lead here would otherwise read what stands here.
+                # Otherwise a page of another site could make its own name point here and read these pages.
                 Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS),
             ],
             exception_handlers={CrimeAssetsError: self._refused},
@@ -112,7 +112,7 @@ class Dashboard:
     def _table(self, request: Request) -> Response:
         name, kind = request.path_params["name"], request.path_params["kind"]
         if kind not in WRITERS:
-            raise UsageError(f"Tables can be had as {' and '.join(WRITERS)}, not as {kind[:20]!r}.")
+            raise UsageError(f"Tables are available as {' and '.join(WRITERS)}, not as {kind[:20]!r}.")
         choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
         figures, _ = self._of(choice, extract)
         media, write = WRITERS[kind]
@@ -128,12 +128,12 @@ class Dashboard:
                 return _file(pictures.framed(name).encode(), "image/svg+xml", file)
             case "png":
                 return _file(png(pictures.framed(name)), "image/png", file)
-        raise UsageError(f"Pictures can be had as svg and png, not as {kind[:20]!r}.")
+        raise UsageError(f"Pictures are available as svg and png, not as {kind[:20]!r}.")
 
     def _briefing(self, request: Request) -> Response:
         city, kind = request.path_params["city"], request.path_params["kind"]
         if city not in self._extracts.cities() or kind not in ("html", "pdf"):
-            raise UsageError("There is no such briefing: look at the links of the dashboard.")
+            raise UsageError("There is no such briefing: use the links on the dashboard.")
         try:
             day = date.fromisoformat(request.path_params["day"])
         except ValueError as error:
@@ -145,7 +145,7 @@ class Dashboard:
         return Response(content, media_type=media, headers={"Content-Security-Policy": _BRIEFING_POLICY})
 
     def _refused(self, request: Request, error: Exception) -> Response:
-        """A sentence that says what to do; where a day's extract is at fault, the other days still can be seen."""
+        """A sentence that says what to do; if a day's extract is at fault, the other days can still be seen."""
         if isinstance(error, UsageError):
             return _html("refused.html", 404, sentence=str(error), others=[])
         _LOG.warning("%s%s", error, f" ({error.__cause__})" if error.__cause__ else "")
@@ -156,12 +156,12 @@ class Dashboard:
         return _html("refused.html", 503, sentence=str(error), others=others)
 
     def _look_for_merged(self) -> dict[str, date]:
-        """City → its newest change day that the lake has merged."""
+        """City → the newest change day that the lake has merged."""
         merged = {city: merged_days(self._landing, city) for city in self._extracts.cities()}
         return {city: max(days) for city, days in merged.items() if days}
 
     def _briefings(self, choice: Choice) -> frozenset[str]:
-        """The kinds of files that there are of the day's briefing."""
+        """The file types that exist for the day's briefing."""
         found = self._landing.list(keys.briefing(choice.city, choice.day, ""))
         return frozenset(item.key.rpartition(".")[2] for item in found)
 
@@ -180,13 +180,13 @@ def _file(content: bytes, media: str, name: str) -> Response:
 
 
 async def _with_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """The answer, or a sentence where there is none for a reason that nobody thought of."""
+    """The answer, or a sentence after an unexpected error."""
     try:
         response = await answer(request)
     except Exception:
-        # The edge: nothing is swallowed, the log has it whole, and the browser gets a page with our headers:
-        # Starlette's own handler stands outside of this one, and its answers have none of them.
-        _LOG.exception("%r cannot be answered.", request.url.path)
+        # The outermost handler: nothing is swallowed, the log has the traceback, and the browser gets a page with our
+        # headers. Starlette's own handler is outside of this one, and its answers lack them.
+        _LOG.exception("%r could not be answered.", request.url.path)
         response = _html("refused.html", 500, sentence=_UNFORESEEN, others=[])
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)

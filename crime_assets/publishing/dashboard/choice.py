@@ -1,6 +1,6 @@
-"""What a person chose to see. It stands in the address, so that an address shared is a page shared.
+"""What a person chose to see. It is part of the address, so that sharing an address shares the page.
 
-Everything in an address is hostile until it is found among what the extract has.
+Everything in an address is hostile until it is found among the values in the extract.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from crime_assets.sources import cities
 
 ALL = "all"
 NONE = "none"
-"""Where the place of a record is not known."""
+"""The value for an unknown place of a record."""
 PERIODS = {"28d": "28 days", "365d": "365 days", "all": "all years"}
 CLASSES = {
     "all": "All offenses",
@@ -47,7 +47,7 @@ class Choice:
 
     @property
     def query(self) -> str:
-        """As it stands in an address; what is as usual is left out, but for city and day."""
+        """As the query of an address; defaults are left out, except city and day."""
         usual = Choice(self.city, self.day)
         chosen = {
             name: getattr(self, name)
@@ -63,7 +63,7 @@ class Choice:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """As the statements of sql/dashboard take it."""
+        """As parameters for the statements of sql/dashboard."""
         return {
             "period": self.period,
             "offense_class": self.offense_class,
@@ -72,16 +72,16 @@ class Choice:
         }
 
     def but(self, **other: str) -> Choice:
-        """The same choice with something else in it; another district has no beat yet."""
+        """The same choice with other values; choosing another district drops the beat."""
         if "district" in other and "beat" not in other:
             other["beat"] = ALL
-        # The day alone is no text, and is never changed this way.
+        # Only the day is not a text, and it is never changed this way.
         return replace(self, **other)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What there is to choose from, given what was chosen; cities with their titles."""
+    """What can be chosen, given what was chosen; cities with their titles."""
 
     cities: list[tuple[str, str]]
     days: list[date]
@@ -90,7 +90,7 @@ class Choices:
 
 
 def read_choice(address: Mapping[str, str], extracts: Extracts, default_city: str) -> tuple[Choice, Choices, Extract]:
-    """The choice of an address, what else there is, and the extract. UsageError names what is not to be had."""
+    """The choice in an address, what else can be chosen, and the extract. UsageError names an unknown value."""
     city = _one_of("city", address.get("city", default_city), extracts.cities())
     days = extracts.days(city)
     day = address.get("day", days[0].isoformat())
@@ -106,7 +106,7 @@ def read_choice(address: Mapping[str, str], extracts: Extracts, default_city: st
         _one_of("period", address.get("period", "28d"), PERIODS),
         _one_of("offense_class", address.get("offense_class", ALL), CLASSES),
         district,
-        # A beat of another district is none of this one's: the form leaves it there when the district changes.
+        # A beat of another district does not count: the form keeps it when the district changes.
         beat if district != ALL and (beat := address.get("beat", ALL)) in beats else ALL,
         _one_of("map", address.get("map", "district"), MAPS),
     )

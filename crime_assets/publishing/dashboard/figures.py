@@ -1,4 +1,4 @@
-"""The answers to a choice, as tables, with small numbers hidden: what pages show, pictures draw and files hold.
+"""The answers to a choice, as tables, with small numbers hidden: pages, pictures and files are made from them.
 
 Every table that leaves the extract goes through `Figures.table`, and so through the one rule for small numbers.
 """
@@ -23,14 +23,14 @@ from crime_assets.publishing.small_numbers import protect
 
 _PARAMETER = re.compile(r"[$]([a-z_]+)")
 _STRETCHES: Mapping[str, tuple[int, int]] = {"28d": (1, 56), "365d": (7, 53)}
-"""Period → days of one point of its trend, and how many points there are."""
+"""Period → days per point of its trend, and the number of points."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A table of the dashboard's own: its title, what it means, and which of its columns count records.
+    """One of the dashboard's own tables: its title, what it means, and which of its columns count records.
 
-    `needs` is the insight it is made of, where it is made of one.
+    `needs` is the insight that it is made from, if any.
     """
 
     title: str
@@ -51,7 +51,7 @@ TABLES: Mapping[str, Shown] = {
     ),
     "areas": Shown(
         "Crimes by area",
-        "Records of the period by the area that the city gives for them. Areas differ in size and in how many people "
+        "Records of the period by the area that the city records. Areas differ in size and in how many people "
         "live, work and pass there: more crimes do not mean more danger for each of them.",
         Counting(
             counts=(Count("crimes"), Count("arrests"), Count("domestic_crimes")),
@@ -62,7 +62,7 @@ TABLES: Mapping[str, Shown] = {
     "trend": Shown(
         "Trend",
         "What is known so far as a line; where records are still coming in, shaded, the dashed line is what they are "
-        "expected to be in the end, learnt from how late records came before. Days not published at all are left out.",
+        "expected to be in the end, learned from how late records came before. Days not published at all are left out.",
         Counting(counts=(Count("crimes", ("expected_crimes",)),), adds_up=("first_day", "offense_class")),
         needs="insight_reporting_delay",
     ),
@@ -73,7 +73,7 @@ TABLES: Mapping[str, Shown] = {
     ),
     "types": Shown(
         "Offense categories",
-        "As the city names them; renamed ones are one. An arrest recorded is not clearance.",
+        "As the city names them; renamed categories are combined. An arrest recorded is not clearance.",
         Counting(
             counts=(Count("crimes", ("arrest_share",)), _ARRESTS),
             ranked=(),
@@ -120,7 +120,7 @@ class Figures:
         self._threshold = threshold
 
     def table(self, name: str) -> pa.Table:
-        """A table of the dashboard's own, by its name in TABLES, or a whole insight. UsageError for any other name."""
+        """One of the dashboard's own tables, by its name in TABLES, or a whole insight. UsageError for other names."""
         if self.has(name):
             return self._chosen(name, protect(self._asked(name), TABLES[name].counting, self._threshold))
         insight = insights().get(name)
@@ -130,23 +130,23 @@ class Figures:
         return protect(found, insight.counting, self._threshold)
 
     def has(self, name: str) -> bool:
-        """Whether there is such a table of the dashboard's own on this day."""
+        """Whether the dashboard has this table on this day."""
         return name in TABLES and (TABLES[name].needs or ABOUT) in self._extract.tables()
 
     def insight(self, name: str, **wanted: str) -> list[dict[str, object]]:
-        """Those rows of an insight whose columns have these values; none where there is no such table."""
+        """The rows of an insight whose columns have these values; none if there is no such table."""
         if f"insight_{name}" not in self._extract.tables():
             return []
         rows: list[dict[str, object]] = self.table(name).to_pylist()
         return [row for row in rows if all(str(row[column]) == value for column, value in wanted.items())]
 
     def names(self) -> list[Insight]:
-        """The insights that there are tables of."""
+        """The insights that have tables on this day."""
         held = self._extract.tables()
         return [insight for insight in insights().values() if insight.table in held]
 
     def _chosen(self, name: str, table: pa.Table) -> pa.Table:
-        """The rows that were chosen. All are protected together: one class is the sum of all less the others."""
+        """The chosen rows. All rows are protected together: one class is the total minus the others."""
         if name == "classes":
             return table
         if name == "changes" and self.choice.district != ALL:

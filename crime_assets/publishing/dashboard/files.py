@@ -1,4 +1,4 @@
-"""Tables as files to take away: CSV for spreadsheets, Parquet for everything else."""
+"""Tables as files to download: CSV for spreadsheets, Parquet for everything else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyarrow import csv
 def as_csv(table: pa.Table) -> bytes:
     """CSV with a header; NULL is empty.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe before it: texts come from the city's feed.
+    A text that a spreadsheet would take for a formula gets a leading apostrophe: texts come from the city's feed.
     """
     for index, field in enumerate(table.schema):
         if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
@@ -38,4 +38,4 @@ WRITERS: Mapping[str, tuple[str, Callable[[pa.Table], bytes]]] = {
     "csv": ("text/csv; charset=utf-8", as_csv),
     "parquet": ("application/vnd.apache.parquet", as_parquet),
 }
-"""Ending of a file → its media type and who writes it."""
+"""File extension → its media type and its writer."""

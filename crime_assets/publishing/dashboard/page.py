@@ -1,4 +1,4 @@
-"""What stands on the page of a choice: the values its template is filled with."""
+"""What is on the page of a choice: the values for its template."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from crime_assets.publishing.reading import Extract
 from crime_assets.publishing.small_numbers import HIDDEN
 
 _ROWS = 30
-"""Rows of a table that a page shows; its file has them all."""
+"""Most rows of a table that a page shows; its file has them all."""
 
 
 _FRESH_DAYS = 2
-"""Days that have passed since the newest change day, at most, where every day is pulled in the night after it."""
+"""Most days since the newest change day, if every day is pulled in the following night."""
 
 
 @dataclass(frozen=True)
 class ShownTable:
-    """A table of a page; `more` is how many rows there are beyond those shown."""
+    """A table on a page; `more` is how many rows are not shown."""
 
     name: str
     title: str
@@ -38,7 +38,7 @@ class ShownTable:
 
 @dataclass(frozen=True)
 class Panel:
-    """A picture with its table, what it means, and where both can be had as files."""
+    """A picture with its table, what it means, and where to download both."""
 
     name: str
     title: str
@@ -49,10 +49,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class Beside:
-    """What is known beside the extract.
+    """What is known besides the extract.
 
-    `said` is what the checks said last, `newest_merged` the newest change day of the lake, `today` the present day of
-    the city, `briefings` the kinds of files that there are of the day's briefing.
+    `said` are the latest results of the checks, `newest_merged` is the newest change day of the lake, `today` the
+    current day in the city, `briefings` the file types that exist for the day's briefing.
     """
 
     said: list[Said]
@@ -89,7 +89,7 @@ def page_of(
 
 
 def _days_old(choice: Choice, choices: Choices, today: date) -> int | None:
-    """How old the newest figures are, where they are those to be shown and older than a daily pull leaves them."""
+    """How old the newest figures are, if they are shown and are older than daily pulls explain."""
     days = (today - choice.day).days
     return days if choice.day == choices.days[0] and days > _FRESH_DAYS else None
 
@@ -112,7 +112,7 @@ def _panel(name: str, table: str, figures: Figures, pictures: Pictures) -> Panel
 
 
 def _numbers(figures: Figures) -> list[tuple[str, str, str]]:
-    """(what, how many, a sentence) of the figures on top."""
+    """(what, how many, a sentence) for the figures at the top."""
     rows = {row["offense_class"]: row for row in figures.table("classes").to_pylist()}
     chosen = rows.get(figures.choice.offense_class, {})
     missing = (figures.choice.day - (figures.about.newest_crime or figures.choice.day)).days
@@ -196,7 +196,7 @@ def _blocks(figures: Figures) -> list[dict[str, Cell]]:
 
 
 def _plain(figures: Figures, name: str) -> list[dict[str, Cell]]:
-    """A table as it is, but for the column of what is hidden."""
+    """A table as it is, except for the column that names what is hidden."""
     rows = figures.table(name).to_pylist()
     return [{_words(key): _plain_cell(row, key) for key in row if key not in (HIDDEN, "offense_class")} for row in rows]
 
@@ -221,7 +221,7 @@ def _hot_cells(figures: Figures) -> list[dict[str, Cell]]:
 
 
 def _warnings(figures: Figures, beats: list[str]) -> Iterator[tuple[str, str]]:
-    """(what, how it is) of what is out of line, the most remarkable first; in a district, of its beats."""
+    """(what, how) for everything out of line, the most notable first; in a district, for its beats."""
     alarms = [row for row in figures.insight("early_warning") if row["alarm"] in (1, -1)]
     if figures.choice.district != ALL:
         alarms = [row for row in alarms if row["unit_kind"] == "beat" and row["unit"] in beats]
@@ -229,12 +229,12 @@ def _warnings(figures: Figures, beats: list[str]) -> Iterator[tuple[str, str]]:
         low, high = number(float(str(row["lower_limit"]))), number(float(str(row["upper_limit"])))
         yield (
             f"{str(row['unit_kind']).capitalize()} {row['unit']}",
-            f"{row['crimes']} crimes in 28 days, where its own history leads to {low} to {high}",
+            f"{row['crimes']} crimes in 28 days; its own history suggests {low} to {high}",
         )
 
 
 def _crumbs(choice: Choice) -> Iterator[tuple[str, str | None]]:
-    """The way from the city to where one is."""
+    """Breadcrumbs: the links from the city to the current choice."""
     yield "City", choice.but(district=ALL, map="district").link if choice.district != ALL else None
     if choice.district != ALL:
         yield f"District {choice.district}", choice.but(beat=ALL).link if choice.beat != ALL else None

@@ -33,7 +33,7 @@ class Pictures:
         self._choice = figures.choice
 
     def draw(self, name: str) -> str:
-        """A picture as SVG. UsageError for a name there is none of."""
+        """A picture as SVG. UsageError for an unknown name."""
         drawn: Mapping[str, Callable[[], str]] = {
             "map": self._map,
             "trend": self._trend,
@@ -41,11 +41,11 @@ class Pictures:
             "types": self._types,
         }
         if name not in drawn:
-            raise UsageError(f"There is no picture {name[:40]!r}: there are {', '.join(drawn)}.")
+            raise UsageError(f"There is no picture {name[:40]!r}: choose one of {', '.join(drawn)}.")
         return drawn[name]()
 
     def framed(self, name: str) -> str:
-        """The same to take away, with what it shows and where it is from written above and below it."""
+        """The same for download, with what it shows above it and where it is from below it."""
         about = self._figures.about
         return framed(self.draw(name), f"Data of the open-data portal of {about.title}, as known on {about.as_of_day}.")
 
@@ -74,7 +74,7 @@ class Pictures:
         return draw(self._title(f"Crimes by {level.replace('_', ' ')}"), areas, steps, self._dots())
 
     def _is_on_map(self, level: str, name: str, counts: Mapping[str, int | None]) -> bool:
-        """All districts; of other areas those of the district; of beats the one that is chosen, with its blocks."""
+        """All districts; other areas only those in the district; beats only the chosen one, with its blocks."""
         if level == "beat" and self._choice.beat != ALL:
             return name == self._choice.beat
         return level == "district" or self._choice.district == ALL or name in counts
@@ -139,13 +139,13 @@ class Pictures:
 
 
 def hot_cells(figures: Figures) -> list[dict[str, object]]:
-    """The hot cells of a choice; there are none for other offenses alone, nor for all years."""
+    """The hot cells of a choice; there are none for the class `other` alone, or for all years."""
     period, offense_class = _hotspots_of(figures.choice)
     return figures.insight("hotspots", period=period, offense_class=offense_class, is_hot="1")
 
 
 def hotspots_described(choice: Choice) -> str:
-    """Of what hot spots are shown for a choice, in words."""
+    """Which hot spots are shown for a choice, in words."""
     period, offense_class = _hotspots_of(choice)
     return f"{CLASSES[offense_class].lower()}, the whole city, {PERIODS[period]} to {choice.day}"
 

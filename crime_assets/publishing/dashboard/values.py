@@ -1,4 +1,4 @@
-"""Values as they stand in the tables that people read."""
+"""Values as text for the tables that people read."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from crime_assets.publishing.charts.scales import number
 from crime_assets.publishing.small_numbers import HIDDEN
 
 NOTHING = "\N{EN DASH}"
-"""Where there is no number to show."""
+"""Shown instead of a number that does not exist."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table: its text, whether it is a number, where it leads, and what it is marked as."""
+    """A cell of a table: its text, whether it is a number, its link, and its mark."""
 
     text: str
     is_number: bool = False

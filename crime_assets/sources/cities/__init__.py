@@ -1,6 +1,6 @@
-"""What differs from city to city, as data: one module a city, each with a `CITY`.
+"""What differs from city to city, as data: one module per city, each with a `CITY`.
 
-Adding a city is adding a module here; nothing else lists them. No code that reads or writes belongs here.
+To add a city, add a module here; nothing else lists them. No code that reads or writes belongs here.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class City:
     timezone: str
     """IANA name; change days are days of this clock."""
     lag_days: int
-    """How many of the last days the city never publishes."""
+    """How many of the most recent days the city has not published yet at any time."""
     source_columns: Mapping[str, Kind]
     """Every column the source publishes today, and how its JSON looks: text, true/false, or a nested object."""
     columns: Mapping[str, str | tuple[str, ...]]
@@ -50,11 +50,11 @@ class City:
     timestamp_formats: tuple[str, ...]
     """strptime formats, tried in turn; no text fits two of them with two meanings."""
     code_widths: Mapping[str, int] = field(default_factory=dict)
-    """Codes that spreadsheets rob of leading zeros → the width they are padded to."""
+    """Columns of codes that lose leading zeros in spreadsheets → the width they are padded to."""
     unknown_markers: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Column → texts that mean "unknown" and become NULL."""
     unknown_point: tuple[float, float] | None = None
-    """(latitude, longitude) that the city publishes where it knows no place."""
+    """(latitude, longitude) that the city publishes if it does not know the place."""
     renamed_categories: Mapping[str, str] = field(default_factory=dict)
     """primary_type as once published → as published now."""
     violent_codes: frozenset[str] = frozenset()
@@ -65,14 +65,14 @@ class City:
     bounding_box: tuple[float, float, float, float] = (-90.0, -180.0, 90.0, 180.0)
     """South, west, north, east."""
     boundaries: Mapping[str, Boundaries] = field(default_factory=dict)
-    """Code column of `crimes` → where the shapes of its areas are; maps of other columns are drawn of cells."""
+    """Code column of `crimes` → where the shapes of its areas are; maps of other columns show cells."""
 
     def today(self, now: datetime) -> date:
         """The day on the city's clock; `now` is a moment with a time zone."""
         return now.astimezone(ZoneInfo(self.timezone)).date()
 
     def last_complete_day(self, as_of_day: date) -> date:
-        """The last day of which the city has published nearly all by then: it has had a second change day."""
+        """The last day that the city has published nearly completely by then: it has had a second change day."""
         return as_of_day - timedelta(days=self.lag_days + 1)
 
     @property
@@ -87,12 +87,12 @@ class City:
 
     @property
     def occurrence_field(self) -> str:
-        """Source field with the day of occurrence; where day and time are two, the day."""
+        """Source field with the day of occurrence; if day and time are two fields, the day."""
         source = self.columns["occurred_at"]
         return source if isinstance(source, str) else source[0]
 
     def formats_for(self, text: str | None) -> list[str]:
-        """The timestamp formats, first those that fit this text: a failed try takes longer than a parse."""
+        """The timestamp formats, those that fit this text first: a failed attempt takes longer than a parse."""
         return sorted(self.timestamp_formats, key=lambda form: not _fits(text or "", form))
 
     def _single(self, column: str) -> str:
@@ -111,7 +111,7 @@ def _fits(text: str, form: str) -> bool:
 
 
 def names() -> list[str]:
-    """All cities there is a module for."""
+    """The names of all cities with a module."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 

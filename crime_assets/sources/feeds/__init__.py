@@ -1,6 +1,6 @@
 """Where records come from. One interface, `Feed`; socrata, export and sample stand side by side.
 
-A feed only reads its source. Windows, batches, envelopes and typing are not its business.
+A feed only reads its source. It knows nothing about windows, batches, envelopes or typing.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ Record = dict[str, object]
 DAMAGE = "_damage"
 RAW = "_raw"
 EARLY = "its change stamp lies in the future"
-"""Why a whole record of a day to come is kept as damage: it will come with its day."""
+"""Why a sound record of a future day is kept as damage: it will come again with its day."""
 
 
 @dataclass(frozen=True)
 class History:
-    """A source's history in parts, each small enough to be held in memory: as a rule one month of occurrence.
+    """A source's history in parts, each small enough to be held in memory: usually one month of occurrence.
 
     A part has one column per source field: texts as string, flags as bool, objects as canonical JSON in a string column
-    whose field metadata is {"json": "true"}; flags may also come like that. Two more string columns, as a rule NULL:
+    whose field metadata is {"json": "true"}; flags may also come like that. Two more string columns are usually NULL:
     `_damage` (why a line cannot be a record) and `_raw` (that line as it stands, all other columns NULL). A record with
-    a value that is not of its column's kind has it as text, and its own canonical JSON in `_raw`.
+    a value that is not of its column's kind has that value as text, and its own canonical JSON in `_raw`.
     Nothing promises an order, one row per key, or that rows of a month are in one part.
     """
 
     source: str
-    """What the parts are parts of: under another text, parts of the same name may hold something else."""
+    """Identifies the history: with another text, parts of the same name may hold something else."""
     parts: Sequence[str]
     read: Callable[[str], pa.Table]
 
@@ -42,8 +42,8 @@ class History:
 class Stamps(NamedTuple):
     """How many records there are, and the sums of the parts of their change stamps (whole numbers, city's clock).
 
-    An edit only ever moves a stamp on. So as long as they are of the same ids, and one side has no stamp that is newer
-    than the other's, the sums are equal only where every stamp is: missed edits cannot make up for one another.
+    An edit only ever increases a stamp. So if both sides have the same ids, and one side has no stamp newer than the
+    other's, the sums are equal only if every stamp is: missed edits cannot cancel one another out.
     """
 
     records: int = 0
@@ -55,7 +55,7 @@ class Stamps(NamedTuple):
     seconds: int = 0
 
     def plus(self, other: Stamps) -> Stamps:
-        """Those of both together."""
+        """The sums of both together."""
         return Stamps(*map(sum, zip(self, other, strict=True)))
 
 
@@ -73,7 +73,7 @@ class Feed(Protocol):
     def changes(self, first: date, last: date) -> Iterator[Record]:
         """Every record whose latest change stamp is on a day from `first` to `last`, in no promised order.
 
-        A record may come twice; a record that is incomplete but whose stamp can be read comes as it is.
+        A record may come twice; an incomplete record whose stamp can be read comes as it is.
         Raises FeedError if the source cannot be read completely.
         """
 
@@ -81,28 +81,28 @@ class Feed(Protocol):
         """How many records `changes(first, last)` should yield, as the source counts them."""
 
     def total(self) -> int | None:
-        """How many records the source holds in all; None where it is always whole, as a service is.
+        """How many records the source holds in all; None if it is always complete, like a service.
 
-        A file can be a part of what it was.
+        A file may be incomplete.
         """
 
     def undated(self) -> int:
-        """How many records and damaged lines of the source belong to no change day, and so to no `changes`.
+        """How many records and damaged lines of the source belong to no change day, and so come in no `changes`.
 
-        `history` has them; those that come to the source after it was loaded must at least be noticed.
+        `history` has them; any that the source gains after the history was loaded must at least be noticed.
         """
 
     def history(self, before: date) -> AbstractContextManager[History]:
         """Every record with a change stamp before `before`, and those that belong to no change day.
 
-        What the feed keeps on disk for it is removed when the context is left without an exception, and found again
-        by the next try otherwise.
+        What the feed keeps on disk for this is removed if the context ends without an exception; otherwise the next
+        attempt finds it.
         """
 
     def month_stamps(self, until: date) -> dict[date | None, Stamps]:
-        """Of the records with a change stamp up to `until` that occurred in each month, by the month's first day.
+        """The stamps of records with a change stamp up to `until`, by month of occurrence (the month's first day).
 
-        None: those without a readable time of occurrence, or with one outside the years 1900 to 2100.
+        Key None: records without a readable time of occurrence, or with one outside the years 1900 to 2100.
         """
 
     def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
@@ -112,7 +112,7 @@ class Feed(Protocol):
         """
 
     def present(self, ids: Collection[int]) -> set[int]:
-        """Those of the ids that the source has, whatever change stamp their records bear.
+        """Those of the ids that the source has, whatever change stamps their records have.
 
-        What cannot be told counts as present.
+        An id counts as present if that cannot be told.
         """

@@ -1,6 +1,6 @@
-"""Where the shapes of a city's areas come from: its portal, or a directory. Both stand side by side.
+"""Where the shapes of a city's areas come from: its portal, or a directory.
 
-What a document means is `geojson`, how shapes become small `core.shapes`. Nothing is written here.
+`geojson` reads the documents, `core.shapes` simplifies the shapes. Nothing is written here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from crime_assets.sources.feeds.retries import TransientError, patiently
 from crime_assets.sources.feeds.soda import Judge
 
 TOLERANCE = 15.0
-"""Meters that a border may be drawn off: a quarter of a pixel where a city of forty kilometers is 700 pixels high."""
+"""Meters by which a border may be off: a quarter of a pixel if a city of forty kilometers is 700 pixels high."""
 
 _CHUNK = 1 << 14
 _ENDINGS = (".geojson", ".geojson.gz")
@@ -36,7 +36,7 @@ class BoundarySource(Protocol):
         """Where the layer's document is, for a person."""
 
     def read(self, layer: str) -> bytes:
-        """The layer's document, perhaps compressed by gzip, at most a little longer than MOST_BYTES.
+        """The layer's document, possibly gzip-compressed, at most a little longer than MOST_BYTES.
 
         FeedError or UsageError if it cannot be read.
         """
@@ -44,7 +44,7 @@ class BoundarySource(Protocol):
 
 @dataclass(frozen=True)
 class Layer:
-    """The areas of one layer fit for a map, and how many points they had at the source."""
+    """The areas of one layer, simplified for a map, and how many points they had at the source."""
 
     place: str
     areas: dict[str, list[list[tuple[float, float]]]]
@@ -57,7 +57,7 @@ class Layer:
 
 
 def read_boundaries(city: City, source: BoundarySource) -> dict[str, Layer]:
-    """All layers of the city. FeedError or UsageError if one of them cannot be used: then none is."""
+    """All layers of the city. FeedError or UsageError if one of them cannot be used: then none is used."""
     return {layer: _layer(Document(city, layer, source.place(layer), source.read(layer))) for layer in city.boundaries}
 
 
@@ -67,8 +67,8 @@ def _layer(document: Document) -> Layer:
     for name, rings in small.items():
         if not rings:
             raise FeedError(
-                f"{document.place} has an area {name} smaller than a meter: what was fetched before stays in use; to "
-                "replace it, set CRIME_BOUNDARIES to a directory with sound GeoJSON."
+                f"{document.place} has an area {name} smaller than a meter, so the earlier boundaries stay in use: to "
+                "replace them, set CRIME_BOUNDARIES to a directory with sound GeoJSON."
             )
     return Layer(document.place, small, _points(areas.values()))
 
@@ -81,7 +81,7 @@ def _points(areas: Iterable[Iterable[Ring]]) -> int:
 class PortalBoundaries:
     """The boundaries on the city's portal. Implements BoundarySource.
 
-    `timeout` is in seconds and bounds every silence of the portal; `attempts` counts all requests for one layer.
+    `timeout` (seconds) bounds every wait for the portal; `attempts` counts all requests for one layer.
     `scheme` is "http" for a portal on this machine only.
     """
 
@@ -98,7 +98,7 @@ class PortalBoundaries:
         return f"{self.scheme}://{self.city.domain}/resource/{self.city.boundaries[layer].dataset}.geojson"
 
     def read(self, layer: str) -> bytes:
-        """See BoundarySource. One feature more is asked for than is taken: the layer is whole, or too large."""
+        """See BoundarySource. Requests one feature more than is accepted: a layer is either whole or too large."""
         domain = self.city.domain
         try:
             return patiently(lambda: self._answer(layer), domain, self.attempts, self.sleep)
@@ -110,7 +110,7 @@ class PortalBoundaries:
         except requests.RequestException as error:
             raise FeedError(
                 f"{domain} cannot be read ({type(error).__name__}): check domain and boundaries in "
-                f"cities/{self.city.name}.py."
+                f"crime_assets/sources/cities/{self.city.name}.py."
             ) from error
 
     def _answer(self, layer: str) -> bytes:
@@ -131,7 +131,7 @@ class PortalBoundaries:
                 media_type = answer.headers.get("Content-Type", "")
                 if "json" not in media_type.lower():
                     raise TransientError(f"its answer was {judge.clean(media_type)!r}, not GeoJSON")
-                # As compressed as it comes: who opens it does so no further than it may be long.
+                # Still compressed: the code that unpacks it stops at the size limit.
                 return _first_bytes(answer.raw.stream(_CHUNK, decode_content=False))
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise TransientError(f"it was silent for {self.timeout:g} s") from error
@@ -143,7 +143,7 @@ class PortalBoundaries:
 
 @dataclass(frozen=True)
 class DirectoryBoundaries:
-    """Boundaries in files named for their layer: `district.geojson` or `district.geojson.gz`. A BoundarySource."""
+    """Boundaries in files named after their layer: `district.geojson` or `district.geojson.gz`. A BoundarySource."""
 
     directory: Path
 
@@ -172,7 +172,7 @@ class DirectoryBoundaries:
 
 
 def _first_bytes(pieces: Iterable[bytes]) -> bytes:
-    """The content as far as it may be long, and enough more to tell that it is longer."""
+    """The content up to the size limit, and enough more to tell if it is longer."""
     content = bytearray()
     for piece in pieces:
         content += piece

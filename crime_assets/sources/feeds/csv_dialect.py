@@ -1,6 +1,6 @@
-"""How a CSV file is written, told from its beginning: its encoding, line ends, separator and header line.
+"""The dialect of a CSV file, detected from its beginning: encoding, line ends, separator and header line.
 
-Nothing is guessed: where two answers would do, CsvError names both. Lines after the header are not looked at.
+Nothing is guessed: if two answers are possible, CsvError names both. Lines after the header are not examined.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from functools import lru_cache
 from crime_assets.sources.feeds.packed import ByteStream
 
 HEAD_BYTES = 128 << 10
-"""No header line is longer."""
+"""Longest header line."""
 NOT_UTF8 = "bytes that are not UTF-8"
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-"""Separators, and what they are called."""
+"""Separators and their names."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# In this order: one mark begins like another.
+# In this order, because one mark begins like another.
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32-le",
     codecs.BOM_UTF32_BE: "utf-32-be",
@@ -31,7 +31,7 @@ _SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?', re.IGNORECASE)
 
 
 class CsvError(ValueError):
-    """These bytes cannot be taken for a CSV file; says what is wrong with them, and after a semicolon what to do."""
+    """These bytes are not a CSV file; says what is wrong with them and, after a semicolon, what to do."""
 
     def __init__(self, seen: str, remedy: str = "fetch it again") -> None:
         super().__init__(f"{seen}; {remedy}")
@@ -51,7 +51,7 @@ class Dialect:
     """The names in the header line as written; empty ones after the last are left out."""
     separator: str = ","
     separator_line: bytes | None = None
-    """The line by which spreadsheets are told the separator."""
+    """The line that tells spreadsheets the separator."""
     encoding: str | None = None
     """None for UTF-8."""
     is_cr_only: bool = False
@@ -64,7 +64,7 @@ class Dialect:
 
     @property
     def no_records(self) -> tuple[bytes, ...]:
-        """Lines that are none wherever they come: the header, and the one that tells the separator."""
+        """Lines that are never records, wherever they are: the header, and the one that names the separator."""
         return (self.header, self.separator_line) if self.separator_line else (self.header,)
 
     def is_no_record(self, line: bytes) -> bool:
@@ -73,7 +73,7 @@ class Dialect:
 
 
 class _Decoded:
-    """A stream in UTF-8 of one in another encoding. Halves of pairs stay what they are: no UTF-8."""
+    """Converts a stream in another encoding to UTF-8. Lone surrogates stay as they are, which is not UTF-8."""
 
     def __init__(self, stream: ByteStream, encoding: str) -> None:
         self._stream, self._encoding = stream, encoding
@@ -105,7 +105,7 @@ class _LineFeeds:
 
 
 def dialect_of(stream: ByteStream) -> Dialect:
-    """The dialect of a file whose bytes these are; CsvError if it cannot be told."""
+    """The dialect of a file with these bytes; CsvError if it cannot be detected."""
     raw = _head(stream)
     if not raw:
         raise CsvError("it is empty")
@@ -137,7 +137,7 @@ def _head(stream: ByteStream) -> bytes:
 
 
 def _encoding(head: bytes) -> str | None:
-    """The encoding that a byte-order mark names or, without one, that only zeros beside ASCII can mean."""
+    """The encoding that a byte-order mark names or, without one, that zeros beside ASCII can only mean."""
     for mark, encoding in _MARKS.items():
         if head.startswith(mark):
             return encoding
@@ -159,10 +159,10 @@ def _decoded(head: bytes, encoding: str) -> bytes:
 
 
 def _separator(header: str, told: str | None) -> str:
-    """The separator that is told, or else the one that makes the most names of the header line."""
+    """The separator that the file names, or else the one that gives the most names in the header line."""
     if told is not None:
         if told not in SEPARATORS:
-            raise CsvError(f"its first line tells the separator {told!r}", "separate it by commas or semicolons")
+            raise CsvError(f"its first line names the separator {told!r}", "separate it by commas or semicolons")
         return told
     found = {sign: len(names) for sign in SEPARATORS if (names := split(header, sign)) is not None}
     if not found:
@@ -176,7 +176,7 @@ def _separator(header: str, told: str | None) -> str:
 
 
 def split(record: str, separator: str) -> list[str] | None:
-    """Values by the letter of RFC 4180; None where a quote is anywhere but around a field or doubled inside it."""
+    """Values strictly as in RFC 4180; None if a quote is anywhere but around a field or doubled inside it."""
     field = _field(separator)
     values, position, is_open = [], 0, True
     while is_open:
@@ -196,7 +196,7 @@ def _field(separator: str) -> re.Pattern[str]:
 
 
 def not_text(data: bytes) -> str | None:
-    """Why bytes are no text; None if they are."""
+    """Why bytes are not text; None if they are."""
     if b"\0" in data:
         return "NUL bytes"
     if not data.isascii():

@@ -1,7 +1,7 @@
-"""What shows only at the end of a CSV file: that it was cut off, that it is in another encoding, or of another shape.
+"""What shows only at the end of a CSV file: that it was cut off, has another encoding, or is not such a file at all.
 
-A file may end without a line end. Whether it then was cut off is told by its last line alone, and by what the lines
-above it have in the same place; a file that ends with a line end shows nothing.
+A file may end without a line end. Then only its last line, compared with the lines above, shows whether it was cut
+off; a file that ends with a line end does not show it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from crime_assets.sources.feeds.csv_dialect import NOT_UTF8, CsvError, CutOffError
 
 _FEWEST_LINES = 3
-"""So many lines of another encoding are no accident."""
+"""Fewest lines in another encoding that are no accident."""
 _FEWEST_VALUES = 3
 _MOST_REASONS = 100
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
-# What Windows-1252 and Latin-1 have for letters, quotation marks and the like, beyond ASCII.
+# The bytes of letters, quotation marks and the like beyond ASCII in Windows-1252 and Latin-1.
 _ONE_BYTE = frozenset(f"{byte:02x}" for byte in (*range(0xC0, 0x100), *b"\x85\x8a\x8c\x8e\x91\x92\x93\x94\x96\x97\x9a"))
 _ONE_BYTE_TOO = frozenset(f"{byte:02x}" for byte in b"\x9c\x9e\x9f\xa0\xaa\xab\xb0\xba\xbb")
 
@@ -31,11 +31,11 @@ def cut_off(where: str, line: bytes, remedy: str = "fetch it again") -> CutOffEr
 
 
 def check_line(line: bytes) -> None:
-    """CutOffError if the bytes of a last line without end show that more was to come."""
+    """CutOffError if the bytes of a last line without a line end show that more should follow."""
     if line.endswith(b"\r"):
         raise cut_off("between the two signs of a line end", line[:-1])
     if b"\0" in line:
-        raise cut_off("in NUL bytes, as a download does that was broken off", line)
+        raise cut_off("in NUL bytes, as an interrupted download does", line)
     try:
         line.decode()
     except UnicodeDecodeError as error:
@@ -44,9 +44,9 @@ def check_line(line: bytes) -> None:
 
 
 def check_last_value(line: bytes, value: str | None, above: Sequence[str | None]) -> None:
-    """CutOffError if the last field of a last line without end looks like the beginning of a longer value.
+    """CutOffError if the last field of a last line without a line end looks like the beginning of a longer value.
 
-    `value` is what the field has, `above` what it has in lines above; None is an empty field.
+    `value` is the field's value, `above` its values in lines above; None is an empty field.
     """
     known = {other for other in above if other}
     if line.endswith(b'"') or value in known:
@@ -61,18 +61,18 @@ def check_last_value(line: bytes, value: str | None, above: Sequence[str | None]
         )
     if is_cut:
         remedy = "fetch it again, or end its last line if it is whole"
-        raise cut_off("with a last field that seems cut, and without a line end", line, remedy)
+        raise cut_off("with a last field that seems cut off, and without a line end", line, remedy)
 
 
 def _misses_end(value: str, known: set[str]) -> bool:
-    """Whether all known values end with one sign, such as a bracket, and this one does not."""
+    """Whether all known values end with the same character, such as a bracket, and this one does not."""
     ends = {other[-1] for other in known if not other[-1].isdigit()} if len(known) >= _FEWEST_VALUES else set()
     return len(ends) == 1 and all(other[-1] in ends for other in known) and value[-1] not in ends
 
 
 @dataclass
 class Tally:
-    """What all lines of a file were."""
+    """Counts what the lines of a file were."""
 
     records: int = 0
     has_utf8: bool = False
@@ -82,7 +82,7 @@ class Tally:
     _others: int = 0
 
     def add_damaged(self, reason: str, line: str) -> None:
-        """Count a damaged line, bytes that are no text escaped as in `\\xff`."""
+        """Count a damaged line; bytes that are not text are escaped as in `\\xff`."""
         if len(self._reasons) < _MOST_REASONS:
             self._reasons[reason] += 1
         if reason == NOT_UTF8:
@@ -92,7 +92,7 @@ class Tally:
                 self._others += 1
 
     def check(self) -> None:
-        """CsvError if the file as a whole is something else than it seemed."""
+        """CsvError if the file as a whole is something other than it seemed."""
         if len(self._one_byte) == _FEWEST_LINES and not self._others and not self.has_utf8:
             match = _ESCAPED.search(self._one_byte[0])
             at = match.start() if match else 0

@@ -1,4 +1,4 @@
-"""CSV bytes taken apart into whole records and damaged lines; a damaged line never costs its neighbors.
+"""Splits CSV bytes into whole records and damaged lines; a damaged line never affects its neighbors.
 
 A line is whole if it is UTF-8 without NUL, at most `LONGEST_LINE` bytes, its quotes are even in number and closed, and
 it has as many fields as the header. A record may also run over several lines, inside a quoted field. Files, cities and
@@ -25,16 +25,16 @@ BLOCK_BYTES = 4 << 20
 BLOCKS_AHEAD = 2
 LONGEST_LINE = 128 << 10
 LONGEST_GARBAGE = 64 << 20
-"""More bytes than this without an end of line are not a damaged line but no CSV at all."""
+"""More bytes than this without a line end are not a damaged line but not CSV at all."""
 
 _LINES_COMPARED = 2_000
 _END_OF_FILE = b"\x1a"
-"""What old programs write after the last line."""
+"""Written by old programs after the last line."""
 
 
 @dataclass(frozen=True)
 class Damaged:
-    """A line that is no record: why, and the line, bytes that are no text escaped as in `\\xff`."""
+    """A line that is not a record: why, and the line; bytes that are not text are escaped as in `\\xff`."""
 
     reason: str
     line: str
@@ -42,7 +42,7 @@ class Damaged:
 
 @dataclass(frozen=True)
 class Lines:
-    """A part of a file: its records, one string column a field with empty as NULL, and its damaged lines."""
+    """A part of a file: its records (a string column per field, empty as NULL) and its damaged lines."""
 
     records: pa.Table
     damaged: list[Damaged]
@@ -50,12 +50,12 @@ class Lines:
 
 @dataclass
 class _Sorted:
-    """Lines by what has to be done with them."""
+    """Lines sorted by how they have to be parsed."""
 
     single: list[bytes] = field(default_factory=list)
     """One record each, if they have the right number of fields."""
     joined: list[list[str]] = field(default_factory=list)
-    """Records that only a careful look could read, as values."""
+    """Records that needed careful parsing, as values."""
     damaged: list[Damaged] = field(default_factory=list)
     unfinished: bytes = b""
     """The beginning of a record whose end is still to be read."""
@@ -65,7 +65,7 @@ class _Sorted:
 
 @dataclass(frozen=True)
 class _Layout:
-    """What lines of one file look like."""
+    """What the lines of one file look like."""
 
     dialect: Dialect
     fields: list[str]
@@ -85,7 +85,7 @@ class _Layout:
 
 @lru_cache
 def _closed(separator: bytes) -> re.Pattern[bytes]:
-    # What Arrow takes for a field: quotes after the closing one, or inside an unquoted field, are text like any other.
+    # What Arrow takes for a field: quotes after the closing one, or inside an unquoted field, are ordinary text.
     sign = re.escape(separator)
     return re.compile(rb'(?:(?:"[^"]*+(?:""[^"]*+)*+"|(?!"))[^%b]*+(?:%b|\Z))+' % (sign, sign))
 
@@ -93,9 +93,9 @@ def _closed(separator: bytes) -> re.Pattern[bytes]:
 def read(stream: ByteStream, dialect: Dialect, fields: list[str]) -> Iterator[Lines]:
     """All records and damaged lines of a CSV stream in UTF-8, some megabytes at a time.
 
-    The header line is no record wherever it comes; its columns are named `fields`. Fields beyond the last name are no
-    matter if they are empty. Raises CsvError for a line without end, and when all is read if the file was cut off or is
-    no such file.
+    The header line is never a record, wherever it is; its columns are called `fields`. Empty fields after the last name
+    are ignored. Raises CsvError for a line without a line end and, after everything is read, if the file was cut off or
+    is not a CSV file.
     """
     layout, tally = _Layout(dialect, fields), Tally()
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -142,9 +142,9 @@ def _blocks(stream: ByteStream) -> Iterator[tuple[bytes, bool]]:
 
 
 def _sort(block: bytes, above: bytes, layout: _Layout, is_last: bool) -> _Sorted:
-    """Sorts lines out so that those in `single` can be parsed at once without one touching another.
+    """Sorts lines so that those in `single` can be parsed together without affecting one another.
 
-    `above` is the block before. Raises CutOffError if the last block does not end with a whole record.
+    `above` is the previous block. Raises CutOffError if the last block does not end with a whole record.
     """
     text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
     lines = text.removesuffix(b"\n").split(b"\n")
@@ -211,12 +211,12 @@ def _lines_of(block: bytes) -> list[bytes]:
 
 
 def _is_simple(line: bytes) -> bool:
-    """Whether a line can be parsed among others."""
+    """Whether a line can be parsed together with others."""
     return bool(line) and b"\r" not in line and not _damage(line)
 
 
 def _special(text: bytes, lines: list[bytes], dialect: Dialect) -> list[int]:
-    """Which lines of `text` cannot be parsed among others. Line by line is slow: what no line has is not searched."""
+    """Which lines of `text` cannot be parsed with others. Line by line is slow: what no line has is not searched."""
     special = {index for index, line in enumerate(lines) if line.count(b'"') % 2}
     if b"" in lines:
         special.update(index for index, line in enumerate(lines) if not line)
@@ -232,7 +232,7 @@ def _special(text: bytes, lines: list[bytes], dialect: Dialect) -> list[int]:
 
 
 def _record_end(lines: list[bytes], start: int, layout: _Layout) -> int:
-    """The line that ends the record begun on line `start`; `start` if none can, len(lines) if it is still to be read.
+    """The line that ends the record begun on line `start`; `start` if none can, len(lines) if it is yet to be read.
 
     What looks like a record of its own is not taken for the rest of the one above: a line with as many separators as a
     whole record, or one whose first quote follows a separator and so opens a field.
@@ -251,7 +251,7 @@ def _record_end(lines: list[bytes], start: int, layout: _Layout) -> int:
 
 
 def _values(raw_lines: list[bytes], layout: _Layout) -> list[str] | None:
-    """The values of the one record that these lines are; None if they are not."""
+    """The values of the record that these lines form; None if they form none."""
     record = b"\n".join(raw_lines).removesuffix(b"\r")
     if not_text(record) or len(record) > LONGEST_LINE:
         return None
@@ -264,7 +264,7 @@ def _fits(values: list[str], width: int) -> bool:
 
 
 def _parse(lines: list[bytes], layout: _Layout) -> tuple[pa.Table, list[Damaged]]:
-    """The records of lines that hold one each, and those lines that turn out to be damaged."""
+    """The records of lines that hold one each, and the lines that turn out to be damaged."""
     rejected: list[Damaged] = []
     longer: list[bytes] = []
 
@@ -277,7 +277,7 @@ def _parse(lines: list[bytes], layout: _Layout) -> tuple[pa.Table, list[Damaged]
             rejected.append(Damaged(reason, row.text))
         return "skip"
 
-    # A quote left open runs on to the end of the text: the additional line shows it even after the last one.
+    # An open quote runs to the end of the text: the additional line shows it even after the last line.
     text = b"\n".join([*lines, layout.separator.join([b'""'] * layout.width)])
     table = arrow_csv.read_csv(
         pa.BufferReader(text),

@@ -1,6 +1,6 @@
 """The `export` feed: files exported from a city's portal, replayed by change day.
 
-What a file looks like inside is the business of `export_file`.
+`export_file` knows what a file looks like inside.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _DAYS_SQL = """
     SELECT text, CASE WHEN day BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN day END AS day
     FROM (SELECT text, CAST(parse_timestamp(trim(text)) AS DATE) AS day FROM stamps)
 """
-# Files are in any order, and a month that no crime can be of would only make more of them.
+# Files are in any order, and impossible months would only add parts.
 _MONTHS_SQL = """
     SELECT CASE WHEN year(time) BETWEEN 1900 AND 2100 THEN strftime(time, '%Y-%m') ELSE 'none' END AS month
     FROM (SELECT parse_timestamp(trim(text)) AS time FROM occurrences)
@@ -63,7 +63,7 @@ _DUCKDB: dict[str, str | bool | int | float | list[str]] = {
 
 
 class ExportFeed:
-    """All files that match a glob, taken together: their rows add up, duplicates included.
+    """All files that match a glob, taken together: their rows are combined, duplicates included.
 
     Files may differ in format and columns. They are read as a stream. What a replay of days needs is kept in `cache`,
     so that a file is read again only for days before those asked for so far, or when it has changed. A change stamp of
@@ -82,14 +82,16 @@ class ExportFeed:
         self._known_days: dict[str, date | None] = {}
 
     def columns(self) -> frozenset[str]:
-        """Field names of all files together; a column of bytes that are no text is one whose name no field can have."""
+        """Field names of all files together; a column of bytes that are not text gets a name that no field can have."""
         return frozenset(self._all_fields()).union(*(file.left_out for file in self._current_files()))
 
     def latest_day(self) -> date:
         """The greatest change day in the files; FeedError if no record has one."""
         days = [day for file in self._current_files() for day in self._replay(file).counts if day < self._today]
         if not days:
-            raise FeedError(f"No record of {self._pattern} has a readable {self._city.change_field}: fetch it again.")
+            raise FeedError(
+                f"No record of {self._pattern} has a readable {self._city.change_field}: fetch the export again."
+            )
         return max(days)
 
     def changes(self, first: date, last: date) -> Iterator[Record]:
@@ -108,12 +110,12 @@ class ExportFeed:
         return sum(replay.undated + replay.counts.total() for replay in replays)
 
     def undated(self) -> int:
-        """How many damaged lines there are, and records without a readable stamp or with one in the future."""
+        """How many damaged lines there are, and records without a readable stamp or with a future one."""
         replays = [self._replay(file) for file in self._current_files()]
         return sum(replay.undated + _within(replay.counts, self._today, date.max) for replay in replays)
 
     def month_stamps(self, until: date) -> dict[date | None, Stamps]:
-        """See Feed. Reads all files; of a record that is there more than once each copy counts."""
+        """See Feed. Reads all files; each copy of a repeated record counts."""
         found: dict[date | None, Stamps] = {}
         with duckdb.connect(config=_DUCKDB) as duck:
             for records, months in self._by_month(until):
@@ -132,7 +134,7 @@ class ExportFeed:
             yield from _rows(records.filter(pc.is_in(found, wanted)))
 
     def present(self, ids: Collection[int]) -> set[int]:
-        """See Feed. Reads all files, once; any number in a damaged line may be the id of what it was."""
+        """See Feed. Reads all files, once; any number in a damaged line may be the id of its record."""
         asked, found = set(ids), set[int]()
         wanted = pa.array(sorted(asked), pa.int64())
         for file in self._current_files():
@@ -176,9 +178,9 @@ class ExportFeed:
             with duckdb.connect(config=_DUCKDB) as duck:
                 for records, days, damaged in self._parts(file):
                     is_old = pc.or_kleene(pc.less(days, before), pc.is_null(days))
-                    # To copy all of it would be for nothing: as a rule, most of a source is history.
+                    # Copying all of it would be a waste: usually most of a source is history.
                     old = records if pc.all(is_old).as_py() else records.filter(is_old)
-                    # A day to come will not be pulled before it has come: what claims to be of one is kept as damage.
+                    # A future day is not pulled before it has come: records that claim to be of one are kept as damage.
                     early = records.filter(pc.fill_null(pc.greater_equal(days, max(before, self._today)), False))
                     damaged += [Damaged(EARLY, canonical_json(row)) for row in early.to_pylist()]
                     yield old, self._months(duck, old)
@@ -194,9 +196,9 @@ class ExportFeed:
         return found.column("month").combine_chunks()
 
     def _current_files(self) -> list[ExportFile]:
-        """The files that match now, opened; what is known of a file that has changed is forgotten."""
+        """The files that match now, opened; anything known about a file that has changed is dropped."""
         pattern = os.path.expanduser(self._pattern)
-        # A name that holds glob characters is still a name.
+        # A name that contains glob characters is still a name.
         matches = [pattern] if os.path.isfile(pattern) else sorted(glob(pattern, recursive=True))
         if not matches:
             raise UsageError(
@@ -224,7 +226,7 @@ class ExportFeed:
         return list(dict.fromkeys(name for file in self._current_files() for name in file.fields))
 
     def _replay(self, file: ExportFile, since: date = date.max) -> Replay:
-        """What is kept of the file, with the records from `since` on; reads the file whole if that is not kept yet."""
+        """What is kept of the file, with the records from `since` on; reads the whole file if that is not kept yet."""
         replay = self._replays.get(file.path) or open_replay(self._cache, file)
         if replay is None or since < replay.since:
             writer = ReplayWriter(self._cache, file, since)
@@ -277,7 +279,7 @@ def _first_day(month: str) -> date | None:
 
 
 def _whole_numbers(texts: pa.ChunkedArray) -> pa.Array:
-    """Those of the texts that are whole numbers, as such."""
+    """The texts that are whole numbers, as integers."""
     trimmed = pc.utf8_trim_whitespace(texts.combine_chunks())
     whole = trimmed.filter(pc.fill_null(pc.match_substring_regex(trimmed, _WHOLE_NUMBER), False))
     return pc.replace_substring_regex(whole, r"[.].*", "").cast(pa.int64())

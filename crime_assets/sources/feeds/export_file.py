@@ -1,7 +1,7 @@
 """One export file, whatever its format: its fields under the API's names, its records as text, its damaged lines.
 
-The format is told by the first bytes, not by the name. What CSV looks like is the business of `csv_dialect` and
-`csv_lines`, Parquet that of `parquet_texts`. Change days and windows are not known here.
+The format is detected from the first bytes, not from the name. `csv_dialect` and `csv_lines` know CSV,
+`parquet_texts` knows Parquet. Change days and windows are not known here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def api_name(title: str) -> str:
 
 
 class ExportFile:
-    """A file as it is now. Every way of reading it raises FeedError if the file is not whole or has changed since."""
+    """A file as it is now. Every way of reading it raises FeedError if the file is incomplete or has changed since."""
 
     def __init__(self, path: Path, timezone: str) -> None:
         self.path = path
@@ -56,7 +56,9 @@ class ExportFile:
             titles = self._titles
         fields = [api_name(title) for title in titles]
         if len(fields) > MOST_COLUMNS:
-            raise FeedError(f"The export {self.path} has {len(fields)} columns: is it a crime export of the portal?")
+            raise FeedError(
+                f"The export {self.path} has {len(fields)} columns: check that it is a crime export of the portal."
+            )
         for title, name in zip(titles, fields, strict=True):
             if not name:
                 raise FeedError(f"The export {self.path} has a column without a name ({title!r}): name or remove it.")
@@ -66,7 +68,7 @@ class ExportFile:
 
     @property
     def left_out(self) -> list[str]:
-        """Names of columns that hold no texts, each with its type in brackets, so that none is a field's name."""
+        """Names of columns that hold no texts, each with its type in parentheses, so that none is a field's name."""
         if not self._is_parquet:
             return []
         with self._reading():
@@ -74,7 +76,7 @@ class ExportFile:
 
     @property
     def seen(self) -> str:
-        """What the file was taken for, for a message: its format and its first names."""
+        """What the file was read as, for a message: its format and its first column names."""
         if self._is_parquet:
             return f"Parquet with the columns {_listed(self.fields)}"
         return f"CSV separated by {SEPARATORS[self._dialect.separator]} with the columns {_listed(self.fields)}"
@@ -85,7 +87,7 @@ class ExportFile:
         with self._reading():
             yield from self._parquet_parts(fields) if self._is_parquet else self._csv_parts(fields)
         if not self.is_current:
-            raise FeedError(f"The export {self.path} changed while it was read: run again when it is complete.")
+            raise FeedError(f"The export {self.path} changed while it was being read: run again when it is complete.")
 
     @property
     def _is_parquet(self) -> bool:
@@ -114,11 +116,11 @@ class ExportFile:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Turns what can go wrong in reading a file into the one sentence that says what to do."""
+        """Turns errors of reading a file into one sentence that says what to do."""
         try:
             yield
         except PermissionError as error:
-            raise FeedError(f"The export {self.path} may not be read: grant this user read permission.") from error
+            raise FeedError(f"The export {self.path} cannot be read: give this user read permission.") from error
         except IsADirectoryError as error:
             raise FeedError(f"{self.path} is a directory: let CRIME_EXPORT match files only.") from error
         except CutOffError as error:

@@ -1,6 +1,6 @@
-"""What a GeoJSON document of a city's areas means: rings by area, or one sentence on why it cannot be used.
+"""Reads a GeoJSON document of a city's areas: rings by area, or one sentence on why it cannot be used.
 
-Documents are hostile until they are read: nothing of them is taken for granted, and nothing of them is written here.
+Documents are hostile until parsed: nothing about them is taken for granted, and nothing is written here.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from crime_assets.core.shapes import Ring
 from crime_assets.sources.cities import City
 
 MOST_BYTES = 32 << 20
-"""Of a document, compressed or not: ten times Chicago's largest."""
+"""Largest document, compressed or not: ten times Chicago's largest."""
 MOST_FEATURES = 5_000
 MOST_POINTS = 250_000
 """Of a document."""
 
 _MARGIN = 0.05
-"""Degrees, about five kilometers, that shapes may reach beyond the city's bounding box."""
+"""Degrees (about five kilometers) by which shapes may extend beyond the city's bounding box."""
 _LEAST_CORNERS = 4
 _GZIP = b"\x1f\x8b"
 _NAME = re.compile(r"[A-Za-z0-9]{1,16}")
@@ -56,7 +56,7 @@ class Document:
         try:
             for number, feature in enumerate(self._features(), start=1):
                 if not isinstance(feature, dict) or feature.get("type") != "Feature":
-                    raise _Unusable(f"entry {number} of its features is none")
+                    raise _Unusable(f"entry {number} of its features is not a feature")
                 rings = found[self._name(feature, number)]
                 for polygon in _polygons(feature.get("geometry"), number):
                     for corners in polygon:
@@ -67,8 +67,8 @@ class Document:
                             raise _Unusable(f"it has more than {MOST_POINTS} points")
         except _Unusable as error:
             raise FeedError(
-                f"{self.place} holds no shapes that can be used, {error}: what was fetched before stays in use; to "
-                "replace it, set CRIME_BOUNDARIES to a directory with sound GeoJSON."
+                f"{self.place} has no usable shapes ({error}), so the earlier boundaries stay in use: to "
+                "replace them, set CRIME_BOUNDARIES to a directory with sound GeoJSON."
             ) from error
         return {name: list(found[name]) for name in sorted(found)}
 
@@ -76,10 +76,10 @@ class Document:
         try:
             document = json.loads(_plain(self.content).decode("utf-8"))
         except (ValueError, RecursionError) as error:
-            raise _Unusable("it is no JSON") from error
+            raise _Unusable("it is not JSON") from error
         features = document.get("features") if isinstance(document, dict) else None
         if not isinstance(features, list) or document.get("type") != "FeatureCollection":
-            raise _Unusable("it is no FeatureCollection")
+            raise _Unusable("it is not a FeatureCollection")
         if not 0 < len(features) <= MOST_FEATURES:
             raise _Unusable(f"it has {len(features)} features, not 1 to {MOST_FEATURES}")
         return features
@@ -88,18 +88,18 @@ class Document:
         properties, wanted = feature.get("properties"), self.city.boundaries[self.layer].name_property
         if not isinstance(properties, dict) or wanted not in properties:
             raise SourceMoved(
-                f"Feature {number} of {self.place} has no property {wanted!r} that would name it: put what names the "
-                f"{self.layer} layer now in cities/{self.city.name}.py."
+                f"Feature {number} of {self.place} has no property {wanted!r} with its name: put the current name "
+                f"property of the {self.layer} layer in crime_assets/sources/cities/{self.city.name}.py."
             )
         value = properties[wanted]
         name = str(value) if type(value) in (str, int) else ""
         if not _NAME.fullmatch(name):
-            raise _Unusable(f"feature {number} has a name that is no code")
+            raise _Unusable(f"feature {number} has a name that is not a code")
         return name.zfill(self.city.code_widths.get(self.layer, 0))
 
     def _ring(self, corners: object, number: int) -> Ring:
         if not isinstance(corners, list):
-            raise _Unusable(f"feature {number} has a ring that is no list of points")
+            raise _Unusable(f"feature {number} has a ring that is not a list of points")
         ring = tuple(self._point(corner, number) for corner in corners)
         if len(ring) < _LEAST_CORNERS or ring[0] != ring[-1]:
             raise _Unusable(f"feature {number} has a ring of fewer than four points or one that is not closed")
@@ -110,11 +110,11 @@ class Document:
         match corner:
             case [x, y] | [x, y, _] if _is_between(x, west, east) and _is_between(y, south, north):
                 return float(x), float(y)
-        raise _Unusable(f"feature {number} has a point that is no longitude and latitude in {self.city.title}")
+        raise _Unusable(f"feature {number} has a point that is not a longitude and latitude in {self.city.title}")
 
 
 def _is_between(value: object, least: float, most: float) -> TypeGuard[float]:
-    """Whether it is a number from the one to the other, or not far beyond; NaN and infinity are not."""
+    """Whether it is a number between the two, or not far beyond; NaN and infinity are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and least - _MARGIN <= value <= most + _MARGIN
 
 
@@ -135,13 +135,13 @@ def _rings(polygon: object, number: int) -> list[object]:
 
 
 def _plain(content: bytes) -> bytes:
-    """The content with gzip undone, told by the first bytes."""
+    """The content, unpacked if its first bytes are those of gzip."""
     if content.startswith(_GZIP):
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
                 content = file.read(MOST_BYTES + 1)
         except (OSError, EOFError, zlib.error) as error:
-            raise _Unusable("it is no whole gzip") from error
+            raise _Unusable("it is incomplete or damaged gzip") from error
     if len(content) > MOST_BYTES:
         raise _Unusable(f"it is larger than {MOST_BYTES >> 20} MiB")
     return content

@@ -1,7 +1,7 @@
-"""What an export is packed in: gzip, or a zip or tar archive with one file in it, opened as a stream of bytes.
+"""Unpacks an export: gzip, or a zip or tar archive with one file in it, opened as a stream of bytes.
 
-Archives are hostile: nothing of them is written to disk, and what is read at a time is bounded. What the bytes mean is
-not known here.
+Archives are hostile: nothing from them is written to disk, and every read is bounded. What the bytes mean is not
+known here.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import pyarrow as pa
 
 BROKEN = (
     *(pa.ArrowException, OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile),
-    # From what is said of the files in an archive, or of the columns in Parquet.
+    # From the metadata of the files in an archive, or of the columns in Parquet.
     *(NotImplementedError, UnicodeDecodeError),
 )
-"""What reading a packed file that is damaged or cut off may raise."""
+"""Errors that reading a damaged or truncated packed file may raise."""
 MOST_TIMES, ALWAYS_BYTES = 200, 256 << 20
-"""A file that unpacks to more than so many times its size, and to more than so many bytes, is no export."""
+"""A file that unpacks to more than this many times its size and to more than this many bytes is not an export."""
 
 _READ_BYTES = 1 << 20
 _MOST_TAR_HEADERS = 4 << 20
@@ -53,7 +53,7 @@ _NO_TABLES = {
     b"%PDF": "a PDF",
 }
 _LITTER = re.compile(r"(?:.*/)?(?:__MACOSX/.*|\._[^/]*|\.DS_Store)", re.DOTALL)
-"""What a Mac adds to an archive beside the files that were put into it."""
+"""Files that a Mac adds to an archive."""
 
 
 class RefusedError(ValueError):
@@ -71,7 +71,7 @@ class ByteStream(Protocol):
 def unpacked(path: Path) -> Iterator[ByteStream]:
     """The bytes of the file, unpacked; of an archive, those of its only file.
 
-    Raises RefusedError for what cannot be unpacked here, also while it is read; one of BROKEN for what is not whole.
+    Raises RefusedError for what cannot be unpacked here, also while reading; one of BROKEN if it is incomplete.
     """
     limit = max(ALWAYS_BYTES, MOST_TIMES * path.stat().st_size)
     with path.open("rb") as file:
@@ -102,7 +102,7 @@ def unpacked(path: Path) -> Iterator[ByteStream]:
 
 
 def _unzipped(path: Path) -> gzip.GzipFile | pa.NativeFile:
-    """A gzip file's content. Arrow is the faster reader, but knows no zeros after the end, as tapes and disks add."""
+    """A gzip file's content. Arrow reads faster, but rejects zeros after the end, which tapes and disks add."""
     with path.open("rb") as file:
         file.seek(-1, io.SEEK_END)
         may_be_padded = file.read() == b"\0"
@@ -110,7 +110,7 @@ def _unzipped(path: Path) -> gzip.GzipFile | pa.NativeFile:
 
 
 class _Bounded:
-    """A stream that does not go on without end."""
+    """A stream with a limited length."""
 
     def __init__(self, stream: ByteStream, limit: int) -> None:
         self._stream, self._limit, self._left = stream, limit, limit
@@ -119,12 +119,12 @@ class _Bounded:
         data = self._stream.read(size)
         self._left -= len(data)
         if self._left < 0:
-            raise RefusedError(f"unpacks to more than {self._limit} bytes, as no export does: fetch it again")
+            raise RefusedError(f"unpacks to more than {self._limit} bytes, which no export does: fetch it again")
         return data
 
 
 def _plain(stream: ByteStream, head: bytes, within: str) -> ByteStream:
-    """The stream, which begins with `head`, unless it is packed once more."""
+    """The stream, which begins with `head`; RefusedError if it is packed once more."""
     kind = _kind(head, {_GZIP: "a gzip file", **dict.fromkeys(_ZIP, "a zip archive"), **_OTHERS, **_NO_TABLES})
     if kind or _is_tar(head):
         raise RefusedError(f"is a {within} with {kind or 'a tar archive'} in it: unpack it first")
@@ -136,7 +136,7 @@ def _kind(head: bytes, kinds: dict[bytes, str]) -> str | None:
 
 
 class _FewBytes(io.FileIO):
-    """A file that is never read as a whole: a zip archive's list of files is, whatever its length."""
+    """A file that refuses large reads: zipfile reads an archive's list of files at once, whatever its length."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         is_bounded = size is not None and 0 <= size <= _READ_BYTES
@@ -147,7 +147,7 @@ class _FewBytes(io.FileIO):
 
 
 class _Pieces:
-    """A stream whose reads are cut down to what `_FewBytes` gives."""
+    """A stream whose reads are limited to what `_FewBytes` allows."""
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
@@ -166,7 +166,7 @@ def _in_zip(path: Path) -> Iterator[ByteStream]:
             raise RefusedError("is a zip archive with a link in it: unpack it first")
         if only.flag_bits & 0x41:
             raise RefusedError(f"is a zip archive whose file {_shown(only.filename)} is encrypted: unpack it first")
-        # Others are unpacked without a bound on what a read gives.
+        # Other methods are unpacked without a limit on what a read returns.
         if only.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise RefusedError(f"is a zip archive compressed by method {only.compress_type}: unpack it first")
         with archive.open(only) as member:
@@ -184,7 +184,7 @@ def _is_tar(head: bytes) -> bool:
 
 
 class _Headers(io.RawIOBase):
-    """A stream that gives only so many bytes while tarfile looks for the next file: its headers have any length."""
+    """A stream that gives only so many bytes while tarfile looks for the next file: headers can have any length."""
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
@@ -201,7 +201,7 @@ class _Headers(io.RawIOBase):
 
 
 class _TarFile:
-    """The only file of a tar archive; that no other comes after it shows at its end."""
+    """The only file of a tar archive; whether another follows shows only at its end."""
 
     def __init__(self, archive: tarfile.TarFile, headers: _Headers) -> None:
         self._archive, self._headers = archive, headers
@@ -219,11 +219,13 @@ class _TarFile:
         return data
 
     def _next(self) -> tarfile.TarInfo | None:
-        """The next file that is no directory and no litter."""
+        """The next file that is neither a directory nor litter."""
         while (member := self._archive.next()) is not None:
             if not member.isdir() and not _LITTER.fullmatch(member.name):
                 if not member.isreg() or member.issparse():
-                    raise RefusedError(f"is a tar archive in which {_shown(member.name)} is no file: unpack it first")
+                    raise RefusedError(
+                        f"is a tar archive in which {_shown(member.name)} is not a file: unpack it first"
+                    )
                 return member
         return None
 
@@ -236,7 +238,7 @@ def _in_tar(stream: ByteStream) -> Iterator[ByteStream]:
 
 
 class _Begun:
-    """A stream whose beginning was looked at: whether it is packed once more."""
+    """A stream whose beginning has been read, to see whether it is packed once more."""
 
     def __init__(self, stream: ByteStream) -> None:
         self._head = stream.read(_HEAD_BYTES)
@@ -248,14 +250,14 @@ class _Begun:
 
 
 def _check_names(kind: str, names: list[str]) -> None:
-    """RefusedError unless it is one, and that of a file inside the archive."""
+    """RefusedError unless there is exactly one name, of a file inside the archive."""
     if not names:
         raise RefusedError(f"is a {kind} archive with no file in it: fetch it again")
     if len(names) > 1:
         listed = ", ".join(map(_shown, names[:3])) + (", …" if len(names) > 3 else "")
         raise RefusedError(f"is a {kind} archive with several files in it ({listed}): unpack it and name one of them")
     if re.match(r"[/\\]|[A-Za-z]:|(?:.*[/\\])?\.\.(?:[/\\]|\Z)", names[0], re.DOTALL):
-        raise RefusedError(f"is a {kind} archive with a file outside of it, {_shown(names[0])}: do not trust it")
+        raise RefusedError(f"is a {kind} archive with a path outside of it, {_shown(names[0])}: do not trust it")
 
 
 def _shown(name: str) -> str:

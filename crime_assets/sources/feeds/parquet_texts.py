@@ -1,4 +1,4 @@
-"""A Parquet file's columns as the texts that the API has for them, and which of its columns hold none."""
+"""A Parquet file's columns as the API's texts, and which of its columns hold none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROWS = 16_384
 
 
 def titles(path: Path) -> list[str]:
-    """The titles of the columns that hold texts, or what has one: all but bytes."""
+    """The titles of the columns whose values have a text: all except bytes."""
     with pq.ParquetFile(path) as file:
         schema = file.schema_arrow
         return [schema.field(number).name for number in _taken(schema)]
@@ -34,7 +34,7 @@ def read(path: Path, timezone: str) -> Iterator[list[pa.Array]]:
     """The columns of `titles` as texts, empty ones as NULL, some thousand rows at a time.
 
     Times with a zone become those of the clock of `timezone`. ArrowException or OSError if the file is not whole,
-    RefusedError if a column's values are not what it says of them.
+    RefusedError if a column's values do not match its declared type.
     """
     with pq.ParquetFile(path) as file:
         taken = _taken(file.schema_arrow)
@@ -43,14 +43,14 @@ def read(path: Path, timezone: str) -> Iterator[list[pa.Array]]:
 
 
 def _taken(schema: pa.Schema) -> list[int]:
-    """Which columns are taken. A file in which nothing is called a text has them as bytes, as old writers do."""
+    """Which columns are taken. A file without any text column has its texts as bytes, as old writers do."""
     kinds = [_stored(kind) for kind in schema.types]
     bytes_are_texts = not any(_is_text(kind) for kind in kinds)
     return [n for n, kind in enumerate(kinds) if _has_text(kind) or (bytes_are_texts and _is_bytes(kind))]
 
 
 def _stored(kind: pa.DataType) -> pa.DataType:
-    """What values of a type are at bottom."""
+    """The type in which values are stored."""
     if isinstance(kind, pa.BaseExtensionType):
         return _stored(kind.storage_type)
     return _stored(kind.value_type) if pa.types.is_dictionary(kind) else kind
@@ -77,11 +77,11 @@ def _has_text(kind: pa.DataType) -> bool:
 def _checked_text(title: str, column: pa.Array, timezone: str) -> pa.Array:
     try:
         text = _as_text(column, timezone)
-        # Readers of Parquet believe a writer who calls bytes a text.
+        # Parquet readers do not check bytes that the writer declared as text.
         text.validate(full=True)
     except pa.ArrowInvalid as error:
         raise RefusedError(
-            f"has values that are no text in its column {title!r} ({error}): leave the column out, or fetch it again"
+            f"has values that are not text in its column {title!r} ({error}): leave the column out, or fetch it again"
         ) from error
     return text
 
@@ -106,7 +106,7 @@ def _as_text(column: pa.Array, timezone: str) -> pa.Array:
 
 
 def _unwrapped(column: pa.Array) -> pa.Array:
-    """The same values in a type that the functions of Arrow know."""
+    """The same values in a type that Arrow's functions support."""
     if isinstance(column.type, pa.BaseExtensionType):
         return _unwrapped(column.storage)
     if pa.types.is_dictionary(column.type):

@@ -1,7 +1,7 @@
-"""What a day's replay needs of an export file, kept from the last time it was read whole.
+"""What a day's replay needs from an export file, kept from the last time the file was read whole.
 
-An export is a file of years, and a day of it is a few hundred records: without this, each day would read it all again.
-What is kept can be lost at any time; the export is the truth.
+An export is a file of years, and a day in it is a few hundred records: without this, each day would read it all again.
+What is kept can be lost at any time; only the export counts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from crime_assets.sources.feeds.export_file import ExportFile
 
 FORMAT = 2
-"""Raised when files are split or days are told in another way than before."""
+"""Increased when files are split, or days are determined, differently from before."""
 _DAY = "_day"
 _MARK = b"crime-assets"
 
@@ -47,7 +47,7 @@ class Replay:
 
 
 class ReplayWriter:
-    """Keeps what a pass over a file shows; `finish` makes it a Replay, and without that nothing is kept."""
+    """Keeps what a pass over a file shows; `finish` turns it into a Replay; without that, nothing is kept."""
 
     def __init__(self, directory: Path, file: ExportFile, since: date) -> None:
         directory.mkdir(parents=True, exist_ok=True)

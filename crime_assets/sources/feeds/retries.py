@@ -1,4 +1,4 @@
-"""Asking a server again: after what, how often, and how long to wait in between. Knows nothing of any one server."""
+"""Asking a server again: after which errors, how often, and with what waits. Knows nothing about any one server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class TransientError(Exception):
-    """This answer is no good, the next one may be. `asked`: seconds the server wants to be left alone, if it said."""
+    """This answer is unusable, but the next one may be good. `asked`: seconds that the server asked for, if any."""
 
     def __init__(self, reason: str, asked: float | None = None) -> None:
         super().__init__(reason)
@@ -25,7 +25,7 @@ class TransientError(Exception):
 
 
 def patiently(ask: Callable[[], T], whom: str, attempts: int, sleep: Callable[[float], None]) -> T:
-    """What `ask` returns, asked again after a TransientError; that of the last of all `attempts` is raised.
+    """What `ask` returns; after a TransientError it is called again, and the error of the last of `attempts` is raised.
 
     `whom` is the server's name for the log.
     """
@@ -42,13 +42,13 @@ def patiently(ask: Callable[[], T], whom: str, attempts: int, sleep: Callable[[f
 
 
 def asked_wait(retry_after: str | None) -> float | None:
-    """Seconds of a Retry-After header. None without one, and for its date form: that would trust a foreign clock."""
+    """Seconds in a Retry-After header. None without one, and for its date form, which relies on another clock."""
     text = (retry_after or "").strip()
     return float(text) if text.isascii() and text.isdigit() else None
 
 
 def _wait(attempt: int, asked: float | None) -> float:
-    # Full jitter: many clients thrown out at the same moment must not come back at the same moment.
+    # Full jitter: many clients rejected at the same moment must not come back at the same moment.
     ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1))
     jittered = random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards no secret
     return min(LONGEST_WAIT, max(jittered, asked or 0.0))

@@ -1,7 +1,7 @@
 """The live portal: a city's dataset read over SODA 2 with sodapy.
 
-What belongs here: the questions put to the portal, and whether what it gave is complete.
-What an answer means is `soda`, when to ask again `retries`; what a record means is nobody's business here.
+What belongs here: the queries sent to the portal, and whether its answers are complete. `soda` interprets answers,
+`retries` decides when to ask again; nothing here knows what a record means.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from crime_assets.sources.feeds.soda import Judge, field_names, known_ids, month
 T = TypeVar("T")
 
 PAGE_LIMIT = 50_000
-"""Most records that SODA 2.0 puts on a page."""
+"""Most records on a page of SODA 2.0."""
 
 _CUT_SHORT = (
     requests.exceptions.ChunkedEncodingError,
@@ -44,7 +44,7 @@ _ROW_ID = re.compile(r"[A-Za-z0-9._~:'+/=-]{1,128}")
 _TOKEN = re.compile(r"[!-~]+")
 _ONE_DAY = timedelta(days=1)
 _OLDEST, _AFTER_ALL = date(1900, 1, 1), date(2101, 1, 1)
-"""What is said to have occurred before the one, or not before the other, has no month."""
+"""Records that occurred before the first of these days, or on or after the second, have no month."""
 _IDS_AT_ONCE = 300
 """The portal takes addresses of about eight thousand characters."""
 _SUMS = MappingProxyType(
@@ -60,7 +60,7 @@ _SUMS = MappingProxyType(
 """Field of Stamps → SoQL function, each of SODA 2.1."""
 
 _TYPES: Mapping[Kind, type | UnionType] = {"text": str | None, "flag": bool | None, "object": object}
-"""What a field of a kind holds as a rule."""
+"""What a field of a kind normally holds."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def _utc_now() -> datetime:
 class SocrataFeed:
     """The records of `city`, from its portal. Implements `crime_assets.sources.feeds.Feed`.
 
-    `timeout` is in seconds and bounds every silence of the portal; `attempts` counts all requests for one answer.
+    `timeout` (seconds) bounds every wait for the portal; `attempts` counts all requests for one answer.
     `scheme` is "http" for a portal on this machine only. `now` must return an aware time.
     """
 
@@ -92,9 +92,9 @@ class SocrataFeed:
     def __post_init__(self) -> None:
         if not 1 <= self.page_size <= PAGE_LIMIT:
             raise ValueError(f"page_size must be from 1 to {PAGE_LIMIT}, not {self.page_size}")
-        # requests repeats a header it cannot send in its error: a secret would end in the log.
+        # An error of requests repeats a header that it cannot send: a secret would end up in the log.
         if self.app_token and not _TOKEN.fullmatch(self.app_token):
-            raise UsageError("SOCRATA_APP_TOKEN holds a space or a sign no token has: copy it from the portal again.")
+            raise UsageError("SOCRATA_APP_TOKEN has a character that no token has: copy it from the portal again.")
 
     def columns(self) -> frozenset[str]:
         """Field names in the dataset's metadata, without the portal's own (those that start with a colon)."""
@@ -106,7 +106,7 @@ class SocrataFeed:
         return self.city.today(self.now()) - _ONE_DAY
 
     def changes(self, first: date, last: date) -> Iterator[Record]:
-        """See Feed. All records come a second time if the portal's count shows that they moved under the pull."""
+        """See Feed. All records come a second time if the portal's count shows that they changed during the pull."""
         return chain.from_iterable(self._pages(self._between(first, last)))
 
     def count(self, first: date, last: date) -> int:
@@ -142,7 +142,7 @@ class SocrataFeed:
         yield History(f"{self.city.domain} {self.city.dataset} {before}", list(windows), read)
 
     def month_stamps(self, until: date) -> dict[date | None, Stamps]:
-        """See Feed. The portal takes the stamps to pieces and adds these up: it has no digest of rows."""
+        """See Feed. The portal splits the stamps into parts and sums them, because it has no digest of rows."""
         found: dict[date | None, Stamps] = {}
         for month, stamps in self._months(self._up_to(until), _SUMS).items():
             known = month if month and _OLDEST <= month < _AFTER_ALL else None
@@ -150,7 +150,7 @@ class SocrataFeed:
         return found
 
     def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
-        """See Feed. A month's records come a second time if the portal's count shows that they moved under the pull."""
+        """See Feed. A month's records come twice if the portal's count shows that they changed during the pull."""
         occurred = self.city.occurrence_field
         oldest, after = _literal(_midnight(_OLDEST)), _literal(_midnight(_AFTER_ALL))
         for month in months:
@@ -170,7 +170,7 @@ class SocrataFeed:
 
     def _present(self, portal: Any, wanted: list[int]) -> set[int]:
         key = self.city.key_field
-        # Quoted, the portal reads them as what the column is: text or number.
+        # Quoted, the portal reads them as the column's type: text or number.
         listed = ", ".join(_literal(str(wanted_id)) for wanted_id in wanted)
         question = partial(portal.get, self.city.dataset, select=key, where=f"{key} IN ({listed})", limit=PAGE_LIMIT)
         return self._ask(question, partial(known_ids, field=key, asked=wanted))
@@ -288,7 +288,8 @@ class SocrataFeed:
             if name not in kinds:
                 raise FeedError(
                     f"{self.city.dataset} publishes {self._judge.clean(name)!r}, which its metadata do not list: "
-                    f"run again, and if it stays so add it to source_columns in cities/{self.city.name}.py."
+                    "run again and, if that does not help, add it to source_columns in "
+                    f"crime_assets/sources/cities/{self.city.name}.py."
                 )
             is_usual &= isinstance(value, _TYPES[kinds[name]])
             row[name] = _cell(kinds[name], value)
@@ -300,7 +301,7 @@ class SocrataFeed:
 
     @contextmanager
     def _portal(self) -> Iterator[Any]:
-        """A sodapy client of its own for each pull, every answer judged before sodapy reads it."""
+        """A separate sodapy client for each pull; every answer is judged before sodapy reads it."""
         # Without a token sodapy logs a warning through the root logger, which sets up logging for everyone.
         with Socrata(self.city.domain, self.app_token or "none", timeout=self.timeout) as portal:
             if not self.app_token:
@@ -320,7 +321,7 @@ class SocrataFeed:
         except (requests.RequestException, ValueError, RecursionError) as error:
             raise FeedError(
                 f"{self.city.domain} cannot be read ({type(error).__name__}): check domain and dataset in "
-                f"cities/{self.city.name}.py."
+                f"crime_assets/sources/cities/{self.city.name}.py."
             ) from error
 
     def _answer(self, question: Callable[[], object]) -> object:
@@ -354,12 +355,12 @@ def _arrow_schema(kinds: dict[str, Kind]) -> pa.Schema:
 
 
 def _cell(kind: Kind, value: object) -> str | None:
-    """A value as its column has it: an object as JSON, all else as the text that it has when it is delivered."""
+    """A value as its column holds it: an object as JSON, anything else as the text with which it is delivered."""
     if value is None:
         return None
     if kind != "object" and isinstance(value, str):
         text = value
     else:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    # JSON can carry half a surrogate pair, Arrow and UTF-8 cannot; the digests treat it the same way.
+    # JSON can hold a lone surrogate, Arrow and UTF-8 cannot; the digests treat it the same way.
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -1,7 +1,6 @@
-"""A history put in order on disk: records come in any order and are read again by group, in parts small enough to hold.
+"""Sorts a history on disk: records come in any order and are read back by group, in parts that fit in memory.
 
-Kept until it is removed, so that a load that was broken off need not read the source again. What a group is, is the
-feed's business.
+Kept until it is removed, so that an interrupted load need not read the source again. The feed decides what a group is.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _ROWS = 250_000
-"""Rows put in order at a time, and the most that one part has."""
+"""Rows sorted at a time, and the most rows in one part."""
 
 
 class Spool:
     """A directory of Arrow files and an index, which is written last: without it, nothing in the directory counts.
 
-    To be closed when the last records were added, or none will be.
+    Close it after the last records were added, or when no more will be.
     """
 
     def __init__(self, directory: Path, identity: str, schema: pa.Schema) -> None:
@@ -29,7 +28,7 @@ class Spool:
         self._index = directory / "index.json"
         self._identity = identity
         self._schema = schema
-        # Arrow puts records in order without the interpreter: the source is read on meanwhile.
+        # Arrow sorts records without the interpreter lock: the source is read on meanwhile.
         self._writer = ThreadPoolExecutor(1)
         self._writing: Future[None] | None = None
         self._waiting: list[pa.Table] = []
@@ -60,7 +59,7 @@ class Spool:
             self._flush()
 
     def finish(self) -> None:
-        """All records are there."""
+        """Record that all records have been added."""
         self._flush()
         self._wait()
         partial = self._index.with_suffix(".partial")
@@ -69,7 +68,7 @@ class Spool:
         partial.replace(self._index)
 
     def close(self) -> None:
-        """Let what is being written come to its end: the next spool may begin in the same directory."""
+        """Wait until writing has ended: the next spool may begin in the same directory."""
         self._writer.shutdown(cancel_futures=True)
 
     def read(self, part: str) -> pa.Table:
@@ -80,7 +79,7 @@ class Spool:
         return pa.Table.from_batches(batches, self._schema)
 
     def remove(self) -> None:
-        """Let go of everything."""
+        """Remove everything."""
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _flush(self) -> None:
@@ -90,7 +89,7 @@ class Spool:
             self._waiting, self._groups = [], []
 
     def _wait(self) -> None:
-        """Until what was flushed is written."""
+        """Wait until everything flushed is written."""
         if self._writing is not None:
             self._writing.result()
             self._writing = None
@@ -119,7 +118,7 @@ class Spool:
         self._sizes[part] = held + rows
 
     def _bytes(self, files: int) -> list[int]:
-        """How long each file is: one that a power cut left short is not what the index speaks of."""
+        """The length of each file: one truncated by a power cut does not match the index."""
         return [self._path(number).stat().st_size for number in range(files)]
 
     def _path(self, number: int) -> Path:

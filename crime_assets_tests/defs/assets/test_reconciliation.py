@@ -267,7 +267,7 @@ def test_a_lake_without_a_change_day_is_not_compared(tmp_path: Path) -> None:
     graph = Graph(export_profile(tmp_path / "lake", write_export(tmp_path / "crimes.csv", _crimes())))
     graph.load()
     result = _reconcile(graph, fails=True)
-    assert "The lake has no change day yet to compare: run one" in str(result.all_events)
+    assert "The lake has no change day to compare yet: run one" in str(result.all_events)
 
 
 def test_old_deliveries_do_not_bring_removed_crimes_back(graph: Graph) -> None:

@@ -42,7 +42,7 @@ def test_a_night_asks_for_one_run_of_all_three_with_their_defaults(tmp_path: Pat
 def test_a_lake_not_begun_is_left_alone(tmp_path: Path) -> None:
     found = _tick(Graph(sample_profile(tmp_path / "lake")))
     assert not found.run_requests
-    assert "has not been begun" in str(found.skip_message)
+    assert "has not begun" in str(found.skip_message)
 
 
 def test_it_comes_after_the_pull(tmp_path: Path) -> None:

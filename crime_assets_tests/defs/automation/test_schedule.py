@@ -90,7 +90,7 @@ def test_a_lake_not_begun_is_left_alone(tmp_path: Path) -> None:
     definitions = Graph(sample_profile(tmp_path / "lake")).definitions
     found = _tick(definitions, datetime(2024, 3, 1, 2, tzinfo=CHICAGO))
     assert not found.run_requests
-    assert "has not been begun" in str(found.skip_message)
+    assert "has not begun" in str(found.skip_message)
 
 
 def test_a_lake_whose_first_day_has_not_ended_is_left_alone(definitions: dg.Definitions) -> None:

@@ -116,7 +116,7 @@ def test_checks_on_their_own_before_any_day_say_what_to_do(small: Graph) -> None
     result = small.check("one_row_per_id")
     assert not result.success
     (failure,) = [event for event in result.all_events if event.is_step_failure]
-    assert "No change day was merged yet: materialize the assets of one first." in str(
+    assert "No change day has been merged yet: materialize the assets of one first." in str(
         failure.step_failure_data.error.cause.message
     )
 

@@ -72,7 +72,7 @@ class TestQuarantineShare:
         row = {"reason": "x", "quarantined": 50, "quarantined_last": last, "typed_last": typed_last}
         verdict = verdicts.quarantine_share([row], 1_000_000)
         assert verdict.is_error is is_error
-        assert (f"Of the last pull it was {last} of {last + typed_last}: see" in verdict.sentence) is is_error
+        assert (f"In the last pull it was {last} of {last + typed_last}: see" in verdict.sentence) is is_error
 
     def test_a_lake_of_nothing_but_quarantine_is_an_error(self) -> None:
         row = {"reason": "x", "quarantined": 1, "quarantined_last": 0, "typed_last": 0}
@@ -105,16 +105,16 @@ class TestFreshness:
         verdict = verdicts.freshness(DAY - 12 * ONE, DAY, 7, DAY - 3 * ONE, DAY)
         assert verdict == Verdict(
             False,
-            "The newest crime known on 2024-03-20 occurred on 2024-03-08, 2024-03-13 being the newest day the city "
-            "publishes by then; the lake holds change days to 2024-03-17, the source has them to 2024-03-20.",
+            "The newest crime known on 2024-03-20 occurred on 2024-03-08; 2024-03-13 is the newest day that the city "
+            "publishes by then. The lake has change days up to 2024-03-17, the source up to 2024-03-20.",
             {"days_late": 5, "change_days_behind": 3},
         )
 
     def test_an_empty_lake(self) -> None:
         assert verdicts.freshness(None, DAY, 7, None, DAY) == Verdict(
             False,
-            "2024-03-20 knows no crime, 2024-03-13 being the newest day the city publishes by then; "
-            "the lake holds no change day, the source has them to 2024-03-20.",
+            "No crime is known on 2024-03-20; 2024-03-13 is the newest day that the city publishes by then. "
+            "The lake has no change day, the source up to 2024-03-20.",
             {"days_late": None, "change_days_behind": None},
         )
 
@@ -175,7 +175,7 @@ class TestCoordinatesValid:
     def test_the_sentence(self) -> None:
         figures = {"row_count": 767_264, "no_place": 5_678, "outside": 3}
         assert verdicts.coordinates_valid(figures) == Verdict(
-            True, "Of 767,264 rows 0.74% have no place, and 3 lie outside the city.", figures
+            True, "Of 767,264 rows, 0.74% have no location and 3 are outside the city.", figures
         )
 
     def test_no_rows(self) -> None:
@@ -216,7 +216,9 @@ class TestDailyCountInLine:
     def test_four_weeks_are_enough_and_three_are_not(self) -> None:
         assert not verdicts.daily_count_in_line(weeks(0, 625, 625, 625, 625), DAY).passed
         verdict = verdicts.daily_count_in_line(weeks(0, 625, 625, 625), DAY)
-        assert verdict == Verdict(True, "2024-03-20 has 0 crimes; too few weeks are known to compare it with.", {})
+        assert verdict == Verdict(
+            True, "2024-03-20 has 0 crimes; too few earlier weeks are known for a comparison.", {}
+        )
 
     def test_an_empty_lake(self) -> None:
         assert verdicts.daily_count_in_line({}, DAY).passed
@@ -229,10 +231,10 @@ class TestArrestShareSteady:
         )
         assert verdict.passed
         assert verdict.sentence == (
-            "Arrests recorded for crimes of the 28 days that ended eight weeks ago, beside the year before: "
+            "Arrests recorded for crimes of the 28 days that ended eight weeks ago, compared with the year before: "
             "other: 25.0% of 12,000 against 25.0% of 150,000 (+0.0 standard errors); "
             "violent: 13.0% of 2,000 against 14.0% of 26,000 (-1.2 standard errors). "
-            "Arrests are recorded for months after, so the recent share still grows; it is not clearance."
+            "Arrests are recorded for months after a crime, so the recent share still grows; it is not clearance."
         )
         assert verdict.figures["out_of_line"] == []
         assert verdict.figures["other"] == {"recent_share": 0.25, "year_share": 0.25, "score": 0.0}

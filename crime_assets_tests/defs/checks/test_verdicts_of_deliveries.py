@@ -40,7 +40,7 @@ class TestDeliveryComplete:
         verdict = verdicts.delivery_complete({DAY: found(200, 50), DAY - ONE: found(promised=0)})
         assert verdict == Verdict(
             True,
-            "All batches were delivered whole (change days: 2).",
+            "All batches were delivered in full (change days: 2).",
             {"missing": [], "damaged_objects": []},
         )
 
@@ -61,7 +61,7 @@ class TestDeliveryComplete:
     def test_a_damaged_object_is_named_but_only_missing_batches_fail(self) -> None:
         whole = verdicts.delivery_complete({DAY: found(200, 3, damage="cut off")})
         assert whole.passed
-        assert whole.sentence.endswith(" Damaged objects: 1; what can be read of them is used.")
+        assert whole.sentence.endswith(" Damaged objects: 1; their readable part is used.")
         assert whole.figures["damaged_objects"] == ["raw/1"]
         assert not verdicts.delivery_complete({DAY: found(3, missing=["a"], damage="cut off")}).passed
 
@@ -76,7 +76,7 @@ class TestDuplicateShare:
     def test_passes_at_the_limit(self) -> None:
         assert verdicts.duplicate_share({DAY: found(100, distinct=95), DAY - ONE: found(300)}) == Verdict(
             True,
-            "5 of 400 delivered records are repetitions; the worst day has 5.0%.",
+            "5 of 400 delivered records are duplicates; the worst day has 5.0%.",
             {"repeated": 5, "records": 400, "days_above_limit": {}},
         )
 
@@ -84,7 +84,7 @@ class TestDuplicateShare:
         verdict = verdicts.duplicate_share({DAY: found(60, 40, distinct=94), DAY - ONE: found(10_000)})
         assert verdict == Verdict(
             False,
-            "6 of 10100 delivered records are repetitions; the worst day has 6.0%.",
+            "6 of 10100 delivered records are duplicates; the worst day has 6.0%.",
             {"repeated": 6, "records": 10_100, "days_above_limit": {"2024-03-20": 0.06}},
         )
 
@@ -92,7 +92,7 @@ class TestDuplicateShare:
     def test_nothing_delivered_is_nothing_repeated(self, days: Mapping[date, Inventory]) -> None:
         verdict = verdicts.duplicate_share(days)
         assert verdict.passed
-        assert verdict.sentence == "0 of 0 delivered records are repetitions; the worst day has 0.0%."
+        assert verdict.sentence == "0 of 0 delivered records are duplicates; the worst day has 0.0%."
 
 
 def lines(count: int, **fields: object) -> list[Envelope]:
@@ -130,10 +130,10 @@ class TestSourceSchema:
         verdict = schema(COLUMNS | {"precinct", "weapon", "2nd"}, odd, taken=["precinct", "late"])
 
         assert verdict.figures["drift"] == {
-            "2nd": "is new at the source and comes as nothing; a name like this is not taken into crimes",
+            "2nd": "is new at the source and comes as nothing; crimes takes no column with such a name",
             "precinct": "is new at the source and comes as number, text",
             "weapon": "is new at the source and comes as number",
-            "late": "came into crimes when it was new, and is gone from the source",
+            "late": "was added to crimes when it was new, and is gone from the source",
         }
 
     def test_new_columns_beyond_what_crimes_takes(self) -> None:
@@ -142,7 +142,7 @@ class TestSourceSchema:
         verdict = schema(COLUMNS | {*taken, "zip"}, lines(5), taken=taken)
 
         assert verdict.figures["drift"]["zip"] == (
-            "is new at the source and comes as nothing; crimes has taken 50 already and takes no more"
+            "is new at the source and comes as nothing; crimes already has 50 such columns and takes no more"
         )
         assert verdict.figures["drift"]["new_000"] == "is new at the source and comes as nothing"
 

@@ -262,7 +262,7 @@ def test_a_job_that_dies_without_an_answer_is_one_sentence(
     assert type(error) is AwsError
     assert str(error) == (
         f"The Glue job crimes gave no answer (Glue job crimes run {run} completed with status FAILED{last_words}): "
-        "look at its log for more, then run again."
+        "see its log, then run again."
     )
     # Where the job could still tell, its traceback is in the run.
     assert ("in _do" in _log(instance) or "in <lambda>" in _log(instance)) is (script == "errs.py")
@@ -292,7 +292,7 @@ def test_what_aws_refuses_is_one_sentence(aws: Seaweed, bucket: str, jobs: JobSe
         return _attempt(_remote(profile, launcher, bucket))
 
     missing = refusal(GlueJob(Clients(), "none"))
-    assert str(missing).startswith("It was not possible to run the Glue job none, it does not exist (EntityNotFound")
+    assert str(missing).startswith("It was not possible to run the Glue job none: it does not exist (EntityNotFound")
     assert "correct CRIME_SPARK_JOB" in str(missing)
     stranger = boto3.client("s3", aws_access_key_id="stranger", aws_secret_access_key="x")
     elsewhere = _attempt(Remote(profile, _define("crimes", bucket), stranger, Place(bucket, "landing")))
@@ -320,8 +320,8 @@ def test_secrets_come_from_a_secret(moto: str) -> None:
     for name, wanted, sentence in (
         ("", "SOCRATA_APP_TOKEN", "The job has no SOCRATA_APP_TOKEN, which never travels with a run"),
         ("crimes", "CRIME_CATALOG_CREDENTIAL", "The job has no CRIME_CATALOG_CREDENTIAL"),
-        ("text", "SOCRATA_APP_TOKEN", "The secret text is no JSON object"),
-        ("none", "SOCRATA_APP_TOKEN", "It was not possible to read the secret none, it does not exist"),
+        ("text", "SOCRATA_APP_TOKEN", "The secret text is not a JSON object"),
+        ("none", "SOCRATA_APP_TOKEN", "It was not possible to read the secret none: it does not exist"),
     ):
         with pytest.raises(CrimeAssetsError, match=sentence) as caught:
             spark_job._secrets(clients, name, [wanted])

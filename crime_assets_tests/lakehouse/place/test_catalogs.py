@@ -265,7 +265,7 @@ def test_a_glue_that_is_always_overtaken_is_one_sentence(
 def test_two_lakes_of_one_account_are_told_apart(aws: Seaweed, glue: GlueCatalog, tmp_path: Path) -> None:
     load(on_glue(aws, glue, tmp_path)("one"))
 
-    with pytest.raises(LakeError, match=r"has chicago.crimes of another lake \(s3://bucket-"):
+    with pytest.raises(LakeError, match=r"has chicago.crimes for another lake \(s3://bucket-"):
         merge(on_glue(aws, glue, tmp_path)("two"), *CHANGES)
 
 
@@ -322,7 +322,7 @@ def test_files_of_one_machine_lie_below_its_cache_whatever_a_catalog_says(aws: S
             warehouse.path_of(table, location)
     # They are keys of their own, which Arrow would not reach: a copy of them would be one of x/f.
     for location in (f"{inside}/x//f", f"{inside}/x/./f", f"{inside}//x/f"):
-        with pytest.raises(LakeError, match="or by no plain path"):
+        with pytest.raises(LakeError, match="or not by a plain path"):
             warehouse.path_of(table, location)
     one, other = (warehouse.path_of(table, f"{inside}/x=a#{number}?/f") for number in (1, 2))
     assert one != other
@@ -368,9 +368,9 @@ def test_upkeep(open_lake: LakeOn, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("properties", "sentence"),
     [
-        ({"uri": "http://127.0.0.1:9"}, "cannot be reached: see CRIME_CATALOG"),
+        ({"uri": "http://127.0.0.1:9"}, "cannot be reached: check CRIME_CATALOG"),
         ({"credential": "test-key:wrong"}, "refused the credentials: correct CRIME_CATALOG_CREDENTIAL"),
-        ({"s3.secret-access-key": "wrong"}, "see that the credentials are valid"),
+        ({"s3.secret-access-key": "wrong"}, "check that the credentials are valid"),
         ({"s3.endpoint": "http://127.0.0.1:9"}, "run again"),
     ],
 )

@@ -226,7 +226,7 @@ def test_tables_that_are_gone_are_not_begun_anew(lake: Lake, keeps_catalog: bool
 def test_a_lake_whose_documents_are_gone_is_not_begun_anew(lake: Lake, also: str) -> None:
     (lake.home / "lake.json").unlink()
     shutil.rmtree(lake.home / also, ignore_errors=True)
-    with pytest.raises(LakeError, match=r"what was settled when it began is gone: restore .*lake[.]json"):
+    with pytest.raises(LakeError, match=r"the record of how it began is gone: restore .*lake[.]json"):
         Lake(lake.home).begin_city("chicago", STATE)
     assert not (lake.home / "lake.json").exists()
     assert Lake(lake.home).city("springfield") is None

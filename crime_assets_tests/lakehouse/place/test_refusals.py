@@ -86,7 +86,7 @@ def config(**overrides: str) -> bytes:
         (429, r"The storage of s3://b/lake does not answer \(HTTP status 429 during HeadObject\): run again\."),
         (500, r"The storage of s3://b/lake does not answer \(HTTP status 500 during HeadObject\): run again\."),
         (503, r"The storage of s3://b/lake does not answer \(HTTP status 503 during HeadObject\): run again\."),
-        (403, r"AWS refused HeadObject in s3://b/lake \(ACCESS_DENIED\): see that the credentials are valid"),
+        (403, r"AWS refused HeadObject in s3://b/lake \(ACCESS_DENIED\): check that the credentials are valid"),
     ],
 )
 def test_storage_that_says_no_code_is_told_by_its_status(server: Server, status: int, sentence: str) -> None:
@@ -123,7 +123,9 @@ def test_what_does_not_answer_like_a_catalog_is_one_sentence(
         return (status, body) if odd_at in path else (200, config())
 
     server.answer = answer
-    sentence = "^What CRIME_CATALOG names does not answer like an Iceberg catalog .*: correct it, or see what stands"
+    sentence = (
+        "^The address in CRIME_CATALOG does not answer like an Iceberg catalog .*: correct it, or check any proxy"
+    )
     with pytest.raises(LakeError, match=sentence):
         tables.load(lake, "chicago", "crimes")
     odd_at = "/tables/"

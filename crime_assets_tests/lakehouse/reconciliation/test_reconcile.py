@@ -167,7 +167,7 @@ def test_a_source_that_lacks_half_or_all_is_not_believed(lake: Lake, left: int) 
     lacks = 24 - left
     assert str(raised.value) == (
         f"The source of Chicago lacks {lacks} or more of the 24 rows compared, and at most 11 are removed at once, so "
-        "nothing was changed: look at https://data.cityofchicago.org/d/ijzp-q8t2, and if it is right, allow as many "
+        "nothing was changed: check https://data.cityofchicago.org/d/ijzp-q8t2 and, if it is right, allow this many "
         f"with `crime-assets reconcile --most-removed {lacks}` (in Dagster: the run config most_removed)."
     )
     assert source.asked == [], "nothing need be read to tell"

@@ -61,13 +61,13 @@ def test_what_is_missing_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
     monkeypatch.setenv("PATH", str(empty))
-    with pytest.raises(UsageError, match="needs Java 17 and there is no java: install it"):
+    with pytest.raises(UsageError, match="needs Java 17, but no java was found: install it"):
         spark_settings(Lake(tmp_path / "lake"))
 
     java = empty / "java"
     java.write_text("#!/bin/sh\necho 'openjdk version \"21.0.1\" 2023-10-17' >&2\n")
     java.chmod(0o755)
-    assert missing() == f"Spark needs Java 17 and {java} is another: install it and set JAVA_HOME to it."
+    assert missing() == f"Spark needs Java 17, but {java} is another version: install Java 17 and set JAVA_HOME to it."
 
     monkeypatch.setattr(session, "find_spec", lambda name: None)
     assert (

@@ -154,7 +154,7 @@ def test_questions_of_a_person_are_answered_alike(pair: Pair) -> None:
     # Spark has values that Python or Arrow do not have.
     odd = ("map(1, 2)", "struct(1 AS a, 'x' AS a)", "date_add(DATE '9999-12-31', 1)", "timestamp_seconds(253402300800)")
     for value in odd:
-        with pytest.raises(UsageError, match=r"answer cannot be read \(.+\): CAST what is odd to STRING\.$"):
+        with pytest.raises(UsageError, match=r"answer cannot be read \(.+\): CAST unusual columns to STRING\.$"):
             engine.query(f"SELECT {value}")
     engine.close()
 

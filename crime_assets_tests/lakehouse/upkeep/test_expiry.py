@@ -167,7 +167,7 @@ def test_another_writer_in_between_is_said(lake: Lake, growing: Growing, monkeyp
     _days(growing, 1)
     monkeypatch.setattr(SqlCatalog, "commit_table", overtaken)
     with pytest.raises(
-        LakeBusy, match=r"Another writer changed chicago.crimes while its past was looked at: run again"
+        LakeBusy, match=r"Another writer changed chicago.crimes while its snapshots were being checked: run"
     ):
         expire(lake, CHICAGO, [SUMMARY], datetime.now(UTC) + LATER)
 

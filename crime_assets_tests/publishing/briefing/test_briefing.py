@@ -377,7 +377,7 @@ def test_where_no_pdf_can_be_made_the_page_stands_alone_and_the_run_goes_on(
     assert lake.briefing("html").startswith(b"<!doctype html>")
     assert lake.profile.landing.read(keys.briefing("chicago", DAY, "pdf")) is None, "one of before would say otherwise"
     (made,) = result.asset_materializations_for_node("daily_briefing")
-    assert made.metadata["pdf"].value == "The PDF cannot be made (the ink is out): read the page of HTML instead."
+    assert made.metadata["pdf"].value == "The PDF cannot be made (the ink is out): read the HTML page instead."
 
 
 def test_a_day_that_cannot_be_told_keeps_no_other_from_being_told(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -222,7 +222,7 @@ def test_an_alarm_says_what_would_be_in_line_and_how_many_are_false() -> None:
     assert found == [
         (
             "More crimes than usual in beat 2514 (district 025)",
-            "150 in the last 28 complete days, where its own history leads to 63; 39 to 90 would be in line.",
+            "150 in the last 28 complete days, and its own history suggests 63; 39 to 90 would be in line.",
             "Of 3 beats, 1 is out of line; chance alone puts about 0.5 there.",
         )
     ]
@@ -256,7 +256,7 @@ def test_a_quiet_day_of_the_last_week_is_told_with_what_may_come_late() -> None:
             "A quiet day: Sunday, 2024-01-21",
             "21 crimes are known, and about 4 more may come as late records; the same weekday of the 7 weeks before "
             "comes to 100 on average (z -10.0).",
-            "Look whether a delivery is missing before you trust it.",
+            "Check whether a delivery is missing before you trust it.",
         )
     ]
 

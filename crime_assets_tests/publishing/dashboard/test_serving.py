@@ -58,4 +58,4 @@ def test_what_is_no_port_is_wrong_usage(port: str, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as ended:
         main(["dashboard", f"--port={port}"])
     assert ended.value.code == 2
-    assert f"'{port}' is no port: give a number from 0 to 65535" in capsys.readouterr().err
+    assert f"'{port}' is not a port: give a number from 0 to 65535" in capsys.readouterr().err

@@ -163,26 +163,32 @@ def ring_of(*corners: object) -> bytes:
 
 a, b, c, d = A[:4]
 BAD = {
-    "nothing": (b"", "it is no JSON"),
-    "a web page": (b"<html>moved</html>", "it is no JSON"),
-    "cut off": (SOUND["24zt-jpfn"][:-30], "it is no JSON"),
-    "another encoding": (SOUND["24zt-jpfn"].decode().encode("utf-16"), "it is no JSON"),
-    "a well": (b"[" * 200_000, "it is no JSON"),
-    "a number of many digits": (b"9" * 10_000, "it is no JSON"),
-    "gzip that is cut off": (gzip.compress(SOUND["24zt-jpfn"])[:-12], "it is no whole gzip"),
-    "gzip that is damaged": (gzip.compress(SOUND["24zt-jpfn"])[:30] + b"damage" * 9, "it is no whole gzip"),
-    "gzip with more behind": (gzip.compress(SOUND["24zt-jpfn"]) + b"more", "it is no whole gzip"),
+    "nothing": (b"", "it is not JSON"),
+    "a web page": (b"<html>moved</html>", "it is not JSON"),
+    "cut off": (SOUND["24zt-jpfn"][:-30], "it is not JSON"),
+    "another encoding": (SOUND["24zt-jpfn"].decode().encode("utf-16"), "it is not JSON"),
+    "a well": (b"[" * 200_000, "it is not JSON"),
+    "a number of many digits": (b"9" * 10_000, "it is not JSON"),
+    "gzip that is cut off": (gzip.compress(SOUND["24zt-jpfn"])[:-12], "it is incomplete or damaged gzip"),
+    "gzip that is damaged": (
+        gzip.compress(SOUND["24zt-jpfn"])[:30] + b"damage" * 9,
+        "it is incomplete or damaged gzip",
+    ),
+    "gzip with more behind": (gzip.compress(SOUND["24zt-jpfn"]) + b"more", "it is incomplete or damaged gzip"),
     "a bomb": (gzip.compress(b" " * (MOST_BYTES + 1), 1), "it is larger than 32 MiB"),
     "a bomb in two": (gzip.compress(b" " * (MOST_BYTES // 2 + 1), 1) * 2, "it is larger than 32 MiB"),
-    "a list": (b"[]", "it is no FeatureCollection"),
-    "null": (b"null", "it is no FeatureCollection"),
-    "one feature": (json.dumps(feature("1", [A])).encode(), "it is no FeatureCollection"),
-    "features that are none": (b'{"type": "FeatureCollection", "features": {"1": 2}}', "it is no FeatureCollection"),
-    "an error": (b'{"code": "dataset.missing", "error": true}', "it is no FeatureCollection"),
+    "a list": (b"[]", "it is not a FeatureCollection"),
+    "null": (b"null", "it is not a FeatureCollection"),
+    "one feature": (json.dumps(feature("1", [A])).encode(), "it is not a FeatureCollection"),
+    "features that are none": (b'{"type": "FeatureCollection", "features": {"1": 2}}', "it is not a FeatureCollection"),
+    "an error": (b'{"code": "dataset.missing", "error": true}', "it is not a FeatureCollection"),
     "no features": (collection(), "it has 0 features, not 1 to 5000"),
     "too many features": (collection(*[0] * (MOST_FEATURES + 1)), "it has 5001 features, not 1 to 5000"),
-    "a feature that is a text": (collection(feature("1", [A]), "x"), "entry 2 of its features is none"),
-    "a feature of no type": (collection({**feature("1", [A]), "type": "Thing"}), "entry 1 of its features is none"),
+    "a feature that is a text": (collection(feature("1", [A]), "x"), "entry 2 of its features is not a feature"),
+    "a feature of no type": (
+        collection({**feature("1", [A]), "type": "Thing"}),
+        "entry 1 of its features is not a feature",
+    ),
     "a place": (geometry("Point", [-87.7, 41.8]), "feature 1 is neither Polygon nor MultiPolygon"),
     "lines": (geometry("MultiLineString", [A]), "feature 1 is neither Polygon nor MultiPolygon"),
     "no shape": (collection({**feature("1"), "geometry": None}), "feature 1 is neither Polygon nor MultiPolygon"),
@@ -190,28 +196,28 @@ BAD = {
     "no polygons": (geometry("MultiPolygon", []), "feature 1 is neither Polygon nor MultiPolygon"),
     "a polygon of nothing": (geometry("MultiPolygon", [[A], []]), "feature 1 has a polygon without rings"),
     "a polygon that is a text": (geometry("MultiPolygon", ["A"]), "feature 1 has a polygon without rings"),
-    "a ring that is a text": (geometry("Polygon", ["abcd"]), "a ring that is no list of points"),
-    "rings in the place of points": (geometry("Polygon", [[A]]), "a point that is no longitude and latitude"),
+    "a ring that is a text": (geometry("Polygon", ["abcd"]), "a ring that is not a list of points"),
+    "rings in the place of points": (geometry("Polygon", [[A]]), "a point that is not a longitude and latitude"),
     "a ring of three points": (ring_of(a, b, a), "a ring of fewer than four points"),
     "an open ring": (ring_of(a, b, c, d), "one that is not closed"),
     "an empty ring": (ring_of(), "a ring of fewer than four points"),
-    "a point of one number": (ring_of(a, b, [-87.7], a), "a point that is no longitude and latitude in Chicago"),
-    "texts for numbers": (ring_of(a, b, ["-87.7", "41.8"], a), "a point that is no longitude and latitude"),
-    "no number": (ring_of(a, b, [float("nan"), 41.8], a), "a point that is no longitude and latitude"),
-    "infinity": (ring_of(a, b, [-87.7, float("inf")], a), "a point that is no longitude and latitude"),
-    "a huge number": (ring_of(a, b, [-87.7, 10**400], a), "a point that is no longitude and latitude"),
-    "latitude first": (ring_of(*(corner[::-1] for corner in A)), "a point that is no longitude and latitude"),
-    "another city": (geometry("Polygon", [square(-74.0, 40.7)]), "a point that is no longitude and latitude"),
-    "feet": (geometry("Polygon", [square(1_176_352, 1_900_927)]), "a point that is no longitude and latitude"),
-    "a name that is a path": (collection(feature("../1", [A])), "feature 1 has a name that is no code"),
-    "a name that is markup": (collection(feature("<b>1</b>", [A])), "feature 1 has a name that is no code"),
-    "an empty name": (collection(feature("", [A])), "feature 1 has a name that is no code"),
-    "a name of digits that are not ours": (collection(feature("\u0663", [A])), "a name that is no code"),
-    "a name with a line end": (collection(feature("1\n", [A])), "feature 1 has a name that is no code"),
-    "a name that is null": (collection(feature(None, [A])), "feature 1 has a name that is no code"),
-    "a name that is true": (collection(feature(True, [A])), "feature 1 has a name that is no code"),
-    "a name that is a fraction": (collection(feature(1.5, [A])), "feature 1 has a name that is no code"),
-    "a long name": (collection(feature("1" * 17, [A])), "feature 1 has a name that is no code"),
+    "a point of one number": (ring_of(a, b, [-87.7], a), "a point that is not a longitude and latitude in Chicago"),
+    "texts for numbers": (ring_of(a, b, ["-87.7", "41.8"], a), "a point that is not a longitude and latitude"),
+    "no number": (ring_of(a, b, [float("nan"), 41.8], a), "a point that is not a longitude and latitude"),
+    "infinity": (ring_of(a, b, [-87.7, float("inf")], a), "a point that is not a longitude and latitude"),
+    "a huge number": (ring_of(a, b, [-87.7, 10**400], a), "a point that is not a longitude and latitude"),
+    "latitude first": (ring_of(*(corner[::-1] for corner in A)), "a point that is not a longitude and latitude"),
+    "another city": (geometry("Polygon", [square(-74.0, 40.7)]), "a point that is not a longitude and latitude"),
+    "feet": (geometry("Polygon", [square(1_176_352, 1_900_927)]), "a point that is not a longitude and latitude"),
+    "a name that is a path": (collection(feature("../1", [A])), "feature 1 has a name that is not a code"),
+    "a name that is markup": (collection(feature("<b>1</b>", [A])), "feature 1 has a name that is not a code"),
+    "an empty name": (collection(feature("", [A])), "feature 1 has a name that is not a code"),
+    "a name of digits that are not ours": (collection(feature("\u0663", [A])), "a name that is not a code"),
+    "a name with a line end": (collection(feature("1\n", [A])), "feature 1 has a name that is not a code"),
+    "a name that is null": (collection(feature(None, [A])), "feature 1 has a name that is not a code"),
+    "a name that is true": (collection(feature(True, [A])), "feature 1 has a name that is not a code"),
+    "a name that is a fraction": (collection(feature(1.5, [A])), "feature 1 has a name that is not a code"),
+    "a long name": (collection(feature("1" * 17, [A])), "feature 1 has a name that is not a code"),
 }
 
 
@@ -222,7 +228,7 @@ class TestBadDocuments:
         with pytest.raises(FeedError) as caught:
             areas(content)
         sentence = str(caught.value)
-        assert sentence.startswith("here holds no shapes that can be used, ")
+        assert sentence.startswith("here has no usable shapes (")
         assert reason in sentence
         assert sentence.endswith("set CRIME_BOUNDARIES to a directory with sound GeoJSON.")
         assert "\n" not in sentence
@@ -230,7 +236,7 @@ class TestBadDocuments:
     def test_true_is_no_number_anywhere(self) -> None:
         anywhere = dataclasses.replace(CHICAGO, bounding_box=(-90.0, -180.0, 90.0, 180.0))
         assert areas(ring_of([0, 0], [1, 0], [1, 1], [0, 0]), city=anywhere)
-        with pytest.raises(FeedError, match="feature 1 has a point that is no longitude and latitude"):
+        with pytest.raises(FeedError, match="feature 1 has a point that is not a longitude and latitude"):
             areas(ring_of([0, 0], [True, 0], [1, 1], [0, 0]), city=anywhere)
 
     def test_of_too_many_points(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,15 +252,15 @@ class TestBadDocuments:
         with pytest.raises(SourceMoved) as caught:
             areas(collection({**feature("1", [A]), "properties": properties}))
         assert str(caught.value) == (
-            "Feature 1 of here has no property 'dist_num' that would name it: put what names the district layer now in "
-            "cities/chicago.py."
+            "Feature 1 of here has no property 'dist_num' with its name: put the current name property of the district "
+            "layer in crime_assets/sources/cities/chicago.py."
         )
 
     def test_with_an_area_that_cannot_be_seen(self, tmp_path: Path) -> None:
         for layer, where in CHICAGO.boundaries.items():
             speck = feature("7", [square(-87.7, 41.8, 0.000001)], named=where.name_property)
             (tmp_path / f"{layer}.geojson").write_bytes(collection(speck))
-        with pytest.raises(FeedError, match=r"district.geojson has an area 007 smaller than a meter: what was fetched"):
+        with pytest.raises(FeedError, match=r"district.geojson has an area 007 smaller than a meter, so the earlier"):
             read_boundaries(CHICAGO, DirectoryBoundaries(tmp_path))
 
 
@@ -386,7 +392,7 @@ class TestPortal:
         [
             (reply(301, headers={"Location": "/elsewhere"}), SourceMoved, "points to /elsewhere: put the new address"),
             (reply(401, b'{"code": "permission_denied"}'), FeedError, "check SOCRATA_APP_TOKEN"),
-            (reply(400, b'{"errorCode": "query.soql.bad"}'), FeedError, "refuses the question about n9it-hstw"),
+            (reply(400, b'{"errorCode": "query.soql.bad"}'), FeedError, "refuses the query about n9it-hstw"),
         ],
     )
     def test_refusals_are_not_asked_again(
@@ -414,7 +420,7 @@ class TestPortal:
     def test_a_layer_that_cannot_be_used_leaves_none(self, portal: MapServer, connect) -> None:
         portal.documents["igwz-8jzy"] = collection()
         source = connect(portal)
-        with pytest.raises(FeedError, match=r"igwz-8jzy\.geojson holds no shapes that can be used"):
+        with pytest.raises(FeedError, match=r"igwz-8jzy\.geojson has no usable shapes"):
             read_boundaries(source.city, source)
 
 

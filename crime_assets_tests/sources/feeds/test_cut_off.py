@@ -115,7 +115,7 @@ def test_inside_a_character(path: Path) -> None:
 
 @pytest.mark.parametrize("zeros", [1, 4096])
 def test_zeros_where_the_rest_was_to_come(path: Path, zeros: int) -> None:
-    assert "NUL bytes, as a download does" in refusal(path, written().encode()[:-100] + bytes(zeros))
+    assert "NUL bytes, as an interrupted download does" in refusal(path, written().encode()[:-100] + bytes(zeros))
 
 
 def test_what_is_damaged_but_ended_is_no_cut(path: Path) -> None:

@@ -107,7 +107,7 @@ class TestWhatIsNamed:
     @pytest.mark.parametrize(
         ("content", "sentence"),
         [
-            (b"sep=^\nid^updated_on\n1^2\n", "its first line tells the separator '^'; separate it by commas"),
+            (b"sep=^\nid^updated_on\n1^2\n", "its first line names the separator '^'; separate it by commas"),
             (b"id,updated_on;x,y;z\n1,2;3,4;5\n", "its header line can be separated by commas or semicolons"),
             (b"<!DOCTYPE html>\n<html>\n", "it begins like HTML or XML"),
             (b'{"error": true}\n', "it begins like JSON"),

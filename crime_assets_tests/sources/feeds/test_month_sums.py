@@ -52,7 +52,7 @@ def test_what_is_no_sum_is_asked_for_again(portal: SodaServer, value: object) ->
     portal.queue(_with(years=value), normal)
     assert _feed(portal).month_stamps(UNTIL)[AUGUST].years == 2025
     portal.queue(*[_with(years=value)] * 2)
-    with pytest.raises(FeedUnavailable, match="no sum by month"):
+    with pytest.raises(FeedUnavailable, match="not a sum by month"):
         _feed(portal).month_stamps(UNTIL)
 
 

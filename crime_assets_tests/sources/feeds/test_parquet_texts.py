@@ -62,7 +62,7 @@ def test_columns_of_bytes_are_named_and_not_taken(path: Path) -> None:
     assert [name.partition(" ")[0] for name in nested] == ["shapes"]
     drift = source_schema(CHICAGO, source.columns(), []).figures["drift"]
     assert isinstance(drift, dict)
-    assert drift["geometry (binary)"].endswith("a name like this is not taken into crimes")
+    assert drift["geometry (binary)"].endswith("crimes takes no column with such a name")
 
 
 @pytest.mark.parametrize("column", ["geometry", "Location", "block"])
@@ -125,7 +125,7 @@ def test_where_nothing_is_called_a_text_bytes_are_texts(path: Path) -> None:
         {**{name: table.column(name) for name in HEADERS}, "picture": pa.array([POINT] * len(ROWS))}
     )
     pq.write_table(with_picture, path)
-    assert "has values that are no text in its column 'picture' (Invalid UTF8" in refusal(path, path.read_bytes())
+    assert "has values that are not text in its column 'picture' (Invalid UTF8" in refusal(path, path.read_bytes())
 
 
 def test_texts_that_are_none(path: Path) -> None:
@@ -133,7 +133,7 @@ def test_texts_that_are_none(path: Path) -> None:
     texts = pa.array([b"A\xff", *[b"B"] * (len(ROWS) - 1)])
     broken = pa.Array.from_buffers(pa.string(), len(texts), texts.buffers())
     pq.write_table(pa.table({**COLUMNS, "Block": broken}), path)
-    assert "has values that are no text in its column 'Block'" in refusal(path, path.read_bytes())
+    assert "has values that are not text in its column 'Block'" in refusal(path, path.read_bytes())
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.99, 0.999])

@@ -100,7 +100,7 @@ class SampleFeed:
                     yield from texts.records(self._batch(*lives))
 
     def present(self, ids: Collection[int]) -> set[int]:
-        """Those of the ids that the city shows now."""
+        """The ids among these that the city shows now."""
         today = life.ordinal(self._today)
         days = {life.date_of(day) for day in map(texts.day_of, ids) if day < today}
         found: set[int] = set()

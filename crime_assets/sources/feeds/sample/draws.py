@@ -1,7 +1,6 @@
-"""Chance without a state: a draw depends on the seed, the record and what is drawn, never on what was drawn before.
+"""Stateless random draws: a draw depends on the seed, the record and what is drawn, never on earlier draws.
 
-That is what makes a record the same however much of the city is simulated around it. No meaning of any draw belongs
-here.
+So a record is the same however much of the city is simulated around it. What a draw means does not belong here.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class Draws:
         return np.asarray((_mixed(self._state + offset) >> np.uint64(64 - _BITS)) * 2.0**-_BITS)
 
     def below(self, purpose: str, share: float | Floats) -> Flags:
-        """True in `share` of the cases."""
+        """True with probability `share`."""
         return np.asarray(self.uniform(purpose) < share)
 
     def pick(self, purpose: str, bounds: Floats) -> Ints:

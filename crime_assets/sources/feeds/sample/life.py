@@ -32,11 +32,11 @@ FIRST_STAMP_DAYS = 7
 LAST_EDIT_DAYS = 400
 
 NEVER = 2**31
-"""A day that does not come."""
+"""A day that never comes."""
 HIDDEN = -(2**62)
 """The stamp of a record that the city does not show: before all others."""
 ANYWHERE = -1
-"""Instead of a block: chance says which."""
+"""Instead of a block: any block, by chance."""
 
 _EPOCH = date(1970, 1, 1)
 _ROOM = 4096  # more records than a day ever has

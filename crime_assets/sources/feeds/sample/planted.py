@@ -1,4 +1,4 @@
-"""Patterns put into the sample city on purpose, so that what looks for patterns can be held against the truth.
+"""Patterns put into the sample city on purpose, so that pattern detection can be checked against the truth.
 
 By itself the city is chance: how busy a block, an hour or a season is never changes. `around` gives the patterns that a
 new lake has, counted from its first change day, the origin, before which all of them lie; of days up to two before it,
@@ -111,7 +111,7 @@ def around(origin: date) -> tuple[Planted, ...]:
 
 
 def _chain(blocks: Ints, steps: int) -> tuple[tuple[int, ...], ...]:
-    """From the first block always on to the nearest one not yet visited; each with the block nearest to it."""
+    """From the first block on to the nearest unvisited one, and so on; each with the block nearest to it."""
     spots: list[tuple[int, ...]] = []
     here, left = blocks[0], blocks[1:]
     for _ in range(steps):

@@ -1,7 +1,7 @@
 """How records look: the source's texts, with every kind of dirt that real rows have.
 
-Rates of dirt are those of the real rows where that is cited in `shares`; elsewhere they are high enough for a year of
-the sample to hold each kind.
+Rates of dirt are those of real rows if cited in `shares`; otherwise they are high enough for each kind to occur in a
+year of the sample.
 """
 
 from __future__ import annotations

@@ -214,7 +214,7 @@ class TestRefusals:
                         stream.write(line(crime(101)) + b"\n")
 
         monkeypatch.setattr(ExportFile, "parts", growing)
-        with pytest.raises(FeedError, match="changed while it was read"):
+        with pytest.raises(FeedError, match="changed while it was being read"):
             read_history(source, LATER)
 
     def test_names_of_files_and_columns_can_be_anything(self, tmp_path: Path) -> None:
