@@ -12,6 +12,7 @@ from crime_assets.core.errors import TablesLost, UsageError
 from crime_assets.definitions import build_defs
 from crime_assets.defs.automation.jobs import LOAD_HISTORY
 from crime_assets.defs.progress import say
+from crime_assets.lakehouse.iceberg.tables import forget_lost
 from crime_assets.lakehouse.place.rebuilding import rebuild
 from crime_assets.lakehouse.writing.history import history_before
 from crime_assets.profiles import Profile
@@ -29,6 +30,7 @@ def reload(profile: Profile) -> int:
         except TablesLost:
             say("The tables are gone: loading the history, then merging all change days in the landing store.")
             forget_merged(profile.landing, profile.city.name)
+            forget_lost(profile.lake, profile.city.name)
             profile.lake.is_refilled = True
             code = run(profile, None, None)
             remember_refilled(profile.landing, profile.city.name)

@@ -55,13 +55,15 @@ def test_a_lost_catalog_ends_every_command_until_it_is_made_again(
     assert "there is nothing to do" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("has_catalog", [True, False])
 def test_lost_tables_are_loaded_again_from_the_source_and_what_has_landed(
-    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], has_catalog: bool
 ) -> None:
     assert main(DAYS) == 0
     before = versions(Lake(tmp_path / "lake"))
     shutil.rmtree(tmp_path / "lake" / "warehouse")
-    (tmp_path / "lake" / "catalog.db").unlink()
+    if not has_catalog:
+        (tmp_path / "lake" / "catalog.db").unlink()
 
     for command in (["query", "SELECT 1"], ["run"]):
         assert main(command) == 1

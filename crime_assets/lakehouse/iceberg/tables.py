@@ -98,10 +98,7 @@ def load(lake: Lake, city: str, name: str) -> Table | None:
     if known is None or known[0] != changes:
         table = _load(lake, city, name) if changes else None
         if name == "crimes" and (table is None or table.current_snapshot() is None) and lake.has_lost(city):
-            raise TablesLost(
-                f"The lake {lake.name} has merged change days of {city}, but its tables are gone: restore them from a "
-                "backup, or load the city again with `crime-assets reload`."
-            )
+            raise _lost(lake, city)
         known = lake.loaded[city, name] = (changes, table)
     # A commit changes the table object it is made with; a plan must not change.
     return copy(known[1])
@@ -116,12 +113,35 @@ def _load(lake: Lake, city: str, name: str) -> Table | None:
             table = lake.catalog.load_table((city, name))
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
+    except LakeError as error:
+        if _is_gone(lake, city, "crimes") and _is_gone(lake, city, name):
+            raise _lost(lake, city) from error
+        raise
     except (ValidationError, pydantic.ValidationError) as error:
         raise LakeError(
             f"The metadata of {city}.{name} in the lake {lake.name} is damaged: restore it, then run again."
         ) from error
     _check_place(lake, table)
     return table
+
+
+def _is_gone(lake: Lake, city: str, name: str) -> bool:
+    """Whether no metadata is left of a table that the catalog has."""
+    return not lake.is_remote and not (lake.warehouse / city / name / "metadata").is_dir()
+
+
+def _lost(lake: Lake, city: str) -> TablesLost:
+    return TablesLost(
+        f"The lake {lake.name} has merged change days of {city}, but its tables are gone: restore them from a "
+        "backup, or load the city again with `crime-assets reload`."
+    )
+
+
+def forget_lost(lake: Lake, city: str) -> None:
+    """Remove tables from the catalog that have no metadata left."""
+    for name in names(lake, city):
+        if _is_gone(lake, city, name):
+            lake.catalog.drop_table((city, name))
 
 
 def _check_place(lake: Lake, table: Table) -> None:

@@ -123,8 +123,10 @@ def _take_over(lake: LocalLake, rows: list[Row]) -> None:
         return
     changed = []
     for row in rows:
-        directory = _directory(lake, row)
-        changed.append((row, taken_over(directory / "metadata" / row.metadata_location.rpartition("/")[2], directory)))
+        metadata = _directory(lake, row) / "metadata" / row.metadata_location.rpartition("/")[2]
+        # Where all of a city is gone, that is what a reader is told, wherever the lake is now.
+        is_gone = not (lake.warehouse / row.namespace / "crimes").is_dir() and not metadata.parent.is_dir()
+        changed.append((row, f"file://{metadata}" if is_gone else taken_over(metadata, _directory(lake, row))))
     catalog_file.change(lake.home / "catalog.db", changed)
     _log.warning(
         "The lake %s was last written at %s: it has been taken over, %d tables.", lake.home, _before(rows), len(rows)

@@ -60,6 +60,8 @@ def _is_wanting(catalog: Path, warehouse: Path) -> bool:
         return True
     if not known or faults(warehouse, known):
         return True
+    if any(row.name == "crimes" and not (warehouse / row.namespace / row.name).is_dir() for row in known):
+        return True
     own = {(table.parent.name, table.name): table / "metadata" for table in warehouse.glob("*/*")}
     named = {(row.namespace, row.name): row.metadata_location.rpartition("/")[2] for row in known}
     return any(
