@@ -123,8 +123,14 @@ def test_the_insight_of_the_readme_works(tmp_path: Path) -> None:
     con.execute(
         "INSERT INTO crimes (ward, occurred_on) VALUES (7, '2024-01-01'), (7, '2024-01-02'), (NULL, '2024-01-03')"
     )
-    rows = con.execute(render(insight.statement, "duckdb", {"as_of_day": date(2024, 1, 3)})).fetchall()
-    assert rows == [(date(2024, 1, 3), "all", 7, 2), (date(2024, 1, 3), "all", None, 1)]
+    days = {"as_of_day": date(2024, 1, 3), "last_complete_day": date(2024, 1, 1)}
+    rows = con.execute(render(insight.statement, "duckdb", days)).fetchall()
+    assert [row[1:] for row in rows] == [
+        ("28d", date(2023, 12, 5), date(2024, 1, 1), 7, 1),
+        ("365d", date(2023, 1, 2), date(2024, 1, 1), 7, 1),
+        ("all", date(2024, 1, 1), date(2024, 1, 3), 7, 2),
+        ("all", date(2024, 1, 1), date(2024, 1, 3), None, 1),
+    ]
 
 
 def test_every_room_of_the_picture_is_there() -> None:

@@ -17,9 +17,10 @@ What the tags ask for is done elsewhere: charts, small numbers, statistics.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 from sqlglot import exp
@@ -32,7 +33,10 @@ PARAMETERS = frozenset({"as_of_day", "last_complete_day", "first_change_day"})
 completely by then; the lake's first change day."""
 TABLES = frozenset({"crimes", "crimes_superseded"})
 """Tables an insight may read."""
+LEADING = ("as_of_day", "period", "first_day", "last_day")
+"""The first columns of every insight: what it knows, and of which days it speaks."""
 
+_COMMENT = re.compile(r"(?m)--.*$")
 _FILE_NAME = re.compile(r"(?P<number>\d\d)_(?P<name>[a-z][a-z0-9_]*)\.sql")
 _COLUMN = re.compile(r"(?P<name>[a-z][a-z0-9_]*): (?P<doc>.+?)(?: \[(?P<sources>[a-z0-9_]+(?:, [a-z0-9_]+)*)\])?")
 _CHART = re.compile(r"(?P<kind>bars|line|heat) (?P<columns>[a-z0-9_]+(?:, [a-z0-9_]+)*)(?: where (?P<where>.+))?")
@@ -117,13 +121,24 @@ class Insight:
         """Name of the table that holds its results."""
         return f"insight_{self.name}"
 
+    @cached_property
+    def definition(self) -> str:
+        """A digest of how it is computed: of the statement and its parts, without their comments and spaces.
 
-def load_insights(directory: Path = SQL_DIRECTORY / "insights") -> tuple[Insight, ...]:
-    """All insights of a directory, in the order of their file names.
+        Not of the module that finishes it: whoever changes what that gives changes the statement as well.
+        """
+        plain = " ".join(_COMMENT.sub("", self.statement).split())
+        return sha256(f"{self.python} {plain}".encode()).hexdigest()[:16]
+
+
+def load_insights(
+    directory: Path = SQL_DIRECTORY / "insights", leading: Sequence[str] = LEADING
+) -> tuple[Insight, ...]:
+    """All insights of a directory, in the order of their file names. Each begins with the columns `leading`.
 
     Raises UsageError if there is none, or (naming the file) if a name, header or statement is wrong.
     """
-    insights = tuple(_load(path) for path in sorted(directory.glob("*.sql")))
+    insights = tuple(_load(path, leading) for path in sorted(directory.glob("*.sql")))
     if not insights:
         raise UsageError(f"There are no insights in {directory}: add files named like 01_crime_summary.sql.")
     names = [insight.name for insight in insights]
@@ -139,7 +154,7 @@ def parts() -> Mapping[str, str]:
     return {path.stem: path.read_text(encoding="utf-8").strip() for path in (SQL_DIRECTORY / "parts").glob("*.sql")}
 
 
-def _load(path: Path) -> Insight:
+def _load(path: Path, leading: Sequence[str]) -> Insight:
     match = _FILE_NAME.fullmatch(path.name)
     if match is None:
         raise UsageError(f"{path} is not named like an insight: use two digits and a name, as in 01_crime_summary.sql.")
@@ -161,7 +176,7 @@ def _load(path: Path) -> Insight:
             ),
             python=tags["python"][0] if tags["python"] else None,
         )
-        _check(insight)
+        _check(insight, leading)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
     except UnicodeDecodeError as error:
@@ -239,7 +254,7 @@ def _with_parts(statement: str) -> str:
     return f"WITH {ahead},\n\n{statement[own.end() :]}" if own else f"WITH {ahead}\n\n{statement}"
 
 
-def _check(insight: Insight) -> None:
+def _check(insight: Insight, leading: Sequence[str]) -> None:
     query = parse(insight.statement)
     documented = [column.name for column in insight.columns]
     if insight.python is None and query.named_selects != documented:
@@ -247,8 +262,8 @@ def _check(insight: Insight) -> None:
             f"The statement gives the columns {', '.join(query.named_selects)}, "
             f"the header describes {', '.join(documented) or 'none'}: write one @column line for each, in their order."
         )
-    if documented[:2] != ["as_of_day", "period"]:
-        raise UsageError("The first two columns must be as_of_day and period.")
+    if documented[: len(leading)] != list(leading):
+        raise UsageError(f"The first columns must be {', '.join(leading)}.")
     if unknown := set(_named(insight)) - set(documented):
         raise UsageError(f"The header names {', '.join(sorted(unknown))}, which no @column line describes.")
     if unknown := placeholders(query) - PARAMETERS:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -34,8 +34,12 @@ KEPT_DAYS = 35
 """Number of as-of days, the newest ones, that can be chosen in the dashboard; older extracts are removed."""
 ABOUT = "about"
 """Name of the table with one row, the fields of `About`."""
-FORMAT = 1
+FORMAT = 2
 """Increased when columns in sql/extract or fields of `About` change: older extracts are then made again."""
+
+
+WHOLE = {"28d": timedelta(days=28), "365d": timedelta(days=365)}
+"""How long the periods are that end on the last complete day."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,17 @@ class About:
     snapshots_seen: Mapping[str, str]
     insights_seen: str
 
+    def days_of(self, period: str) -> tuple[date | None, date]:
+        """The first and the last day of a period; `all` begins with whatever is the first record."""
+        if period not in WHOLE:
+            return None, self.as_of_day
+        return self.last_complete_day - WHOLE[period] + timedelta(days=1), self.last_complete_day
+
 
 @lru_cache
 def cubes() -> tuple[Insight, ...]:
     """The statements of sql/extract."""
-    return load_insights(SQL_DIRECTORY / "extract")
+    return load_insights(SQL_DIRECTORY / "extract", leading=("as_of_day", "period"))
 
 
 def write_extract(

@@ -17,11 +17,15 @@ GOOD = """\
 -- @column as_of_day: The day.
 -- @column period: Always
 --   all.
+-- @column first_day: Its first day.
+-- @column last_day: Its last day.
 -- @column open: Crimes without an arrest,
 --   or with a domestic mark. [domestic,
 --   arrest]
 
-SELECT :as_of_day AS as_of_day, 'all' AS period, count(*) FILTER (WHERE NOT arrest OR domestic) AS open
+SELECT
+    :as_of_day AS as_of_day, 'all' AS period, DATE '2024-01-01' AS first_day, :as_of_day AS last_day,
+    count(*) FILTER (WHERE NOT arrest OR domestic) AS open
 FROM crimes WHERE occurred_on <= :as_of_day
 """
 
@@ -42,6 +46,8 @@ def test_reads_a_file(tmp_path: Path):
             columns=(
                 InsightColumn("as_of_day", "The day.", ()),
                 InsightColumn("period", "Always all.", ()),
+                InsightColumn("first_day", "Its first day.", ()),
+                InsightColumn("last_day", "Its last day.", ()),
                 InsightColumn("open", "Crimes without an arrest, or with a domestic mark.", ("arrest", "domestic")),
             ),
             statement=GOOD[GOOD.index("SELECT") :].strip(),
@@ -69,10 +75,10 @@ def test_refuses_a_name_that_is_not_an_insight_s(tmp_path: Path, name: str):
     ("old", "new", "message"),
     [
         ("-- How many crimes there are.\n-- Read with care.\n", "", "must begin with comment lines"),
-        ("-- @column period: Always\n--   all.\n", "", "describes as_of_day, open"),
+        ("-- @column period: Always\n--   all.\n", "", "describes as_of_day, first_day, last_day, open"),
         ("-- @column period: Always\n--   all.\n", "-- @column period\n", "@column name: meaning"),
         ("-- @column period: Always\n--   all.\n", "-- @column Period: All.\n", "@column name: meaning"),
-        ("'all' AS period", "'all' AS span", "gives the columns as_of_day, span, open"),
+        ("'all' AS period", "'all' AS span", "gives the columns as_of_day, span, first_day, last_day, open"),
         (":as_of_day AS as_of_day, 'all' AS period", "'all' AS period, :as_of_day AS as_of_day", "in their order"),
         (
             "<= :as_of_day",
@@ -97,9 +103,9 @@ def test_refuses_a_file_that_is_not_right(tmp_path: Path, old: str, new: str, me
     assert "\n" not in str(refused.value)
 
 
-def test_refuses_a_file_without_columns_of_day_and_period(tmp_path: Path):
+def test_refuses_a_file_without_the_first_columns(tmp_path: Path):
     write(tmp_path, "-- A count.\n-- @column crimes: All.\nSELECT count(*) AS crimes FROM crimes")
-    with pytest.raises(UsageError, match="first two columns must be as_of_day and period"):
+    with pytest.raises(UsageError, match="first columns must be as_of_day, period, first_day, last_day"):
         load_insights(tmp_path)
 
 
@@ -188,10 +194,10 @@ def test_refuses_tags_that_are_not_right(tmp_path: Path, line: str, message: str
 def test_a_finished_insight_may_have_other_columns_than_its_statement(tmp_path: Path):
     other = GOOD.replace("AS open", "AS crimes")
     write(tmp_path, other)
-    with pytest.raises(UsageError, match="gives the columns as_of_day, period, crimes"):
+    with pytest.raises(UsageError, match="gives the columns as_of_day, period, first_day, last_day, crimes"):
         load_insights(tmp_path)
     write(tmp_path, other.replace("--   arrest]\n", "--   arrest]\n-- @python hotspots\n"))
-    assert [column.name for column in load_insights(tmp_path)[0].columns] == ["as_of_day", "period", "open"]
+    assert [column.name for column in load_insights(tmp_path)[0].columns] == [*insights.LEADING, "open"]
 
 
 @pytest.fixture
@@ -207,7 +213,8 @@ def two_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("begins", ["SELECT", "WITH one AS (SELECT * FROM crimes)\nSELECT"])
 def test_parts_stand_in_front_each_before_those_that_read_it(tmp_path: Path, begins: str):
     head = GOOD[: GOOD.index("SELECT")]
-    write(tmp_path, f"{head}{begins} :as_of_day AS as_of_day, 'all' AS period, count(*) AS open FROM open_ones")
+    columns = ":as_of_day AS as_of_day, 'all' AS period, :as_of_day AS first_day, :as_of_day AS last_day"
+    write(tmp_path, f"{head}{begins} {columns}, count(*) AS open FROM open_ones")
     found = load_insights(tmp_path)[0].statement
     assert found.index("known AS (") < found.index("open_ones AS (") < found.index(":as_of_day AS as_of_day")
     assert found.count("WITH") == 1

@@ -352,12 +352,12 @@ MURDERS = {"primary_type": "BATTERY", "fbi_code": "01A"}
 
 def areas() -> pa.Table:
     return numbered(
-        on(AS_OF, 6, community_area=8, **THEFTS),
-        on(AS_OF, 2, community_area=8, **BATTERIES),
-        on(AS_OF, 1, community_area=25, **MURDERS),
-        on(AS_OF, 1, community_area=25, **THEFTS),
-        on(AS_OF, 2, community_area=77, **THEFTS),
-        on(AS_OF, 4, community_area=None, **THEFTS),
+        on(COMPLETE, 6, community_area=8, **THEFTS),
+        on(COMPLETE, 2, community_area=8, **BATTERIES),
+        on(COMPLETE, 1, community_area=25, **MURDERS),
+        on(COMPLETE, 1, community_area=25, **THEFTS),
+        on(COMPLETE, 2, community_area=77, **THEFTS),
+        on(COMPLETE, 4, community_area=None, **THEFTS),
         on(before(100), 3, community_area=1, **THEFTS),
     )
 

@@ -5,8 +5,8 @@ SELECT
   now.primary_type,
   now.crimes,
   now.days,
-  now.first_day,
-  now.last_day,
+  now.first_crime_on,
+  now.last_crime_on,
   year.crimes AS year_crimes,
   (SELECT count(*) FROM insight_repeat_blocks WHERE period = '365d') AS looked_at
 FROM insight_repeat_blocks AS now

@@ -4,7 +4,7 @@ SELECT
   CASE WHEN grouping(offense_class) = 1 THEN 'all' ELSE offense_class END AS offense_class,
   CAST(sum(crimes) AS BIGINT) AS crimes,
   CAST(sum(arrests) AS BIGINT) AS arrests,
-  max(last_day) AS last_day,
+  max(last_crime_on) AS last_crime_on,
   sum(latitude * crimes) / nullif(sum(crimes) FILTER (WHERE latitude IS NOT NULL), 0) AS latitude,
   sum(longitude * crimes) / nullif(sum(crimes) FILTER (WHERE longitude IS NOT NULL), 0) AS longitude
 FROM blocks

@@ -1,5 +1,8 @@
 -- The two windows of compstat side by side.
 SELECT
+  now.first_day,
+  now.last_day,
+  year.first_day AS year_first_day,
   now.district,
   now.offense_class,
   now.crimes,

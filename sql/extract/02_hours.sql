@@ -1,7 +1,7 @@
 -- Crimes by hour and weekday, for any choice of period, class, district and beat.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column period: 28d or 365d, which end on the last complete day, or all, which ends on the as-of day.
 -- @column offense_class: violent, property or other, by FBI code. [offense_class]
 -- @column district: Police district, three digits; NULL where it is not recorded. [district]
 -- @column beat: Police beat, four digits; NULL where it is not recorded. [beat]
@@ -19,7 +19,7 @@ SELECT
     crimes.iso_weekday,
     count(*) AS crimes
 FROM periods
-JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
+JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND periods.last_day
 GROUP BY periods.period, crimes.offense_class, crimes.district, crimes.beat, crimes.hour, crimes.iso_weekday
 ORDER BY
     periods.period,

@@ -2,7 +2,7 @@
 -- A block is not an address, and an arrest is not clearance.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column period: 28d or 365d, which end on the last complete day, or all, which ends on the as-of day.
 -- @column offense_class: violent, property or other, by FBI code. [offense_class]
 -- @column district: Police district, three digits; NULL where it is not recorded. [district]
 -- @column beat: Police beat, four digits; NULL where it is not recorded. [beat]
@@ -12,7 +12,7 @@
 -- @column arrests: Crimes with an arrest recorded so far. [arrest]
 -- @column latitude: Mean latitude of its crimes; NULL where none has a place. [latitude]
 -- @column longitude: Mean longitude of its crimes; NULL where none has a place. [longitude]
--- @column last_day: Day of the last crime. [occurred_on]
+-- @column last_crime_on: Day of the last crime. [occurred_on]
 
 SELECT
     :as_of_day AS as_of_day,
@@ -26,9 +26,9 @@ SELECT
     count(*) FILTER (WHERE crimes.arrest) AS arrests,
     avg(crimes.latitude) AS latitude,
     avg(crimes.longitude) AS longitude,
-    max(crimes.occurred_on) AS last_day
+    max(crimes.occurred_on) AS last_crime_on
 FROM periods
-JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
+JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND periods.last_day
 GROUP BY periods.period, crimes.offense_class, crimes.district, crimes.beat, crimes.community_area, crimes.block
 ORDER BY
     periods.period,

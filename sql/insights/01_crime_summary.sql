@@ -1,14 +1,15 @@
 -- How much crime was recorded in each period: one row per period, with zeros if nothing was.
 -- An arrest share is the part of the records with an arrest so far, not clearance as the FBI counts it: arrests are
--- added for months, and clearance also needs a charge. The city publishes with a lag (seven days in Chicago) and late
--- records arrive for weeks, so 28d is still filling up and must not be compared with older periods of the same length.
+-- added for months, and clearance also needs a charge. 28d and 365d end on the last complete day, eight days before the
+-- as-of day in Chicago; late records still arrive for weeks.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d, 365d or all; each ends on the as-of day.
--- @column first_day: First day of the period; for all, the first day on which anything is recorded. [occurred_on]
--- @column last_day: Last day of the period, the as-of day.
+-- @column period: 28d, 365d or all.
+-- @column first_day: First day of the period; for all, the first on which anything is recorded. [occurred_on]
+-- @column last_day: Last day of the period: the last complete day; for all, the as-of day.
 -- @column crimes: Records that occurred in the period.
--- @column crimes_per_day: Crimes divided by all days of the period, the unpublished last ones too. [occurred_on]
+-- @column crimes_per_day: Crimes divided by the days of the period; for all, the unpublished last ones too.
+--   [occurred_on]
 -- @column arrests: Crimes with an arrest recorded so far. [arrest]
 -- @column arrest_share: Arrests divided by crimes. [arrest]
 -- @column domestic_crimes: Crimes that the city marks as domestic violence. [domestic]
@@ -41,7 +42,7 @@ WITH counted AS (
         count(*) FILTER (WHERE crimes.latitude IS NULL OR crimes.longitude IS NULL) AS no_place,
         count(DISTINCT crimes.primary_type) AS crime_types
     FROM periods
-    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
+    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND periods.last_day
     GROUP BY periods.period
 ),
 
@@ -49,7 +50,8 @@ filled AS (
     SELECT
         periods.period,
         periods.first_day,
-        date_diff('day', periods.first_day, :as_of_day) + 1 AS days,
+        periods.last_day,
+        date_diff('day', periods.first_day, periods.last_day) + 1 AS days,
         coalesce(counted.crimes, 0) AS crimes,
         coalesce(counted.arrests, 0) AS arrests,
         coalesce(counted.domestic_crimes, 0) AS domestic_crimes,
@@ -66,7 +68,7 @@ SELECT
     :as_of_day AS as_of_day,
     period,
     first_day,
-    :as_of_day AS last_day,
+    last_day,
     crimes,
     CAST(crimes AS DOUBLE) / NULLIF(days, 0) AS crimes_per_day,
     arrests,

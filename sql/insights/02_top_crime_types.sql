@@ -4,7 +4,9 @@
 -- arrest so far, not clearance; it is low for recent periods because arrests are added for months.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column period: 28d, 365d or all.
+-- @column first_day: First day of the period; for all, the first on which anything is recorded. [occurred_on]
+-- @column last_day: Last day of the period: the last complete day; for all, the as-of day.
 -- @column type_rank: 1 for the most frequent; ties in alphabetical order. [primary_type]
 -- @column primary_type: Offense category. [primary_type]
 -- @column crimes: Records of the category in the period.
@@ -30,13 +32,15 @@ WITH counted AS (
         count(*) FILTER (WHERE crimes.domestic) AS domestic_crimes,
         count(*) FILTER (WHERE crimes.is_violent) AS violent_crimes
     FROM periods
-    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
+    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND periods.last_day
     GROUP BY periods.period, crimes.primary_type
 )
 
 SELECT
     :as_of_day AS as_of_day,
     period,
+    first_day,
+    last_day,
     row_number() OVER (PARTITION BY period ORDER BY crimes DESC, primary_type NULLS LAST) AS type_rank,
     primary_type,
     crimes,
@@ -46,4 +50,5 @@ SELECT
     CAST(domestic_crimes AS DOUBLE) / NULLIF(crimes, 0) AS domestic_share,
     violent_crimes
 FROM counted
+JOIN periods USING (period)
 ORDER BY period, type_rank

@@ -3,7 +3,9 @@
 -- A cell of 28d rests on four days or fewer, so a difference between two cells is often chance.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column period: 28d, 365d or all.
+-- @column first_day: First day of the period; for all, the first on which anything is recorded. [occurred_on]
+-- @column last_day: Last day of the period: the last complete day; for all, the as-of day.
 -- @column hour: Hour of the day, 0 to 23.
 -- @column iso_weekday: 1 Monday to 7 Sunday.
 -- @column crimes: Records of the hour and weekday in the period.
@@ -35,7 +37,7 @@ cells AS (
         periods.period,
         hours.hour,
         weekdays.iso_weekday,
-        floor(CAST(date_diff('day', DATE '2000-01-02', :as_of_day) - weekdays.iso_weekday AS DOUBLE) / 7)
+        floor(CAST(date_diff('day', DATE '2000-01-02', periods.last_day) - weekdays.iso_weekday AS DOUBLE) / 7)
         - floor(
             CAST(date_diff('day', DATE '2000-01-02', periods.first_day) - 1 - weekdays.iso_weekday AS DOUBLE) / 7
         ) AS days
@@ -52,7 +54,7 @@ counted AS (
         count(*) AS crimes,
         count(*) FILTER (WHERE crimes.is_violent) AS violent_crimes
     FROM periods
-    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
+    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND periods.last_day
     GROUP BY periods.period, crimes.hour, crimes.iso_weekday
 ),
 
@@ -72,6 +74,8 @@ filled AS (
 SELECT
     :as_of_day AS as_of_day,
     period,
+    first_day,
+    last_day,
     hour,
     iso_weekday,
     crimes,
@@ -79,4 +83,5 @@ SELECT
     CAST(crimes AS DOUBLE) / NULLIF(days, 0) AS crimes_per_day,
     violent_crimes
 FROM filled
+JOIN periods USING (period)
 ORDER BY period, hour, iso_weekday

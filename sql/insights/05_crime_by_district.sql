@@ -5,7 +5,9 @@
 -- far, not clearance.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column period: 28d, 365d or all.
+-- @column first_day: First day of the period; for all, the first on which anything is recorded. [occurred_on]
+-- @column last_day: Last day of the period: the last complete day; for all, the as-of day.
 -- @column district_rank: 1 for the most crimes, ties by district; NULL where the district is unknown. [district]
 -- @column district: Police district, three digits; NULL where unknown. [district]
 -- @column crimes: Records of the district in the period.
@@ -30,7 +32,7 @@ WITH counted AS (
         count(*) FILTER (WHERE crimes.is_violent) AS violent_crimes,
         count(*) FILTER (WHERE crimes.arrest) AS arrests
     FROM periods
-    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
+    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND periods.last_day
     GROUP BY periods.period, crimes.district
 ),
 
@@ -51,6 +53,8 @@ compared AS (
 SELECT
     :as_of_day AS as_of_day,
     period,
+    first_day,
+    last_day,
     CASE
         WHEN named = 1
             THEN row_number() OVER (PARTITION BY period ORDER BY named DESC, crimes DESC, district NULLS LAST)
@@ -64,4 +68,5 @@ SELECT
     arrests,
     CAST(arrests AS DOUBLE) / NULLIF(crimes, 0) AS arrest_share
 FROM compared
+JOIN periods USING (period)
 ORDER BY period, district_rank NULLS LAST

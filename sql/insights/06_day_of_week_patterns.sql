@@ -3,7 +3,9 @@
 -- Chicago, one of each weekday), so in 28d all crimes per day are equally low and the ratio is the figure to read.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column period: 28d, 365d or all.
+-- @column first_day: First day of the period; for all, the first on which anything is recorded. [occurred_on]
+-- @column last_day: Last day of the period: the last complete day; for all, the as-of day.
 -- @column iso_weekday: 1 Monday to 7 Sunday.
 -- @column weekday: Name of the weekday.
 -- @column crimes: Records of the weekday in the period.
@@ -33,7 +35,7 @@ calendar AS (
         weekdays.iso_weekday,
         weekdays.weekday,
         CAST(
-            floor(CAST(date_diff('day', DATE '2000-01-02', :as_of_day) - weekdays.iso_weekday AS DOUBLE) / 7)
+            floor(CAST(date_diff('day', DATE '2000-01-02', periods.last_day) - weekdays.iso_weekday AS DOUBLE) / 7)
             - floor(
                 CAST(date_diff('day', DATE '2000-01-02', periods.first_day) - 1 - weekdays.iso_weekday AS DOUBLE) / 7
             ) AS INTEGER
@@ -49,7 +51,7 @@ counted AS (
         count(*) AS crimes,
         count(*) FILTER (WHERE crimes.is_violent) AS violent_crimes
     FROM periods
-    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
+    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND periods.last_day
     GROUP BY periods.period, crimes.iso_weekday
 ),
 
@@ -83,6 +85,8 @@ compared AS (
 SELECT
     :as_of_day AS as_of_day,
     period,
+    first_day,
+    last_day,
     iso_weekday,
     weekday,
     crimes,
@@ -92,4 +96,5 @@ SELECT
     crimes_per_day / NULLIF(mean_day, 0) AS ratio_to_mean_day,
     violent_crimes
 FROM compared
+JOIN periods USING (period)
 ORDER BY period, iso_weekday

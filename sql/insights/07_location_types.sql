@@ -4,7 +4,9 @@
 -- clearance.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column period: 28d, 365d or all.
+-- @column first_day: First day of the period; for all, the first on which anything is recorded. [occurred_on]
+-- @column last_day: Last day of the period: the last complete day; for all, the as-of day.
 -- @column location_rank: 1 for the most frequent; ties in alphabetical order. [location_description]
 -- @column location_description: Kind of place; NULL where not recorded. [location_description]
 -- @column crimes: Records of that kind of place in the period.
@@ -32,7 +34,7 @@ WITH counted AS (
         count(*) FILTER (WHERE crimes.domestic) AS domestic_crimes,
         count(*) FILTER (WHERE crimes.is_violent) AS violent_crimes
     FROM periods
-    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
+    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND periods.last_day
     GROUP BY periods.period, crimes.location_description, crimes.primary_type
 ),
 
@@ -69,6 +71,8 @@ places AS (
 SELECT
     :as_of_day AS as_of_day,
     period,
+    first_day,
+    last_day,
     row_number() OVER (PARTITION BY period ORDER BY crimes DESC, location_description NULLS LAST) AS location_rank,
     location_description,
     crimes,
@@ -78,4 +82,5 @@ SELECT
     violent_crimes,
     most_common_type
 FROM places
+JOIN periods USING (period)
 ORDER BY period, location_rank

@@ -4,7 +4,9 @@
 -- with an arrest so far, not clearance.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column period: 28d, 365d or all.
+-- @column first_day: First day of the period; for all, the first on which anything is recorded. [occurred_on]
+-- @column last_day: Last day of the period: the last complete day; for all, the as-of day.
 -- @column primary_type: Offense category. [primary_type]
 -- @column domestic_crimes: Crimes of the category marked as domestic violence. [domestic]
 -- @column share_of_domestic: Domestic crimes divided by those of all categories. [domestic]
@@ -25,13 +27,15 @@ WITH counted AS (
         count(*) FILTER (WHERE crimes.domestic) AS domestic_crimes,
         count(*) FILTER (WHERE crimes.domestic AND crimes.arrest) AS arrests
     FROM periods
-    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
+    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND periods.last_day
     GROUP BY periods.period, crimes.primary_type
 )
 
 SELECT
     :as_of_day AS as_of_day,
     period,
+    first_day,
+    last_day,
     primary_type,
     domestic_crimes,
     CAST(domestic_crimes AS DOUBLE) / NULLIF(sum(domestic_crimes) OVER (PARTITION BY period), 0) AS share_of_domestic,
@@ -39,5 +43,6 @@ SELECT
     arrests,
     CAST(arrests AS DOUBLE) / NULLIF(domestic_crimes, 0) AS arrest_share
 FROM counted
+JOIN periods USING (period)
 WHERE domestic_crimes > 0
 ORDER BY period, domestic_crimes DESC, primary_type NULLS LAST

@@ -5,7 +5,9 @@
 -- clearance. Read a change together with its z: below 3 either way it may well be chance.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column period: 28d, 365d or all.
+-- @column first_day: First day of the period; for all, the first on which anything is recorded. [occurred_on]
+-- @column last_day: Last day of the period: the last complete day; for all, the as-of day.
 -- @column month: First day of the month. [month]
 -- @column crimes: Records of the month in the period.
 -- @column arrests: Crimes with an arrest recorded so far. [arrest]
@@ -33,6 +35,7 @@ WITH counted AS (
     SELECT
         periods.period,
         periods.first_day,
+        periods.last_day,
         crimes.month,
         CAST(date_add('month', 1, crimes.month) AS DATE) AS next_month,
         count(*) AS crimes,
@@ -41,13 +44,15 @@ WITH counted AS (
         count(*) FILTER (WHERE crimes.is_property) AS property_crimes,
         count(*) FILTER (WHERE crimes.domestic) AS domestic_crimes
     FROM periods
-    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
-    GROUP BY periods.period, periods.first_day, crimes.month
+    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND periods.last_day
+    GROUP BY periods.period, periods.first_day, periods.last_day, crimes.month
 ),
 
 covered AS (
     SELECT
         period,
+        first_day,
+        last_day,
         month,
         next_month,
         crimes,
@@ -58,7 +63,7 @@ covered AS (
         date_diff(
             'day',
             CASE WHEN month < first_day THEN first_day ELSE month END,
-            CASE WHEN next_month > :as_of_day THEN CAST(date_add('day', 1, :as_of_day) AS DATE) ELSE next_month END
+            CASE WHEN next_month > last_day THEN CAST(date_add('day', 1, last_day) AS DATE) ELSE next_month END
         ) AS days_covered
     FROM counted
 ),
@@ -72,6 +77,8 @@ whole AS (
 SELECT
     :as_of_day AS as_of_day,
     covered.period,
+    covered.first_day,
+    covered.last_day,
     covered.month,
     covered.crimes,
     covered.arrests,

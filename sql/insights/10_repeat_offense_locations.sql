@@ -5,7 +5,9 @@
 -- share is the part of the records with an arrest so far, not clearance.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column period: 28d, 365d or all.
+-- @column first_day: First day of the period; for all, the first on which anything is recorded. [occurred_on]
+-- @column last_day: Last day of the period: the last complete day; for all, the as-of day.
 -- @column block_rank: 1 for the most crimes; ties in alphabetical order. [block]
 -- @column block: Block in upper case; as it was published where it has letters beyond ASCII. [block]
 -- @column crimes: Records of the block in the period, at least 10.
@@ -13,8 +15,8 @@
 -- @column crime_types: How many different offense categories occur. [primary_type]
 -- @column most_common_type: The most frequent offense category; the first in the alphabet of those that tie.
 --   [block, primary_type]
--- @column first_day: Day of the first crime in the period. [occurred_on]
--- @column last_day: Day of the last crime in the period. [occurred_on]
+-- @column first_crime_on: Day of the first crime in the period. [occurred_on]
+-- @column last_crime_on: Day of the last crime in the period. [occurred_on]
 -- @column violent_crimes: Violent index crimes, by FBI code. [is_violent]
 -- @column domestic_crimes: Crimes that the city marks as domestic violence. [domestic]
 -- @column arrests: Crimes with an arrest recorded so far. [arrest]
@@ -44,13 +46,13 @@ counted AS (
         named.block,
         named.primary_type,
         count(*) AS crimes,
-        min(named.occurred_on) AS first_day,
-        max(named.occurred_on) AS last_day,
+        min(named.occurred_on) AS first_crime_on,
+        max(named.occurred_on) AS last_crime_on,
         count(*) FILTER (WHERE named.is_violent) AS violent_crimes,
         count(*) FILTER (WHERE named.domestic) AS domestic_crimes,
         count(*) FILTER (WHERE named.arrest) AS arrests
     FROM periods
-    JOIN named ON named.occurred_on BETWEEN periods.first_day AND :as_of_day
+    JOIN named ON named.occurred_on BETWEEN periods.first_day AND periods.last_day
     GROUP BY periods.period, named.block, named.primary_type
 ),
 
@@ -61,8 +63,8 @@ ranked AS (
         block,
         primary_type,
         crimes,
-        first_day,
-        last_day,
+        first_crime_on,
+        last_crime_on,
         violent_crimes,
         domestic_crimes,
         arrests,
@@ -80,8 +82,8 @@ blocks AS (
         CAST(sum(crimes) AS BIGINT) AS crimes,
         count(primary_type) AS crime_types,
         max(CASE WHEN type_rank = 1 THEN primary_type END) AS most_common_type,
-        min(first_day) AS first_day,
-        max(last_day) AS last_day,
+        min(first_crime_on) AS first_crime_on,
+        max(last_crime_on) AS last_crime_on,
         CAST(sum(violent_crimes) AS BIGINT) AS violent_crimes,
         CAST(sum(domestic_crimes) AS BIGINT) AS domestic_crimes,
         CAST(sum(arrests) AS BIGINT) AS arrests
@@ -97,8 +99,8 @@ shared AS (
         CAST(crimes AS DOUBLE) / NULLIF(sum(crimes) OVER (PARTITION BY period), 0) AS share,
         crime_types,
         most_common_type,
-        first_day,
-        last_day,
+        first_crime_on,
+        last_crime_on,
         violent_crimes,
         domestic_crimes,
         arrests
@@ -108,18 +110,21 @@ shared AS (
 SELECT
     :as_of_day AS as_of_day,
     period,
+    first_day,
+    last_day,
     row_number() OVER (PARTITION BY period ORDER BY crimes DESC, block) AS block_rank,
     block,
     crimes,
     share,
     crime_types,
     most_common_type,
-    first_day,
-    last_day,
+    first_crime_on,
+    last_crime_on,
     violent_crimes,
     domestic_crimes,
     arrests,
     CAST(arrests AS DOUBLE) / NULLIF(crimes, 0) AS arrest_share
 FROM shared
+JOIN periods USING (period)
 WHERE crimes >= 10 AND block IS NOT NULL
 ORDER BY period, block_rank

@@ -13,10 +13,10 @@
 --
 -- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, the 28 days that end on the last complete day, or ytd, from 1 January of its year to it.
--- @column district: Police district; all for the city; NULL where it is not recorded. [district]
--- @column offense_class: violent or property index crime, other, or all.
 -- @column first_day: First day of the period.
 -- @column last_day: Last day of the period, the last complete day.
+-- @column district: Police district; all for the city; NULL where it is not recorded. [district]
+-- @column offense_class: violent or property index crime, other, or all.
 -- @column crimes: Records that occurred in the period.
 -- @column crimes_before: Records of the 28 days before (28d), or of the same days a year before (ytd); NULL where the
 --   lake does not hold them whole. [occurred_on]
@@ -236,10 +236,10 @@ judged AS (
 SELECT
     :as_of_day AS as_of_day,
     period,
-    district,
-    offense_class,
     first_day,
     last_day,
+    district,
+    offense_class,
     crimes,
     crimes_before,
     crimes - crimes_before AS change,

@@ -1,12 +1,13 @@
 -- How much crime each community area has, by class of offense: counts, rank, the area against the city, and weight.
 -- The feed has no population, so the rate against the city is against the mean area, not per resident: an area where
 -- many people work, shop or pass through leads without being more dangerous to any of them. Severity is the sum of
--- weights that are defined, and can be changed, in sql/parts/severity.sql: a judgment, not a measurement. The city
--- publishes with a lag and late records arrive for weeks, so 28d must not be compared with older periods of the same
--- length.
+-- weights that are defined, and can be changed, in sql/parts/severity.sql: a judgment, not a measurement. Late records
+-- arrive for weeks, so 28d must not be compared with older periods of the same length.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column period: 28d, 365d or all.
+-- @column first_day: First day of the period; for all, the first on which anything is recorded. [occurred_on]
+-- @column last_day: Last day of the period: the last complete day; for all, the as-of day.
 -- @column offense_class: violent or property index crime, other, or all.
 -- @column area_rank: 1 for the most crimes of the class; ties in the order of the areas' numbers; NULL where the area
 --   is not recorded. [community_area, occurred_on, offense_class]
@@ -35,8 +36,12 @@ WITH counted AS (
         community_area,
         offense_class,
         fbi_code,
-        count(*) FILTER (WHERE occurred_on >= CAST(date_add('day', -27, :as_of_day) AS DATE)) AS crimes_28d,
-        count(*) FILTER (WHERE occurred_on >= CAST(date_add('day', -364, :as_of_day) AS DATE)) AS crimes_365d,
+        count(*) FILTER (
+            WHERE occurred_on BETWEEN CAST(date_add('day', -27, :last_complete_day) AS DATE) AND :last_complete_day
+        ) AS crimes_28d,
+        count(*) FILTER (
+            WHERE occurred_on BETWEEN CAST(date_add('day', -364, :last_complete_day) AS DATE) AND :last_complete_day
+        ) AS crimes_365d,
         count(*) AS crimes_all
     FROM crimes
     WHERE occurred_on <= :as_of_day
@@ -108,6 +113,8 @@ beside AS (
 SELECT
     :as_of_day AS as_of_day,
     period,
+    first_day,
+    last_day,
     offense_class,
     CASE
         WHEN named = 1 THEN row_number() OVER (
@@ -128,4 +135,5 @@ SELECT
         )
     END AS severity_rank
 FROM beside
+JOIN periods USING (period)
 ORDER BY period, offense_class, area_rank NULLS LAST

@@ -13,7 +13,9 @@
 -- clearance.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column period: 28d, 365d or all.
+-- @column first_day: First day of the period; for all, the first on which anything is recorded. [occurred_on]
+-- @column last_day: Last day of the period: the last complete day; for all, the as-of day.
 -- @column district: Police district, three digits; all for the city, NULL where unknown. [district]
 -- @column kind: sexual offense, stalking, domestic battery, domestic assault, or all for the four together.
 -- @column crimes: Records of the kind in the period. [domestic, iucr, primary_type]
@@ -97,7 +99,7 @@ counted AS (
         count(*) FILTER (WHERE marked.time_of_day = 'night') AS at_night,
         count(*) FILTER (WHERE marked.latitude IS NULL OR marked.longitude IS NULL) AS no_place
     FROM periods
-    JOIN marked ON marked.occurred_on BETWEEN periods.first_day AND :as_of_day
+    JOIN marked ON marked.occurred_on BETWEEN periods.first_day AND periods.last_day
     GROUP BY periods.period, marked.district, marked.kind_number
 ),
 
@@ -171,6 +173,8 @@ summed AS (
 SELECT
     :as_of_day AS as_of_day,
     period,
+    first_day,
+    last_day,
     district,
     kind,
     crimes,
@@ -181,4 +185,5 @@ SELECT
     CAST(at_night AS DOUBLE) / NULLIF(crimes, 0) AS night_share,
     no_place
 FROM summed
+JOIN periods USING (period)
 ORDER BY period, place_number, district NULLS LAST, kind_number

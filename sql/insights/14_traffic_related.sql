@@ -6,7 +6,9 @@
 -- with a crime have a row. An arrest share is the part of the records with an arrest so far, not clearance.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d, 365d or all; each ends on the as-of day.
+-- @column period: 28d, 365d or all.
+-- @column first_day: First day of the period; for all, the first on which anything is recorded. [occurred_on]
+-- @column last_day: Last day of the period: the last complete day; for all, the as-of day.
 -- @column iucr: Illinois crime code. [iucr]
 -- @column what: What the code is about, the same text for codes that belong together.
 -- @column primary_type: Offense category, as of the code's last crime in the period. [primary_type]
@@ -37,7 +39,7 @@ WITH counted AS (
         count(*) FILTER (WHERE crimes.arrest) AS arrests,
         max(crimes.occurred_at) AS last_at
     FROM periods
-    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND :as_of_day
+    JOIN crimes ON crimes.occurred_on BETWEEN periods.first_day AND periods.last_day
     JOIN traffic_codes ON traffic_codes.iucr = crimes.iucr
     GROUP BY
         periods.period,
@@ -121,6 +123,8 @@ hours AS (
 SELECT
     :as_of_day AS as_of_day,
     hours.period,
+    periods.first_day,
+    periods.last_day,
     hours.iucr,
     hours.what,
     ranked_names.primary_type,
@@ -132,6 +136,7 @@ SELECT
     CAST(hours.arrests AS DOUBLE) / NULLIF(hours.crimes, 0) AS arrest_share,
     hours.most_common_location
 FROM hours
+JOIN periods ON periods.period = hours.period
 JOIN ranked_names
     ON ranked_names.period = hours.period AND ranked_names.iucr = hours.iucr AND ranked_names.name_rank = 1
 ORDER BY hours.period, hours.iucr, hours.hour

@@ -9,11 +9,12 @@
 -- most 0.05: where they vary like that, one table in twenty has any hot cell, else about one in twenty of the hot ones
 -- may be chance. A single cell far beyond what that spread allows is called hot on purpose, and makes its quiet
 -- neighbors hot: of Chicago's counts, shuffled over its cells, one or two are such (all and property). So read crimes
--- beside local_crimes. Hot says where records are, not where risk is: many people pass through a center. The last days
--- are not published yet, so 28d holds about 20 of them.
+-- beside local_crimes. Hot says where records are, not where risk is: many people pass through a center.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d or 365d; each ends on the as-of day.
+-- @column period: 28d or 365d.
+-- @column first_day: First day of the period.
+-- @column last_day: Last day of the period, the last complete day.
 -- @column offense_class: all, property or violent (index crimes, by FBI code).
 -- @column cell: Identifier of the H3 cell. [latitude, longitude]
 -- @column latitude: Degrees north of the cell's center. [latitude, longitude]
@@ -37,20 +38,21 @@
 
 SELECT
     :as_of_day AS as_of_day,
+    :last_complete_day AS last_day,
     latitude,
     longitude,
-    count(*) FILTER (WHERE occurred_on >= CAST(date_add('day', -27, :as_of_day) AS DATE)) AS all_28d,
+    count(*) FILTER (WHERE occurred_on >= CAST(date_add('day', -27, :last_complete_day) AS DATE)) AS all_28d,
     count(*) FILTER (
-        WHERE is_property AND occurred_on >= CAST(date_add('day', -27, :as_of_day) AS DATE)
+        WHERE is_property AND occurred_on >= CAST(date_add('day', -27, :last_complete_day) AS DATE)
     ) AS property_28d,
     count(*) FILTER (
-        WHERE is_violent AND occurred_on >= CAST(date_add('day', -27, :as_of_day) AS DATE)
+        WHERE is_violent AND occurred_on >= CAST(date_add('day', -27, :last_complete_day) AS DATE)
     ) AS violent_28d,
     count(*) AS all_365d,
     count(*) FILTER (WHERE is_property) AS property_365d,
     count(*) FILTER (WHERE is_violent) AS violent_365d
 FROM crimes
-WHERE occurred_on BETWEEN CAST(date_add('day', -364, :as_of_day) AS DATE) AND :as_of_day
+WHERE occurred_on BETWEEN CAST(date_add('day', -364, :last_complete_day) AS DATE) AND :last_complete_day
     AND latitude IS NOT NULL AND longitude IS NOT NULL
 GROUP BY latitude, longitude
 ORDER BY latitude, longitude

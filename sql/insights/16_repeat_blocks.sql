@@ -5,10 +5,12 @@
 -- shops and large buildings lead because many people pass there, and where there are many crimes some follow each other
 -- by chance: near_repeat tests whether they come closer together than chance explains. Several records of
 -- one day can be one event, so they are no repeat. Blocks that differ only in upper and lower case are one, unless they
--- have letters beyond ASCII. The last week or so of either period is not published yet.
+-- have letters beyond ASCII.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 28d or 365d; each ends on the as-of day.
+-- @column period: 28d or 365d.
+-- @column first_day: First day of the period. [occurred_on]
+-- @column last_day: Last day of the period, the last complete day.
 -- @column repeat_rank: 1 for the most repeats, then the most crimes; ties in alphabetical order.
 --   [block, occurred_on, primary_type]
 -- @column block: Block in upper case; as it was published where it has letters beyond ASCII. [block]
@@ -19,20 +21,15 @@
 -- @column repeats_within_14_days: Of those days, how many came 1 to 14 days after the one before.
 --   [block, occurred_on, primary_type]
 -- @column mean_days_between: Days from the first to the last, divided by one less than the different days. [occurred_on]
--- @column first_day: First of those days. [occurred_on]
--- @column last_day: Last of those days. [occurred_on]
+-- @column first_crime_on: First of those days. [occurred_on]
+-- @column last_crime_on: Last of those days. [occurred_on]
 -- @column days_since_last: Days from the last one to the as-of day. [occurred_on]
 -- @chart bars block, repeats_within_14_days where period = 28d
--- @count crimes: beat, days, repeats_within_14_days, mean_days_between, first_day, last_day, days_since_last
+-- @count crimes: beat, days, repeats_within_14_days, mean_days_between, first_crime_on, last_crime_on,
+--   days_since_last
 -- @ranked repeat_rank
 
-WITH periods AS (
-    SELECT '28d' AS period, CAST(date_add('day', -27, :as_of_day) AS DATE) AS first_day
-    UNION ALL
-    SELECT '365d' AS period, CAST(date_add('day', -364, :as_of_day) AS DATE) AS first_day
-),
-
--- Engines put letters beyond ASCII into upper case each in its own way.
+WITH -- Engines put letters beyond ASCII into upper case each in its own way.
 named AS (
     SELECT
         CASE WHEN regexp_like(block, '[^ -~]') THEN block ELSE upper(block) END AS block,
@@ -46,7 +43,8 @@ named AS (
 of_day AS (
     SELECT periods.period, named.block, named.primary_type, named.occurred_on, named.beat, count(*) AS crimes
     FROM periods
-    JOIN named ON named.occurred_on BETWEEN periods.first_day AND :as_of_day
+    JOIN named ON named.occurred_on BETWEEN periods.first_day AND periods.last_day
+    WHERE periods.period <> 'all'
     GROUP BY periods.period, named.block, named.primary_type, named.occurred_on, named.beat
 ),
 
@@ -74,8 +72,8 @@ repeated AS (
         CAST(sum(crimes) AS BIGINT) AS crimes,
         count(DISTINCT occurred_on) AS days,
         count(*) FILTER (WHERE days_after BETWEEN 1 AND 14) AS repeats,
-        min(occurred_on) AS first_day,
-        max(occurred_on) AS last_day
+        min(occurred_on) AS first_crime_on,
+        max(occurred_on) AS last_crime_on
     FROM followed
     GROUP BY period, block, primary_type
     HAVING sum(crimes) >= 5 AND count(DISTINCT occurred_on) >= 2
@@ -101,6 +99,8 @@ ranked_beats AS (
 SELECT
     :as_of_day AS as_of_day,
     repeated.period,
+    periods.first_day,
+    periods.last_day,
     row_number() OVER (
         PARTITION BY repeated.period
         ORDER BY repeated.repeats DESC, repeated.crimes DESC, repeated.block, repeated.primary_type
@@ -111,11 +111,13 @@ SELECT
     repeated.crimes,
     repeated.days,
     repeated.repeats AS repeats_within_14_days,
-    CAST(date_diff('day', repeated.first_day, repeated.last_day) AS DOUBLE) / (repeated.days - 1) AS mean_days_between,
-    repeated.first_day,
-    repeated.last_day,
-    date_diff('day', repeated.last_day, :as_of_day) AS days_since_last
+    CAST(date_diff('day', repeated.first_crime_on, repeated.last_crime_on) AS DOUBLE) / (repeated.days - 1)
+    AS mean_days_between,
+    repeated.first_crime_on,
+    repeated.last_crime_on,
+    date_diff('day', repeated.last_crime_on, :as_of_day) AS days_since_last
 FROM repeated
+JOIN periods ON periods.period = repeated.period
 LEFT JOIN ranked_beats
     ON ranked_beats.period = repeated.period
     AND ranked_beats.block = repeated.block

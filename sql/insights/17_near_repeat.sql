@@ -6,11 +6,13 @@
 -- are blocks, not addresses: different victims on one block lie at distance 0, so pairs at the same point cannot be
 -- read as the same victim, and inflate repeats; so do large buildings, and records of one event entered as several.
 -- Neighborhoods whose share of crime changes with the season also raise the ratios, at all short delays alike.
--- is_repeat corrects for the twenty bands of a kind: without any connection one kind in twenty has one. The period ends
--- on the last complete day; late records still add to its end.
+-- is_repeat corrects for the twenty bands of a kind: without any connection one kind in twenty has one. Late records
+-- still add to the end of the period.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: Always 365d, here the 365 days that end on the last complete day.
+-- @column period: Always 365d.
+-- @column first_day: First day of the period.
+-- @column last_day: Last day of the period, the last complete day.
 -- @column offense: Offense category: burglary, motor vehicle theft or robbery.
 -- @column distance_from_m: Pairs are further apart than this, in meters; 0 in the first two bands.
 --   [latitude, longitude]
@@ -54,6 +56,8 @@ placed AS (
 -- A kind without crimes has one row without a place.
 SELECT
     :as_of_day AS as_of_day,
+    CAST(date_add('day', -364, :last_complete_day) AS DATE) AS first_day,
+    :last_complete_day AS last_day,
     kinds.offense,
     placed.latitude,
     placed.longitude,

@@ -15,7 +15,9 @@
 -- unit are left out. The greatest rise comes first, units with fewer than ten crimes last.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: Always 28d, here the 28 days that end on the last complete day.
+-- @column period: Always 28d.
+-- @column first_day: First day of the period.
+-- @column last_day: Last day of the period, the last complete day.
 -- @column unit_kind: beat or community area.
 -- @column unit: Beat, or number of the community area. [beat, community_area]
 -- @column crimes: Records of the unit in the period. [occurred_on]
@@ -71,6 +73,8 @@ covered AS (
 
 SELECT
     :as_of_day AS as_of_day,
+    CAST(date_add('day', -27, :last_complete_day) AS DATE) AS first_day,
+    :last_complete_day AS last_day,
     units.unit_kind,
     units.unit,
     units.window_number,

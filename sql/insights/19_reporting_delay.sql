@@ -12,7 +12,9 @@
 -- counts records of many days and all places.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
--- @column period: 90d; the as-of day and the 90 days before it.
+-- @column period: 90d; it is about days that are not complete, so it ends on the as-of day.
+-- @column first_day: First day of the period, 90 days before the last one.
+-- @column last_day: Last day of the period, the as-of day.
 -- @column days_since: How many days before the as-of day.
 -- @column occurred_on: The day on which the crimes occurred.
 -- @column crimes: Records of the day known so far.
@@ -61,6 +63,8 @@ known AS (
 SELECT
     :as_of_day AS as_of_day,
     '90d' AS period,
+    CAST(date_add('day', -90, :as_of_day) AS DATE) AS first_day,
+    :as_of_day AS last_day,
     days_since,
     occurred_on,
     crimes,

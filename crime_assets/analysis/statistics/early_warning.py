@@ -23,6 +23,8 @@ _SCHEMA = pa.schema(
     [
         ("as_of_day", pa.date32()),
         ("period", pa.string()),
+        ("first_day", pa.date32()),
+        ("last_day", pa.date32()),
         ("unit_kind", pa.string()),
         ("unit", pa.string()),
         ("crimes", pa.int64()),
@@ -102,6 +104,8 @@ def _rows(rows: pa.Table, kind: str) -> pa.Table:
     columns = (
         pa.repeat(rows["as_of_day"][0], len(units)),
         pa.repeat("28d", len(units)),
+        pa.repeat(rows["first_day"][0], len(units)),
+        pa.repeat(rows["last_day"][0], len(units)),
         pa.repeat(kind, len(units)),
         pa.array(units),
         crimes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +18,15 @@ RESOLUTION = 9
 """Of the cells: about 0.1 km², 400 m from corner to corner."""
 FALSE_DISCOVERIES = 0.05
 """Largest share of false positives among the cells that are called hot."""
-PERIODS = ("28d", "365d")
+PERIODS = {"28d": timedelta(days=28), "365d": timedelta(days=365)}
 CLASSES = ("all", "property", "violent")
 
 _SCHEMA = pa.schema(
     [
         ("as_of_day", pa.date32()),
         ("period", pa.string()),
+        ("first_day", pa.date32()),
+        ("last_day", pa.date32()),
         ("offense_class", pa.string()),
         ("cell", pa.string()),
         ("latitude", pa.float64()),
@@ -75,7 +78,7 @@ def table(rows: pa.Table) -> pa.Table:
         counts = np.zeros(len(ids), dtype=np.int64)
         np.add.at(counts, of_point, rows[f"{offense_class}_{period}"].to_numpy())
         if counts.any():
-            tables.append(_rows(rows["as_of_day"][0], period, offense_class, cells, judge(counts, cells.neighbors)))
+            tables.append(_rows(rows, period, offense_class, cells, judge(counts, cells.neighbors)))
     return pa.concat_tables(tables)
 
 
@@ -113,7 +116,9 @@ def around(ids: Ints) -> Ints:
     return positions
 
 
-def _rows(as_of_day: pa.Scalar, period: str, offense_class: str, cells: Cells, found: Judged) -> pa.Table:
+def _rows(rows: pa.Table, period: str, offense_class: str, cells: Cells, found: Judged) -> pa.Table:
+    last_day = rows["last_day"][0].as_py()
+    first_day = last_day - PERIODS[period] + timedelta(days=1)
     # Where a few cells have nearly all crimes, a sum as small as the mean is rare, but it is not a hot spot.
     is_above_mean = found.local * len(found.crimes) > found.summed * found.crimes.sum()
     hot = (found.q <= FALSE_DISCOVERIES) & is_above_mean
@@ -122,8 +127,10 @@ def _rows(as_of_day: pa.Scalar, period: str, offense_class: str, cells: Cells, f
     ids = cells.ids[kept].tolist()
     centers = np.round([h3.cell_to_latlng(cell) for cell in ids], 6)
     columns = (
-        pa.repeat(as_of_day, len(ids)),
+        pa.repeat(rows["as_of_day"][0], len(ids)),
         pa.repeat(period, len(ids)),
+        pa.repeat(pa.scalar(first_day, pa.date32()), len(ids)),
+        pa.repeat(pa.scalar(last_day, pa.date32()), len(ids)),
         pa.repeat(offense_class, len(ids)),
         pa.array([h3.int_to_str(cell) for cell in ids]),
         centers[:, 0],

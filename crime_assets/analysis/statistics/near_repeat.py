@@ -30,6 +30,8 @@ _SCHEMA = pa.schema(
     [
         ("as_of_day", pa.date32()),
         ("period", pa.string()),
+        ("first_day", pa.date32()),
+        ("last_day", pa.date32()),
         ("offense", pa.string()),
         ("distance_from_m", pa.int32()),
         ("distance_to_m", pa.int32()),
@@ -154,6 +156,8 @@ def _rows(rows: pa.Table, kind: str) -> pa.Table:
     columns = (
         pa.repeat(rows["as_of_day"][0], _BANDS),
         pa.repeat("365d", _BANDS),
+        pa.repeat(rows["first_day"][0], _BANDS),
+        pa.repeat(rows["last_day"][0], _BANDS),
         pa.repeat(kind, _BANDS),
         *bands.T,
         pa.repeat(len(days), _BANDS),

@@ -28,6 +28,9 @@ _PLANS = 5
 SEEN = {"crimes-snapshot": "crimes", "superseded-snapshot": "crimes_superseded"}
 """Property of an insight table's snapshot → the table whose snapshot it names: what the insight knew."""
 
+DEFINITION = "definition"
+"""Property of an insight table's snapshot: by what its rows were computed, see `Insight.definition`."""
+
 EMPTY_DAYS = "empty-days"
 """Property of an insight table: the as-of days that were computed and had no rows."""
 
@@ -46,7 +49,8 @@ class Known:
 def look_at(lake: Lake, city: City, insight: Insight) -> Known:
     """What an insight computed now would know."""
     table = tables.load(lake, city.name, insight.table)
-    return Known(present_snapshots(lake, city), _snapshot_id(table) if table is not None else None)
+    marks = {**present_snapshots(lake, city), DEFINITION: insight.definition}
+    return Known(marks, _snapshot_id(table) if table is not None else None)
 
 
 def _snapshot_id(table: Table) -> int | None:
@@ -55,14 +59,17 @@ def _snapshot_id(table: Table) -> int | None:
 
 
 def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
-    """As-of days in the insight's table whose rows knew less than the lake does now, in order.
+    """As-of days of the table whose rows knew less than the lake does now, or were computed differently, in order.
 
-    A late change of day D alters what was known on D and on every day after it.
+    A late change of day D alters what was known on D and on every day after it. Another definition of the insight
+    alters all days: a table never has rows of both.
     """
     table = tables.load(lake, city.name, insight.table)
     if table is None:
         return []
     held = {*_days(table), *_empty_days(table)}
+    if _seen(table, DEFINITION) != insight.definition:
+        return sorted(held)
     changed = first_changed(lake, city, {mark: _seen(table, mark) for mark in SEEN})
     return [day for day in sorted(held) if changed is not None and day >= changed]
 

@@ -272,8 +272,8 @@ def _hot_spots(cells: Sequence[Row]) -> Iterator[Change]:
 def is_grown(cell: Row) -> bool:
     """Whether the 28 days have far more of the year's crimes in and around a hot cell than chance would explain.
 
-    By chance, the 28 days would have the same share of the year's crimes there as in the city: unpublished days and
-    the season are the same for all.
+    By chance, the 28 days would have the same share of the year's crimes there as in the city: late records and the
+    season are the same for all.
     """
     now, year, looked_at = cell["local_crimes"], cell["year_local_crimes"], int(cell["looked_at"])
     if now is None or year is None or now < FEWEST:
@@ -331,8 +331,8 @@ def _series(rows: Sequence[Row]) -> Iterator[Change]:
         yield Change(
             "series",
             f"A series of {(row['primary_type'] or 'crimes without a category').lower()}: {block}{of_beat}",
-            f"{number(crimes)} records on {row['days']} days from {row['first_day']} to {row['last_day']}, far "
-            "more of its year there than chance would put into 28 days.",
+            f"{number(crimes)} records on {row['days']} days from {row['first_crime_on']} to {row['last_crime_on']}, "
+            "far more of its year there than chance would put into 28 days.",
             "A block is dozens of addresses, and several records of one day can be one event.",
             _CORRECTED,
             1,

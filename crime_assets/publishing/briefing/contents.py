@@ -12,7 +12,7 @@ from crime_assets.publishing.charts.maps import Area, draw
 from crime_assets.publishing.charts.scales import classes, number
 from crime_assets.publishing.dashboard.choice import ALL, CLASSES, Choice
 from crime_assets.publishing.dashboard.figures import Figures
-from crime_assets.publishing.dashboard.pictures import Pictures
+from crime_assets.publishing.dashboard.pictures import Pictures, period_in_words
 from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted, signed
 from crime_assets.publishing.extract import About
 from crime_assets.publishing.reading import Extract
@@ -96,12 +96,12 @@ def contents_of(extract: Extract, landing: LandingStore, tables: Tables, thresho
         numbers=list(_numbers(tables)),
         map=Picture(
             "Hot spots",
-            f"Map of the cells that are hot spots of all offenses, 28 days to {about.as_of_day}",
+            f"Map of the cells that are hot spots of all offenses, {period_in_words('28d', about)}",
             _map(extract, landing, tables.hot_cells),
-            f"Cells with too many crimes in and around them to be chance, 28 days to {about.as_of_day}, of which the "
-            "last are not published yet; numbers are districts. A dark edge says new or grown: the cell and "
-            "those around it have far more of their year's crimes in these days than the city has. Hot says where "
-            "records are, not where risk is: many people pass through a center.",
+            f"Cells with too many crimes in and around them to be chance, {period_in_words('28d', about)}; numbers are "
+            "districts. A dark edge says new or grown: the cell and those around it have far more of their year's "
+            "crimes in these days than the city has. Hot says where records are, not where risk is: many people pass "
+            "through a center.",
         ),
         compstat=list(_compstat(tables.compstat)),
         compstat_meaning="The 28 days that end on the last complete day against the 28 before, and the year to date "

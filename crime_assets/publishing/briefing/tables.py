@@ -19,7 +19,7 @@ Row = Mapping[str, Any]
 
 _COUNTING: Mapping[str, Counting] = {
     "hot_cells": Counting(counts=(Count("crimes"), Count("local_crimes"), Count("year_local_crimes"))),
-    "series": Counting(counts=(Count("crimes", ("days", "first_day", "last_day")), Count("year_crimes"))),
+    "series": Counting(counts=(Count("crimes", ("days", "first_crime_on", "last_crime_on")), Count("year_crimes"))),
 }
 """Which columns of the statements of sql/briefing count records."""
 _NEEDED = frozenset(

@@ -116,7 +116,7 @@ class Dashboard:
         choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
         figures, _ = self._of(choice, extract)
         media, write = WRITERS[kind]
-        return _file(write(figures.table(name)), media, f"{choice.city}-{choice.day}-{name}.{kind}")
+        return _file(write(figures.dated(name)), media, f"{choice.city}-{choice.day}-{name}.{kind}")
 
     def _picture(self, request: Request) -> Response:
         name, kind = request.path_params["name"], request.path_params["kind"]

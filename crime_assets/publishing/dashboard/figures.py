@@ -85,7 +85,7 @@ TABLES: Mapping[str, Shown] = {
         "A block is not an address: the city hides the last two digits and shifts the point. Long streets of shops and "
         "large buildings lead because many people pass there.",
         Counting(
-            counts=(Count("crimes", ("last_day", "latitude", "longitude")), Count("arrests")),
+            counts=(Count("crimes", ("last_crime_on", "latitude", "longitude")), Count("arrests")),
             ranked=(),
             adds_up=("block", "offense_class"),
         ),
@@ -128,6 +128,16 @@ class Figures:
             raise UsageError(f"There is no table {name[:40]!r} on this day: look at the list of tables.")
         found = self._extract.ask(f"FROM {insight.table}", {})
         return protect(found, insight.counting, self._threshold)
+
+    def dated(self, name: str) -> pa.Table:
+        """The same with the days of the chosen period in front, where the table does not say of which days it is."""
+        found = self.table(name)
+        if "first_day" in found.column_names:
+            return found
+        days = zip(("first_day", "last_day"), self.about.days_of(self.choice.period), strict=True)
+        for place, (column, day) in enumerate(days):
+            found = found.add_column(place, column, pa.repeat(pa.scalar(day, pa.date32()), found.num_rows))
+        return found
 
     def has(self, name: str) -> bool:
         """Whether the dashboard has this table on this day."""

@@ -10,7 +10,13 @@ from typing import Any
 from crime_assets.publishing.charts.scales import number
 from crime_assets.publishing.dashboard.choice import ALL, CLASSES, MAPS, PERIODS, Choice, Choices
 from crime_assets.publishing.dashboard.figures import TABLES, Figures
-from crime_assets.publishing.dashboard.pictures import Pictures, described, hot_cells, hotspots_described
+from crime_assets.publishing.dashboard.pictures import (
+    Pictures,
+    described,
+    hot_cells,
+    hotspots_described,
+    period_in_words,
+)
 from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted, signed
 from crime_assets.publishing.quality import Said
 from crime_assets.publishing.reading import Extract
@@ -26,10 +32,11 @@ _FRESH_DAYS = 2
 
 @dataclass(frozen=True)
 class ShownTable:
-    """A table on a page; `more` is how many rows are not shown."""
+    """A table on a page; `days` says from which day to which, `more` is how many rows are not shown."""
 
     name: str
     title: str
+    days: str
     meaning: str
     head: list[str]
     rows: list[list[Cell]]
@@ -71,17 +78,18 @@ def page_of(
         "choices": choices,
         "about": extract.about,
         "completeness": _completeness(figures),
-        "said": described(choice),
+        "said": described(choice, extract.about),
         "failing": [one for one in beside.said if not one.is_passed],
         "checks": len(beside.said),
         "newest_merged": newest if newest and newest > choice.day else None,
         "days_old": _days_old(choice, choices, beside.today),
         "briefings": beside.briefings,
         "numbers": _numbers(figures),
-        "changes": _table("changes", _changes(figures)),
+        "changes": _table("changes", _days_compared(figures), _changes(figures)),
         "panels": [_panel(name, table, figures, pictures) for name, table in _PANELS if figures.has(table)],
-        "blocks": _table("blocks", _blocks(figures)),
+        "blocks": _table("blocks", _days(figures), _blocks(figures)),
         "warnings": list(_warnings(figures, choices.beats)),
+        "days_watched": period_in_words("28d", extract.about),
         "names": {"period": PERIODS, "offense_class": CLASSES, "map": MAPS},
         "crumbs": list(_crumbs(choice)),
         "number": number,
@@ -103,11 +111,14 @@ _PANELS = (("map", "areas"), ("trend", "trend"), ("hours", "hours"), ("types", "
 
 def _panel(name: str, table: str, figures: Figures, pictures: Pictures) -> Panel:
     if name == "map" and figures.choice.map == "hotspots":
-        found = _table_of("hotspots", f"Hot spots: {hotspots_described(figures.choice)}", _HOT, _hot_cells(figures))
+        days = hotspots_described(figures.choice, figures.about)
+        found = _table_of("hotspots", "Hot spots", days, _HOT, _hot_cells(figures))
     elif name == "map":
-        found = _table_of("areas", MAPS[figures.choice.map], TABLES["areas"].meaning, _areas(figures))
+        found = _table_of("areas", MAPS[figures.choice.map], _days(figures), TABLES["areas"].meaning, _areas(figures))
+    elif name == "trend":
+        found = _table(table, f"as known on {figures.choice.day}", _plain(figures, table))
     else:
-        found = _table(table, _plain(figures, table))
+        found = _table(table, _days(figures), _plain(figures, table))
     return Panel(name, found.title, found.meaning, pictures.draw(name), found)
 
 
@@ -115,9 +126,7 @@ def _numbers(figures: Figures) -> list[tuple[str, str, str]]:
     """(what, how many, a sentence) for the figures at the top."""
     rows = {row["offense_class"]: row for row in figures.table("classes").to_pylist()}
     chosen = rows.get(figures.choice.offense_class, {})
-    missing = (figures.choice.day - (figures.about.newest_crime or figures.choice.day)).days
-    so_far = f"; its last {missing} days are not published yet" if missing else ""
-    found = [("Crimes", counted(chosen, "crimes"), f"occurred in the period{so_far}")]
+    found = [("Crimes", counted(chosen, "crimes"), _days(figures))]
     if figures.choice.offense_class == ALL:
         found += [
             (CLASSES[name].split()[0], counted(rows.get(name, {}), "crimes"), "by FBI code")
@@ -189,7 +198,7 @@ def _blocks(figures: Figures) -> list[dict[str, Cell]]:
             "Block": Cell(row["block"] or "not recorded"),
             "Crimes": _counted(row, "crimes"),
             "Arrests recorded": _counted(row, "arrests"),
-            "Last": Cell(str(row["last_day"] or NOTHING)),
+            "Last": Cell(str(row["last_crime_on"] or NOTHING)),
         }
         for row in figures.table("blocks").slice(0, _ROWS + 1).to_pylist()
     ]
@@ -229,7 +238,7 @@ def _warnings(figures: Figures, beats: list[str]) -> Iterator[tuple[str, str]]:
         low, high = number(float(str(row["lower_limit"]))), number(float(str(row["upper_limit"])))
         yield (
             f"{str(row['unit_kind']).capitalize()} {row['unit']}",
-            f"{row['crimes']} crimes in 28 days; its own history suggests {low} to {high}",
+            f"{row['crimes']} crimes; its own history suggests {low} to {high}",
         )
 
 
@@ -249,14 +258,29 @@ def _completeness(figures: Figures) -> str | None:
     return f"{float(str(found[0])):.0%}" if found and found[0] is not None else None
 
 
-def _table(name: str, rows: list[dict[str, Cell]]) -> ShownTable:
-    return _table_of(name, TABLES[name].title, TABLES[name].meaning, rows)
+def _days(figures: Figures) -> str:
+    """The chosen period with its days."""
+    return period_in_words(figures.choice.period, figures.about)
 
 
-def _table_of(name: str, title: str, meaning: str, rows: list[dict[str, Cell]]) -> ShownTable:
+def _days_compared(figures: Figures) -> str:
+    """The days of the two periods that are compared with earlier ones."""
+    rows = figures.table("changes").slice(0, 1).to_pylist() if figures.has("changes") else []
+    return "".join(
+        f"28 days from {row['first_day']} and the year from {row['year_first_day']}, both to {row['last_day']}"
+        for row in rows
+    )
+
+
+def _table(name: str, days: str, rows: list[dict[str, Cell]]) -> ShownTable:
+    return _table_of(name, TABLES[name].title, days, TABLES[name].meaning, rows)
+
+
+def _table_of(name: str, title: str, days: str, meaning: str, rows: list[dict[str, Cell]]) -> ShownTable:
     return ShownTable(
         name,
         title,
+        days,
         meaning,
         list(rows[0]) if rows else [],
         [list(row.values()) for row in rows[:_ROWS]],

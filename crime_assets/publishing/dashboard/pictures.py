@@ -14,6 +14,7 @@ from crime_assets.publishing.charts.scales import classes
 from crime_assets.publishing.charts.svg import framed
 from crime_assets.publishing.dashboard.choice import ALL, CLASSES, MAPS, NONE, PERIODS, Choice
 from crime_assets.publishing.dashboard.figures import Figures
+from crime_assets.publishing.extract import About
 from crime_assets.publishing.reading import Extract
 from crime_assets.publishing.shapes import shapes_of
 from crime_assets.streams import LandingStore
@@ -106,7 +107,7 @@ class Pictures:
             for cell, crimes in hot.items()
         ]
         steps = classes([float(str(crimes)) for crimes in hot.values() if crimes])
-        return draw(f"Hot spots, {hotspots_described(self._choice)}", [*around, *cells], steps)
+        return draw(f"Hot spots, {hotspots_described(self._choice, self._figures.about)}", [*around, *cells], steps)
 
     def _trend(self) -> str:
         rows = self._figures.table("trend").to_pylist()
@@ -135,7 +136,8 @@ class Pictures:
         return self._choice.but(beat=name).link if level == "beat" and self._choice.district != ALL else None
 
     def _title(self, what: str, *, is_of_period: bool = True) -> str:
-        return f"{what}, {described(self._choice, is_of_period=is_of_period)}"
+        about = self._figures.about if is_of_period else None
+        return f"{what}, {described(self._choice, about)}"
 
 
 def hot_cells(figures: Figures) -> list[dict[str, object]]:
@@ -144,10 +146,10 @@ def hot_cells(figures: Figures) -> list[dict[str, object]]:
     return figures.insight("hotspots", period=period, offense_class=offense_class, is_hot="1")
 
 
-def hotspots_described(choice: Choice) -> str:
+def hotspots_described(choice: Choice, about: About) -> str:
     """Which hot spots are shown for a choice, in words."""
     period, offense_class = _hotspots_of(choice)
-    return f"{CLASSES[offense_class].lower()}, the whole city, {PERIODS[period]} to {choice.day}"
+    return f"{CLASSES[offense_class].lower()}, the whole city, {period_in_words(period, about)}"
 
 
 def _hotspots_of(choice: Choice) -> tuple[str, str]:
@@ -155,10 +157,16 @@ def _hotspots_of(choice: Choice) -> tuple[str, str]:
     return "28d" if choice.period == "28d" else "365d", offense_class
 
 
-def described(choice: Choice, *, is_of_period: bool = True) -> str:
-    """A choice in words."""
+def period_in_words(period: str, about: About) -> str:
+    """A period with its days."""
+    first, last = about.days_of(period)
+    return f"{PERIODS[period]} {f'from {first} ' if first else ''}to {last}"
+
+
+def described(choice: Choice, about: About | None = None) -> str:
+    """A choice in words; with its period and its days where `about` says them."""
     place = "the whole city" if choice.district == ALL else f"district {choice.district}"
     if choice.beat != ALL:
         place = f"beat {choice.beat}"
-    period = f"{PERIODS[choice.period]} to {choice.day}" if is_of_period else f"as known on {choice.day}"
+    period = period_in_words(choice.period, about) if about else f"as known on {choice.day}"
     return f"{CLASSES[choice.offense_class].lower()}, {place}, {period}"

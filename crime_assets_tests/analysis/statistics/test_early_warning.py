@@ -26,6 +26,8 @@ def warned(counts: np.ndarray) -> dict[str, dict]:
     rows = pa.table(
         {
             "as_of_day": pa.repeat(pa.scalar(AS_OF), counts.size),
+            "first_day": pa.repeat(pa.scalar(LAST - timedelta(days=27)), counts.size),
+            "last_day": pa.repeat(pa.scalar(LAST), counts.size),
             "unit_kind": pa.repeat("beat", counts.size),
             "unit": [f"{beat:04d}" for beat in range(beats) for _ in range(windows)],
             "window_number": np.tile(np.arange(windows), beats),

@@ -15,6 +15,8 @@ from crime_assets_tests.analysis.statistics.bounds import most_of
 from crime_assets_tests.sql.asking import answer, crime
 
 AS_OF = date(2024, 2, 29)
+LAST = date(2024, 2, 21)
+"""The last complete day."""
 CENTER = h3.latlng_to_cell(41.88, -87.63, 9)
 
 
@@ -24,7 +26,7 @@ def area(rings: int) -> np.ndarray:
 
 
 def crimes_in(counts: dict[int, int], first_number: int = 0, days_before: int = 0, **columns: object) -> list:
-    day = datetime.combine(AS_OF - timedelta(days=days_before), time(12))
+    day = datetime.combine(LAST - timedelta(days=days_before), time(12))
     cells = [cell for cell, count in counts.items() for _ in range(count)]
     return [
         crime(
@@ -148,6 +150,7 @@ def test_one_cell_with_nearly_all_crimes_does_not_make_the_others_hot(many: int)
     points = pa.table(
         {
             "as_of_day": pa.repeat(pa.scalar(AS_OF), len(ids)),
+            "last_day": pa.repeat(pa.scalar(LAST), len(ids)),
             "latitude": [h3.cell_to_latlng(cell)[0] for cell in ids.tolist()],
             "longitude": [h3.cell_to_latlng(cell)[1] for cell in ids.tolist()],
             **{f"{kind}_{period}": counts for kind in CLASSES for period in PERIODS},

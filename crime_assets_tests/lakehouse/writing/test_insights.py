@@ -105,6 +105,28 @@ def test_nothing_is_stale_where_nothing_changed(lake: Lake) -> None:
     assert stale_days(lake, CHICAGO, SUMMARY) == []
 
 
+def test_another_definition_makes_all_days_stale_until_they_are_computed_by_it(lake: Lake) -> None:
+    five_days(lake)
+    statement = SUMMARY.statement.replace("'day', -27, :last_complete_day", "'day', -6, :last_complete_day")
+    other = dataclasses.replace(SUMMARY, statement=statement)
+    assert stale_days(lake, CHICAGO, other) == DAYS
+
+    compute(lake, [*DAYS, DAYS[-1] + timedelta(days=1)], other)
+
+    assert stale_days(lake, CHICAGO, other) == []
+    assert {row["first_day"] for row in held(lake, other) if row["period"] == "28d"} == {
+        day - timedelta(days=14) for day in (*DAYS, DAYS[-1] + timedelta(days=1))
+    }
+    assert stale_days(lake, CHICAGO, SUMMARY) == [*DAYS, DAYS[-1] + timedelta(days=1)]
+
+
+def test_comments_and_spaces_are_no_other_definition(lake: Lake) -> None:
+    five_days(lake)
+    reworded = dataclasses.replace(SUMMARY, statement=f"-- Another word.\n{SUMMARY.statement}\n  -- And one more.")
+
+    assert stale_days(lake, CHICAGO, reworded) == []
+
+
 def test_a_late_change_makes_its_day_and_all_later_days_stale(lake: Lake) -> None:
     five_days(lake)
 
@@ -239,7 +261,7 @@ def test_a_column_may_go(lake: Lake) -> None:
 def test_a_column_that_changes_its_type_is_refused_with_a_sentence(lake: Lake, other: pa.Array) -> None:
     replace_days(lake, CHICAGO, NARROW, {DAYS[0]: narrow(DAYS[0], crimes=longs(3))})
 
-    with pytest.raises(LakeError, match="A column of insight_narrow changed its type: give the insight a new name"):
+    with pytest.raises(LakeError, match="A column of insight_narrow has changed its type: give the insight a new name"):
         replace_days(lake, CHICAGO, NARROW, {DAYS[0]: narrow(DAYS[0], crimes=other)})
 
     assert [row["crimes"] for row in held(lake, NARROW)] == [3]
@@ -248,7 +270,7 @@ def test_a_column_that_changes_its_type_is_refused_with_a_sentence(lake: Lake, o
 
 @pytest.mark.parametrize("values", [pa.array([3], pa.decimal128(38, 0)), pa.array([[1]]), pa.array([{"a": 1}])])
 def test_a_column_of_a_type_that_no_table_takes_is_refused_with_a_sentence(lake: Lake, values: pa.Array) -> None:
-    with pytest.raises(UsageError, match=r"The column crimes is of the type .*: CAST it to BIGINT"):
+    with pytest.raises(UsageError, match=r"The column crimes has the type .*: CAST it to BIGINT"):
         replace_days(lake, CHICAGO, NARROW, {DAYS[0]: narrow(DAYS[0], crimes=values)})
 
     assert tables.load(lake, "chicago", NARROW.table) is None

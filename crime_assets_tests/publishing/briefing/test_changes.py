@@ -114,8 +114,8 @@ def series(crimes: int | None, year: int | None, block: str | None = "001XX W LA
         "primary_type": "BURGLARY",
         "crimes": crimes,
         "days": 6,
-        "first_day": date(2024, 1, 2),
-        "last_day": date(2024, 1, 20),
+        "first_crime_on": date(2024, 1, 2),
+        "last_crime_on": date(2024, 1, 20),
         "year_crimes": year,
         "looked_at": 10_000,
     }

@@ -24,21 +24,19 @@ pytestmark = pytest.mark.slow
 
 ORIGIN = date(2025, 11, 14)
 WEEK = [ORIGIN + timedelta(days=number) for number in range(7)]
-SILENT_DAYS = 7
-"""The newest days, of which nothing is published."""
 ROWS = 250_000
 """About a year of the city."""
 _POINTS = """
     SELECT
-      CAST($day AS DATE) AS as_of_day, latitude, longitude,
-      count(*) FILTER (occurred_on > $day - 28) AS all_28d,
-      count(*) FILTER (is_property AND occurred_on > $day - 28) AS property_28d,
-      count(*) FILTER (is_violent AND occurred_on > $day - 28) AS violent_28d,
+      CAST($day AS DATE) AS as_of_day, CAST($last AS DATE) AS last_day, latitude, longitude,
+      count(*) FILTER (occurred_on > $last - 28) AS all_28d,
+      count(*) FILTER (is_property AND occurred_on > $last - 28) AS property_28d,
+      count(*) FILTER (is_violent AND occurred_on > $last - 28) AS violent_28d,
       count(*) AS all_365d,
       count(*) FILTER (is_property) AS property_365d,
       count(*) FILTER (is_violent) AS violent_365d
     FROM crimes
-    WHERE occurred_on BETWEEN $day - 364 AND $day - $silent
+    WHERE occurred_on BETWEEN $last - 364 AND $last
     GROUP BY latitude, longitude
     ORDER BY latitude, longitude
 """
@@ -76,7 +74,7 @@ def city(*patterns: planted.Planted) -> duckdb.DuckDBPyConnection:
 def hot_cells(day: date, *patterns: planted.Planted) -> list[Row]:
     """What the briefing of a day has of hot cells."""
     con = city(*patterns)
-    points = con.sql(_POINTS, params={"day": day, "silent": SILENT_DAYS + 1}).to_arrow_table()
+    points = con.sql(_POINTS, params={"day": day, "last": CHICAGO.last_complete_day(day)}).to_arrow_table()
     con.register("insight_hotspots", hotspots.table(points))
     found: pa.Table = con.sql(statement("briefing", "hot_cells")).to_arrow_table()
     rows: list[Row] = found.to_pylist()

@@ -54,7 +54,7 @@ def test_a_series_stands_beside_its_own_year(connection: duckdb.DuckDBPyConnecti
         connection,
         "insight_repeat_blocks",
         "period VARCHAR, repeat_rank BIGINT, block VARCHAR, beat VARCHAR, primary_type VARCHAR, crimes BIGINT, "
-        "days BIGINT, first_day DATE, last_day DATE",
+        "days BIGINT, first_crime_on DATE, last_crime_on DATE",
         [
             ("28d", 1, "A", "0111", "THEFT", 6, 5, "2024-01-02", "2024-01-20"),
             ("28d", 2, None, None, "THEFT", 3, 2, "2024-01-03", "2024-01-10"),

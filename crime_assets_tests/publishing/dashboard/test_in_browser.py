@@ -23,7 +23,8 @@ from crime_assets_tests.publishing.dashboard.city import DAY, HOSTILE_BLOCK, LON
 from crime_assets_tests.publishing.dashboard.serving import NO_BROWSER, chromium, served
 
 pytestmark = [pytest.mark.slow, NO_BROWSER]
-IN_28_DAYS = f"occurred_on BETWEEN DATE '{DAY}' - 27 AND DATE '{DAY}'"
+IN_28_DAYS = f"occurred_on BETWEEN DATE '{DAY}' - 35 AND DATE '{DAY}' - 8"
+"""The last complete day is eight days before."""
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +87,28 @@ def violations(page: Page) -> list[str]:
 
 def test_the_page_says_what_it_shows_and_how_fresh_it_is(page: Page, address: str, profile: Profile) -> None:
     page.goto(address)
-    expect(page).to_have_title("Chicago crime, all offenses, the whole city, 28 days to 2024-01-31")
-    expect(page.get_by_role("heading", level=1)).to_have_text("All offenses, the whole city, 28 days to 2024-01-31")
+    expect(page).to_have_title("Chicago crime, all offenses, the whole city, 28 days from 2023-12-27 to 2024-01-23")
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "All offenses, the whole city, 28 days from 2023-12-27 to 2024-01-23"
+    )
     expect(page.locator(".state")).to_contain_text("Known up to 2024-01-31. The newest crime occurred on 2024-01-23")
-    assert shown(page, "Crimes") == f"{count(profile, IN_28_DAYS)}"
+    assert shown(page, "Crimes") == f"{count(profile, IN_28_DAYS):,}"
     assert shown(page, "Violent") == f"{count(profile, f'is_violent AND {IN_28_DAYS}')}"
     assert shown(page, "Property") == f"{count(profile, f'is_property AND {IN_28_DAYS}')}"
     for title in ("Districts", "What changed", "Trend", "Hour and weekday", "Offense categories"):
         expect(page.get_by_role("heading", name=title, level=2)).to_be_visible()
+    assert page.locator("#panel-changes .days").inner_text() == (
+        "28 days from 2023-12-27 and the year from 2024-01-01, both to 2024-01-23"
+    )
+    assert page.locator("#panel-types .days").inner_text() == "28 days from 2023-12-27 to 2024-01-23"
+
+
+@pytest.mark.parametrize("chosen", ["", "&offense_class=violent", "&district=011"])
+def test_cards_and_the_table_of_changes_never_disagree(page: Page, address: str, chosen: str) -> None:
+    page.goto(f"{address}/?day={DAY}{chosen}")
+    rows = page.locator("#table-changes tbody tr")
+    all_of_it = rows.filter(has=page.get_by_role("rowheader", name=re.compile("^(all|All offenses)$")))
+    assert all_of_it.locator("td").first.inner_text() == shown(page, "Crimes")
 
 
 def test_a_filter_changes_figures_and_address(page: Page, address: str, profile: Profile) -> None:
@@ -104,7 +119,7 @@ def test_a_filter_changes_figures_and_address(page: Page, address: str, profile:
     expect(page.get_by_role("heading", level=1)).to_contain_text("Property index crime, district 011")
     page.locator("#period").select_option("365d")
     expect(page.get_by_role("heading", level=1)).to_contain_text("365 days")
-    where = f"is_property AND district = '011' AND occurred_on BETWEEN DATE '{DAY}' - 364 AND DATE '{DAY}'"
+    where = f"is_property AND district = '011' AND occurred_on BETWEEN DATE '{DAY}' - 372 AND DATE '{DAY}' - 8"
     assert shown(page, "Crimes") == f"{count(profile, where)}"
     chosen = parse_qs(urlsplit(page.url).query)
     assert chosen["district"] == ["011"]

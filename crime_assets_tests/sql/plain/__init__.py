@@ -20,7 +20,7 @@ from crime_assets_tests.sql.plain.trends import TRENDS
 __all__ = ["Question", "assert_same", "expected"]
 
 FAMILIES: tuple[Mapping[str, Callable[[Question], Iterator[Row]]], ...] = (KINDS_OF_CRIME, PLACES, TRENDS)
-"""Insight → the rows of its table, `as_of_day` left out, `period` first."""
+"""Insight → the rows of its table, `as_of_day` left out, `period`, `first_day` and `last_day` first."""
 
 
 def expected(name: str, question: Question) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def expected(name: str, question: Question) -> pd.DataFrame:
 def _rows(name: str, question: Question) -> Iterator[Row]:
     if name in TEN:
         for period in question.periods:
-            yield from ({"period": period.name, **row} for row in TEN[name](period))
+            yield from ({**period.leading, **row} for row in TEN[name](period))
         return
     (compute,) = (family[name] for family in FAMILIES if name in family)
     yield from compute(question)

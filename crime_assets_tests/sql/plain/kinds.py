@@ -106,7 +106,7 @@ def _repeat_blocks(period: Period) -> Iterator[Row]:
         if isinstance(crime.block, str) and isinstance(crime.primary_type, str):
             block = crime.block.upper() if crime.block.isascii() else crime.block
             blocks[block, crime.primary_type].append(crime)
-    rows = [_repeats(block, primary_type, crimes, period.last_day) for (block, primary_type), crimes in blocks.items()]
+    rows = [_repeats(block, primary_type, crimes, period.as_of_day) for (block, primary_type), crimes in blocks.items()]
     rows = [row for row in rows if row["crimes"] >= 5 and row["days"] >= 2]
     rows.sort(key=lambda row: (-row["repeats_within_14_days"], -row["crimes"], row["block"], row["primary_type"]))
     for rank, row in enumerate(rows, start=1):
@@ -124,8 +124,8 @@ def _repeats(block: str, primary_type: str, crimes: list[pd.Series], today: date
         "days": len(days),
         "repeats_within_14_days": sum(gap <= 14 for gap in between),
         "mean_days_between": ratio(sum(between), len(between)),
-        "first_day": days[0],
-        "last_day": days[-1],
+        "first_crime_on": days[0],
+        "last_crime_on": days[-1],
         "days_since_last": (today - days[-1]).days,
     }
 
@@ -144,7 +144,7 @@ def _in_periods(names: tuple[str, ...], rows: Callable[[Period], Iterator[Row]])
     def compute(question: Question) -> Iterator[Row]:
         for period in question.periods:
             if period.name in names:
-                yield from ({"period": period.name, **row} for row in rows(period))
+                yield from ({**period.leading, **row} for row in rows(period))
 
     return compute
 

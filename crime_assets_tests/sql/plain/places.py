@@ -28,12 +28,13 @@ NO_PAIRS = np.array([], dtype=np.int64)
 
 def hotspots(question: Question) -> Iterator[Row]:
     """An own cell sum, own tails, own correction; cells themselves are h3's."""
-    year = _days(question.crimes, question.as_of_day - timedelta(days=364), question.as_of_day)
+    last = question.last_complete_day
+    year = _days(question.crimes, last - timedelta(days=364), last)
     year = year[year["latitude"].notna() & year["longitude"].notna()]
     year = year.assign(
         cell=[h3.latlng_to_cell(*point, 9) for point in zip(year["latitude"], year["longitude"], strict=True)]
     )
-    month = _days(year, question.as_of_day - timedelta(days=27), question.as_of_day)
+    month = _days(year, last - timedelta(days=27), last)
     area = sorted(set(year["cell"]))
     known = set(area)
     neighbors = {cell: sorted(known.intersection(h3.grid_disk(cell, 1))) for cell in area}
@@ -42,7 +43,7 @@ def hotspots(question: Question) -> Iterator[Row]:
             kept = crimes if offense_class == "all" else crimes[crimes["offense_class"] == offense_class]
             if len(kept):
                 for row in _judged_cells(Counter(kept["cell"]), area, neighbors):
-                    yield {"period": name, "offense_class": offense_class, **row}
+                    yield {**_leading(question, name), "offense_class": offense_class, **row}
 
 
 def _judged_cells(crimes: Counter[str], area: list[str], neighbors: Mapping[str, list[str]]) -> list[Row]:
@@ -97,7 +98,8 @@ def near_repeat(question: Question) -> Iterator[Row]:
         near = _near(latitudes, longitudes)
         rng = np.random.default_rng([1964, *offense.encode()])
         dealt = [_pairs(np.array(days), near), *(_pairs(rng.permutation(days), near) for _ in range(199))]
-        yield from ({"period": "365d", "offense": offense, **row} for row in _judged_bands(dealt, len(days)))
+        leading = _leading(question, "365d")
+        yield from ({**leading, "offense": offense, **row} for row in _judged_bands(dealt, len(days)))
 
 
 def _near(latitudes: Sequence[float], longitudes: Sequence[float]) -> tuple[Positions, Positions, Positions]:
@@ -166,7 +168,7 @@ def early_warning(question: Question) -> Iterator[Row]:
             if isinstance(unit, str):
                 counts[unit][window] += 1
         for row in _judged_units(counts, windows):
-            yield {"period": "28d", "unit_kind": kind, **row}
+            yield {**_leading(question, "28d"), "unit_kind": kind, **row}
 
 
 def _judged_units(counts: Mapping[str, Counter[int]], windows: int) -> list[Row]:
@@ -255,6 +257,12 @@ def chance(number: int, mean: float, spread: float) -> float:
 def six_digits(value: float) -> float:
     """The value to six significant digits."""
     return float(f"{value:.5e}")
+
+
+def _leading(question: Question, name: str) -> Row:
+    """The first columns of the rows of a period."""
+    last = question.last_complete_day
+    return {"period": name, "first_day": last - timedelta(days=int(name[:-1]) - 1), "last_day": last}
 
 
 def _days(crimes: pd.DataFrame, first: object, last: object) -> pd.DataFrame:

@@ -15,10 +15,16 @@ Row = dict[str, object]
 class Period:
     """A period and its crimes. `first_day` is None for the period "all" of a table without crimes."""
 
+    as_of_day: date
     name: str
     first_day: date | None
     last_day: date
     crimes: pd.DataFrame
+
+    @property
+    def leading(self) -> Row:
+        """The first columns of each of its rows."""
+        return {"period": self.name, "first_day": self.first_day, "last_day": self.last_day}
 
     @property
     def days(self) -> list[date]:
@@ -63,17 +69,22 @@ class Question:
 
     @cached_property
     def periods(self) -> list[Period]:
-        """28d, 365d and all, each with its crimes."""
+        """28d and 365d, which end on the last complete day, and all, each with its crimes."""
         known = self.crimes[self.crimes["occurred_on"] <= pd.Timestamp(self.as_of_day)]
-        starts = {
-            "28d": self.as_of_day - timedelta(days=27),
-            "365d": self.as_of_day - timedelta(days=364),
-            "all": None if known.empty else known["occurred_on"].min().date(),
+        begin, end = None if known.empty else known["occurred_on"].min().date(), self.last_complete_day
+        bounds = {
+            "28d": (end - timedelta(days=27), end),
+            "365d": (end - timedelta(days=364), end),
+            "all": (begin, self.as_of_day),
         }
         return [
-            Period(name, first, self.as_of_day, known[known["occurred_on"] >= pd.Timestamp(first)] if first else known)
-            for name, first in starts.items()
+            Period(self.as_of_day, name, first, last, known[known["occurred_on"].between(_at(first), _at(last))])
+            for name, (first, last) in bounds.items()
         ]
+
+
+def _at(day: date | None) -> pd.Timestamp:
+    return pd.Timestamp(day)
 
 
 def ratio(part: float, whole: float) -> float | None:

@@ -22,8 +22,6 @@ def _crime_summary(period: Period) -> Iterator[Row]:
     total, violent = len(crimes), int(crimes["is_violent"].sum())
     arrests, domestic = int(crimes["arrest"].sum()), int(crimes["domestic"].sum())
     yield {
-        "first_day": period.first_day,
-        "last_day": period.last_day,
         "crimes": total,
         "crimes_per_day": ratio(total, len(period.days)),
         "arrests": arrests,
@@ -181,7 +179,7 @@ def _monthly_trends(period: Period) -> Iterator[Row]:
             "change_from_previous_month": now - month_before if now is not None and month_before is not None else None,
             "change_from_year_before": now - year_before if comparable else None,
             "z_from_year_before": 2 * (math.sqrt(now) - math.sqrt(year_before)) if comparable else None,
-            "unsettled": int(last_of_month >= period.last_day - timedelta(days=35)),
+            "unsettled": int(last_of_month >= period.as_of_day - timedelta(days=35)),
         }
 
 
@@ -207,8 +205,8 @@ def _repeat_offense_locations(period: Period) -> Iterator[Row]:
             "share": ratio(len(crimes), len(period.crimes)),
             "crime_types": len(types),
             "most_common_type": _most_common(types),
-            "first_day": min(crime.occurred_on for crime in crimes),
-            "last_day": max(crime.occurred_on for crime in crimes),
+            "first_crime_on": min(crime.occurred_on for crime in crimes),
+            "last_crime_on": max(crime.occurred_on for crime in crimes),
             "violent_crimes": sum(crime.is_violent for crime in crimes),
             "domestic_crimes": sum(crime.domestic for crime in crimes),
             "arrests": arrests,

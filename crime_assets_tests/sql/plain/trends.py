@@ -82,6 +82,8 @@ def _reporting_delay(question: Question) -> Iterator[Row]:
         expected = counts[day] / complete if complete else None
         yield {
             "period": "90d",
+            "first_day": question.as_of_day - timedelta(days=90),
+            "last_day": question.as_of_day,
             "days_since": lag,
             "occurred_on": day,
             "crimes": counts[day],
@@ -152,10 +154,10 @@ def _compstat(question: Question) -> Iterator[Row]:
                 z_later = None if then is None else 2 * (math.sqrt(count + coming) - math.sqrt(then))
                 yield {
                     "period": period,
-                    "district": district,
-                    "offense_class": kind,
                     "first_day": now[0],
                     "last_day": now[1],
+                    "district": district,
+                    "offense_class": kind,
                     "crimes": count,
                     "crimes_before": then,
                     "change": None if then is None else count - then,
@@ -237,7 +239,7 @@ def _region_magnitude(question: Question) -> Iterator[Row]:
                 in_area = ratio(count[area, kind], count[area, "all"])
                 in_city = ratio(of_class, len(period.crimes))
                 yield {
-                    "period": period.name,
+                    **period.leading,
                     "offense_class": kind,
                     "area_rank": None if area is None else by_count.index(area) + 1,
                     "community_area": area,
