@@ -19,7 +19,7 @@ from crime_assets.lakehouse.iceberg.duck import connection
 from crime_assets.lakehouse.iceberg.reading import rows_of
 from crime_assets.lakehouse.iceberg.tables import FIRST_CHANGED, NOTHING_CHANGED, Change, StalePlan
 from crime_assets.lakehouse.place.lake import Lake
-from crime_assets.lakehouse.writing.insights import SEEN
+from crime_assets.lakehouse.writing.insights import CARRIED
 from crime_assets.lakehouse.writing.merge import write_file
 from crime_assets.sources.cities import City
 
@@ -120,8 +120,8 @@ def _gather_manifests(table: Table) -> int:
 
 
 def _marks(table: Table) -> Mapping[str, str]:
-    """The snapshot's properties: that nothing changed, and what an insight knew, as its newest snapshot must say."""
+    """The snapshot's properties: that nothing changed, and those that an insight's newest snapshot must have."""
     snapshot = table.current_snapshot()
-    known = {mark: tables.snapshot_property(snapshot, mark) for mark in SEEN} if snapshot is not None else {}
+    known = {mark: tables.snapshot_property(snapshot, mark) for mark in CARRIED} if snapshot is not None else {}
     seen = {mark: value for mark, value in known.items() if value is not None}
     return {"kind": "compaction", FIRST_CHANGED: NOTHING_CHANGED, **seen}

@@ -31,6 +31,9 @@ SEEN = {"crimes-snapshot": "crimes", "superseded-snapshot": "crimes_superseded"}
 DEFINITION = "definition"
 """Property of an insight table's snapshot: by what its rows were computed, see `Insight.definition`."""
 
+CARRIED = (*SEEN, DEFINITION)
+"""Properties that the newest snapshot of an insight table must have, whatever made it."""
+
 EMPTY_DAYS = "empty-days"
 """Property of an insight table: the as-of days that were computed and had no rows."""
 
