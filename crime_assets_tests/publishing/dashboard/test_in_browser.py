@@ -103,6 +103,14 @@ def test_the_page_says_what_it_shows_and_how_fresh_it_is(page: Page, address: st
     assert page.locator("#panel-types .days").inner_text() == "28 days from 2023-12-27 to 2024-01-23"
 
 
+def test_no_column_of_what_changed_is_cut_off_on_a_desk(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(address)
+    table = page.locator("#panel-changes .scroll")
+    assert table.evaluate("region => region.scrollWidth <= region.clientWidth")
+    assert table.get_by_role("columnheader").last.inner_text() == "Five years"
+
+
 @pytest.mark.parametrize("chosen", ["", "&offense_class=violent", "&district=011"])
 def test_cards_and_the_table_of_changes_never_disagree(page: Page, address: str, chosen: str) -> None:
     page.goto(f"{address}/?day={DAY}{chosen}")
