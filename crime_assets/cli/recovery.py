@@ -12,11 +12,11 @@ from crime_assets.core.errors import TablesLost, UsageError
 from crime_assets.definitions import build_defs
 from crime_assets.defs.automation.jobs import LOAD_HISTORY
 from crime_assets.defs.progress import say
-from crime_assets.lakehouse.iceberg.tables import forget_lost
+from crime_assets.lakehouse.iceberg.tables import forget_lost, load
 from crime_assets.lakehouse.place.rebuilding import rebuild
 from crime_assets.lakehouse.writing.history import history_before
 from crime_assets.profiles import Profile
-from crime_assets.streams.inventory import forget_merged, remember_refilled
+from crime_assets.streams.inventory import forget_merged, is_refilling, remember_refilled
 
 _ASSET = "crime_history"
 
@@ -26,15 +26,12 @@ def reload(profile: Profile) -> int:
     begun(profile)
     with closing(profile.engine), profile.lake.writing(wait_seconds=0):
         try:
-            loaded = history_before(profile.lake, profile.city) is not None
+            is_lost = is_refilling(profile.landing, profile.city.name)
+            loaded = not is_lost and history_before(profile.lake, profile.city) is not None
         except TablesLost:
-            say("The tables are gone: loading the history, then merging all change days in the landing store.")
-            forget_merged(profile.landing, profile.city.name)
-            forget_lost(profile.lake, profile.city.name)
-            profile.lake.is_refilled = True
-            code = run(profile, None, None)
-            remember_refilled(profile.landing, profile.city.name)
-            return code
+            is_lost = True
+        if is_lost:
+            return _refill(profile)
         if not loaded:
             return run(profile, None, None)
         prepare_home(profile)
@@ -53,6 +50,17 @@ def reload(profile: Profile) -> int:
     return 0
 
 
+def _refill(profile: Profile) -> int:
+    """Load everything again into tables that were lost; if it is interrupted, the next call does it again."""
+    say("The tables are gone: loading the history, then merging all change days in the landing store.")
+    forget_merged(profile.landing, profile.city.name)
+    forget_lost(profile.lake, profile.city.name)
+    profile.lake.is_refilled = True
+    code = run(profile, None, None)
+    remember_refilled(profile.landing, profile.city.name)
+    return code
+
+
 def rebuild_catalog(profile: Profile) -> int:
     """Rebuild a lost catalog from the tables' own metadata."""
     if profile.lake.is_remote:
@@ -67,4 +75,7 @@ def rebuild_catalog(profile: Profile) -> int:
         say(f"The catalog of {profile.lake.name} exists and has all tables: there is nothing to do.")
     else:
         say(f"The catalog of {profile.lake.name} was rebuilt, with {len(done.tables)} tables.")
+    for city in sorted(profile.lake.cities):
+        # It says so if all tables of a city are gone.
+        load(profile.lake, city, "crimes")
     return 0

@@ -22,8 +22,9 @@ def begun(profile: Profile) -> CityState:
 
 
 def lake_status(profile: Profile) -> Answer:
-    """Key figures of the lake, one per row; an error if the lake has not begun."""
+    """Key figures of the lake, one per row; an error if the lake has not begun, or if its tables are gone."""
     state = begun(profile)
+    tables.load(profile.lake, profile.city.name, "crimes")
     days = merged_days(profile.landing, profile.city.name)
     first = profile.first_change_day
     missing = missing_days(profile.landing, profile.city.name, first, days[-1]) if days else []

@@ -118,6 +118,11 @@ def forget_merged(store: LandingStore, city: str) -> None:
         store.delete(keys.merged(city, day))
 
 
+def is_refilling(store: LandingStore, city: str) -> bool:
+    """Whether lost tables were being loaded again, and that has not been completed."""
+    return store.read(keys.refill(city)) is not None
+
+
 def remember_refilled(store: LandingStore, city: str) -> None:
     """Record that the tables exist again."""
     store.delete(keys.refill(city))

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from crime_assets.cli import runner
 from crime_assets.cli.main import main
+from crime_assets.defs.automation.jobs import LOAD_HISTORY
 from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.profiles import Profile
 from crime_assets_tests.build import record, write_export
 from crime_assets_tests.lakehouse.lakes import rows, versions
 
@@ -28,9 +31,9 @@ def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def count(capsys: pytest.CaptureFixture[str]) -> str:
+def count(capsys: pytest.CaptureFixture[str], table: str = "crimes") -> str:
     capsys.readouterr()
-    assert main(["query", "--format", "csv", "SELECT count(*) FROM crimes"]) == 0
+    assert main(["query", "--format", "csv", f"SELECT count(*) FROM {table}"]) == 0
     return capsys.readouterr().out.split()[-1]
 
 
@@ -55,17 +58,26 @@ def test_a_lost_catalog_ends_every_command_until_it_is_made_again(
     assert "there is nothing to do" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("has_catalog", [True, False])
+def lose_tables(home: Path, left: str = "catalog") -> None:
+    """Delete the files of all tables; beside them all directories, the catalog, or nothing."""
+    for path in (home / "warehouse").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    if left != "directories":
+        shutil.rmtree(home / "warehouse")
+    if left == "nothing":
+        (home / "catalog.db").unlink()
+
+
+@pytest.mark.parametrize("left", ["catalog", "nothing", "directories"])
 def test_lost_tables_are_loaded_again_from_the_source_and_what_has_landed(
-    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], has_catalog: bool
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], left: str
 ) -> None:
     assert main(DAYS) == 0
     before = versions(Lake(tmp_path / "lake"))
-    shutil.rmtree(tmp_path / "lake" / "warehouse")
-    if not has_catalog:
-        (tmp_path / "lake" / "catalog.db").unlink()
+    lose_tables(tmp_path / "lake", left)
 
-    for command in (["query", "SELECT 1"], ["run"]):
+    for command in (["query", "SELECT 1"], ["run"], ["status"]):
         assert main(command) == 1
         assert "its tables are gone: restore them from a backup, or load" in capsys.readouterr().err
     assert main(["rebuild-catalog"]) == 1
@@ -81,6 +93,49 @@ def test_lost_tables_are_loaded_again_from_the_source_and_what_has_landed(
     assert main(["query", "SELECT 1"]) == 0
     assert versions(Lake(tmp_path / "lake")) == before
     assert (tmp_path / "lake" / "lake.json").read_text().count(FIRST) == 1
+
+
+def test_a_reload_of_lost_tables_that_is_interrupted_is_done_by_the_next(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(DAYS) == 0
+    before = versions(Lake(tmp_path / "lake"))
+    lose_tables(tmp_path / "lake")
+    execute = runner.execute
+
+    def dying(profile: Profile, definitions: object, job: str, *rest: object) -> object:
+        if job != LOAD_HISTORY:
+            raise KeyboardInterrupt
+        return execute(profile, definitions, job, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "execute", dying)
+        assert main(["reload"]) != 0
+    assert rows(Lake(tmp_path / "lake")), "the history is there, and no change day"
+
+    assert main(["reload"]) == 0
+    assert versions(Lake(tmp_path / "lake")) == before
+    assert not [path for path in (tmp_path / "lake" / "landing").rglob("*") if "refill" in str(path) and path.is_file()]
+
+
+def test_a_lost_insight_can_be_computed_again_and_a_lost_curated_table_must_be_restored(
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_export(export, [*CRIMES, record(500, "2024-01-10", ward="somewhere")])
+    assert main(DAYS[:-1]) == 0
+    tables = tmp_path / "lake" / "warehouse" / "chicago"
+    shutil.rmtree(tables / "insight_compstat")
+    assert main(["query", "SELECT count(*) FROM insight_compstat"]) == 1
+    assert "insight_compstat of the lake" in (said := capsys.readouterr().err)
+    assert "is gone: run `crime-assets rebuild-catalog`, then run the change days" in said
+    assert main(["rebuild-catalog"]) == 0
+    assert main(DAYS[:-1]) == 0
+    capsys.readouterr()
+    assert count(capsys, "insight_compstat") != "0"
+
+    shutil.rmtree(tables / "crimes_quarantine")
+    assert main(["rebuild-catalog"]) == 1
+    assert "chicago.crimes_quarantine is gone from" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["run"], ["reconcile"], ["reload"]])

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from crime_assets.core.errors import LakeError, TablesLost
 from crime_assets.lakehouse.place import warehouse
+from crime_assets.lakehouse.place.catalog_file import REBUILD, is_computed
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.place.refusals import explained
-from crime_assets.lakehouse.place.takeover import is_in
+from crime_assets.lakehouse.place.takeover import has_metadata, is_in
 from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column, iceberg_schema
 
 if TYPE_CHECKING:
@@ -111,23 +112,28 @@ def _load(lake: Lake, city: str, name: str) -> Table | None:
     try:
         with explained(lake.name):
             table = lake.catalog.load_table((city, name))
+        _check_place(lake, table)
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
-    except LakeError as error:
-        if _is_gone(lake, city, "crimes") and _is_gone(lake, city, name):
-            raise _lost(lake, city) from error
-        raise
     except (ValidationError, pydantic.ValidationError) as error:
         raise LakeError(
             f"The metadata of {city}.{name} in the lake {lake.name} is damaged: restore it, then run again."
         ) from error
-    _check_place(lake, table)
+    except LakeError as error:
+        if _is_gone(lake, city, name) and _is_gone(lake, city, "crimes"):
+            raise _lost(lake, city) from error
+        if _is_gone(lake, city, name) and is_computed(name):
+            raise LakeError(
+                f"The table {city}.{name} of the lake {lake.name} is gone: run `{REBUILD}`, then run the change days "
+                "whose rows you need."
+            ) from error
+        raise
     return table
 
 
 def _is_gone(lake: Lake, city: str, name: str) -> bool:
     """Whether no metadata is left of a table that the catalog has."""
-    return not lake.is_remote and not (lake.warehouse / city / name / "metadata").is_dir()
+    return not lake.is_remote and not has_metadata(lake.warehouse / city / name)
 
 
 def _lost(lake: Lake, city: str) -> TablesLost:

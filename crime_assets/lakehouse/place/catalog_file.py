@@ -21,6 +21,11 @@ REBUILD = "crime-assets rebuild-catalog"
 """The command that rebuilds a lost catalog."""
 
 
+def is_computed(table: str) -> bool:
+    """Whether a table, by its name, can be computed again from others."""
+    return table.startswith("insight_")
+
+
 @dataclass(frozen=True)
 class Row:
     """A table of the catalog, and where its current metadata is."""

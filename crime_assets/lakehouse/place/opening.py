@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,10 @@ from typing import Protocol
 from crime_assets.core.errors import LakeError
 from crime_assets.lakehouse.place import belonging, catalog_file
 from crime_assets.lakehouse.place.catalog_file import REBUILD, Row
-from crime_assets.lakehouse.place.takeover import is_in, read_metadata, taken_over, version_of
+from crime_assets.lakehouse.place.takeover import has_metadata, is_in, read_metadata, taken_over, version_of
+
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""Errors of a place that cannot be written to: it can harm no other lake."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,8 +42,13 @@ def own(lake: LocalLake) -> None:
     """
     belonging.check_links(lake.home)
     if belonging.shares_files(lake.home):
-        with _written(lake, "shares files with the lake that it is a copy of, and has to get its own"):
-            belonging.own_files(lake.home)
+        try:
+            with lake.writing():
+                belonging.own_files(lake.home)
+        except OSError as error:
+            if error.errno not in _READ_ONLY:
+                raise
+            _log.info("The lake %s is read-only, and shares files with another one.", lake.home)
 
 
 def settle(lake: LocalLake, cities: set[str]) -> None:
@@ -58,24 +66,17 @@ def settle(lake: LocalLake, cities: set[str]) -> None:
     if fault := faults(lake.warehouse, known):
         raise _lost(lake, *fault)
     if moved := _elsewhere(lake, known, cities):
-        with _written(lake, f"was last written at {_before(moved)}, and has to be taken over here"):
-            # Another process may have been faster.
-            _take_over(lake, _elsewhere(lake, catalog_file.rows(catalog), cities))
-
-
-@contextmanager
-def _written(lake: LocalLake, why: str) -> Iterator[None]:
-    """Hold the lake's writer lock; LakeError if the lake is read-only."""
-    try:
-        with lake.writing():
-            yield
-    except OSError as error:
-        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise
-        raise LakeError(
-            f"The lake {lake.home} {why}, which needs write access ({error.strerror}): make it writable once, or mount "
-            "it where it was."
-        ) from error
+        try:
+            with lake.writing():
+                # Another process may have been faster.
+                _take_over(lake, _elsewhere(lake, catalog_file.rows(catalog), cities))
+        except OSError as error:
+            if error.errno not in _READ_ONLY:
+                raise
+            raise LakeError(
+                f"The lake {lake.home} was last written at {_before(moved)} and has to be taken over here, which needs "
+                f"write access ({error.strerror}): make it writable once, or mount it where it was."
+            ) from error
 
 
 def faults(warehouse: Path, known: Sequence[Row]) -> tuple[str, set[tuple[str, str]]] | None:
@@ -115,7 +116,14 @@ def _elsewhere(lake: LocalLake, known: list[Row], cities: set[str]) -> list[Row]
         for row in known
         if not is_in(row.metadata_location, lake.warehouse)
         and (row.namespace in cities or _directory(lake, row).is_dir())
+        and not _is_lost(lake, row)
     ]
+
+
+def _is_lost(lake: LocalLake, row: Row) -> bool:
+    """Whether the table is gone with all crimes of its city: its readers are told, and it may still be restored."""
+    crimes = lake.warehouse / row.namespace / "crimes"
+    return not has_metadata(crimes) and not has_metadata(_directory(lake, row))
 
 
 def _take_over(lake: LocalLake, rows: list[Row]) -> None:
@@ -123,10 +131,8 @@ def _take_over(lake: LocalLake, rows: list[Row]) -> None:
         return
     changed = []
     for row in rows:
-        metadata = _directory(lake, row) / "metadata" / row.metadata_location.rpartition("/")[2]
-        # Where all of a city is gone, that is what a reader is told, wherever the lake is now.
-        is_gone = not (lake.warehouse / row.namespace / "crimes").is_dir() and not metadata.parent.is_dir()
-        changed.append((row, f"file://{metadata}" if is_gone else taken_over(metadata, _directory(lake, row))))
+        directory = _directory(lake, row)
+        changed.append((row, taken_over(directory / "metadata" / row.metadata_location.rpartition("/")[2], directory)))
     catalog_file.change(lake.home / "catalog.db", changed)
     _log.warning(
         "The lake %s was last written at %s: it has been taken over, %d tables.", lake.home, _before(rows), len(rows)

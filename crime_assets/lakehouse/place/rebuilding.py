@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from crime_assets.core.errors import CrimeAssetsError, LakeError
 from crime_assets.lakehouse.place import belonging, catalog_file
-from crime_assets.lakehouse.place.catalog_file import CATALOG
+from crime_assets.lakehouse.place.catalog_file import CATALOG, Row, is_computed
 from crime_assets.lakehouse.place.opening import LocalLake, faults
-from crime_assets.lakehouse.place.takeover import Document, read_metadata, taken_over, version_of
+from crime_assets.lakehouse.place.takeover import Document, has_metadata, is_in, read_metadata, taken_over, version_of
 from crime_assets.lakehouse.place.warehouse import sync
 
 _OLD = "catalog.db.old"
@@ -37,8 +37,10 @@ def rebuild(lake: LocalLake) -> Rebuilt:
     catalog = lake.home / "catalog.db"
     belonging.check_links(lake.home)
     with lake.writing():
-        if not _is_wanting(catalog, lake.warehouse):
+        known = _known(catalog)
+        if not _is_wanting(known, lake.warehouse):
             return Rebuilt()
+        _check_curated(known or [], lake.warehouse)
         ignored: list[Path] = []
         newest = {table: _newest(table, ignored) for table in sorted(lake.warehouse.glob("*/*"))}
         found = {table: metadata for table, metadata in newest.items() if metadata is not None}
@@ -51,24 +53,41 @@ def rebuild(lake: LocalLake) -> Rebuilt:
     return Rebuilt(tuple(f"{table.parent.name}.{table.name}" for table in found), tuple(ignored))
 
 
-def _is_wanting(catalog: Path, warehouse: Path) -> bool:
-    if not catalog_file.is_there(catalog):
-        return True
-    try:
-        known = catalog_file.rows(catalog)
-    except LakeError:
-        return True
+def _is_wanting(known: list[Row] | None, warehouse: Path) -> bool:
+    """Whether a catalog with these tables, None if it cannot be read, lacks or loses any of the lake's."""
     if not known or faults(warehouse, known):
-        return True
-    if any(row.name == "crimes" and not (warehouse / row.namespace / row.name).is_dir() for row in known):
         return True
     own = {(table.parent.name, table.name): table / "metadata" for table in warehouse.glob("*/*")}
     named = {(row.namespace, row.name): row.metadata_location.rpartition("/")[2] for row in known}
-    return any(
+    is_lacking = any(
         table not in named or not (metadata / named[table]).exists()
         for table, metadata in own.items()
         if any(version_of(path) > 0 for path in metadata.glob("*.metadata.json"))
     )
+    return is_lacking or any(_is_gone(row, warehouse) for row in known)
+
+
+def _known(catalog: Path) -> list[Row] | None:
+    if not catalog_file.is_there(catalog):
+        return None
+    try:
+        return catalog_file.rows(catalog)
+    except LakeError:
+        return None
+
+
+def _is_gone(row: Row, warehouse: Path) -> bool:
+    """Whether nothing is left of a table of this lake; other lakes may have tables in the same catalog."""
+    is_ours = is_in(row.metadata_location, warehouse) or (warehouse / row.namespace).is_dir()
+    return is_ours and not has_metadata(warehouse / row.namespace / row.name)
+
+
+def _check_curated(known: list[Row], warehouse: Path) -> None:
+    """LakeError if a table is gone that cannot be computed again, while the crimes of its city are there."""
+    for row in known:
+        has_crimes = has_metadata(warehouse / row.namespace / "crimes")
+        if has_crimes and _is_gone(row, warehouse) and not is_computed(row.name):
+            raise LakeError(f"The table {row.namespace}.{row.name} is gone from {warehouse}: restore it from a backup.")
 
 
 def _newest(table: Path, ignored: list[Path]) -> Path | None:

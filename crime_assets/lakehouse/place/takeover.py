@@ -54,6 +54,11 @@ def version_of(metadata: Path) -> int:
     return int(found["version"]) if found else -1
 
 
+def has_metadata(table: Path) -> bool:
+    """Whether any metadata file is left in a table's directory."""
+    return any((table / "metadata").glob("*.metadata.json"))
+
+
 def read_metadata(metadata: Path) -> Document:
     """The content of a metadata file. LakeError if it is missing or damaged."""
     try:

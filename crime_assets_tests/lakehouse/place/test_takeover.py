@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -16,7 +17,7 @@ from pyiceberg.table import Table
 
 from crime_assets.core.errors import FeedUnavailable, LakeError
 from crime_assets.lakehouse.iceberg import tables
-from crime_assets.lakehouse.place import takeover
+from crime_assets.lakehouse.place import belonging, takeover
 from crime_assets.lakehouse.place.lake import CityState, Lake
 from crime_assets.lakehouse.writing.history import load_history
 from crime_assets.lakehouse.writing.insights import stale_days
@@ -276,6 +277,19 @@ def test_a_copy_of_hard_links_is_made_its_own_also_after_a_kill(
 
     for path in (tmp_path / "copy").rglob("*"):
         assert path.is_dir() or path.relative_to(tmp_path / "copy").parts[0] == "warehouse" or path.stat().st_nlink == 1
+
+
+def test_a_lake_that_shares_files_and_cannot_be_written_to_can_be_read(
+    original: Growing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an original of which a backup was made with hard links, mounted read-only: it harms no other."""
+    shutil.copytree(original.lake.home, tmp_path / "backup", copy_function=os.link)
+
+    def refused(home: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(belonging, "own_files", refused)
+    assert rows(Lake(original.lake.home)) == rows(original.lake)
 
 
 def _data_file(home: Path) -> Path:
