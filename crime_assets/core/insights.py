@@ -23,10 +23,10 @@ from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from sqlglot import exp
+from sqlglot import TokenType, exp, tokenize
 
 from crime_assets.core.errors import UsageError
-from crime_assets.core.sql import SQL_DIRECTORY, listed, parse, placeholders
+from crime_assets.core.sql import DIALECT, SQL_DIRECTORY, listed, parse, placeholders
 
 PARAMETERS = frozenset({"as_of_day", "last_complete_day", "first_change_day"})
 """Parameters an insight may use: the change day up to which it knows; the last day that the city has published nearly
@@ -36,7 +36,6 @@ TABLES = frozenset({"crimes", "crimes_superseded"})
 LEADING = ("as_of_day", "period", "first_day", "last_day")
 """The first columns of every insight: what it knows, and of which days it speaks."""
 
-_COMMENT = re.compile(r"(?m)--.*$")
 _FILE_NAME = re.compile(r"(?P<number>\d\d)_(?P<name>[a-z][a-z0-9_]*)\.sql")
 _COLUMN = re.compile(r"(?P<name>[a-z][a-z0-9_]*): (?P<doc>.+?)(?: \[(?P<sources>[a-z0-9_]+(?:, [a-z0-9_]+)*)\])?")
 _CHART = re.compile(r"(?P<kind>bars|line|heat) (?P<columns>[a-z0-9_]+(?:, [a-z0-9_]+)*)(?: where (?P<where>.+))?")
@@ -127,8 +126,8 @@ class Insight:
 
         Not of the module that finishes it: whoever changes what that gives changes the statement as well.
         """
-        plain = " ".join(_COMMENT.sub("", self.statement).split())
-        return sha256(f"{self.python} {plain}".encode()).hexdigest()[:16]
+        signs = [(token.token_type == TokenType.STRING, token.text) for token in tokenize(self.statement, read=DIALECT)]
+        return sha256(f"{self.python} {signs}".encode()).hexdigest()[:16]
 
 
 def load_insights(

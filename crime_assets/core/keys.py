@@ -11,6 +11,7 @@ _MANIFEST = re.compile(r"manifests/city=[^/]+/change_day=([0-9]{4}-[0-9]{2}-[0-9
 EXTRACTS = "extracts/"
 """Prefix of all extracts of all cities."""
 
+_BRIEFING = re.compile(r"briefings/city=[^/]+/as_of_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]html")
 _EXTRACT = re.compile(r"extracts/city=([^/]+)/as_of_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]duckdb")
 
 
@@ -78,7 +79,23 @@ def extract_city(key: str) -> str | None:
 
 def briefing(city: str, day: date, kind: str) -> str:
     """The briefing of an as-of day; `kind` is html or pdf."""
-    return f"briefings/city={city}/as_of_day={day.isoformat()}.{kind}"
+    return f"{briefings_prefix(city)}as_of_day={day.isoformat()}.{kind}"
+
+
+def briefings_prefix(city: str) -> str:
+    """Prefix of all briefings of a city."""
+    return f"briefings/city={city}/"
+
+
+def briefing_day(key: str) -> date | None:
+    """The as-of day of a key that `briefing` gives for html; None for any other key."""
+    match = _BRIEFING.fullmatch(key)
+    return _day(match[1]) if match else None
+
+
+def extracts_made_by(city: str) -> str:
+    """By which definitions all kept extracts of a city were made."""
+    return f"extracts_made_by/city={city}.txt"
 
 
 def verdicts(city: str, asset: str) -> str:

@@ -14,13 +14,11 @@ from itertools import chain
 from typing import Any
 
 import pyarrow as pa
-import sqlglot
-from sqlglot import exp
 
 from crime_assets.cloud.aws.clients import Clients
 from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import Insight
-from crime_assets.core.sql import DIALECT, render, statement
+from crime_assets.core.sql import DIALECT, parse, render, statement
 from crime_assets.engines.answers import Answer, Batches, rows_of
 from crime_assets.engines.athena_rows import Rows
 from crime_assets.engines.athena_service import Athena, StatementFailed
@@ -93,8 +91,7 @@ class AthenaEngine:
 
     def _ask(self, sql: str, as_of_day: date, own: Mapping[str, date | float]) -> pa.Table:
         text = render(sql, DIALECT, {"as_of_day": as_of_day, **own})
-        query = sqlglot.parse_one(text, read=DIALECT)
-        assert isinstance(query, exp.Query)  # noqa: S101 - `render` returns nothing else
+        query = parse(text)
         rows = Rows(self._city.name, self._load, as_of_day, latest=self._latest)
         return self._athena.ask(written(query, rows.source), self._city.name)
 

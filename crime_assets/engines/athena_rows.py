@@ -9,11 +9,10 @@ from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import sqlglot
 from sqlglot import exp
 
 from crime_assets.core.errors import LakeError
-from crime_assets.core.sql import DIALECT, render, statement
+from crime_assets.core.sql import DIALECT, parse, render, statement
 from crime_assets.engines.athena_statements import Source
 from crime_assets.engines.known import READ, Load, columns_of
 
@@ -67,7 +66,7 @@ class Rows:
     def source(self, name: str) -> Source:
         """What a name in a statement stands for: a table, or one of the names that our own statements use."""
         if self._day is not None and name in _STATEMENTS and self._changed_later(self._day):
-            rows = _query(render(statement("crimes", _STATEMENTS[name]), DIALECT, {"as_of_day": self._day}))
+            rows = parse(render(statement("crimes", _STATEMENTS[name]), DIALECT, {"as_of_day": self._day}))
             return _selected(rows, columns_of("crimes", self._load)) if name == "crimes_overtaken" else rows
         return self._table(_NOW.get(name, name), self._crimes_snapshot if name == "crimes" else None)
 
@@ -79,7 +78,8 @@ class Rows:
             return _nothing(self._types(name, table), shown)
         if snapshot_id is not None:
             snapshot = table.snapshot_by_id(snapshot_id)
-            assert snapshot is not None  # noqa: S101 - the caller has found it there
+            if snapshot is None:
+                raise LakeError(f"The snapshot {snapshot_id} of {name} has expired meanwhile: ask for a later one.")
         held = _held(table, snapshot.schema_id)
         rows = exp.Table(
             this=exp.to_identifier(name, quoted=True),
@@ -160,12 +160,6 @@ def _null(kind: str, column: str) -> exp.Expr:
             "table of its own."
         )
     return exp.cast(exp.null(), exp.DataType.build(_TYPES.get(kind, kind), dialect=DIALECT)).as_(column, quoted=True)
-
-
-def _query(text: str) -> exp.Query:
-    query = sqlglot.parse_one(text, read=DIALECT)
-    assert isinstance(query, exp.Query)  # noqa: S101 - `render` gives nothing else
-    return query
 
 
 def _selected(rows: exp.Query, columns: list[str]) -> exp.Select:

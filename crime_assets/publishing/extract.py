@@ -20,12 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crime_assets.core import keys
+from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight, load_insights
 from crime_assets.core.sql import SQL_DIRECTORY
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.iceberg.duck import connection, identifier, literal
 from crime_assets.lakehouse.place.lake import Lake
-from crime_assets.lakehouse.writing.insights import files_of_days, present_snapshots, rows_of_day
+from crime_assets.lakehouse.writing.insights import files_of_days, is_outdated, present_snapshots, rows_of_day
 from crime_assets.publishing.cells import cells_of
 from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore
@@ -80,6 +81,11 @@ def write_extract(
     # All from one state of the lake: nobody merges meanwhile. If machines share no lock, the state recorded as seen is
     # too old rather than too new.
     with lake.writing():
+        if outdated := [insight.table for insight in insights if is_outdated(lake, city, insight)]:
+            raise CrimeAssetsError(
+                f"{', '.join(outdated)} of {city.title} were computed by another release: materialize the insights of "
+                f"{day} first, or run `crime-assets run --from {day} --to {day}`."
+            )
         snapshots = present_snapshots(lake, city)
         of_insights = rows_seen(lake, city, insights)[day]
         tables = {cube.name: engine.insight(cube, day) for cube in cubes()}
@@ -90,6 +96,9 @@ def write_extract(
     tables["cells"] = cells_of(tables["blocks"])
     about = _about(city, day, tables, snapshots, of_insights)
     landing.write(keys.extract(city.name, day), _packed(lake.staging, tables, about))
+    for kind in ("html", "pdf"):
+        # It tells of the extract that was here before, and is made from this one next.
+        landing.delete(keys.briefing(city.name, day, kind))
     for old in days(landing, city)[KEPT_DAYS:]:
         landing.delete(keys.extract(city.name, old))
     return {name: rows.num_rows for name, rows in tables.items()}

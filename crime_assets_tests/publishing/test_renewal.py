@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from crime_assets.core import keys
+from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import load_insights
 from crime_assets.defs.work.steps import compute
 from crime_assets.profiles import Profile
@@ -104,3 +106,30 @@ def test_a_day_older_than_those_that_are_kept_is_not_made(profile: Profile, monk
     assert to_make(profile, before) == []
     assert to_make(profile, before, DAYS[0]) == DAYS[:1]
     assert to_make(profile, DAYS[0], after) == [after]
+
+
+def test_an_extract_of_two_definitions_is_refused(changing: Profile) -> None:
+    other = dataclasses.replace(SUMMARY[0], statement=f"{SUMMARY[0].statement} ASC")
+
+    with pytest.raises(CrimeAssetsError, match="insight_crime_summary of Chicago were computed by another release"):
+        write_extract(changing.lake, changing.landing, changing.engine, changing.city, (other,), DAYS[0])
+
+    compute(changing, changing.engine, other, [DAYS[0]])
+    write_extract(changing.lake, changing.landing, changing.engine, changing.city, (other,), DAYS[0])
+
+
+def test_another_release_makes_all_that_are_kept_once(changing: Profile) -> None:
+    renewal.remember_release(changing.landing, changing.city, SUMMARY)
+    assert to_make(changing, DAYS[3]) == [DAYS[3]]
+    other = (dataclasses.replace(SUMMARY[0], statement=SUMMARY[0].statement.replace("-27", "-6")),)
+    compute(changing, changing.engine, other[0], [DAYS[3]])
+    changing.landing.write(keys.briefing("chicago", DAYS[0], "html"), b"of before")
+
+    made = days_to_extract(changing.lake, changing.landing, changing.city, other, [DAYS[3]])
+    for day in made:
+        write_extract(changing.lake, changing.landing, changing.engine, changing.city, other, day)
+    renewal.remember_release(changing.landing, changing.city, other)
+
+    assert made == DAYS
+    assert changing.landing.read(keys.briefing("chicago", DAYS[0], "html")) is None
+    assert days_to_extract(changing.lake, changing.landing, changing.city, other, [DAYS[3]]) == [DAYS[3]]

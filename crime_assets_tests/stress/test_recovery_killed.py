@@ -19,11 +19,12 @@ from crime_assets.lakehouse.place.lake import Lake
 from crime_assets_tests.build import record, some_crime, write_export
 from crime_assets_tests.lakehouse.lakes import rows
 
-KILLS = {"query": 50, "reload": 25, "reconcile": 25}
+KILLS = {"query": 50, "reload": 25, "reload of lost tables": 25, "reconcile": 25}
 PROGRAM = Path(sys.executable).with_name("crime-assets")
 COMMANDS: dict[str, Sequence[str]] = {
     "query": ["query", "SELECT count(*) FROM crimes"],
     "reload": ["reload"],
+    "reload of lost tables": ["reload"],
     "reconcile": ["reconcile", "--most-pulled", "9999", "--most-removed", "9999"],
 }
 
@@ -81,24 +82,26 @@ def run(directory: Path, *command: str) -> float:
     return time.monotonic() - begun
 
 
-def put(source: Path, directory: Path) -> None:
-    """The lake in another place, with its source."""
+def put(source: Path, directory: Path, name: str) -> None:
+    """The lake in another place, with its source; without its tables where these are lost."""
     shutil.rmtree(directory, ignore_errors=True)
     shutil.copytree(source, directory, symlinks=True)
+    if "lost" in name:
+        shutil.rmtree(directory / "lake" / "warehouse")
 
 
 @pytest.mark.parametrize("name", KILLS)
 def test_killed(ready: Path, tmp_path: Path, name: str, thrown: Callable[[str, object], None]) -> None:
     place, chance = tmp_path / "elsewhere", random.Random(name)
     original = {path: path.read_bytes() for path in ready.rglob("*") if path.is_file()}
-    put(ready, place)
+    put(ready, place, name)
     lasts = run(place, *COMMANDS[name])
     undisturbed = held(place / "lake")
     assert name == "query" or undisturbed != held(ready / "lake"), "there was something to do"
 
     hit = 0
     for _ in range(KILLS[name]):
-        put(ready, place)
+        put(ready, place, name)
         process = start(place, *COMMANDS[name])
         time.sleep(chance.uniform(0.25, 1.0) * lasts)
         hit += process.poll() is None

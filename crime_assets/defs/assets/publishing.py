@@ -12,10 +12,10 @@ from crime_assets.defs.assets.common import FOLLOWS, OWNERS, POOL, TOGETHER, day
 from crime_assets.engines import Engine
 from crime_assets.profiles import Profile
 from crime_assets.publishing.briefing.changes import Told
-from crime_assets.publishing.briefing.writing import days_to_write, write_briefing
+from crime_assets.publishing.briefing.writing import days_to_write, write_briefing, written_days
 from crime_assets.publishing.extract import KEPT_DAYS, write_extract
 from crime_assets.publishing.reading import Extracts
-from crime_assets.publishing.renewal import days_to_extract
+from crime_assets.publishing.renewal import days_to_extract, remember_release
 
 GROUP = "publishing"
 
@@ -58,6 +58,8 @@ def build(days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> li
                     partition_key=day.isoformat(),
                 )
 
+        remember_release(landing, city, told)
+
     @dg.asset(
         deps=["dashboard_extract"],
         partitions_def=days,
@@ -77,7 +79,7 @@ def build(days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> li
         landing, city = profile.landing, profile.city.name
         extracts = Extracts(landing, profile.lake.staging / "briefing")
         refused = {}
-        for day in days_to_write(asked, extracts.days(city)):
+        for day in days_to_write(asked, extracts.days(city), written_days(landing, city)):
             try:
                 written = write_briefing(landing, extracts.of(city, day), profile.settings.small_numbers)
             except CrimeAssetsError as error:

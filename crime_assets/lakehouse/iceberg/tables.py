@@ -299,8 +299,8 @@ def commit(table: Table, change: Change) -> int:
         raise StalePlan from error
 
 
-def merge_manifests(table: Table, properties: Mapping[str, str]) -> int:
-    """Merge the manifests of the current snapshot into as few as possible, in a snapshot of its own; returns its id.
+def mark(table: Table, properties: Mapping[str, str]) -> int:
+    """Record properties as a snapshot that changes no row, and merge the manifests into as few as possible; its id.
 
     StalePlan if another writer was faster.
     """

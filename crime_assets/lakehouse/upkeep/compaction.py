@@ -115,7 +115,7 @@ def _gather_manifests(table: Table) -> int:
     found = tables.manifests(table)
     if found <= MOST_MANIFESTS:
         return 0
-    tables.merge_manifests(table, _marks(table))
+    tables.mark(table, _marks(table))
     return found
 
 

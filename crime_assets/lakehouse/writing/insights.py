@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from crime_assets.core.errors import LakeBusy, LakeError
 from crime_assets.core.insights import Insight
 from crime_assets.lakehouse.iceberg import tables
-from crime_assets.lakehouse.iceberg.tables import FIRST_CHANGED, PROPERTY_PREFIX, Change, StalePlan
+from crime_assets.lakehouse.iceberg.tables import FIRST_CHANGED, NOTHING_CHANGED, PROPERTY_PREFIX, Change, StalePlan
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.schema import iceberg_schema_of
 from crime_assets.sources.cities import City
@@ -52,7 +52,7 @@ class Known:
 def look_at(lake: Lake, city: City, insight: Insight) -> Known:
     """What an insight computed now would know."""
     table = tables.load(lake, city.name, insight.table)
-    marks = {**present_snapshots(lake, city), DEFINITION: insight.definition}
+    marks = {**present_snapshots(lake, city), DEFINITION: _definition(insight, city)}
     return Known(marks, _snapshot_id(table) if table is not None else None)
 
 
@@ -71,10 +71,21 @@ def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
     if table is None:
         return []
     held = {*_days(table), *_empty_days(table)}
-    if _seen(table, DEFINITION) != insight.definition:
+    if _seen(table, DEFINITION) != _definition(insight, city):
         return sorted(held)
     changed = first_changed(lake, city, {mark: _seen(table, mark) for mark in SEEN})
     return [day for day in sorted(held) if changed is not None and day >= changed]
+
+
+def is_outdated(lake: Lake, city: City, insight: Insight) -> bool:
+    """Whether the insight's table has rows that were computed by another definition."""
+    table = tables.load(lake, city.name, insight.table)
+    return table is not None and bool(_days(table)) and _seen(table, DEFINITION) != _definition(insight, city)
+
+
+def _definition(insight: Insight, city: City) -> str:
+    """How an insight is computed for a city; the city's publication lag decides which days are complete."""
+    return f"{insight.definition}-{city.lag_days}"
 
 
 def first_changed(lake: Lake, city: City, seen: Mapping[str, str | None]) -> date | None:
@@ -137,6 +148,9 @@ def _replace(lake: Lake, city: City, insight: Insight, results: Mapping[date, pa
     _remember_empty(table, [day for day, rows in results.items() if not rows.num_rows], known)
     changed = [day for day, rows in results.items() if not _same(table, old.get(day, []), rows)]
     if not changed:
+        if _snapshot_id(table) is not None and _seen(table, DEFINITION) != known.marks[DEFINITION]:
+            # All days were computed again, with the same rows: or they would be again in every run.
+            tables.mark(table, {"kind": "computed again", FIRST_CHANGED: NOTHING_CHANGED, **known.marks})
         return []
     added: list[Path] = []
     for day in changed:
@@ -192,7 +206,8 @@ def _seen(table: Table, mark: str) -> str | None:
 def _remember_empty(table: Table, days: list[date], known: Known) -> None:
     """Before anything else: recording a day twice does no harm, but a day not recorded is never computed again."""
     before = _empty_days(table)
-    if not before.issuperset(days):
+    is_other = bool(days) and _snapshot_id(table) is None and _seen(table, DEFINITION) != known.marks[DEFINITION]
+    if is_other or not before.issuperset(days):
         marks = {EMPTY_DAYS: ",".join(map(str, sorted({*before, *days}))), **known.marks}
         with tables.unless_overtaken(), table.transaction() as transaction:
             transaction.set_properties({PROPERTY_PREFIX + name: value for name, value in marks.items()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -47,13 +47,20 @@ def write_briefing(landing: LandingStore, extract: Extract, threshold: int) -> W
     return Written(contents.told, {kind: len(content) for kind, content in made.items()}, lacking)
 
 
-def days_to_write(asked: Sequence[date], extracted: Sequence[date]) -> list[date]:
-    """The days whose briefings are to be made, in order: those asked for, and later ones, whose extracts changed too.
+def days_to_write(asked: Sequence[date], extracted: Sequence[date], written: Collection[date]) -> list[date]:
+    """The days whose briefings are to be made, in order: those asked for, later ones, and those that have none.
 
-    Days whose extracts have expired are left out. CrimeAssetsError names a day whose extract was never made.
+    An extract that is made again takes the briefing of its day along, so `written` lacks that day. Days whose extracts
+    have expired are left out. CrimeAssetsError names a day whose extract was never made.
     """
     forgotten_before = min(extracted) if len(extracted) >= KEPT_DAYS else date.min
     missing = [day for day in sorted(asked) if day not in extracted and day > forgotten_before]
     if missing:
         raise CrimeAssetsError(f"There is no extract of {missing[0]}: materialize dashboard_extract for it first.")
-    return sorted(day for day in extracted if day in asked or day > min(asked))
+    return sorted(day for day in extracted if day in asked or day > min(asked) or day not in written)
+
+
+def written_days(landing: LandingStore, city: str) -> set[date]:
+    """The as-of days that have a briefing."""
+    days = (keys.briefing_day(found.key) for found in landing.list(keys.briefings_prefix(city)))
+    return {day for day in days if day is not None}

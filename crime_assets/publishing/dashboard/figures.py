@@ -132,7 +132,7 @@ class Figures:
     def dated(self, name: str) -> pa.Table:
         """The same with the days of the chosen period in front, where the table does not say of which days it is."""
         found = self.table(name)
-        if "first_day" in found.column_names:
+        if name not in TABLES or "first_day" in found.column_names:
             return found
         days = zip(("first_day", "last_day"), self.about.days_of(self.choice.period), strict=True)
         for place, (column, day) in enumerate(days):

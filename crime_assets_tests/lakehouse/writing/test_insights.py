@@ -120,11 +120,32 @@ def test_another_definition_makes_all_days_stale_until_they_are_computed_by_it(l
     assert stale_days(lake, CHICAGO, SUMMARY) == [*DAYS, DAYS[-1] + timedelta(days=1)]
 
 
-def test_comments_and_spaces_are_no_other_definition(lake: Lake) -> None:
+def test_comments_and_spaces_are_no_other_definition_texts_and_the_citys_lag_are(lake: Lake) -> None:
     five_days(lake)
     reworded = dataclasses.replace(SUMMARY, statement=f"-- Another word.\n{SUMMARY.statement}\n  -- And one more.")
-
     assert stale_days(lake, CHICAGO, reworded) == []
+
+    one, other = (dataclasses.replace(SUMMARY, statement=f"SELECT 'a -- {text}'") for text in "bc")
+    assert one.definition != other.definition
+    assert stale_days(lake, dataclasses.replace(CHICAGO, lag_days=3), SUMMARY) == DAYS
+
+
+@pytest.mark.parametrize("has_rows", [True, False])
+def test_rows_that_another_definition_leaves_as_they_are_are_not_computed_again_and_again(
+    lake: Lake, has_rows: bool
+) -> None:
+    merge(lake, *(version(n, f"{day}", f"{day - timedelta(days=8)}") for n, day in enumerate(DAYS)))
+    engine = DuckDBEngine(lake, CHICAGO)
+    results = {day: engine.insight(SUMMARY, day).slice(0, None if has_rows else 0) for day in DAYS}
+    engine.close()
+    replace_days(lake, CHICAGO, SUMMARY, results)
+    other = dataclasses.replace(SUMMARY, statement=SUMMARY.statement.replace("ORDER BY period", "ORDER BY period ASC"))
+    assert stale_days(lake, CHICAGO, other) == DAYS
+
+    assert replace_days(lake, CHICAGO, other, results) == []
+
+    assert stale_days(lake, CHICAGO, other) == []
+    assert orphans(lake) == []
 
 
 def test_a_late_change_makes_its_day_and_all_later_days_stale(lake: Lake) -> None:

@@ -410,14 +410,15 @@ def test_a_lake_with_one_crime_has_a_briefing(lonely: Lake) -> None:
 def test_asked_days_are_made_and_later_ones_anew() -> None:
     first = date(2024, 1, 1)
     days = [first + timedelta(days=n) for n in range(4)]
-    assert days_to_write([days[1]], days[::-1]) == days[1:]
-    assert days_to_write([days[3]], days) == [days[3]]
+    assert days_to_write([days[1]], days[::-1], days) == days[1:]
+    assert days_to_write([days[3]], days, days) == [days[3]]
+    assert days_to_write([days[3]], days, days[1:]) == [days[0], days[3]], "a day that has none"
     with pytest.raises(CrimeAssetsError, match="no extract of 2024-01-03: materialize dashboard_extract for it first"):
-        days_to_write([days[1], days[2]], [days[0], days[1], days[3]])
+        days_to_write([days[1], days[2]], [days[0], days[1], days[3]], days)
 
 
 def test_days_whose_extracts_were_forgotten_are_left_out() -> None:
     kept = [date(2024, 3, 1) + timedelta(days=n) for n in range(KEPT_DAYS)]
-    assert days_to_write([date(2024, 2, 1), kept[0]], kept) == kept
+    assert days_to_write([date(2024, 2, 1), kept[0]], kept, kept) == kept
     with pytest.raises(CrimeAssetsError, match="no extract of 2024-02-01"):
-        days_to_write([date(2024, 2, 1)], kept[1:])
+        days_to_write([date(2024, 2, 1)], kept[1:], kept)
