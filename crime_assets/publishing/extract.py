@@ -35,7 +35,7 @@ KEPT_DAYS = 35
 """Number of as-of days, the newest ones, that can be chosen in the dashboard; older extracts are removed."""
 ABOUT = "about"
 """Name of the table with one row, the fields of `About`."""
-FORMAT = 2
+FORMAT = 3
 """Increased when columns in sql/extract or fields of `About` change: older extracts are then made again."""
 
 
@@ -45,8 +45,9 @@ WHOLE = {"28d": timedelta(days=28), "365d": timedelta(days=365)}
 
 @dataclass(frozen=True)
 class About:
-    """What an extract is about; `newest_crime` is the newest day with a crime in the last two years, if any.
+    """What an extract is about.
 
+    `first_crime` is the day of the first record, `newest_crime` the newest day with one in the last two years, if any.
     `snapshots_seen` are the snapshots that it was made from, as marks of `lakehouse.writing.insights`; `insights_seen`
     identifies the rows of the day's insights.
     """
@@ -56,15 +57,16 @@ class About:
     title: str
     as_of_day: date
     last_complete_day: date
+    first_crime: date | None
     newest_crime: date | None
     crimes: int
     snapshots_seen: Mapping[str, str]
     insights_seen: str
 
     def days_of(self, period: str) -> tuple[date | None, date]:
-        """The first and the last day of a period; `all` begins with whatever is the first record."""
+        """The first and the last day of a period; `all` begins with the first record, if there is any."""
         if period not in WHOLE:
-            return None, self.as_of_day
+            return self.first_crime, self.as_of_day
         return self.last_complete_day - WHOLE[period] + timedelta(days=1), self.last_complete_day
 
 
@@ -131,6 +133,7 @@ def _about(
         title=city.title,
         as_of_day=day,
         last_complete_day=city.last_complete_day(day),
+        first_crime=pc.min(tables["months"].column("first_crime_on")).as_py(),
         newest_crime=pc.max(occurred).as_py(),
         crimes=pc.sum(everything).as_py() or 0,
         snapshots_seen=snapshots_seen,

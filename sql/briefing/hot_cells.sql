@@ -1,7 +1,7 @@
--- The cells that are hot in the last 28 days, the areas they are in, and what shows whether they are always hot: the
--- crimes in and around each cell in 28 and in 365 days; by class, the share of the city's crimes of 365 days that fall
--- in the 28; and how many cells and classes were examined. A cell without a crime of the class in 365 days has NULL
--- there.
+-- The cells that are hot in the last 28 complete days, the areas they are in, and what shows whether they are always
+-- hot: the crimes in and around each cell in 28 and in 365 days; by class, the share of the city's crimes of 365 days
+-- that fall in the 28; and how many cells and classes were examined. A cell without a crime of the class in 365 days
+-- has NULL there.
 WITH city AS (
   SELECT
     offense_class,

@@ -1,4 +1,4 @@
--- Repeats on blocks in the last 28 days, compared with 365 days, and how many blocks and kinds were examined.
+-- Repeats on blocks in the last 28 complete days, compared with 365 days, and how many blocks and kinds were examined.
 SELECT
   now.block,
   now.beat,

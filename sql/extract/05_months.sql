@@ -7,6 +7,7 @@
 -- @column beat: Police beat, four digits; NULL where it is not recorded. [beat]
 -- @column month: First day of the month. [month]
 -- @column crimes: Records of the month.
+-- @column first_crime_on: Day of the first of them. [occurred_on]
 
 SELECT
     :as_of_day AS as_of_day,
@@ -15,7 +16,8 @@ SELECT
     district,
     beat,
     month,
-    count(*) AS crimes
+    count(*) AS crimes,
+    min(occurred_on) AS first_crime_on
 FROM crimes
 WHERE occurred_on <= :as_of_day
 GROUP BY offense_class, district, beat, month

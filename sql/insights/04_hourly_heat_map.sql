@@ -1,6 +1,6 @@
 -- At which hours of which weekdays crime is recorded: all 168 cells of the week, the empty ones too.
 -- Times are the city's own clock and often estimates: the peaks at hours 0 and 12 are mostly artifacts of recording.
--- A cell of 28d rests on four days or fewer, so a difference between two cells is often chance.
+-- A cell of 28d rests on four days, so a difference between two cells is often chance.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all.

@@ -1,6 +1,6 @@
 -- On which weekdays crime is recorded, all seven, each against the mean day of its period.
--- Crimes per day allows for a weekday that falls once more than another. The city publishes with a lag (seven days in
--- Chicago, one of each weekday), so in 28d all crimes per day are equally low and the ratio is the figure to read.
+-- Crimes per day allows for a weekday that falls once more than another, as one does in 365 days; in 28 days each falls
+-- four times.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all.

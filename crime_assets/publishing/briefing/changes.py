@@ -111,7 +111,7 @@ def pick(found: Iterable[Change]) -> tuple[list[Change], int]:
 
 
 def _compared(compstat: Sequence[Row]) -> bool:
-    """Whether the city's last 28 days can be compared with the 28 before."""
+    """Whether the city's last 28 complete days can be compared with the 28 before."""
     return any(
         row["change"] is not None
         for row in compstat
@@ -261,8 +261,8 @@ def _hot_spots(cells: Sequence[Row]) -> Iterator[Change]:
         yield Change(
             "hot spots",
             "New or grown hot spots on the map",
-            "Cells that are hot in the last 28 days, and with the cells around them have far more of their year's "
-            f"crimes in these days than the city has: {_listed(told_of)}.",
+            "Cells that are hot in the last 28 complete days, and with the cells around them have far more of their "
+            f"year's crimes in these days than the city has: {_listed(told_of)}.",
             "A cell is about a tenth of a square kilometer, and one place can make all cells around it hot. Chance "
             f"alone brings one on about {CHANCE:.0%} of days; a season of its own can too.",
             _CORRECTED,

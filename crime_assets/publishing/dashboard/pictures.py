@@ -158,9 +158,11 @@ def _hotspots_of(choice: Choice) -> tuple[str, str]:
 
 
 def period_in_words(period: str, about: About) -> str:
-    """A period with its days."""
+    """A period with its days, and where the records begin if that is later."""
     first, last = about.days_of(period)
-    return f"{PERIODS[period]} {f'from {first} ' if first else ''}to {last}"
+    is_longer = first is not None and about.first_crime is not None and about.first_crime > first
+    begins = f" (records begin on {about.first_crime})" if is_longer else ""
+    return f"{PERIODS[period]} {f'from {first} ' if first else ''}to {last}{begins}"
 
 
 def described(choice: Choice, about: About | None = None) -> str:

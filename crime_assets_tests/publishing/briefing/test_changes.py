@@ -302,9 +302,9 @@ def test_hot_spots_that_have_grown_are_counted_by_class_and_place() -> None:
     assert said(hot_cells=cells) == [
         (
             "New or grown hot spots on the map",
-            "Cells that are hot in the last 28 days, and with the cells around them have far more of their year's "
-            "crimes in these days than the city has: 4 for all offenses (3 of them in district 011, community area "
-            "25), 2 for violent index crime (in 2 districts) and 1 for property index crime (in district 025, "
+            "Cells that are hot in the last 28 complete days, and with the cells around them have far more of their "
+            "year's crimes in these days than the city has: 4 for all offenses (3 of them in district 011, community "
+            "area 25), 2 for violent index crime (in 2 districts) and 1 for property index crime (in district 025, "
             "community area 19).",
             "A cell is about a tenth of a square kilometer, and one place can make all cells around it hot. Chance "
             "alone brings one on about 5% of days; a season of its own can too.",

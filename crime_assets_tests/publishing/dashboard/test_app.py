@@ -183,10 +183,17 @@ def test_pictures_taken_away_say_what_they_are(get: Get) -> None:
     answer = get("/picture/hours.svg?offense_class=property")
     texts = [element.text for element in ElementTree.fromstring(answer.text) if element.tag.endswith("}text")]
     assert [" ".join(filter(None, texts[:2])), texts[2]] == [
-        "Crimes by weekday and hour, property index crime, the whole city, 28 days from 2023-12-27 to 2024-01-23",
+        "Crimes by weekday and hour, property index crime, the whole city, 28 days from 2023-12-27 to 2024-01-23 "
+        "(records begin on 2024-01-20)",
         "Data of the open-data portal of Chicago, as known on 2024-01-31.",
     ]
     assert get("/picture/map.png").content.startswith(b"\x89PNG")
+
+
+def test_all_years_begin_with_the_first_record_in_pages_and_files(get: Get) -> None:
+    assert "all years from 2024-01-20 to 2024-01-31" in get("/?period=all").text
+    rows = list(csv.DictReader(io.StringIO(get("/table/areas.csv?period=all").text)))
+    assert {(row["first_day"], row["last_day"]) for row in rows} == {("2024-01-20", "2024-01-31")}
 
 
 def test_a_briefing_is_handed_out(get: Get, profile: Profile) -> None:
