@@ -28,10 +28,10 @@ from sqlglot import TokenType, exp, tokenize
 from crime_assets.core.errors import UsageError
 from crime_assets.core.sql import DIALECT, SQL_DIRECTORY, listed, parse, placeholders
 
-PARAMETERS = frozenset({"as_of_day", "last_complete_day", "first_change_day"})
+PARAMETERS = frozenset({"as_of_day", "last_complete_day", "first_change_day", "serial_ids_from"})
 """Parameters an insight may use: the change day up to which it knows; the last day that the city has published nearly
-completely by then; the lake's first change day."""
-TABLES = frozenset({"crimes", "crimes_superseded"})
+completely by then; the lake's first change day; the first change day from which greater ids were reported later."""
+TABLES = frozenset({"crimes", "crimes_superseded", "crimes_removed"})
 """Tables an insight may read."""
 LEADING = ("as_of_day", "period", "first_day", "last_day")
 """The first columns of every insight: what it knows, and of which days it speaks."""

@@ -69,6 +69,7 @@ def parameters(lake: Lake, city: City, as_of_day: date) -> dict[str, date]:
         "as_of_day": as_of_day,
         "last_complete_day": city.last_complete_day(as_of_day),
         "first_change_day": history_before(lake, city) or as_of_day,
+        "serial_ids_from": city.serial_ids_from or date.max,
     }
 
 

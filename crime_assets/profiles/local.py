@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -43,7 +44,9 @@ class Profile:
     @cached_property
     def city(self) -> City:
         """The city that the settings name."""
-        return cities.get(self.settings.city)
+        city = cities.get(self.settings.city)
+        # Ids of the sample city follow the day of occurrence, so they do not tell when a record was reported.
+        return replace(city, serial_ids_from=None) if self.settings.feed == "sample" else city
 
     @cached_property
     def lake(self) -> Lake:

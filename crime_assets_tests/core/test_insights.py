@@ -224,5 +224,5 @@ def test_parts_stand_in_front_each_before_those_that_read_it(tmp_path: Path, beg
 def test_parts_count_as_what_they_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(insights, "parts", lambda: {"weights": "SELECT 1 AS weight"})
     write(tmp_path, GOOD.replace("FROM crimes", "FROM weights"))
-    with pytest.raises(UsageError, match="must read crimes, and may read crimes_superseded, weights"):
+    with pytest.raises(UsageError, match="must read crimes, and may read crimes_removed, crimes_superseded, weights"):
         load_insights(tmp_path)

@@ -13,7 +13,7 @@ import sqlglot
 from crime_assets.analysis.statistics import finished
 from crime_assets.core.insights import load_insights
 from crime_assets.core.sql import render
-from crime_assets.lakehouse.schema import CRIMES, arrow_schema
+from crime_assets.lakehouse.schema import CRIMES, REMOVED, arrow_schema
 from crime_assets_tests.sql.plain import Question
 
 INSIGHTS = {insight.name: insight for insight in load_insights()}
@@ -112,6 +112,19 @@ def table(crimes: list[dict[str, object]]) -> pa.Table:
     return pa.Table.from_pylist(crimes, arrow_schema(CRIMES))
 
 
+def columns(**values: object) -> pa.Table:
+    """The rows of `crimes` with these columns; the others are NULL."""
+    rows = len(pa.array(values["id"]))
+    schema = arrow_schema(CRIMES)
+    found = {
+        field.name: pa.array(values[field.name]).cast(field.type)
+        if field.name in values
+        else pa.nulls(rows, field.type)
+        for field in schema
+    }
+    return pa.table(found, schema=schema)
+
+
 def older_versions(crimes: pa.Table) -> pa.Table:
     """Versions that some of the crimes had before, one or two each, with earlier change days."""
     kept = [row for row in crimes.to_pylist() if row["id"] % 7 == 0]
@@ -124,10 +137,22 @@ def older_versions(crimes: pa.Table) -> pa.Table:
     )
 
 
-def question(crimes: pa.Table, as_of_day: date, superseded: pa.Table | None = None) -> Question:
+def question(
+    crimes: pa.Table,
+    as_of_day: date,
+    superseded: pa.Table | None = None,
+    removed: pa.Table | None = None,
+    serial_ids_from: date | None = None,
+) -> Question:
     """The same for a plain computation; the lake began forty days before the as-of day."""
-    older = superseded.to_pandas() if superseded is not None else None
-    return Question(crimes.to_pandas(), as_of_day, older, as_of_day - timedelta(days=40))
+    return Question(
+        crimes.to_pandas(),
+        as_of_day,
+        superseded.to_pandas() if superseded is not None else None,
+        as_of_day - timedelta(days=40),
+        removed.to_pandas() if removed is not None else None,
+        serial_ids_from or date.max,
+    )
 
 
 def ask(
@@ -138,6 +163,8 @@ def ask(
     *,
     by_way_of: str | None = None,
     first_change_day: date | None = None,
+    removed: pa.Table | None = None,
+    serial_ids_from: date | None = None,
 ) -> pa.Table:
     """The insight's table; its statement is translated there and back where it goes `by_way_of` another dialect.
 
@@ -147,12 +174,15 @@ def ask(
     parameters = question(table([]), as_of_day).parameters
     if first_change_day:
         parameters["first_change_day"] = first_change_day
+    if serial_ids_from:
+        parameters["serial_ids_from"] = serial_ids_from
     sql = render(insight.statement, by_way_of or "duckdb", parameters)
     if by_way_of:
         sql = sqlglot.transpile(sql, read=by_way_of, write="duckdb")[0]
     with duckdb.connect() as connection:
         connection.register("crimes", crimes)
         connection.register("crimes_superseded", superseded if superseded is not None else table([]))
+        connection.register("crimes_removed", removed if removed is not None else arrow_schema(REMOVED).empty_table())
         return finished(insight, connection.sql(sql).to_arrow_table())
 
 

@@ -1,8 +1,10 @@
--- How crime changes from month to month and from year to year.
--- Only whole months of the period are compared; the first and last are often cut, so their changes are NULL, and a
--- period of 28 or 365 days holds no month twice. A series that ends now always slopes down: late records keep arriving,
--- so months marked unsettled will still grow. An arrest share is the part of the records with an arrest so far, not
--- clearance. Read a change together with its z: below 3 either way it may well be chance.
+-- How crime changes from month to month and from year to year. Only whole months of the period are compared; the first
+-- and last are often cut, so their changes are NULL, and a period of 28 or 365 days holds no month twice. A series that
+-- ends now always slopes down: late records keep arriving, so months marked unsettled will still grow. Therefore a
+-- month is compared with an earlier one as that was known when it was as old: seen by the lake, or estimated from
+-- reporting delays; insight_compstat explains these and unknown, and has intervals. An arrest share is the part of the
+-- records with an arrest so far, not clearance. Read a change together with its z: below 3 either way it may well be
+-- chance.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all.
@@ -16,11 +18,19 @@
 -- @column property_crimes: Property index crimes, by FBI code. [is_property]
 -- @column domestic_crimes: Crimes that the city marks as domestic violence. [domestic]
 -- @column days_covered: Days of the month that lie in the period. [month, occurred_on]
--- @column change_from_previous_month: Crimes less those of the month before, where both months lie wholly in the period
---   and have records.
--- @column change_from_year_before: Crimes less those of the same month a year before, under the same condition.
+-- @column crimes_previous_month: Records of the month before as they were known when they were as old, where both
+--   months lie wholly in the period and have records. [change_day, id, ingested_at, month, occurred_on]
+-- @column previous_month_basis: How that is known: seen, estimated or unknown. [change_day, id, ingested_at, month,
+--   occurred_on]
+-- @column crimes_year_before: The same of the same month a year before. [change_day, id, ingested_at, month,
+--   occurred_on]
+-- @column year_before_basis: How that is known. [change_day, id, ingested_at, month, occurred_on]
+-- @column change_from_previous_month: Crimes less crimes of the previous month. [change_day, id, ingested_at, month,
+--   occurred_on]
+-- @column change_from_year_before: Crimes less crimes of the year before. [change_day, id, ingested_at, month,
+--   occurred_on]
 -- @column z_from_year_before: 2 * (sqrt(crimes) - sqrt(crimes a year before)): where crimes come independently and
---   nothing has changed it is 0 give or take 1.4.
+--   nothing has changed it is 0 give or take 1.4. [change_day, id, ingested_at, month, occurred_on]
 -- @column unsettled: 1 where the month ends at most 35 days before the as-of day or after it, else 0. [month]
 -- @chart line month, crimes where period = all
 -- @count crimes: arrest_share
@@ -28,7 +38,8 @@
 -- @count violent_crimes
 -- @count property_crimes
 -- @count domestic_crimes
--- @across change_from_previous_month, change_from_year_before, z_from_year_before
+-- @across crimes_previous_month, crimes_year_before, change_from_previous_month, change_from_year_before,
+--   z_from_year_before
 -- @adds_up month
 
 WITH counted AS (
@@ -69,9 +80,100 @@ covered AS (
 ),
 
 whole AS (
-    SELECT period, month, crimes
+    SELECT period, month, next_month, crimes
     FROM covered
     WHERE days_covered = date_diff('day', month, next_month)
+),
+
+-- Each whole month beside the one before and the one a year before, with the day on which those were as old.
+compared AS (
+    SELECT
+        later.period,
+        later.month AS later_month,
+        back.months_back,
+        earlier.month,
+        earlier.crimes,
+        CAST(
+            date_add(
+                'day', -date_diff('day', earlier.next_month, later.next_month), :as_of_day
+            ) AS DATE
+        ) AS known_day
+    FROM whole AS later
+    CROSS JOIN (VALUES (1), (12)) AS back (months_back)
+    JOIN whole AS earlier
+        ON earlier.period = later.period
+        AND earlier.month = CAST(date_add('month', -back.months_back, later.month) AS DATE)
+),
+
+daily AS (
+    SELECT occurred_on, month, count(*) AS crimes
+    FROM crimes
+    WHERE occurred_on > CAST(date_add('day', -560, :as_of_day) AS DATE)
+    GROUP BY occurred_on, month
+),
+
+-- How much of what is known today was not known when the month was younger; months that were older then are complete.
+not_known AS (
+    SELECT
+        compared.period,
+        compared.later_month,
+        compared.months_back,
+        sum(daily.crimes * (1000000 - shares_then.share_per_million)) AS millionths
+    FROM compared
+    JOIN daily ON daily.month = compared.month
+    JOIN shares_then
+        ON shares_then.days_then = date_diff('day', daily.occurred_on, compared.known_day)
+        AND shares_then.days_now = CASE
+            WHEN date_diff('day', daily.occurred_on, :as_of_day) > 90 THEN 91
+            ELSE date_diff('day', daily.occurred_on, :as_of_day)
+        END
+    GROUP BY compared.period, compared.later_month, compared.months_back
+),
+
+seen_days AS (
+    SELECT DISTINCT compared.month, compared.known_day
+    FROM compared
+    JOIN watched ON compared.known_day >= watched.seen_since
+),
+
+seen AS (
+    SELECT seen_days.month, seen_days.known_day, count(*) AS crimes
+    FROM seen_days
+    JOIN versions
+        ON versions.occurred_on >= seen_days.month
+        AND versions.occurred_on < CAST(date_add('month', 1, seen_days.month) AS DATE)
+        AND versions.known_from <= seen_days.known_day
+        AND (versions.known_until IS NULL OR versions.known_until > seen_days.known_day)
+    GROUP BY seen_days.month, seen_days.known_day
+),
+
+learned AS (
+    SELECT count(completeness) AS lags FROM completeness
+),
+
+judged AS (
+    SELECT
+        compared.period,
+        compared.later_month AS month,
+        compared.months_back,
+        CASE
+            WHEN compared.known_day >= watched.seen_since THEN coalesce(seen.crimes, 0)
+            ELSE compared.crimes
+                - CAST(floor(CAST(coalesce(not_known.millionths, 0) AS DOUBLE) / 1000000 + 0.5) AS BIGINT)
+        END AS crimes,
+        CASE
+            WHEN compared.known_day >= watched.seen_since THEN 'seen'
+            WHEN learned.lags > 0 THEN 'estimated'
+            ELSE 'unknown'
+        END AS basis
+    FROM compared
+    CROSS JOIN watched
+    CROSS JOIN learned
+    LEFT JOIN seen ON seen.month = compared.month AND seen.known_day = compared.known_day
+    LEFT JOIN not_known
+        ON not_known.period = compared.period
+        AND not_known.later_month = compared.later_month
+        AND not_known.months_back = compared.months_back
 )
 
 SELECT
@@ -87,17 +189,17 @@ SELECT
     covered.property_crimes,
     covered.domestic_crimes,
     CAST(covered.days_covered AS INTEGER) AS days_covered,
-    this_month.crimes - month_before.crimes AS change_from_previous_month,
-    this_month.crimes - year_before.crimes AS change_from_year_before,
-    2 * (sqrt(CAST(this_month.crimes AS DOUBLE)) - sqrt(CAST(year_before.crimes AS DOUBLE))) AS z_from_year_before,
+    month_before.crimes AS crimes_previous_month,
+    month_before.basis AS previous_month_basis,
+    year_before.crimes AS crimes_year_before,
+    year_before.basis AS year_before_basis,
+    covered.crimes - month_before.crimes AS change_from_previous_month,
+    covered.crimes - year_before.crimes AS change_from_year_before,
+    2 * (sqrt(CAST(covered.crimes AS DOUBLE)) - sqrt(CAST(year_before.crimes AS DOUBLE))) AS z_from_year_before,
     CASE WHEN date_diff('day', covered.next_month, :as_of_day) < 35 THEN 1 ELSE 0 END AS unsettled
 FROM covered
-LEFT JOIN whole AS this_month
-    ON this_month.period = covered.period AND this_month.month = covered.month
-LEFT JOIN whole AS month_before
-    ON month_before.period = this_month.period
-    AND month_before.month = CAST(date_add('month', -1, this_month.month) AS DATE)
-LEFT JOIN whole AS year_before
-    ON year_before.period = this_month.period
-    AND year_before.month = CAST(date_add('month', -12, this_month.month) AS DATE)
+LEFT JOIN judged AS month_before
+    ON month_before.period = covered.period AND month_before.month = covered.month AND month_before.months_back = 1
+LEFT JOIN judged AS year_before
+    ON year_before.period = covered.period AND year_before.month = covered.month AND year_before.months_back = 12
 ORDER BY covered.period, covered.month

@@ -1,15 +1,21 @@
 -- What changed: each district and class of offense in the last 28 complete days against the 28 before, and in the year
--- to date against the year before, both beside the range of the five years before.
--- Windows end on the last complete day, eight days before the as-of day in Chicago, never today. Percentages are left
--- out on purpose: from 2 to 4 is not a real doubling. A flag is not proof. Chance alone flags about one cell in 30
--- where crimes come independently and nothing has changed, and one in 10 where there are only two or three crimes. Real
--- crimes move with the season and from year to year: in Chicago from 2016 to 2018 one cell in eight of 28d is flagged,
--- and four in ten of ytd, where counts are so large that a z of 3 is a few percent. So read a flag together with the
--- change and with the five years; these are few, and a value is often outside their range by chance. The newest days
--- still lack late records: late_crimes estimates how many, and a fall is flagged only if it remains one when they are
--- added. Windows that the lake does not hold completely are not compared: those before its first record, and those that
--- touch 28 days or more without any record in the city, so that a stray old record does not make a year count as
--- complete. A year to date that includes 29 February has one day more than the others.
+-- to date against the year before, both beside the range of the five years before. Windows end on the last complete
+-- day, eight days before the as-of day in Chicago, never today. Late records keep coming for weeks, so an earlier
+-- window as it is known today always has more of them than the present one. Therefore it is compared as it was known
+-- when it was as old (before_basis): seen, if the lake itself saw each day since then; estimated from the delays it
+-- learned (see insight_reporting_delay), with an interval that holds it in 95 of 100 cases; unknown, if there is
+-- nothing to learn from: then it is compared as it is known today. Where change days were pulled later (a backfill, the
+-- replay of an export), records that were edited since are missing from what was known then, and the interval is wide
+-- enough for that. Percentages are left out on purpose: from 2 to 4 is not a real doubling. A flag is not proof. Chance
+-- alone flags about one cell in 30 where crimes come independently and nothing has changed, and one in 10 where there
+-- are only two or three crimes. Real crimes move with the season and from year to year: in Chicago from 2016 to 2018
+-- one cell in eight of 28d is flagged, and four in ten of ytd, where counts are so large that a z of 3 is a few
+-- percent. So read a flag together with the change and with the five years; these are few, and a value is often outside
+-- their range by chance. Windows that the lake does not hold completely are not compared: those before its first
+-- record, and those that touch 28 days or more without any record in the city, so that a stray old record does not make
+-- a year count as complete. A year to date that includes 29 February has one day more than the others. The numbers in
+-- the end, with all records known by the 90th day after, are a nowcast (Lawless 1994) with an interval of 95 %; the
+-- interval treats what comes late as independent of place.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, the 28 days that end on the last complete day, or ytd, from 1 January of its year to it.
@@ -18,25 +24,37 @@
 -- @column district: Police district; all for the city; NULL where it is not recorded. [district]
 -- @column offense_class: violent or property index crime, other, or all.
 -- @column crimes: Records that occurred in the period.
--- @column crimes_before: Records of the 28 days before (28d), or of the same days a year before (ytd); NULL where the
---   lake does not hold them whole. [occurred_on]
--- @column change: Crimes less crimes before. [occurred_on]
+-- @column crimes_before: Records of the 28 days before (28d), or of the same days a year before (ytd), as they were
+--   known when they were as old as the period is now; NULL where the lake does not hold them whole. [change_day, id,
+--   ingested_at, occurred_on]
+-- @column before_basis: How crimes_before is known: seen, estimated or unknown. [change_day, id, ingested_at,
+--   occurred_on]
+-- @column crimes_before_low: The fewest that crimes_before can be: itself if seen, else the low end of its interval.
+--   [change_day, id, ingested_at, occurred_on]
+-- @column crimes_before_high: The most that it can be. [change_day, id, ingested_at, occurred_on]
+-- @column crimes_before_now: Records of the same days as they are known today. [occurred_on]
+-- @column change: Crimes less crimes before. [change_day, id, ingested_at, occurred_on]
 -- @column z_before: 2 * (sqrt(crimes) - sqrt(crimes before)); where nothing has changed it is 0 give or take 1.4.
---   [occurred_on]
+--   [change_day, id, ingested_at, occurred_on]
 -- @column late_crimes: Records of the period still to come, as estimated by insight_reporting_delay; 0 for days about
---   which nothing is known. [change_day]
--- @column flag: 1 for a rise, where z_before is 3 or more; -1 for a fall, where it is -3 or less and still is when the
---   late crimes are added; else 0. [change_day, occurred_on]
+--   which nothing is known. [change_day, id, ingested_at, occurred_on]
+-- @column crimes_in_the_end_low: The fewest records that the period will have in the end, in 95 of 100 cases; NULL if
+--   nothing is known about delays. [change_day, id, ingested_at, occurred_on]
+-- @column crimes_in_the_end_high: The most. [change_day, id, ingested_at, occurred_on]
+-- @column flag: 1 for a rise, where z against crimes_before_high is 3 or more; -1 for a fall, where z against
+--   crimes_before_low is -3 or less; else 0. [change_day, id, ingested_at, occurred_on]
 -- @column five_years_low: Fewest records of the same days in the five years before: for 28d, the 28 days that end on
 --   the same date. [occurred_on]
 -- @column five_years_high: Most records of the same days in the five years before. [occurred_on]
 -- @column five_years_mean: Mean of the same. [occurred_on]
 -- @column years: How many of the five years the lake holds whole. [occurred_on]
--- @column five_years_position: below, within or above that range; below only if late crimes do not change it; NULL
---   where there are no years. [change_day, occurred_on]
+-- @column five_years_position: below, within or above that range; below only if crimes_in_the_end_high is; NULL where
+--   there are no years. [change_day, id, ingested_at, occurred_on]
 -- @chart bars district, change where period = 28d, offense_class = all
--- @count crimes: change, z_before, late_crimes, flag, five_years_position
--- @count crimes_before: change, z_before, flag
+-- @count crimes: change, z_before, late_crimes, crimes_in_the_end_low, crimes_in_the_end_high, flag,
+--   five_years_position
+-- @count crimes_before_now: crimes_before, crimes_before_low, crimes_before_high, change, z_before, flag
+-- @count crimes_before: change, z_before, flag, crimes_before_low, crimes_before_high
 -- @count five_years_low: five_years_mean, five_years_position
 -- @count five_years_high: five_years_mean, five_years_position
 -- @adds_up district, offense_class
@@ -104,6 +122,9 @@ compared AS (
         windows.years_back,
         windows.first_day,
         windows.last_day,
+        CAST(
+            date_add('day', -date_diff('day', windows.last_day, :last_complete_day), :as_of_day) AS DATE
+        ) AS known_day,
         CASE WHEN count(gaps.day_after) = 0 THEN 1 ELSE 0 END AS is_whole
     FROM windows
     LEFT JOIN gaps
@@ -120,29 +141,76 @@ daily AS (
     GROUP BY occurred_on, district, offense_class
 ),
 
+-- Known today, with what is still to come (now) or what was not known yet (before), in millionths of records.
 settling AS (
-    SELECT
-        daily.occurred_on,
-        daily.district,
-        daily.offense_class,
-        daily.crimes,
-        daily.crimes * coalesce(completeness.late_per_million, 0) AS late_millionths
-    FROM daily
-    LEFT JOIN completeness ON completeness.days_since = date_diff('day', daily.occurred_on, :as_of_day)
-),
-
-counted AS (
     SELECT
         compared.period,
         compared.part,
         compared.years_back,
-        settling.district,
-        settling.offense_class,
-        sum(settling.crimes) AS crimes,
-        sum(settling.late_millionths) AS late_millionths
+        daily.district,
+        daily.offense_class,
+        daily.crimes,
+        daily.crimes * coalesce(completeness.late_per_million, 0) AS late,
+        daily.crimes * coalesce(completeness.late_variance_per_million, 0) AS late_variance,
+        daily.crimes * coalesce(completeness.late_error_per_million, 0) AS late_error,
+        daily.crimes * coalesce(shares_then.share_per_million, 1000000) AS known,
+        daily.crimes * coalesce(shares_then.variance_per_million, 0) AS known_variance,
+        daily.crimes * coalesce(shares_then.error_per_million, 0) AS known_error,
+        0 AS seen
     FROM compared
-    JOIN settling ON settling.occurred_on BETWEEN compared.first_day AND compared.last_day
-    GROUP BY compared.period, compared.part, compared.years_back, settling.district, settling.offense_class
+    JOIN daily ON daily.occurred_on BETWEEN compared.first_day AND compared.last_day
+    LEFT JOIN completeness
+        ON compared.part = 'now' AND completeness.days_since = date_diff('day', daily.occurred_on, :as_of_day)
+    LEFT JOIN shares_then
+        ON compared.part = 'before'
+        AND shares_then.days_then = date_diff('day', daily.occurred_on, compared.known_day)
+        AND shares_then.days_now = CASE
+            WHEN date_diff('day', daily.occurred_on, :as_of_day) > 90 THEN 91
+            ELSE date_diff('day', daily.occurred_on, :as_of_day)
+        END
+),
+
+-- The windows before, as the lake knew them when they were as old.
+seen AS (
+    SELECT
+        compared.period,
+        compared.part,
+        compared.years_back,
+        versions.district,
+        versions.offense_class,
+        count(*) AS seen
+    FROM compared
+    JOIN versions
+        ON versions.occurred_on BETWEEN compared.first_day AND compared.last_day
+        AND versions.known_from <= compared.known_day
+        AND (versions.known_until IS NULL OR versions.known_until > compared.known_day)
+    WHERE compared.part = 'before'
+    GROUP BY compared.period, compared.part, compared.years_back, versions.district, versions.offense_class
+),
+
+both AS (
+    SELECT * FROM settling
+    UNION ALL
+    SELECT period, part, years_back, district, offense_class, 0, 0, 0, 0, 0, 0, 0, seen FROM seen
+),
+
+counted AS (
+    SELECT
+        period,
+        part,
+        years_back,
+        district,
+        offense_class,
+        sum(crimes) AS crimes,
+        sum(late) AS late,
+        sum(late_variance) AS late_variance,
+        sum(late_error) AS late_error,
+        sum(known) AS known,
+        sum(known_variance) AS known_variance,
+        sum(known_error) AS known_error,
+        sum(seen) AS seen
+    FROM both
+    GROUP BY period, part, years_back, district, offense_class
 ),
 
 places AS (
@@ -158,6 +226,7 @@ cells AS (
         compared.years_back,
         compared.first_day,
         compared.last_day,
+        compared.known_day,
         compared.is_whole,
         places.district,
         classes.offense_class
@@ -173,11 +242,18 @@ filled AS (
         cells.years_back,
         cells.first_day,
         cells.last_day,
+        cells.known_day,
         cells.is_whole,
         cells.district,
         cells.offense_class,
         CAST(coalesce(sum(counted.crimes), 0) AS BIGINT) AS crimes,
-        CAST(coalesce(sum(counted.late_millionths), 0) AS DOUBLE) / 1000000 AS late_crimes
+        CAST(coalesce(sum(counted.late), 0) AS DOUBLE) / 1000000 AS late_crimes,
+        CAST(coalesce(sum(counted.late_variance), 0) AS DOUBLE) / 1000000 AS late_variance,
+        CAST(coalesce(sum(counted.late_error), 0) AS DOUBLE) / 1000000 AS late_error,
+        CAST(coalesce(sum(counted.known), 0) AS DOUBLE) / 1000000 AS known,
+        CAST(coalesce(sum(counted.known_variance), 0) AS DOUBLE) / 1000000 AS known_variance,
+        CAST(coalesce(sum(counted.known_error), 0) AS DOUBLE) / 1000000 AS known_error,
+        CAST(coalesce(sum(counted.seen), 0) AS BIGINT) AS seen
     FROM cells
     LEFT JOIN counted
         ON counted.period = cells.period
@@ -191,6 +267,7 @@ filled AS (
         cells.years_back,
         cells.first_day,
         cells.last_day,
+        cells.known_day,
         cells.is_whole,
         cells.district,
         cells.offense_class
@@ -205,7 +282,12 @@ beside AS (
         max(CASE WHEN part = 'now' THEN last_day END) AS last_day,
         max(CASE WHEN part = 'now' THEN crimes END) AS crimes,
         max(CASE WHEN part = 'now' THEN late_crimes END) AS late_crimes,
-        max(CASE WHEN part = 'before' AND is_whole = 1 THEN crimes END) AS crimes_before,
+        max(CASE WHEN part = 'now' THEN late_variance + late_error * late_error END) AS late_variance,
+        max(CASE WHEN part = 'before' AND is_whole = 1 THEN crimes END) AS crimes_before_now,
+        max(CASE WHEN part = 'before' AND is_whole = 1 THEN known END) AS known_before,
+        max(CASE WHEN part = 'before' THEN known_variance + known_error * known_error END) AS known_variance,
+        max(CASE WHEN part = 'before' AND is_whole = 1 THEN seen END) AS seen_before,
+        max(CASE WHEN part = 'before' THEN known_day END) AS known_day,
         min(CASE WHEN part = 'past year' AND is_whole = 1 THEN crimes END) AS five_years_low,
         max(CASE WHEN part = 'past year' AND is_whole = 1 THEN crimes END) AS five_years_high,
         sum(CASE WHEN part = 'past year' AND is_whole = 1 THEN crimes END) AS five_years_sum,
@@ -214,23 +296,113 @@ beside AS (
     GROUP BY period, district, offense_class
 ),
 
-judged AS (
+-- Late records come in bursts that the whole city shares: their variance grows with the square of a part's own.
+of_city AS (
     SELECT
         period,
-        district,
-        offense_class,
-        first_day,
-        last_day,
-        crimes,
-        crimes_before,
-        2 * (sqrt(CAST(crimes AS DOUBLE)) - sqrt(CAST(crimes_before AS DOUBLE))) AS z_before,
-        2 * (sqrt(crimes + late_crimes) - sqrt(CAST(crimes_before AS DOUBLE))) AS z_in_the_end,
-        late_crimes,
-        five_years_low,
-        five_years_high,
-        CAST(five_years_sum AS DOUBLE) / NULLIF(years, 0) AS five_years_mean,
-        years
+        late_crimes AS city_late,
+        crimes_before_now - known_before AS city_unknown
     FROM beside
+    WHERE district = 'all' AND offense_class = 'all'
+),
+
+learned AS (
+    SELECT CASE WHEN count(completeness) > 0 THEN 1 ELSE 0 END AS is_learned, max(dispersion) - 1 AS bursts
+    FROM completeness
+),
+
+based AS (
+    SELECT
+        beside.period,
+        beside.district,
+        beside.offense_class,
+        beside.first_day,
+        beside.last_day,
+        beside.crimes,
+        beside.late_crimes,
+        beside.crimes_before_now,
+        beside.known_before,
+        beside.seen_before,
+        beside.known_day,
+        beside.five_years_low,
+        beside.five_years_high,
+        beside.five_years_sum,
+        beside.years,
+        learned.is_learned,
+        CASE
+            WHEN beside.crimes_before_now IS NULL THEN NULL
+            WHEN beside.known_day >= watched.seen_since THEN 'seen'
+            WHEN learned.is_learned = 1 THEN 'estimated'
+            ELSE 'unknown'
+        END AS before_basis,
+        CASE WHEN watched.late_until > beside.known_day THEN 1 ELSE 0 END AS is_replayed,
+        1.96 * sqrt(
+            beside.late_variance
+            + coalesce(
+                CAST(beside.late_crimes * beside.late_crimes * learned.bursts AS DOUBLE)
+                / NULLIF(of_city.city_late, 0),
+                0
+            )
+        ) AS late_margin,
+        1.96 * sqrt(
+            beside.known_variance
+            + coalesce(
+                CAST(
+                    (beside.crimes_before_now - beside.known_before) * (beside.crimes_before_now - beside.known_before)
+                    * learned.bursts AS DOUBLE
+                ) / NULLIF(of_city.city_unknown, 0),
+                0
+            )
+        ) AS known_margin
+    FROM beside
+    JOIN of_city ON of_city.period = beside.period
+    CROSS JOIN watched
+    CROSS JOIN learned
+),
+
+ranged AS (
+    SELECT
+        based.*,
+        CASE before_basis
+            WHEN 'seen' THEN seen_before
+            WHEN 'estimated' THEN CAST(floor(known_before + 0.5) AS BIGINT)
+            ELSE crimes_before_now
+        END AS crimes_before,
+        CASE
+            WHEN before_basis = 'seen' THEN seen_before
+            WHEN before_basis = 'estimated' AND known_before - known_margin < 0 THEN 0
+            WHEN before_basis = 'estimated'
+                AND (is_replayed = 0 OR known_before - known_margin < seen_before)
+                THEN CAST(floor(known_before - known_margin) AS BIGINT)
+            ELSE seen_before
+        END AS lowest,
+        CASE
+            WHEN before_basis = 'seen' THEN seen_before
+            WHEN before_basis = 'estimated'
+                AND (is_replayed = 0 OR known_day >= :serial_ids_from)
+                AND known_before + known_margin < crimes_before_now
+                THEN CAST(ceil(known_before + known_margin) AS BIGINT)
+            ELSE crimes_before_now
+        END AS highest
+    FROM based
+),
+
+judged AS (
+    SELECT
+        ranged.*,
+        -- What is known today can have lost records since: the ends never exclude the figure itself.
+        CASE WHEN lowest > crimes_before THEN crimes_before ELSE lowest END AS crimes_before_low,
+        CASE WHEN highest < crimes_before THEN crimes_before ELSE highest END AS crimes_before_high,
+        CASE
+            WHEN is_learned = 0 THEN NULL
+            WHEN late_crimes > late_margin
+                THEN crimes + CAST(floor(late_crimes - late_margin) AS BIGINT)
+            ELSE crimes
+        END AS crimes_in_the_end_low,
+        CASE
+            WHEN is_learned = 1 THEN crimes + CAST(ceil(late_crimes + late_margin) AS BIGINT)
+        END AS crimes_in_the_end_high
+    FROM ranged
 )
 
 SELECT
@@ -242,18 +414,28 @@ SELECT
     offense_class,
     crimes,
     crimes_before,
+    before_basis,
+    crimes_before_low,
+    crimes_before_high,
+    crimes_before_now,
     crimes - crimes_before AS change,
-    z_before,
+    2 * (sqrt(CAST(crimes AS DOUBLE)) - sqrt(CAST(crimes_before AS DOUBLE))) AS z_before,
     late_crimes,
-    CASE WHEN z_before >= 3 THEN 1 WHEN z_before <= -3 AND z_in_the_end <= -3 THEN -1 ELSE 0 END AS flag,
+    crimes_in_the_end_low,
+    crimes_in_the_end_high,
+    CASE
+        WHEN 2 * (sqrt(CAST(crimes AS DOUBLE)) - sqrt(CAST(crimes_before_high AS DOUBLE))) >= 3 THEN 1
+        WHEN 2 * (sqrt(CAST(crimes AS DOUBLE)) - sqrt(CAST(crimes_before_low AS DOUBLE))) <= -3 THEN -1
+        ELSE 0
+    END AS flag,
     five_years_low,
     five_years_high,
-    five_years_mean,
+    CAST(five_years_sum AS DOUBLE) / NULLIF(years, 0) AS five_years_mean,
     years,
     CASE
         WHEN years = 0 THEN NULL
         WHEN crimes > five_years_high THEN 'above'
-        WHEN crimes + late_crimes < five_years_low THEN 'below'
+        WHEN coalesce(crimes_in_the_end_high, crimes) < five_years_low THEN 'below'
         ELSE 'within'
     END AS five_years_position
 FROM judged

@@ -1,18 +1,19 @@
 -- Which beats and community areas are out of line with their own history: the last 28 complete days against the 13
--- windows of 28 days before.
--- The expected count of a unit is its share of the city's crimes in these windows, times the city's crimes now: the
--- season and late reporting affect the whole city and cancel out, and so does a rise of the whole city, which compstat
--- shows instead. The control limits are those of the Poisson distribution, widened by the randomness of the history
--- itself and by the extra variation of such units from window to window (a negative binomial distribution); on each
--- side, a unit in line crosses them about once in a thousand times. Hundreds of units are watched, so expect as many
--- alarms by chance alone as false_alarms says, and check whether an alarm is still there tomorrow. An alarm says that
--- something is different, not why: a festival, a new way of recording or a moved boundary does it too. A festival in
--- the history widens the limits of all units for a year, and can cost an alarm. The spread is one for all: where it is
--- uneven, or shares drift, there are several times as many alarms as false_alarms says. A unit that is a large part of
--- the city affects the others: if it doubles, they seem to fall. Windows that begin before the lake's first record are
--- not used; with fewer than three there are no limits and no alarms, nor while nothing at all is recorded. A unit with
--- little history or none has wide limits, so that two records under a mistaken number are no alarm. Records without the
--- unit are left out. The greatest rise comes first, units with fewer than ten crimes last.
+-- windows of 28 days before. The expected count of a unit is its share of the city's crimes in these windows, times the
+-- city's crimes now: the season and late reporting affect the whole city and cancel out, and so does a rise of the
+-- whole city, which compstat shows instead. A unit whose records come later than those of others would seem to fall, so
+-- the windows before are counted as they were known when they were as old, where the lake saw that itself (windows_seen
+-- of them). The control limits are those of the Poisson distribution, widened by the randomness of the history itself
+-- and by the extra variation of such units from window to window (a negative binomial distribution); on each side, a
+-- unit in line crosses them about once in a thousand times. Hundreds of units are watched, so expect as many alarms by
+-- chance alone as false_alarms says, and check whether an alarm is still there tomorrow. An alarm says that something
+-- is different, not why: a festival, a new way of recording or a moved boundary does it too. A festival in the history
+-- widens the limits of all units for a year, and can cost an alarm. The spread is one for all: where it is uneven, or
+-- shares drift, there are several times as many alarms as false_alarms says. A unit that is a large part of the city
+-- affects the others: if it doubles, they seem to fall. Windows that begin before the lake's first record are not used;
+-- with fewer than three there are no limits and no alarms, nor while nothing at all is recorded. A unit with little
+-- history or none has wide limits, so that two records under a mistaken number are no alarm. Records without the unit
+-- are left out. The greatest rise comes first, units with fewer than ten crimes last.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: Always 28d.
@@ -23,18 +24,20 @@
 -- @column crimes: Records of the unit in the period. [occurred_on]
 -- @column expected_crimes: Its share of history_crimes of all units of its kind, times their crimes in the period; NULL
 --   without history. [beat, community_area, occurred_on]
--- @column lower_limit: The smallest number of crimes that is no alarm; 0 where few are no alarm either.
---   [beat, community_area, occurred_on]
+-- @column lower_limit: The smallest number of crimes that is no alarm; 0 where few are no alarm either. [beat,
+--   community_area, occurred_on]
 -- @column upper_limit: The largest number of crimes that is no alarm. [beat, community_area, occurred_on]
 -- @column z_expected: 2 * (sqrt(crimes) - sqrt(expected_crimes)): about how many standard deviations crimes are off, if
 --   they come independently. [beat, community_area, occurred_on]
 -- @column alarm: 1 above the upper limit, -1 below the lower limit, else 0. [beat, community_area, occurred_on]
 -- @column history_crimes: Records of the unit in the windows before. [occurred_on]
 -- @column windows: Windows of 28 days before the period that are used, at most 13. [occurred_on]
--- @column dispersion: How much more units of that kind varied than the Poisson distribution: the variance
---   is mean + dispersion * mean squared. [beat, community_area, occurred_on]
--- @column false_alarms: Alarms to expect in all units of that kind if none was out of line.
---   [beat, community_area, occurred_on]
+-- @column windows_seen: How many of these are counted as the lake knew them when they were as old as the period is now;
+--   the others as they are known today. [change_day]
+-- @column dispersion: How much more units of that kind varied than the Poisson distribution: the variance is mean +
+--   dispersion * mean squared. [beat, community_area, occurred_on]
+-- @column false_alarms: Alarms to expect in all units of that kind if none was out of line. [beat, community_area,
+--   occurred_on]
 -- @chart bars unit, z_expected where unit_kind = beat
 -- @count crimes: z_expected, alarm
 -- @count history_crimes: expected_crimes, lower_limit, upper_limit, z_expected, alarm
@@ -42,33 +45,71 @@
 -- @adds_up unit_kind, unit
 -- @python early_warning
 
-WITH known AS (
-    SELECT
-        beat,
-        CAST(community_area AS VARCHAR) AS community_area,
-        CAST(date_diff('day', occurred_on, :last_complete_day) AS BIGINT) AS days_before
-    FROM crimes
-    WHERE occurred_on <= :last_complete_day
+WITH numbered AS (
+    SELECT window_number, CAST(date_add('day', -28 * window_number, :as_of_day) AS DATE) AS known_day
+    FROM UNNEST(sequence(0, 13)) AS windows (window_number)
 ),
 
 -- Window 0 is the period, 1 the 28 days before it, and so on.
-recent AS (
-    SELECT beat, community_area, CAST(floor(CAST(days_before AS DOUBLE) / 28) AS BIGINT) AS window_number
-    FROM known
-    WHERE days_before < 14 * 28
+counted_windows AS (
+    SELECT
+        CAST(numbered.window_number AS BIGINT) AS window_number,
+        CAST(date_add('day', -27 - 28 * numbered.window_number, :last_complete_day) AS DATE) AS first_day,
+        CAST(date_add('day', -28 * numbered.window_number, :last_complete_day) AS DATE) AS last_day,
+        numbered.known_day,
+        CASE WHEN numbered.window_number > 0 AND numbered.known_day >= watched.seen_since THEN 1 ELSE 0 END AS is_seen
+    FROM numbered
+    CROSS JOIN watched
+),
+
+recent_crimes AS (
+    SELECT
+        versions.beat,
+        CAST(versions.community_area AS VARCHAR) AS community_area,
+        counted_windows.window_number
+    FROM counted_windows
+    JOIN versions
+        ON versions.occurred_on BETWEEN counted_windows.first_day AND counted_windows.last_day
+        AND (
+            (
+                counted_windows.is_seen = 1
+                AND versions.known_from <= counted_windows.known_day
+                AND (versions.known_until IS NULL OR versions.known_until > counted_windows.known_day)
+            )
+            OR (counted_windows.is_seen = 0 AND versions.known_until IS NULL)
+        )
 ),
 
 units AS (
-    SELECT 'beat' AS unit_kind, beat AS unit, window_number FROM recent WHERE beat IS NOT NULL
+    SELECT 'beat' AS unit_kind, beat AS unit, window_number FROM recent_crimes WHERE beat IS NOT NULL
     UNION ALL
     SELECT 'community area' AS unit_kind, community_area AS unit, window_number
-    FROM recent
+    FROM recent_crimes
     WHERE community_area IS NOT NULL
 ),
 
 -- Whole windows that the lake covers, the period not counted: the day of its first record belongs to them.
 covered AS (
-    SELECT CAST(floor(CAST(max(days_before) + 1 AS DOUBLE) / 28) AS BIGINT) - 1 AS windows FROM known
+    SELECT
+        CAST(
+            floor(CAST(date_diff('day', min(occurred_on), :last_complete_day) + 1 AS DOUBLE) / 28) AS BIGINT
+        ) - 1 AS windows
+    FROM crimes
+    WHERE occurred_on <= :last_complete_day
+),
+
+used AS (
+    SELECT
+        CASE WHEN max(covered.windows) > 13 THEN 13 WHEN max(covered.windows) < 0 THEN 0 ELSE max(covered.windows) END
+            AS windows,
+        sum(
+            CASE
+                WHEN counted_windows.window_number BETWEEN 1 AND covered.windows AND counted_windows.is_seen = 1 THEN 1
+                ELSE 0
+            END
+        ) AS windows_seen
+    FROM counted_windows
+    CROSS JOIN covered
 )
 
 SELECT
@@ -79,9 +120,9 @@ SELECT
     units.unit,
     units.window_number,
     count(*) AS crimes,
-    CASE WHEN max(covered.windows) > 13 THEN 13 WHEN max(covered.windows) < 0 THEN 0 ELSE max(covered.windows) END
-        AS windows
+    max(used.windows) AS windows,
+    CAST(max(used.windows_seen) AS BIGINT) AS windows_seen
 FROM units
-CROSS JOIN covered
+CROSS JOIN used
 GROUP BY units.unit_kind, units.unit, units.window_number
 ORDER BY units.unit_kind, units.unit, units.window_number

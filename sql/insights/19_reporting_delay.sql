@@ -1,15 +1,15 @@
--- How complete the last days are: what is known of each of the last 91 days, and what will be known in the end.
--- The share is learned from the ages of the records that came with the change days, among the last 56, that the lake
--- has pulled itself. With few change days it is rough; a lag with change_days 0 is assumed to bring nothing. "In the
--- end" means by the 90th day after; later records are not predicted. Days of which the city has published nothing yet
--- (the last seven in Chicago) have completeness 0 and no expected number. Before a change day was pulled completeness
--- is NULL. A trend should be drawn as unsettled where unsettled is 1. Delays can look longer or shorter than they are.
--- If past change days are pulled afterwards, or a portal export is replayed, an edited record appears only with its
--- last stamp, as if it had come then; so the records still to come are overstated, on Chicago's export of 2018 by about
--- a third. An edit that moves the day of a crime moves its delay. A change day that brought nothing recent counts as
--- not pulled, even if the city published nothing then; so completeness reads too low in towns with few records: with
--- one every other day, 0.64 instead of 0.86. Where small numbers are hidden, first_published_in_window is not: it
--- counts records of many days and all places.
+-- How complete the last days are: what is known of each of the last 91 days, and what will be known in the end. The
+-- share is learned from the ages of the records that came with the change days, among the last 56, that the lake has
+-- pulled itself. With few change days it is rough; a lag with change_days 0 is assumed to bring nothing. "In the end"
+-- means by the 90th day after; later records are not predicted. Days of which the city has published nothing yet (the
+-- last seven in Chicago) have completeness 0 and no expected number. Before a change day was pulled completeness is
+-- NULL. A trend should be drawn as unsettled where unsettled is 1. Delays can look longer or shorter than they are. If
+-- past change days are pulled afterwards, or a portal export is replayed, an edited record appears only with its last
+-- stamp, as if it had come then; so the records still to come are overstated, on Chicago's export of 2018 by about a
+-- third. An edit that moves the day of a crime moves its delay. A change day that brought nothing recent counts as not
+-- pulled, even if the city published nothing then; so completeness reads too low in towns with few records: with one
+-- every other day, 0.64 instead of 0.86. Where small numbers are hidden, first_published_in_window is not: it counts
+-- records of many days and all places.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 90d; it is about days that are not complete, so it ends on the as-of day.
@@ -19,13 +19,14 @@
 -- @column occurred_on: The day on which the crimes occurred.
 -- @column crimes: Records of the day known so far.
 -- @column completeness: Share of the records known by the 90th day after that is known so many days after, to six
---   decimals; NULL before the first change day was pulled. [change_day]
--- @column expected_crimes: Crimes divided by completeness; NULL where nothing is complete. [change_day]
--- @column still_expected: Expected crimes less crimes. [change_day]
+--   decimals; NULL before the first change day was pulled. [change_day, id, ingested_at, occurred_on]
+-- @column expected_crimes: Crimes divided by completeness; NULL where nothing is complete. [change_day, id,
+--   ingested_at, occurred_on]
+-- @column still_expected: Expected crimes less crimes. [change_day, id, ingested_at, occurred_on]
 -- @column first_published_in_window: Records that came this many days after they occurred, in the change days learned
---   from. [change_day]
--- @column change_days: How many change days it was learned from at this lag. [change_day]
--- @column unsettled: 1 where completeness is below 0.98 or NULL, else 0. [change_day]
+--   from. [change_day, id, ingested_at, occurred_on]
+-- @column change_days: How many change days it was learned from at this lag.
+-- @column unsettled: 1 where completeness is below 0.98 or NULL, else 0. [change_day, id, ingested_at, occurred_on]
 -- @chart line days_since, completeness
 -- @count crimes: expected_crimes, still_expected
 -- @adds_up occurred_on

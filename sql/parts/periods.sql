@@ -1,6 +1,6 @@
 -- The periods of insights, each with its first and its last day. 28d and 365d are whole: they end on the last complete
--- day, the last one of which the city has published nearly everything. `all` is everything known, up to the as-of day; it
--- has no first day if nothing is known.
+-- day, the last one of which the city has published nearly everything. `all` is everything known, up to the as-of day;
+-- it has no first day if nothing is known.
 SELECT
     '28d' AS period,
     CAST(date_add('day', -27, :last_complete_day) AS DATE) AS first_day,

@@ -35,6 +35,7 @@ _SCHEMA = pa.schema(
         ("alarm", pa.int32()),
         ("history_crimes", pa.int64()),
         ("windows", pa.int32()),
+        ("windows_seen", pa.int32()),
         ("dispersion", pa.float64()),
         ("false_alarms", pa.float64()),
     ]
@@ -116,6 +117,7 @@ def _rows(rows: pa.Table, kind: str) -> pa.Table:
         pa.array(alarms, pa.int32()),
         before,
         pa.repeat(pa.scalar(windows, pa.int32()), len(units)),
+        pa.repeat(rows["windows_seen"][0].cast(pa.int32()), len(units)),
         pa.array([spread] * len(units), pa.float64()),
         pa.repeat(float(rounded_probabilities(beyond)[0]), len(units)),
     )

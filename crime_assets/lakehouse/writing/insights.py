@@ -84,8 +84,8 @@ def is_outdated(lake: Lake, city: City, insight: Insight) -> bool:
 
 
 def _definition(insight: Insight, city: City) -> str:
-    """How an insight is computed for a city; the city's publication lag decides which days are complete."""
-    return f"{insight.definition}-{city.lag_days}"
+    """How an insight is computed for a city: its lag and its ids decide which days are complete, and how far."""
+    return f"{insight.definition}-{city.lag_days}-{city.serial_ids_from}"
 
 
 def first_changed(lake: Lake, city: City, seen: Mapping[str, str | None]) -> date | None:

@@ -146,16 +146,14 @@ def _shift(row: Row, by_chance: str) -> Change:
     is_rise = row["flag"] == 1
     place = {ALL: "the city", None: "no district on record"}.get(row["district"], f"district {row['district']}")
     what = CLASSES[row["offense_class"]].lower()
-    late = round(row["late_crimes"] or 0)
     cautions = [by_chance] if by_chance else []
     sentence = (
         f"{number(row['crimes'])} in the 28 days to {row['last_day']}, {number(abs(row['change']))} "
-        f"{'more' if is_rise else 'fewer'} than the {number(row['crimes_before'])} of the 28 days before "
-        f"(z {row['z_before']:+.1f})."
+        f"{'more' if is_rise else 'fewer'} than {_before(row)} (z {row['z_before']:+.1f})."
     )
-    if late:
-        still = "it is a rise without them" if is_rise else "with them it is still a fall"
-        cautions.insert(0, f"About {number(late)} may still come as late records; {still}.")
+    low, high = row["crimes_in_the_end_low"], row["crimes_in_the_end_high"]
+    if None not in (low, high) and high > row["crimes"]:
+        cautions.insert(0, f"With late records it will be {number(low)} to {number(high)} in the end.")
     return Change(
         "shift of the city" if row["district"] == ALL else "shift of a district",
         f"{'Rise' if is_rise else 'Fall'} of {what} in {place}",
@@ -165,6 +163,20 @@ def _shift(row: Row, by_chance: str) -> Change:
         row["flag"],
         place,
     )
+
+
+def _before(row: Row) -> str:
+    """The 28 days before, and how they are counted."""
+    count = number(row["crimes_before"])
+    low, high = row["crimes_before_low"], row["crimes_before_high"]
+    if row["before_basis"] == "seen":
+        return f"the {count} that were known of the 28 days before when they were as old"
+    if row["before_basis"] == "estimated" and None not in (low, high):
+        return (
+            f"the {count} ({number(low)} to {number(high)}) that, by how late records come, were known of the 28 days "
+            "before when they were as old"
+        )
+    return f"the {count} that are known today of the 28 days before, for which records had more time to come"
 
 
 def _other_years(row: Row) -> str:

@@ -105,9 +105,10 @@ def contents_of(extract: Extract, landing: LandingStore, tables: Tables, thresho
         ),
         compstat=list(_compstat(tables.compstat)),
         compstat_meaning="The 28 days that end on the last complete day against the 28 before, and the year to date "
-        "against last year. z is 2(√now - √then): a change of 3 or more either way is flagged ▲ or ▼, a fall only if "
-        "late records do not undo it; districts show the flags of every class. Other years says where the count stands "
-        "among those of the same days in up to five years before.",
+        "against last year, both as they were known when they were as old, so that late records tip neither side. z is "
+        "2(√now - √then): a change of 3 or more either way is flagged ▲ or ▼, if it is one however much was known "
+        "then; districts show the flags of every class. Other years says where the count stands among those of the "
+        "same days in up to five years before.",
         trend=Picture(
             "Crimes a day",
             f"Line of the crimes of each day, as known on {about.as_of_day}",

@@ -64,6 +64,8 @@ class City:
     """Districts that may appear, those no longer on the map included."""
     bounding_box: tuple[float, float, float, float] = (-90.0, -180.0, 90.0, 180.0)
     """South, west, north, east."""
+    serial_ids_from: date | None = None
+    """The first change day from which records that were reported later have greater ids; None if ids tell nothing."""
     boundaries: Mapping[str, Boundaries] = field(default_factory=dict)
     """Code column of `crimes` → where the shapes of its areas are; maps of other columns show cells."""
 

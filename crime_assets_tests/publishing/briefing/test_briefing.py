@@ -183,7 +183,7 @@ def test_the_page_says_of_when_it_is(page: Page) -> None:
         "means those that end on it.",
         page.locator("header").inner_text(),
     )
-    assert "nothing yet of 2024-01-24 to 2024-01-31" in page.locator("main").inner_text()
+    assert "nothing yet of 2024-01-25 to 2024-01-31" in page.locator("main").inner_text()
 
 
 @NO_BROWSER

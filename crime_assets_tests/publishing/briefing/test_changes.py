@@ -24,9 +24,14 @@ def shift(district: str | None = "all", offense_class: str = "all", **other: Any
         "last_day": LAST,
         "crimes": 100,
         "crimes_before": 100,
+        "before_basis": "seen",
+        "crimes_before_low": 100,
+        "crimes_before_high": 100,
         "change": 0,
         "z_before": 0.0,
         "late_crimes": 0.0,
+        "crimes_in_the_end_low": None,
+        "crimes_in_the_end_high": None,
         "flag": 0,
         "five_years_low": None,
         "five_years_high": None,
@@ -149,28 +154,36 @@ def test_fewer_than_five_are_not_filled_up() -> None:
 
 
 def test_a_rise_says_how_many_of_how_many_and_what_chance_does() -> None:
-    rows = [shift(), rise("007", 4.9, late_crimes=12.4), *(shift(f"{n:03}") for n in range(10, 69))]
+    late = {"crimes_in_the_end_low": 185, "crimes_in_the_end_high": 201}
+    rows = [shift(), rise("007", 4.9, **late), *(shift(f"{n:03}") for n in range(10, 69))]
     assert said(compstat=rows) == [
         (
             "Rise of all offenses in district 007",
-            "180 in the 28 days to 2024-01-23, 60 more than the 120 of the 28 days before (z +4.9).",
-            "About 12 may still come as late records; it is a rise without them. Of 60 comparisons in districts, 1 is "
-            "flagged; chance alone flags about 2.0.",
+            "180 in the 28 days to 2024-01-23, 60 more than the 120 that were known of the 28 days before when they "
+            "were as old (z +4.9).",
+            "With late records it will be 185 to 201 in the end. Of 60 comparisons in districts, 1 is flagged; chance "
+            "alone flags about 2.0.",
         )
     ]
 
 
-def test_a_fall_that_late_records_do_not_undo_says_so() -> None:
-    row = shift("017", "violent", crimes=44, crimes_before=71, change=-27, z_before=-3.6, flag=-1, late_crimes=3.4)
-    ((title, sentence, caution),) = said(compstat=[shift(), row])
+@pytest.mark.parametrize(
+    ("basis", "expected"),
+    [
+        ("seen", "the 71 that were known of the 28 days before when they were as old"),
+        (
+            "estimated",
+            "the 71 (66 to 75) that, by how late records come, were known of the 28 days before when they were as old",
+        ),
+        ("unknown", "the 71 that are known today of the 28 days before, for which records had more time to come"),
+    ],
+)
+def test_a_change_says_how_the_days_before_are_counted(basis: str, expected: str) -> None:
+    row = shift("017", "violent", crimes=44, crimes_before=71, change=-27, z_before=-3.6, flag=-1)
+    row |= {"before_basis": basis, "crimes_before_low": 66, "crimes_before_high": 75}
+    ((title, sentence, _),) = said(compstat=[shift(), row])
     assert title == "Fall of violent index crime in district 017"
-    assert sentence == "44 in the 28 days to 2024-01-23, 27 fewer than the 71 of the 28 days before (z -3.6)."
-    assert caution.startswith("About 3 may still come as late records; with them it is still a fall.")
-
-
-def test_a_fall_that_late_records_may_undo_is_none() -> None:
-    row = shift(crimes=1000, crimes_before=1300, change=-300, z_before=-8.9, flag=0, late_crimes=320.0)
-    assert said(compstat=[row]) == []
+    assert sentence == f"44 in the 28 days to 2024-01-23, 27 fewer than {expected} (z -3.6)."
 
 
 @pytest.mark.parametrize(

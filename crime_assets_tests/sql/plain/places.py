@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 from itertools import accumulate, count, product
 from statistics import fmean, pstdev, variance
@@ -15,6 +15,7 @@ import h3
 import numpy as np
 import pandas as pd
 
+from crime_assets_tests.sql.plain.delays import known_on, seen_since
 from crime_assets_tests.sql.plain.question import Question, Row
 
 Band = tuple[int, int]
@@ -157,21 +158,30 @@ def early_warning(question: Question) -> Iterator[Row]:
     known = question.crimes[question.crimes["occurred_on"] <= last]
     if known.empty:
         return
-    age = (last - known["occurred_on"]).dt.days
-    covered = int(age.max()) + 1
+    covered = int((last - known["occurred_on"]).dt.days.max()) + 1
     windows = max(0, min(13, covered // 28 - 1))
-    recent = known[age < 14 * 28].assign(window=age[age < 14 * 28] // 28)
-    areas = recent["community_area"].map(lambda area: None if pd.isna(area) else str(int(area)))
-    for kind, units in (("beat", recent["beat"]), ("community area", areas)):
+    since = seen_since(question)[0]
+    found = [_window(question, number, since) for number in range(14)]
+    seen = sum(is_seen for _, is_seen in found[1 : windows + 1])
+    for kind, column in (("beat", "beat"), ("community area", "community_area")):
         counts: dict[str, Counter[int]] = defaultdict(Counter)
-        for unit, window in zip(units, recent["window"], strict=True):
-            if isinstance(unit, str):
-                counts[unit][window] += 1
-        for row in _judged_units(counts, windows):
+        for number, (crimes, _) in enumerate(found):
+            for unit in crimes[column].dropna():
+                counts[unit if isinstance(unit, str) else str(int(unit))][number] += 1
+        for row in _judged_units(counts, windows, seen):
             yield {**_leading(question, "28d"), "unit_kind": kind, **row}
 
 
-def _judged_units(counts: Mapping[str, Counter[int]], windows: int) -> list[Row]:
+def _window(question: Question, number: int, since: date) -> tuple[pd.DataFrame, bool]:
+    """The crimes of the 28 days that end so many windows before the last complete day, and whether they were seen."""
+    day = question.as_of_day - timedelta(days=28 * number)
+    last = question.last_complete_day - timedelta(days=28 * number)
+    is_seen = number > 0 and day >= since
+    rows = known_on(question, day) if is_seen else question.crimes
+    return _days(rows, last - timedelta(days=27), last), is_seen
+
+
+def _judged_units(counts: Mapping[str, Counter[int]], windows: int, seen: int) -> list[Row]:
     now = {unit: found[0] for unit, found in counts.items()}
     past = {unit: sum(found[window] for window in range(1, windows + 1)) for unit, found in counts.items()}
     spread = _dispersion(counts, windows) if windows >= 3 and sum(past.values()) else None
@@ -201,6 +211,7 @@ def _judged_units(counts: Mapping[str, Counter[int]], windows: int) -> list[Row]
                 "alarm": alarm,
                 "history_crimes": past[unit],
                 "windows": windows,
+                "windows_seen": seen,
                 "dispersion": spread,
             }
         )

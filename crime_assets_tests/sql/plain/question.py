@@ -33,7 +33,7 @@ class Period:
         return [self.first_day + timedelta(days=n) for n in range((self.last_day - self.first_day).days + 1)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Question:
     """What was known on a day: the rows of `crimes`, and those versions of them that had been replaced by then.
 
@@ -44,6 +44,8 @@ class Question:
     as_of_day: date
     superseded: pd.DataFrame | None = None
     first_change_day: date = date(2024, 1, 1)
+    removed: pd.DataFrame | None = None
+    serial_ids_from: date = date.max
 
     @property
     def last_complete_day(self) -> date:
@@ -56,6 +58,7 @@ class Question:
             "as_of_day": self.as_of_day,
             "last_complete_day": self.last_complete_day,
             "first_change_day": self.first_change_day,
+            "serial_ids_from": self.serial_ids_from,
         }
 
     @cached_property

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from calendar import monthrange
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sized
-from datetime import date, timedelta
 
 import pandas as pd
 
@@ -154,35 +151,6 @@ def _domestic_violence(period: Period) -> Iterator[Row]:
         }
 
 
-def _monthly_trends(period: Period) -> Iterator[Row]:
-    groups = {
-        (day.year, day.month): crimes for day, crimes in period.crimes.groupby(pd.to_datetime(period.crimes["month"]))
-    }
-    days = pd.Series([(day.year, day.month) for day in period.days], dtype=object).value_counts()
-    whole = {month: len(groups[month]) for month in groups if days[month] == monthrange(*month)[1]}
-    for year, month in sorted(groups):
-        crimes = groups[year, month]
-        now = whole.get((year, month))
-        month_before = whole.get((year, month - 1) if month > 1 else (year - 1, 12))
-        year_before = whole.get((year - 1, month))
-        last_of_month = date(year, month, monthrange(year, month)[1])
-        comparable = now is not None and year_before is not None
-        yield {
-            "month": date(year, month, 1),
-            "crimes": len(crimes),
-            "arrests": int(crimes["arrest"].sum()),
-            "arrest_share": ratio(crimes["arrest"].sum(), len(crimes)),
-            "violent_crimes": int(crimes["is_violent"].sum()),
-            "property_crimes": int(crimes["is_property"].sum()),
-            "domestic_crimes": int(crimes["domestic"].sum()),
-            "days_covered": int(days[year, month]),
-            "change_from_previous_month": now - month_before if now is not None and month_before is not None else None,
-            "change_from_year_before": now - year_before if comparable else None,
-            "z_from_year_before": 2 * (math.sqrt(now) - math.sqrt(year_before)) if comparable else None,
-            "unsettled": int(last_of_month >= period.as_of_day - timedelta(days=35)),
-        }
-
-
 def _repeat_offense_locations(period: Period) -> Iterator[Row]:
     # Tens of thousands of blocks: a frame for each would take minutes.
     columns = ["primary_type", "occurred_on", "is_violent", "domestic", "arrest"]
@@ -223,7 +191,6 @@ TEN: dict[str, Callable[[Period], Iterator[Row]]] = {
     "day_of_week_patterns": _day_of_week_patterns,
     "location_types": _location_types,
     "domestic_violence": _domestic_violence,
-    "monthly_trends": _monthly_trends,
     "repeat_offense_locations": _repeat_offense_locations,
 }
 

@@ -1,22 +1,24 @@
-"""What changes and how far it can be known: reporting delay, CompStat, and the size of crime by community area."""
+"""What changes and how far it can be known: months, reporting delay, CompStat, and crime by community area."""
 
 from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from calendar import monthrange
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 
 import pandas as pd
 
+from crime_assets_tests.sql.plain.delays import Learnt, days_of, known_on, learnt, seen_since
 from crime_assets_tests.sql.plain.question import Question, Row, ratio
 
-LAGS = range(91)
+Month = tuple[int, int]
+Window = tuple[date, date]
 CLASSES = ("all", "other", "property", "violent")
 # The weights are data, not a computation: whoever changes them need not change them here as well.
 _STATED = (Path(__file__).parents[3] / "sql/parts/severity.sql").read_text(encoding="utf-8")
@@ -24,59 +26,14 @@ WEIGHTS = {code: int(Decimal(weight) * 1000) for code, weight in re.findall(r"\(
 """FBI code → thousandths of a year."""
 
 
-def _days(values: pd.Series) -> list[date]:
-    return [day.date() for day in pd.to_datetime(values)]
-
-
-def _delays(question: Question) -> tuple[dict[date, list[int]], list[date]]:
-    """Occurrence day → after how many days each of its records was first published; the change days learnt from."""
-    end = question.as_of_day
-    crimes = question.crimes
-    recent = crimes[
-        (crimes["occurred_on"] <= pd.Timestamp(end))
-        & (crimes["occurred_on"] >= pd.Timestamp(end - timedelta(days=145)))
-    ]
-    first = dict(zip(recent["id"], _days(recent["change_day"]), strict=True))
-    seen = set(first.values())
-    if question.superseded is not None and len(question.superseded):
-        versions = zip(question.superseded["id"], _days(question.superseded["change_day"]), strict=True)
-        for number, day in versions:
-            if day <= end:
-                seen.add(day)
-                first[number] = min(first.get(number, day), day)
-    begin = max(question.first_change_day, end - timedelta(days=55))
-    delays: dict[date, list[int]] = {}
-    for number, occurred in zip(recent["id"], _days(recent["occurred_on"]), strict=True):
-        delays.setdefault(occurred, []).append((first[number] - occurred).days)
-    for found in delays.values():
-        found.sort()
-    return delays, sorted(day for day in seen if begin <= day <= end)
-
-
 def _completeness(question: Question) -> list[tuple[float | None, int, int]]:
     """Of each lag: the share that is complete, how many records came just then, on how many days any were known."""
-    delays, window = _delays(question)
-    steps: list[tuple[Fraction, int, int]] = []
-    for lag in LAGS:
-        known = new = days = 0
-        for change_day in window:
-            found = delays.get(change_day - timedelta(days=lag), [])
-            by_then, before = bisect_right(found, lag), bisect_right(found, lag - 1)
-            known, new, days = known + by_then, new + by_then - before, days + (by_then > 0)
-        steps.append((1 - Fraction(new, known) if known else Fraction(1), new, days))
-    complete = 1.0
-    shares: list[float] = []
-    for step, _, _ in reversed(steps):
-        shares.append(math.floor(complete * 1e6 + 0.5) / 1e6)
-        complete *= float(step)
-    return [
-        (share if window else None, new, days) for share, (_, new, days) in zip(reversed(shares), steps, strict=True)
-    ]
+    return [(lag.complete, lag.new, lag.days) for lag in learnt(question).lags]
 
 
 def _reporting_delay(question: Question) -> Iterator[Row]:
     occurred = question.crimes["occurred_on"]
-    counts = Counter(_days(occurred[occurred >= pd.Timestamp(question.as_of_day - timedelta(days=90))]))
+    counts = Counter(days_of(occurred[occurred >= pd.Timestamp(question.as_of_day - timedelta(days=90))]))
     for lag, (complete, new, days) in enumerate(_completeness(question)):
         day = question.as_of_day - timedelta(days=lag)
         expected = counts[day] / complete if complete else None
@@ -103,9 +60,6 @@ def _years_before(day: date, years: int) -> date:
         return date(day.year - years, 2, 28)
 
 
-Window = tuple[date, date]
-
-
 def _windows(question: Question) -> Iterator[tuple[str, Window, Window, list[Window]]]:
     """Of each period: now, before, and the five years before."""
     last = question.last_complete_day
@@ -116,42 +70,42 @@ def _windows(question: Question) -> Iterator[tuple[str, Window, Window, list[Win
     yield "ytd", to_date[0], to_date[1], to_date[1:]
 
 
-def _late(question: Question) -> dict[date, int]:
-    """Day → how many millionths of a record are still to come for each that is known."""
-    return {
-        question.as_of_day - timedelta(days=lag): math.floor(1e6 / share - 1e6 + 0.5) if share else 0
-        for lag, (share, _, _) in enumerate(_completeness(question))
-    }
-
-
 def _compstat(question: Question) -> Iterator[Row]:
     crimes = question.crimes[["occurred_on", "district", "offense_class"]]
-    late = _late(question)
+    known = learnt(question)
     windows = list(_windows(question))
     unknown = _unknown_days(crimes["occurred_on"], windows, question.last_complete_day)
 
     def is_whole(window: Window) -> bool:
         return unknown.isdisjoint(pd.date_range(*window))
 
-    def within(window: Window) -> pd.DataFrame:
-        return crimes[crimes["occurred_on"].between(pd.Timestamp(window[0]), pd.Timestamp(window[1]))]
+    def within(window: Window, rows: pd.DataFrame = crimes) -> pd.DataFrame:
+        return rows[rows["occurred_on"].between(pd.Timestamp(window[0]), pd.Timestamp(window[1]))]
 
+    then = {window: question.as_of_day - (question.last_complete_day - window[1]) for _, _, window, _ in windows}
+    seen = {window: within(window, known_on(question, day)) for window, day in then.items()}
     everything = [within(window) for _, now, before, years in windows for window in (now, before, *years)]
-    districts = {None if pd.isna(value) else value for found in everything for value in found["district"].unique()}
+    districts = {
+        None if pd.isna(value) else value
+        for found in (*everything, *seen.values())
+        for value in found["district"].unique()
+    }
     for period, now, before, years in windows:
         whole = [year for year in years if is_whole(year)]
         tables = {window: _tally(within(window)) for window in (now, before, *whole)}
-        to_come = Counter[tuple[object, object]]()
-        for (district, kind, day), count in _tally_days(within(now)).items():
-            to_come[district, kind] += count * late.get(day, 0)
+        late = _sums(within(now), known.late)
+        earlier = _sums(within(before), lambda day, known_day=then[before]: known.then(day, known_day))
+        told = Before(then[before], is_whole(before), tables[before], _tally(seen[before]), earlier)
         for district in sorted({*districts, "all"}, key=lambda name: (name is None, name or "")):
             for kind in CLASSES:
-                count = tables[now][district, kind]
-                then = tables[before][district, kind] if is_whole(before) else None
-                coming = to_come[district, kind] / 1e6
-                past = [tables[year][district, kind] for year in whole]
-                z = None if then is None else 2 * (math.sqrt(count) - math.sqrt(then))
-                z_later = None if then is None else 2 * (math.sqrt(count + coming) - math.sqrt(then))
+                cell = (district, kind)
+                count = tables[now][cell]
+                past = [tables[year][cell] for year in whole]
+                coming, margin = late[cell][0] / 1e6, _margin(late[cell], late["all", "all"][0] / 1e6, known.bursts)
+                low, high = _in_the_end(known, count, coming, margin)
+                compared = told.told(question, known, cell)
+                estimate = compared["crimes_before"]
+                fewest, most = compared["crimes_before_low"], compared["crimes_before_high"]
                 yield {
                     "period": period,
                     "first_day": now[0],
@@ -159,17 +113,88 @@ def _compstat(question: Question) -> Iterator[Row]:
                     "district": district,
                     "offense_class": kind,
                     "crimes": count,
-                    "crimes_before": then,
-                    "change": None if then is None else count - then,
-                    "z_before": z,
+                    **compared,
+                    "change": None if estimate is None else count - estimate,
+                    "z_before": _z(count, estimate),
                     "late_crimes": coming,
-                    "flag": 0 if z is None or z_later is None else (z >= 3) - (z <= -3 and z_later <= -3),
+                    "crimes_in_the_end_low": low,
+                    "crimes_in_the_end_high": high,
+                    "flag": int((_z(count, most) or 0) >= 3) - int((_z(count, fewest) or 0) <= -3),
                     "five_years_low": min(past, default=None),
                     "five_years_high": max(past, default=None),
                     "five_years_mean": ratio(sum(past), len(past)),
                     "years": len(past),
-                    "five_years_position": _position(count, coming, past),
+                    "five_years_position": _position(count, count if high is None else high, past),
                 }
+
+
+Sums = dict[tuple[object, object], tuple[int, int, int]]
+
+
+def _sums(crimes: pd.DataFrame, of_day: Callable[[date], tuple[int, int, int]]) -> Sums:
+    """District and class → the sums over their records of what is said of one record of a day."""
+    sums: Sums = defaultdict(lambda: (0, 0, 0))
+    for (district, kind, day), count in _tally_days(crimes).items():
+        held = sums[district, kind]
+        sums[district, kind] = tuple(sum_ + count * value for sum_, value in zip(held, of_day(day), strict=True))
+    return sums
+
+
+def _margin(sums: tuple[int, int, int], city: float, bursts: float, missing: float | None = None) -> float:
+    """1.96 standard deviations; `missing` is how many of the cell's records the bursts are about."""
+    _, variance, error = (value / 1e6 for value in sums)
+    missing = sums[0] / 1e6 if missing is None else missing
+    shared = missing**2 * (bursts - 1) / city if city else 0
+    return 1.96 * math.sqrt(variance + error**2 + shared)
+
+
+def _in_the_end(known: Learnt, count: int, coming: float, margin: float) -> tuple[int | None, int | None]:
+    if not known.is_known:
+        return None, None
+    return count + max(0, math.floor(coming - margin)), count + math.ceil(coming + margin)
+
+
+@dataclass(frozen=True)
+class Before:
+    """The window before: when it was as old as the present one, and its cells as known now and as seen then."""
+
+    known_day: date
+    is_whole: bool
+    now: Counter[tuple[object, object]]
+    seen: Counter[tuple[object, object]]
+    sums: Sums
+
+    def told(self, question: Question, known: Learnt, cell: tuple[object, object]) -> Row:
+        """The columns of a cell about this window."""
+        since, late_until = seen_since(question)
+        estimate, city = self.sums[cell][0] / 1e6, self.sums["all", "all"][0] / 1e6
+        now, seen = self.now[cell], self.seen[cell]
+        margin = _margin(self.sums[cell], self.now["all", "all"] - city, known.bursts, now - estimate)
+        is_replayed = late_until is not None and late_until > self.known_day
+        basis: str | None
+        if not self.is_whole:
+            basis, then, low, high = None, None, None, None
+        elif self.known_day >= since:
+            basis, then, low, high = "seen", seen, seen, seen
+        elif not known.is_known:
+            basis, then, low, high = "unknown", now, seen, now
+        else:
+            basis, then = "estimated", math.floor(estimate + 0.5)
+            low = max(0, math.floor(estimate - margin))
+            low = min(low, seen) if is_replayed else low
+            high = min(math.ceil(estimate + margin), now)
+            high = now if is_replayed and self.known_day < question.serial_ids_from else high
+        return {
+            "crimes_before": then,
+            "before_basis": basis,
+            "crimes_before_low": None if then is None or low is None else min(low, then),
+            "crimes_before_high": None if then is None or high is None else max(high, then),
+            "crimes_before_now": now if self.is_whole else None,
+        }
+
+
+def _z(now: int, before: object) -> float | None:
+    return None if before is None else 2 * (math.sqrt(now) - math.sqrt(int(str(before))))
 
 
 def _unknown_days(
@@ -192,12 +217,12 @@ def _unknown_days(
     return unknown
 
 
-def _position(count: int, coming: float, past: list[int]) -> str | None:
+def _position(count: int, most: int, past: list[int]) -> str | None:
     if not past:
         return None
     if count > max(past):
         return "above"
-    return "below" if count + coming < min(past) else "within"
+    return "below" if most < min(past) else "within"
 
 
 def _tally(crimes: pd.DataFrame) -> Counter[tuple[object, object]]:
@@ -216,6 +241,64 @@ def _tally_days(crimes: pd.DataFrame) -> Counter[tuple[object, object, date]]:
             for name in (kind, "all"):
                 tally[place, name, day.date()] += count
     return tally
+
+
+@dataclass(frozen=True)
+class Months:
+    """The crimes of each month of a period, and the months that lie wholly in it."""
+
+    question: Question
+    crimes: Mapping[Month, pd.DataFrame]
+    whole: Container[Month]
+
+    def as_old(self, month: Month, earlier: Month) -> tuple[int | None, str | None]:
+        """How many crimes of the earlier month were known when it was as old, and how that is known."""
+        if month not in self.whole or earlier not in self.whole:
+            return None, None
+        day = self.question.as_of_day - (_last_of(month) - _last_of(earlier))
+        if day >= seen_since(self.question)[0]:
+            seen = known_on(self.question, day)["occurred_on"]
+            return int(seen.between(pd.Timestamp(*earlier, 1), pd.Timestamp(_last_of(earlier))).sum()), "seen"
+        known, crimes = learnt(self.question), self.crimes[earlier]
+        lost = sum(1_000_000 - known.then(found, day)[0] for found in days_of(crimes["occurred_on"]))
+        return len(crimes) - math.floor(lost / 1e6 + 0.5), "estimated" if known.is_known else "unknown"
+
+
+def _monthly_trends(question: Question) -> Iterator[Row]:
+    for period in question.periods:
+        groups = {
+            (day.year, day.month): crimes
+            for day, crimes in period.crimes.groupby(pd.to_datetime(period.crimes["month"]))
+        }
+        days = pd.Series([(day.year, day.month) for day in period.days], dtype=object).value_counts()
+        months = Months(question, groups, {month for month in groups if days[month] == monthrange(*month)[1]})
+        for year, month in sorted(groups):
+            crimes = groups[year, month]
+            before, before_basis = months.as_old((year, month), (year, month - 1) if month > 1 else (year - 1, 12))
+            year_before, year_basis = months.as_old((year, month), (year - 1, month))
+            yield {
+                **period.leading,
+                "month": date(year, month, 1),
+                "crimes": len(crimes),
+                "arrests": int(crimes["arrest"].sum()),
+                "arrest_share": ratio(crimes["arrest"].sum(), len(crimes)),
+                "violent_crimes": int(crimes["is_violent"].sum()),
+                "property_crimes": int(crimes["is_property"].sum()),
+                "domestic_crimes": int(crimes["domestic"].sum()),
+                "days_covered": int(days[year, month]),
+                "crimes_previous_month": before,
+                "previous_month_basis": before_basis,
+                "crimes_year_before": year_before,
+                "year_before_basis": year_basis,
+                "change_from_previous_month": None if before is None else len(crimes) - before,
+                "change_from_year_before": None if year_before is None else len(crimes) - year_before,
+                "z_from_year_before": _z(len(crimes), year_before),
+                "unsettled": int(_last_of((year, month)) >= period.as_of_day - timedelta(days=35)),
+            }
+
+
+def _last_of(month: Month) -> date:
+    return date(*month, monthrange(*month)[1])
 
 
 def _region_magnitude(question: Question) -> Iterator[Row]:
@@ -255,6 +338,7 @@ def _region_magnitude(question: Question) -> Iterator[Row]:
 
 
 TRENDS: Mapping[str, Callable[[Question], Iterator[Row]]] = {
+    "monthly_trends": _monthly_trends,
     "compstat": _compstat,
     "region_magnitude": _region_magnitude,
     "reporting_delay": _reporting_delay,
