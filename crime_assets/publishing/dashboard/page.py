@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from crime_assets.publishing.charts.scales import number
+from crime_assets.publishing.comparing import Comparison, in_words
 from crime_assets.publishing.dashboard.choice import ALL, CLASSES, MAPS, PERIODS, Choice, Choices
 from crime_assets.publishing.dashboard.figures import TABLES, Figures
 from crime_assets.publishing.dashboard.pictures import (
@@ -24,8 +25,8 @@ from crime_assets.publishing.small_numbers import HIDDEN
 
 _ROWS = 30
 """Most rows of a table that a page shows; its file has them all."""
-
-
+_FLAGS = {1: ("▲ ", "rise"), -1: ("▼ ", "fall")}
+_POSITIONS = {"above": "above all", "below": "below all", "within": "within"}
 _FRESH_DAYS = 2
 """Most days since the newest change day, if every day is pulled in the following night."""
 
@@ -155,14 +156,12 @@ def _changes(figures: Figures) -> list[dict[str, Cell]]:
                 "28 days": _counted(row, "crimes"),
                 "28 before": _counted(row, "crimes_before"),
                 "Change": _signed(row["change"]),
-                "z": _signed(row["z_before"], 1),
-                "Flag": _flag(row["flag"]),
+                "Meaning": _meaning(row),
                 "Year to date": _counted(row, "year_crimes"),
                 "Last year": _counted(row, "year_crimes_before"),
                 "Change to date": _signed(row["year_change"]),
-                "z to date": _signed(row["year_z_before"], 1),
-                "Flag to date": _flag(row["year_flag"]),
-                "Five years": Cell(row["five_years_position"] or NOTHING),
+                "Meaning to date": _meaning(row, "year_"),
+                "Five years": Cell(_POSITIONS.get(row["five_years_position"], NOTHING)),
             }
         )
     return rows
@@ -296,10 +295,18 @@ def _counted(row: Mapping[str, object], key: str) -> Cell:
     return Cell(counted(row, key), is_number=True)
 
 
-def _signed(value: object, digits: int = 0) -> Cell:
-    return Cell(signed(value, digits), is_number=True)
+def _signed(value: object) -> Cell:
+    return Cell(signed(value), is_number=True)
 
 
-def _flag(value: object) -> Cell:
-    said = {1: ("▲ rise", "rise"), -1: ("▼ fall", "fall")}.get(int(str(value)) if value is not None else 0)
-    return Cell(said[0], mark=said[1]) if said else Cell("")
+def _meaning(row: Mapping[str, Any], of: str = "") -> Cell:
+    """What a change means, marked if it is flagged; `of` begins the names of its columns."""
+    hidden = str(row[HIDDEN] or "").split(", ")
+    if f"{of}change" in hidden:
+        return Cell("not shown: too few")
+    z, flag = row[f"{of}z_before"], row[f"{of}flag"] or 0
+    found = None
+    if z is not None:
+        found = Comparison(row[f"{of}crimes"], row[f"{of}crimes_before"], z, flag, row[f"{of}late_crimes"])
+    sign, mark = _FLAGS.get(flag, ("", None))
+    return Cell(f"{sign}{in_words(found)}", mark=mark)

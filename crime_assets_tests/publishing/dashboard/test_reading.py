@@ -1,0 +1,89 @@
+"""Reading the dashboard in a real browser, on a desk and on a phone: nothing is cut off, and words are explained."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from crime_assets.profiles import Profile
+from crime_assets_tests.publishing.dashboard.serving import NO_BROWSER, chromium, served
+from crime_assets_tests.publishing.dashboard.two_days import lake_of_two_days
+
+pytestmark = [pytest.mark.slow, NO_BROWSER]
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    return lake_of_two_days(tmp_path_factory.mktemp("two"))
+
+
+@pytest.fixture(scope="module")
+def address(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(profile, tmp_path_factory.mktemp("cache")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser(address: str) -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A page on which nothing may go wrong, and that asks nobody but the dashboard."""
+    found = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    said: list[str] = []
+    found.on("console", lambda message: said.append(message.text))
+    found.on("pageerror", lambda error: said.append(str(error)))
+    found.on("request", lambda asked: None if asked.url.startswith(address) else said.append(f"left: {asked.url}"))
+    yield found
+    found.close()
+    assert said == []
+
+
+HEADS = [
+    *("28 days", "28 before", "Change", "Meaning"),
+    *("Year to date", "Last year", "Change to date", "Meaning to date", "Five years"),
+]
+
+
+@pytest.mark.parametrize("width", [360, 700, 1280])
+def test_what_changed_is_whole_at_every_width(page: Page, address: str, width: int) -> None:
+    """No column is left out, none has to be scrolled to, and each value stands with its name."""
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(address)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    region = page.locator("#panel-changes .scroll")
+    assert region.evaluate("region => region.scrollWidth <= region.clientWidth")
+    for row in page.locator("#table-changes tbody tr").all():
+        found = row.locator("td")
+        assert found.evaluate_all("cells => cells.map(cell => cell.dataset.head)") == HEADS
+        for cell in found.all():
+            box = cell.bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+            assert cell.inner_text().strip()
+            assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth + 1")
+    assert page.get_by_role("table", name="What changed").get_by_role("columnheader").count() == len(HEADS) + 1
+    assert page.get_by_role("table", name="What changed").get_by_role("rowheader").count() == 4
+
+
+def test_what_changed_says_in_words_what_its_file_says_in_figures(page: Page, address: str) -> None:
+    page.goto(address)
+    file = page.request.get(f"{address}/table/changes.csv").text()
+    rows = {row["district"]: row for row in csv.DictReader(io.StringIO(file))}
+    for district, row in rows.items():
+        shown = page.locator("#table-changes tbody tr").filter(
+            has=page.get_by_role("rowheader", name=district, exact=True)
+        )
+        said = shown.locator("[data-head=Meaning]").inner_text()
+        assert float(row["z_before"]) > 3
+        assert said == "▲ more than chance explains"
+        assert shown.locator("[data-head='Meaning to date']").inner_text() == "nothing to compare"
+    assert "z_before" not in page.locator("#panel-changes").inner_text()
