@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.profiles import Profile
-from crime_assets.publishing import quality
+from crime_assets.publishing import glossary, quality
 from crime_assets.publishing.dashboard.choice import Choice, read_choice
 from crime_assets.publishing.dashboard.figures import TABLES, Figures
 from crime_assets.publishing.dashboard.files import WRITERS
@@ -58,6 +58,7 @@ _PAGES = Environment(
     lstrip_blocks=True,
 )
 _PAGES.filters["pairs"] = lambda values: [(value, value) for value in values]
+_PAGES.globals["word_of"] = glossary.word
 _PAGES.filters["drawn"] = Markup  # Pictures are our own SVG; their texts are escaped where they are drawn.
 
 
@@ -78,6 +79,7 @@ class Dashboard:
             routes=[
                 Route("/", self._page),
                 Route("/tables", self._tables),
+                Route("/words", _words),
                 Route("/table/{name}.{kind}", self._table),
                 Route("/picture/{name}.{kind}", self._picture),
                 Route("/briefing/{city}/{day}.{kind}", self._briefing),
@@ -168,6 +170,10 @@ class Dashboard:
     def _of(self, choice: Choice, extract: Extract) -> tuple[Figures, Pictures]:
         figures = Figures(extract, choice, self._threshold)
         return figures, Pictures(figures, extract, self._landing)
+
+
+def _words(_: Request) -> Response:
+    return _html("words.html", words=sorted(glossary.WORDS, key=lambda word: word.name.lower()))
 
 
 def _html(template: str, status: int = 200, **values: Any) -> HTMLResponse:

@@ -7,9 +7,11 @@ import io
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from crime_assets.profiles import Profile
+from crime_assets.publishing.glossary import WORDS
 from crime_assets_tests.publishing.dashboard.serving import NO_BROWSER, chromium, served
 from crime_assets_tests.publishing.dashboard.two_days import lake_of_two_days
 
@@ -44,6 +46,10 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     yield found
     found.close()
     assert said == []
+
+
+def violations(page: Page) -> list[str]:
+    return [f"{found['id']}: {found['nodes'][0]['html']}" for found in Axe().run(page).response["violations"]]
 
 
 HEADS = [
@@ -87,3 +93,68 @@ def test_what_changed_says_in_words_what_its_file_says_in_figures(page: Page, ad
         assert said == "▲ more than chance explains"
         assert shown.locator("[data-head='Meaning to date']").inner_text() == "nothing to compare"
     assert "z_before" not in page.locator("#panel-changes").inner_text()
+
+
+def explanation(page: Page) -> Locator:
+    """That of the word 28 days in the table of what changed."""
+    return page.locator("#changes-28-days")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_word_is_explained_to_pointer_keyboard_and_finger(page: Page, address: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(address)
+    word = page.locator("#panel-changes").get_by_role("button", name="28 days", exact=True)
+    expect(word).to_have_accessible_description("The 28 days that end on the last complete day.")
+    expect(explanation(page)).to_be_hidden()
+    word.hover()
+    expect(explanation(page)).to_be_visible()
+    explanation(page).hover()
+    expect(explanation(page)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(explanation(page)).to_be_hidden()
+    page.mouse.move(0, 0)
+    word.focus()
+    expect(explanation(page)).to_be_visible()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    expect(explanation(page)).to_be_hidden()
+    assert word.evaluate("word => word === document.activeElement")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    expect(explanation(page)).to_be_visible()
+
+
+def test_every_explanation_is_inside_the_window(page: Page, address: str) -> None:
+    for width in (360, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(address)
+        for word in page.locator(".word:visible").all():
+            word.scroll_into_view_if_needed()
+            word.locator("button").focus()
+            box = word.locator(".tip").bounding_box()
+            assert box is not None
+            assert min(box["x"], box["y"]) >= 0
+            assert box["x"] + box["width"] <= width
+            assert box["y"] + box["height"] <= 800
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_words_are_explained_without_scripts_and_on_a_touch_screen(browser: Browser, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False, has_touch=True, viewport={"width": 360, "height": 740})
+    found = context.new_page()
+    found.goto(address)
+    found.locator("#panel-changes").get_by_role("button", name="28 days", exact=True).tap()
+    expect(explanation(found)).to_be_visible()
+    context.close()
+
+
+def test_every_column_is_explained_and_all_words_stand_on_one_page(page: Page, address: str) -> None:
+    page.goto(f"{address}/?district=011&map=beat")
+    for table in ("changes", "areas", "types", "blocks"):
+        heads = page.locator(f"#table-{table} thead th")
+        plain = heads.filter(has_not=page.locator("button")).evaluate_all("found => found.map(one => one.textContent)")
+        assert set(plain) <= {"Class", "Last", "Primary type"}
+    page.get_by_role("link", name="Words", exact=True).click()
+    assert page.locator("dl.words dt").all_inner_texts() == sorted((word.name for word in WORDS), key=str.lower)
+    assert violations(page) == []
