@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from crime_assets.publishing.charts.key import NOT_SHOWN
 from crime_assets.publishing.charts.scales import number
 from crime_assets.publishing.comparing import Comparison, in_words
 from crime_assets.publishing.dashboard.choice import ALL, CLASSES, MAPS, PERIODS, Choice, Choices
@@ -303,7 +304,7 @@ def _meaning(row: Mapping[str, Any], of: str = "") -> Cell:
     """What a change means, marked if it is flagged; `of` begins the names of its columns."""
     hidden = str(row[HIDDEN] or "").split(", ")
     if f"{of}change" in hidden:
-        return Cell("not shown: too few")
+        return Cell(NOT_SHOWN)
     z, flag = row[f"{of}z_before"], row[f"{of}flag"] or 0
     found = None
     if z is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from crime_assets.publishing.charts.key import NOT_SHOWN
 from crime_assets.publishing.charts.scales import number
 from crime_assets.publishing.small_numbers import HIDDEN
 
@@ -26,7 +27,7 @@ def counted(row: Mapping[str, object], key: str) -> str:
     """A number of a row, or why there is none."""
     value = row.get(key)
     if value is None:
-        return "too few" if key in str(row.get(HIDDEN) or "").split(", ") else NOTHING
+        return NOT_SHOWN if key in str(row.get(HIDDEN) or "").split(", ") else NOTHING
     return number(float(str(value)))
 
 

@@ -189,7 +189,7 @@ def test_every_map_is_drawn_with_a_legend(page: Page, address: str, kind: str) -
     )
     expect(page.locator("#panel-map h2")).to_have_text(re.compile(f"^{kind}"))
     picture = page.locator("#panel-map svg")
-    expect(picture).to_contain_text("too few")
+    expect(picture).to_contain_text("not shown")
     assert picture.locator("path").count() >= 3
 
 
@@ -257,7 +257,7 @@ def test_small_numbers_are_not_shown(page: Page, address: str) -> None:
     counts = [row["crimes"] for row in csv.DictReader(io.StringIO(answer.text()))]
     assert counts
     assert all(found == "" or int(found) >= 5 for found in counts)
-    expect(page.locator("#panel-hours svg")).to_contain_text("too few")
+    expect(page.locator("#panel-hours svg")).to_contain_text("not shown")
 
 
 def test_a_text_of_the_feed_stays_a_text(page: Page, address: str) -> None:

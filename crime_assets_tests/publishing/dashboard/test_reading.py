@@ -158,3 +158,56 @@ def test_every_column_is_explained_and_all_words_stand_on_one_page(page: Page, a
     page.get_by_role("link", name="Words", exact=True).click()
     assert page.locator("dl.words dt").all_inner_texts() == sorted((word.name for word in WORDS), key=str.lower)
     assert violations(page) == []
+
+
+def reading(page: Page, panel: str) -> Locator:
+    return page.locator(f"#reading-{panel}")
+
+
+def test_values_are_read_by_pointing_and_by_arrow_keys(page: Page, address: str) -> None:
+    page.goto(address)
+    file = page.request.get(f"{address}/table/hours.csv").text()
+    crimes = {(row["iso_weekday"], row["hour"]): row["crimes"] for row in csv.DictReader(io.StringIO(file))}
+    said = [f"Mon, {hour}: {crimes['1', str(hour)] or 'not shown'}" for hour in (5, 6)]
+    page.locator("#panel-hours svg rect").filter(has=page.locator("title", has_text="Mon, 5:")).hover()
+    expect(reading(page, "hours")).to_have_text(said[0])
+    page.locator("#panel-hours .picture").focus()
+    page.keyboard.press("ArrowRight")
+    expect(reading(page, "hours")).to_have_text(said[1])
+    page.keyboard.press("ArrowDown")
+    expect(reading(page, "hours")).to_contain_text("Tue, 6: ")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowLeft")
+    expect(reading(page, "hours")).to_have_text(said[0])
+
+
+def test_values_of_every_picture_can_be_read_from_the_keyboard(page: Page, address: str) -> None:
+    page.goto(address)
+    for panel in ("map", "trend", "hours", "types"):
+        page.locator(f"#panel-{panel} .picture").focus()
+        page.keyboard.press("ArrowRight")
+        first = page.locator(f"#panel-{panel} svg title").nth(1).text_content()
+        expect(reading(page, panel)).to_have_text(str(first))
+    assert violations(page) == []
+
+
+def test_a_link_of_the_map_is_read_when_it_has_the_focus(page: Page, address: str) -> None:
+    page.goto(address)
+    link = page.locator("#panel-map svg a").nth(1)
+    link.focus()
+    expect(reading(page, "map")).to_have_text(str(link.get_attribute("aria-label")))
+    page.locator("#district").select_option("011")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("district 011")
+    page.locator("#panel-types svg g").first.hover()
+    expect(reading(page, "types")).to_contain_text(": ")
+
+
+def test_what_is_hidden_is_hatched_where_it_is_and_said(page: Page, address: str) -> None:
+    """A line with hidden days: as many strips as its file has hidden counts, and none of them has a number."""
+    page.goto(f"{address}/?district=016&map=beat")
+    file = page.request.get(f"{address}/table/trend.csv?district=016").text()
+    hidden = {row["first_day"] for row in csv.DictReader(io.StringIO(file)) if not row["crimes"]}
+    said = page.locator("#panel-trend svg title").all_text_contents()
+    assert hidden
+    assert {text.partition(":")[0] for text in said if text.endswith(": not shown")} == hidden
+    assert "not shown" in page.locator("#panel-trend svg text").all_text_contents()
