@@ -23,11 +23,12 @@ from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.profiles import Profile
 from crime_assets.publishing import glossary, quality
-from crime_assets.publishing.dashboard.choice import Choice, read_choice
+from crime_assets.publishing.dashboard.choice import Choice, Choices, read_choice
 from crime_assets.publishing.dashboard.figures import TABLES, Figures
 from crime_assets.publishing.dashboard.files import WRITERS
 from crime_assets.publishing.dashboard.page import Beside, page_of
 from crime_assets.publishing.dashboard.pictures import Pictures
+from crime_assets.publishing.dashboard.printing import pdf_of
 from crime_assets.publishing.reading import Extract, Extracts, lately
 from crime_assets.publishing.typeset import png
 from crime_assets.sources import cities
@@ -80,6 +81,7 @@ class Dashboard:
                 Route("/", self._page),
                 Route("/tables", self._tables),
                 Route("/words", _words),
+                Route("/view.pdf", self._view),
                 Route("/table/{name}.{kind}", self._table),
                 Route("/picture/{name}.{kind}", self._picture),
                 Route("/briefing/{city}/{day}.{kind}", self._briefing),
@@ -97,6 +99,16 @@ class Dashboard:
         if not self._extracts.cities():
             return _html("empty.html", city=self._city.title)
         choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        return _html("page.html", **self._values(choice, choices, extract))
+
+    def _view(self, request: Request) -> Response:
+        choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        address = f"{request.base_url}?{choice.query}"
+        content = pdf_of(self._values(choice, choices, extract), address)
+        return _file(content, "application/pdf", f"{choice.city}-{choice.day}.pdf")
+
+    def _values(self, choice: Choice, choices: Choices, extract: Extract) -> dict[str, Any]:
+        """The values of a choice's page."""
         figures, pictures = self._of(choice, extract)
         beside = Beside(
             quality.latest(self._landing, choice.city),
@@ -104,7 +116,7 @@ class Dashboard:
             cities.get(choice.city).today(self._clock()),
             self._briefings(choice),
         )
-        return _html("page.html", **page_of(choice, choices, extract, figures, pictures, beside))
+        return page_of(choice, choices, extract, figures, pictures, beside)
 
     def _tables(self, request: Request) -> Response:
         choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from crime_assets.publishing.charts.key import NOT_SHOWN
 from crime_assets.publishing.charts.scales import number
-from crime_assets.publishing.comparing import Comparison, in_words
+from crime_assets.publishing.dashboard.cards import cards_of
+from crime_assets.publishing.dashboard.changed import changes_of, days_compared
 from crime_assets.publishing.dashboard.choice import ALL, CLASSES, MAPS, PERIODS, Choice, Choices
 from crime_assets.publishing.dashboard.figures import TABLES, Figures
 from crime_assets.publishing.dashboard.pictures import (
@@ -19,15 +19,13 @@ from crime_assets.publishing.dashboard.pictures import (
     hotspots_described,
     period_in_words,
 )
-from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted, signed
+from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted
 from crime_assets.publishing.quality import Said
 from crime_assets.publishing.reading import Extract
 from crime_assets.publishing.small_numbers import HIDDEN
 
 _ROWS = 30
 """Most rows of a table that a page shows; its file has them all."""
-_FLAGS = {1: ("▲ ", "rise"), -1: ("▼ ", "fall")}
-_POSITIONS = {"above": "above all", "below": "below all", "within": "within"}
 _FRESH_DAYS = 2
 """Most days since the newest change day, if every day is pulled in the following night."""
 
@@ -86,8 +84,8 @@ def page_of(
         "newest_merged": newest if newest and newest > choice.day else None,
         "days_old": _days_old(choice, choices, beside.today),
         "briefings": beside.briefings,
-        "numbers": _numbers(figures),
-        "changes": _table("changes", _days_compared(figures), _changes(figures)),
+        "cards": cards_of(figures),
+        "changes": _table("changes", days_compared(figures), changes_of(figures)),
         "panels": [_panel(name, table, figures, pictures) for name, table in _PANELS if figures.has(table)],
         "blocks": _table("blocks", _days(figures), _blocks(figures)),
         "warnings": list(_warnings(figures, choices.beats)),
@@ -122,50 +120,6 @@ def _panel(name: str, table: str, figures: Figures, pictures: Pictures) -> Panel
     else:
         found = _table(table, _days(figures), _plain(figures, table))
     return Panel(name, found.title, found.meaning, pictures.draw(name), found)
-
-
-def _numbers(figures: Figures) -> list[tuple[str, str, str]]:
-    """(what, how many, a sentence) for the figures at the top."""
-    rows = {row["offense_class"]: row for row in figures.table("classes").to_pylist()}
-    chosen = rows.get(figures.choice.offense_class, {})
-    found = [("Crimes", counted(chosen, "crimes"), _days(figures))]
-    if figures.choice.offense_class == ALL:
-        found += [
-            (CLASSES[name].split()[0], counted(rows.get(name, {}), "crimes"), "by FBI code")
-            for name in ("violent", "property")
-        ]
-    share = chosen.get("arrest_share")
-    found.append(("Arrest recorded", NOTHING if share is None else f"{share:.1%}", "so far; not clearance"))
-    found.append(("Domestic", counted(chosen, "domestic_crimes"), "as the city marks them"))
-    return found
-
-
-def _changes(figures: Figures) -> list[dict[str, Cell]]:
-    choice = figures.choice
-    rows: list[dict[str, Cell]] = []
-    if not figures.has("changes"):
-        return rows
-    for row in figures.table("changes").to_pylist():
-        district = str(row["district"]) if row["district"] is not None else "not recorded"
-        link = None
-        if choice.district == ALL and row["district"] not in (None, ALL):
-            link = choice.but(district=district, map="beat").link
-        name = Cell(district if choice.district == ALL else CLASSES[row["offense_class"]], link=link)
-        rows.append(
-            {
-                "District" if choice.district == ALL else "Class": name,
-                "28 days": _counted(row, "crimes"),
-                "28 before": _counted(row, "crimes_before"),
-                "Change": _signed(row["change"]),
-                "Meaning": _meaning(row),
-                "Year to date": _counted(row, "year_crimes"),
-                "Last year": _counted(row, "year_crimes_before"),
-                "Change to date": _signed(row["year_change"]),
-                "Meaning to date": _meaning(row, "year_"),
-                "Five years": Cell(_POSITIONS.get(row["five_years_position"], NOTHING)),
-            }
-        )
-    return rows
 
 
 def _areas(figures: Figures) -> list[dict[str, Cell]]:
@@ -263,15 +217,6 @@ def _days(figures: Figures) -> str:
     return period_in_words(figures.choice.period, figures.about)
 
 
-def _days_compared(figures: Figures) -> str:
-    """The days of the two periods that are compared with earlier ones."""
-    rows = figures.table("changes").slice(0, 1).to_pylist() if figures.has("changes") else []
-    return "".join(
-        f"28 days from {row['first_day']} and the year from {row['year_first_day']}, both to {row['last_day']}"
-        for row in rows
-    )
-
-
 def _table(name: str, days: str, rows: list[dict[str, Cell]]) -> ShownTable:
     return _table_of(name, TABLES[name].title, days, TABLES[name].meaning, rows)
 
@@ -294,20 +239,3 @@ def _words(column: str) -> str:
 
 def _counted(row: Mapping[str, object], key: str) -> Cell:
     return Cell(counted(row, key), is_number=True)
-
-
-def _signed(value: object) -> Cell:
-    return Cell(signed(value), is_number=True)
-
-
-def _meaning(row: Mapping[str, Any], of: str = "") -> Cell:
-    """What a change means, marked if it is flagged; `of` begins the names of its columns."""
-    hidden = str(row[HIDDEN] or "").split(", ")
-    if f"{of}change" in hidden:
-        return Cell(NOT_SHOWN)
-    z, flag = row[f"{of}z_before"], row[f"{of}flag"] or 0
-    found = None
-    if z is not None:
-        found = Comparison(row[f"{of}crimes"], row[f"{of}crimes_before"], z, flag, row[f"{of}late_crimes"])
-    sign, mark = _FLAGS.get(flag, ("", None))
-    return Cell(f"{sign}{in_words(found)}", mark=mark)

@@ -14,13 +14,22 @@ NOTHING = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
+class Cited:
+    """What a person copies of a figure: the sentences, and the address of its page, without the server."""
+
+    text: str
+    link: str
+
+
+@dataclass(frozen=True)
 class Cell:
-    """A cell of a table: its text, whether it is a number, its link, and its mark."""
+    """A cell of a table: its text, whether it is a number, its link, its mark, and what can be copied of its row."""
 
     text: str
     is_number: bool = False
     link: str | None = None
     mark: str | None = None
+    cited: Cited | None = None
 
 
 def counted(row: Mapping[str, object], key: str) -> str:

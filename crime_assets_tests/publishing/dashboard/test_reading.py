@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from crime_assets.profiles import Profile
 from crime_assets.publishing.glossary import WORDS
+from crime_assets_tests.publishing.dashboard.city import DAY
 from crime_assets_tests.publishing.dashboard.serving import NO_BROWSER, chromium, served
 from crime_assets_tests.publishing.dashboard.two_days import lake_of_two_days
 
@@ -88,7 +89,7 @@ def test_what_changed_says_in_words_what_its_file_says_in_figures(page: Page, ad
         shown = page.locator("#table-changes tbody tr").filter(
             has=page.get_by_role("rowheader", name=district, exact=True)
         )
-        said = shown.locator("[data-head=Meaning]").inner_text()
+        said = shown.locator("[data-head=Meaning] .said").inner_text()
         assert float(row["z_before"]) > 3
         assert said == "▲ more than chance explains"
         assert shown.locator("[data-head='Meaning to date']").inner_text() == "nothing to compare"
@@ -211,3 +212,72 @@ def test_what_is_hidden_is_hatched_where_it_is_and_said(page: Page, address: str
     assert hidden
     assert {text.partition(":")[0] for text in said if text.endswith(": not shown")} == hidden
     assert "not shown" in page.locator("#panel-trend svg text").all_text_contents()
+
+
+VIOLENT = "Violent with its caveat and address"
+
+
+def copied_text(page: Page, profile: Profile, address: str) -> str:
+    """What must be copied of the violent crimes of district 011."""
+    page.goto(f"{address}/?district=011")
+    found = page.locator(".numbers div").filter(has=page.get_by_text("Violent", exact=True))
+    number = found.locator("strong").inner_text()
+    late = profile.engine.query(
+        f"SELECT late_crimes FROM insight_compstat WHERE as_of_day = DATE '{DAY}' AND period = '28d' "
+        "AND district = '011' AND offense_class = 'violent'"
+    ).rows[0][0]
+    return (
+        "Violent index crime, district 011, 28 days from 2023-12-27 to 2024-01-23: "
+        f"{number} records as known on 2024-01-31. About {float(str(late)):.0f} late records may still come. "
+        f"{address}/?city=chicago&day=2024-01-31&offense_class=violent&district=011"
+    )
+
+
+def test_a_figure_is_copied_with_its_caveat_and_its_address(browser: Browser, address: str, profile: Profile) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    text = copied_text(page, profile, address)
+    page.get_by_role("button", name=VIOLENT).first.click()
+    expect(page.locator("#announced")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == text
+    page.goto(text.split()[-1])
+    assert page.locator(".numbers strong").first.inner_text() == text.partition(" records")[0].split()[-1]
+    context.close()
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_figure_is_copied_where_the_clipboard_is_out_of_reach(
+    browser: Browser, address: str, profile: Profile, works: bool
+) -> None:
+    """By the old command, or by hand from a field."""
+    context = browser.new_context()
+    context.add_init_script("delete Navigator.prototype.clipboard")
+    if not works:
+        context.add_init_script("document.execCommand = () => false")
+    page = context.new_page()
+    text = copied_text(page, profile, address)
+    page.evaluate(
+        "document.addEventListener('copy', () => { window.taken = document.activeElement.value.slice("
+        "document.activeElement.selectionStart, document.activeElement.selectionEnd) })"
+    )
+    page.get_by_role("button", name=VIOLENT).first.press("Enter")
+    if works:
+        expect(page.locator("#announced")).to_have_text("Copied.")
+        assert page.evaluate("window.taken") == text
+        expect(page.locator(".offered")).to_have_count(0)
+    else:
+        expect(page.get_by_role("textbox", name="The figure, to be copied")).to_have_value(text)
+        assert page.evaluate("getSelection().toString()") == text
+        assert violations(page) == []
+    context.close()
+
+
+def test_a_row_of_what_changed_is_copied_with_its_meaning(page: Page, address: str) -> None:
+    page.goto(address)
+    row = page.locator("#table-changes tbody tr").filter(has=page.get_by_role("rowheader", name="011", exact=True))
+    crimes, before = row.locator("td").all_inner_texts()[:2]
+    text = str(row.get_by_role("button", name="Copy 011 with its caveat and address").get_attribute("data-text"))
+    assert text.startswith(
+        f"All offenses, district 011: {crimes} records in the 28 days from 2023-12-27 to 2024-01-23, {before} in the "
+        "28 before, as known on 2024-01-31: ▲ more than chance explains. About "
+    )
