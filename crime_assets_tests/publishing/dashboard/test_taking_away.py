@@ -62,10 +62,12 @@ def test_the_pdf_of_a_view_has_the_figures_of_its_page(get: Get, query: str) -> 
     assert answer.headers["content-disposition"] == 'attachment; filename="chicago-2024-01-31.pdf"'
     said, page = text_of(answer.content), get(f"/?{query}").text
     of_pictures = page.index('<div class="panels">'), page.index('id="panel-trend"')
+    seen = 0
     for part in (page[: of_pictures[0]], page[of_pictures[0] : of_pictures[1]], page[page.index("panel-changes") :]):
         figures = Texts(re.sub(r'(?s)id="details-hours".*?</details>', "", part)).found
-        assert len(figures) > 2
         assert [one for one in figures if one not in said] == []
+        seen += len(figures)
+    assert seen > 40
     assert "as of 2024-01-31" in said
     assert "as known on 2024-01-31" in said
     assert "late records" in said
