@@ -48,6 +48,7 @@ WORDS = (
     Word("Last year", "The same days of the year before."),
     Word("Change", "The count less the earlier one. Percentages are left out: from 2 to 4 is no real doubling."),
     Word("Change to date", "The year to date less the same days of last year."),
+    Word("Difference", "The count of the first day less that of the other, where both are shown."),
     Word(
         "Meaning",
         "What a change means, in words: whether it is larger than chance explains, and whether late records may undo "
@@ -75,6 +76,8 @@ WORDS = (
         "Records that someone reported or the police saw. More records can mean more crime, more trust in the police, "
         "or another way of recording.",
     ),
+    Word("Category", "The kind of offense as the city names it; renamed kinds are combined.", ("Primary type",)),
+    Word("Class", "Violent or property index crime or other, by the FBI code and not by the name.", ("Offense class",)),
     Word("Index crime", "The violent and property offenses that the FBI has long counted for its crime index."),
     Word("Violent", "Index crime against persons: homicide, sexual assault, robbery, aggravated assault and battery."),
     Word("Property", "Index crime against property: burglary, theft, motor vehicle theft, arson."),

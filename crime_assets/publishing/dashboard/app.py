@@ -29,6 +29,7 @@ from crime_assets.publishing.dashboard.files import WRITERS
 from crime_assets.publishing.dashboard.page import Beside, page_of
 from crime_assets.publishing.dashboard.pictures import Pictures
 from crime_assets.publishing.dashboard.printing import pdf_of
+from crime_assets.publishing.dashboard.two_days import compared, file_of
 from crime_assets.publishing.reading import Extract, Extracts, lately
 from crime_assets.publishing.typeset import png
 from crime_assets.sources import cities
@@ -116,7 +117,12 @@ class Dashboard:
             cities.get(choice.city).today(self._clock()),
             self._briefings(choice),
         )
-        return page_of(choice, choices, extract, figures, pictures, beside)
+        return page_of(choice, choices, figures, pictures, beside, self._then(choice))
+
+    def _then(self, choice: Choice) -> Figures | None:
+        """The figures of the day to compare with, if one is chosen."""
+        other = choice.other
+        return None if other is None else Figures(self._extracts.of(other.city, other.day), other, self._threshold)
 
     def _tables(self, request: Request) -> Response:
         choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
@@ -130,7 +136,10 @@ class Dashboard:
         choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
         figures, _ = self._of(choice, extract)
         media, write = WRITERS[kind]
-        return _file(write(figures.dated(name)), media, f"{choice.city}-{choice.day}-{name}.{kind}")
+        then = self._then(choice)
+        both = compared(figures, then) if then else {}
+        found = file_of(both[name], figures, then) if then and name in both else figures.dated(name)
+        return _file(write(found), media, f"{choice.city}-{choice.day}-{name}.{kind}")
 
     def _picture(self, request: Request) -> Response:
         name, kind = request.path_params["name"], request.path_params["kind"]

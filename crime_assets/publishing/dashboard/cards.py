@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from crime_assets.publishing.dashboard.choice import ALL, CLASSES, NONE
 from crime_assets.publishing.dashboard.citing import NOT_CLEARANCE, STILL_COMING, cited, late
 from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.pictures import period_in_words
-from crime_assets.publishing.dashboard.values import NOTHING, Cited, counted
+from crime_assets.publishing.dashboard.values import NOTHING, Cited, counted, signed
 
 
 @dataclass(frozen=True)
 class Card:
-    """A key figure: what it is, its value, a note, its caveat, and what a person copies."""
+    """A key figure: what it is, its value, a note, its caveat, what a person copies, and its count, if it is shown."""
 
     what: str
     value: str
     note: str
     caveat: str
     cited: Cited
+    count: int | None = None
 
 
 def cards_of(figures: Figures) -> list[Card]:
@@ -34,9 +36,10 @@ def cards_of(figures: Figures) -> list[Card]:
     domestic = counted(chosen, "domestic_crimes")
 
     def count(name: str, what: str, note: str) -> Card:
-        value, caveat = counted(rows.get(name, {}), "crimes"), caveats.get(name, STILL_COMING)
+        row = rows.get(name, {})
+        value, caveat = counted(row, "crimes"), caveats.get(name, STILL_COMING)
         of_class = choice.but(offense_class=name)
-        return Card(what, value, note, caveat, cited(of_class, about, _records(value), caveat))
+        return Card(what, value, note, caveat, cited(of_class, about, _records(value), caveat), row.get("crimes"))
 
     found = [count(choice.offense_class, "Crimes", period_in_words(choice.period, about))]
     if choice.offense_class == ALL:
@@ -44,8 +47,18 @@ def cards_of(figures: Figures) -> list[Card]:
     arrests = cited(choice, about, shown, NOT_CLEARANCE, "Arrest recorded")
     found.append(Card("Arrest recorded", shown, "so far; not clearance", NOT_CLEARANCE, arrests))
     marked = cited(choice, about, _records(domestic), STILL_COMING, "Domestic")
-    found.append(Card("Domestic", domestic, "as the city marks them", STILL_COMING, marked))
+    found.append(
+        Card("Domestic", domestic, "as the city marks them", STILL_COMING, marked, chosen.get("domestic_crimes"))
+    )
     return found
+
+
+def on_the_other_day(now: Card, then: Card, day: date) -> str:
+    """The same figure on another day, and how many more there are now if both counts are shown."""
+    more = ""
+    if now.count is not None and then.count is not None:
+        more = f" (difference {signed(now.count - then.count)})"
+    return f"{day}: {then.value}{more}"
 
 
 def _caveats(figures: Figures) -> Mapping[str, str]:

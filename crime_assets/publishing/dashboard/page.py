@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from crime_assets.publishing.charts.key import NOT_SHOWN
 from crime_assets.publishing.charts.scales import number
-from crime_assets.publishing.dashboard.cards import cards_of
+from crime_assets.publishing.dashboard.cards import Card, cards_of, on_the_other_day
 from crime_assets.publishing.dashboard.changed import changes_of, days_compared
 from crime_assets.publishing.dashboard.choice import ALL, CLASSES, MAPS, PERIODS, Choice, Choices
 from crime_assets.publishing.dashboard.figures import TABLES, Figures
@@ -19,9 +20,9 @@ from crime_assets.publishing.dashboard.pictures import (
     hotspots_described,
     period_in_words,
 )
-from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted
+from crime_assets.publishing.dashboard.two_days import MEANING, Compared, compared, days_of_both
+from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted, signed
 from crime_assets.publishing.quality import Said
-from crime_assets.publishing.reading import Extract
 from crime_assets.publishing.small_numbers import HIDDEN
 
 _ROWS = 30
@@ -69,31 +70,74 @@ class Beside:
 
 
 def page_of(
-    choice: Choice, choices: Choices, extract: Extract, figures: Figures, pictures: Pictures, beside: Beside
+    choice: Choice,
+    choices: Choices,
+    figures: Figures,
+    pictures: Pictures,
+    beside: Beside,
+    then: Figures | None,
 ) -> dict[str, Any]:
-    """The values of the page."""
-    newest = beside.newest_merged
+    """The values of the page; `then` are the figures of the day to compare with, if one is chosen."""
+    newest, about = beside.newest_merged, figures.about
+    cards = cards_of(figures)
     return {
         "choice": choice,
         "choices": choices,
-        "about": extract.about,
+        "about": about,
         "completeness": _completeness(figures),
-        "said": described(choice, extract.about),
+        "said": described(choice, about),
         "failing": [one for one in beside.said if not one.is_passed],
         "checks": len(beside.said),
         "newest_merged": newest if newest and newest > choice.day else None,
         "days_old": _days_old(choice, choices, beside.today),
         "briefings": beside.briefings,
-        "cards": cards_of(figures),
+        "cards": cards,
+        "cards_then": _cards_then(cards, then),
         "changes": _table("changes", days_compared(figures), changes_of(figures)),
         "panels": [_panel(name, table, figures, pictures) for name, table in _PANELS if figures.has(table)],
         "blocks": _table("blocks", _days(figures), _blocks(figures)),
         "warnings": list(_warnings(figures, choices.beats)),
-        "days_watched": period_in_words("28d", extract.about),
+        "days_watched": period_in_words("28d", about),
         "names": {"period": PERIODS, "offense_class": CLASSES, "map": MAPS},
+        "two_days": None if then is None else _two_days(figures, then),
         "crumbs": list(_crumbs(choice)),
         "number": number,
     }
+
+
+def _cards_then(cards: list[Card], then: Figures | None) -> list[str]:
+    """Each card on the day to compare with; the same choice has the same cards."""
+    if then is None:
+        return []
+    day = then.choice.day
+    return [on_the_other_day(now, other, day) for now, other in zip(cards, cards_of(then), strict=True)]
+
+
+def _two_days(now: Figures, then: Figures) -> dict[str, Any]:
+    """The tables of both days."""
+    days = [f"{figures.choice.day}" for figures in (now, then)]
+    return {
+        "title": f"{days[0]} beside {days[1]}",
+        "days": days_of_both(now, then),
+        "meaning": MEANING,
+        "tables": [_side_by_side(name, found, days) for name, found in compared(now, then).items()],
+    }
+
+
+def _side_by_side(name: str, found: Compared, days: list[str]) -> ShownTable:
+    def shown(text: str | None) -> Cell:
+        return Cell(NOT_SHOWN if text is None else text, is_number=True)
+
+    rows = [
+        {
+            found.first: Cell(pair.name),
+            days[0]: shown(None if pair.now is None else number(pair.now)),
+            days[1]: shown(None if pair.then is None else number(pair.then)),
+            "Difference": shown(None if pair.difference is None else signed(pair.difference)),
+        }
+        for pair in found.pairs
+    ]
+    return _table_of(name, found.title, " beside ".join(days), "", rows)
 
 
 def _days_old(choice: Choice, choices: Choices, today: date) -> int | None:

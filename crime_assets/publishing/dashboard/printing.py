@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, time
 from importlib.resources import files
+from itertools import zip_longest
 from typing import Any
 
 from crime_assets.core.errors import CrimeAssetsError
@@ -36,8 +37,12 @@ def pdf_of(page: Mapping[str, Any], address: str) -> bytes:
             {"name": one.check.replace("_", " "), "is_blocking": one.is_blocking, "sentence": one.sentence}
             for one in page["failing"]
         ],
-        "numbers": [{"what": card.what, "value": card.value, "note": card.note} for card in page["cards"]],
+        "numbers": [
+            {"what": card.what, "value": card.value, "note": then or card.note}
+            for card, then in zip_longest(page["cards"], page["cards_then"])
+        ],
         "caveats": [page["cards"][0].caveat, NOT_CLEARANCE],
+        "beside": _two_days(page["two_days"]),
         "panels": [_panel(panel) for panel in page["panels"]],
         "changes": _table(page["changes"]),
         "warnings": [{"what": what, "how": how} for what, how in page["warnings"]],
@@ -63,6 +68,10 @@ def _known(page: Mapping[str, Any]) -> list[str]:
         f"day{known}.",
         f"{failing} of {checks} checks {'fails' if failing == 1 else 'fail'}." if failing else passed,
     ]
+
+
+def _two_days(found: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return found and {**found, "tables": [_table(table) for table in found["tables"] if table.rows]}
 
 
 def _panel(panel: Panel) -> dict[str, object]:

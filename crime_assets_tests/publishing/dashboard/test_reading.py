@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -281,3 +282,26 @@ def test_a_row_of_what_changed_is_copied_with_its_meaning(page: Page, address: s
         f"All offenses, district 011: {crimes} records in the 28 days from 2023-12-27 to 2024-01-23, {before} in the "
         "28 before, as known on 2024-01-31: ▲ more than chance explains. About "
     )
+
+
+def test_two_days_are_chosen_in_the_form_and_read_on_a_phone(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(address)
+    page.locator("#beside").select_option("2024-01-30")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("beside 2024-01-30")
+    assert "beside=2024-01-30" in page.url
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.locator("#panel-beside .scroll").evaluate_all(
+        "all => all.every(one => one.scrollWidth <= one.clientWidth)"
+    )
+    first = page.locator("#table-both-classes tbody tr").first
+    now, then, difference = (text.replace(",", "") for text in first.locator("td").all_inner_texts())
+    assert int(now) - int(then) == int(difference)
+    page.locator("#panel-map summary").click()
+    assert violations(page) == []
+    page.locator("#panel-changes").get_by_role("link", name="011", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(re.compile("district 011.*beside 2024-01-30"))
+    page.get_by_role("link", name="Exchange the days").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("beside 2024-01-31")
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("beside 2024-01-30")

@@ -15,7 +15,7 @@ from crime_assets.profiles import Profile
 from crime_assets.publishing.dashboard import printing
 from crime_assets_tests.publishing.dashboard.serving import served
 from crime_assets_tests.publishing.dashboard.test_app import Get, asker
-from crime_assets_tests.publishing.dashboard.two_days import lake_of_two_days
+from crime_assets_tests.publishing.dashboard.two_days import DAY_BEFORE, lake_of_two_days
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,9 @@ def text_of(content: bytes) -> str:
     return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages))
 
 
-@pytest.mark.parametrize("query", ["", "district=011&map=beat&offense_class=violent", "district=016&map=hotspots"])
+@pytest.mark.parametrize(
+    "query", ["", "district=011&map=beat&offense_class=violent", "district=016&map=hotspots", f"beside={DAY_BEFORE}"]
+)
 def test_the_pdf_of_a_view_has_the_figures_of_its_page(get: Get, query: str) -> None:
     answer = get(f"/view.pdf?{query}")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/pdf")

@@ -1,7 +1,7 @@
 // A choice or a link to another one changes the page in place; without scripts both work by loading it.
 "use strict";
 
-const usual = { period: "28d", offense_class: "all", district: "all", beat: "all", map: "district" };
+const usual = { period: "28d", offense_class: "all", district: "all", beat: "all", map: "district", beside: "" };
 
 function chosen(form) {
   const query = new URLSearchParams();
