@@ -25,7 +25,8 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["crime_assets", "crime_assets.*"]),
     package_data={
-        "crime_assets.publishing.dashboard": ["templates/*.html", "static/*"],
+        "crime_assets.publishing": ["house.typ"],
+        "crime_assets.publishing.dashboard": ["templates/*", "static/*"],
         "crime_assets.publishing.briefing": ["templates/*"],
     },
     install_requires=[

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from importlib.resources import files
 
 import typst
 
@@ -19,6 +20,7 @@ _PICTURE = b"""\
 #set page(width: auto, height: auto, margin: 0pt)
 #image(bytes(sys.inputs.svg), format: "svg")
 """
+_HOUSE = (files("crime_assets.publishing") / "house.typ").read_bytes()
 _PIXELS_AN_INCH = 192.0
 _MISSING = "\ufffd"
 _NO_LETTERS = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
@@ -42,7 +44,7 @@ def png(svg: str) -> bytes:
 def pdf(template: bytes, contents: Mapping[str, object], made_at: datetime) -> bytes:
     """One of our documents as PDF/UA-1: with a title, tags, and a description of every picture.
 
-    The template finds `contents` as JSON in `sys.inputs.data`. The same contents give the same bytes, wherever the
+    The template stands after house.typ, which reads `contents`. The same contents give the same bytes, wherever the
     same fonts are. PDF/UA-1 has no letter that cannot be displayed: where no font here has one of `contents`, a sign
     stands for it and for all others that are not in Typst's own fonts. CrimeAssetsError where that is not enough.
     """
@@ -58,7 +60,7 @@ def pdf(template: bytes, contents: Mapping[str, object], made_at: datetime) -> b
 
 def _compiled(template: bytes, contents: object, made_at: datetime) -> bytes:
     found = typst.compile(
-        template,
+        _HOUSE + template,
         format="pdf",
         sys_inputs={"data": json.dumps(contents)},
         pdf_standards="ua-1",

@@ -300,7 +300,7 @@ def _meanings(threshold: int) -> Iterator[str]:
     )
     if threshold > 1:
         yield (
-            f"Counts of 1 to {threshold - 1} are not shown (too few), nor is anything that would reveal them: they "
+            f"Counts of 1 to {threshold - 1} are not shown, nor is anything that would reveal them: they "
             "could point to a person."
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from crime_assets.publishing.charts.key import NOT_SHOWN
 from crime_assets.publishing.charts.scales import FALL, RISE, STEADY, number
 from crime_assets.publishing.charts.svg import FAINT_INK, INK, LINE, element, picture, shortened, text, tooltip
 
@@ -25,7 +26,7 @@ def bars(title: str, labels: Sequence[str], values: Sequence[float | None]) -> s
         body.append(
             element(
                 "g",
-                tooltip(f"{label}: {'not shown' if value is None else number(value)}"),
+                tooltip(f"{label}: {NOT_SHOWN if value is None else number(value)}"),
                 text(shortened(label, _LABEL_LETTERS), _LABELS - 8, y + 14, text_anchor="end"),
                 *_bar(value, zero, unit, y, is_signed=low < 0),
             )
@@ -39,7 +40,7 @@ def bars(title: str, labels: Sequence[str], values: Sequence[float | None]) -> s
 
 def _bar(value: float | None, zero: float, unit: float, y: float, *, is_signed: bool) -> list[str]:
     if value is None:
-        return [text("not shown", zero + 6, y + 14, fill=FAINT_INK)]
+        return [text(NOT_SHOWN, zero + 6, y + 14, fill=FAINT_INK)]
     color = (RISE if value > 0 else FALL if value < 0 else STEADY) if is_signed else _BLUE
     left, width = (zero, value * unit) if value >= 0 else (zero + value * unit, -value * unit)
     beside = (left + width + 6, "start") if value >= 0 else (left - 6, "end")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crime_assets.publishing.charts.key import Key
+from crime_assets.publishing.charts.key import NOT_SHOWN, Key
 from crime_assets.publishing.charts.scales import classes, number
 from crime_assets.publishing.charts.svg import FAINT_INK, LINE, element, picture, text, tooltip
 
@@ -32,7 +32,7 @@ def heat(
         body.append(text(row, _LEFT - 8, y + _ROW / 2 + 4, text_anchor="end", fill=FAINT_INK))
         for along, column in enumerate(columns):
             value = values.get((row, column), 0.0)
-            said = "too few to be shown" if value is None else number(value)
+            said = NOT_SHOWN if value is None else number(value)
             body.append(
                 element(
                     "rect",

@@ -1,6 +1,6 @@
 """What colors mean in a picture: the fill of a value, its outline, and the legend that says so.
 
-Nothing, few and too few differ in more than hue, so that they can be told apart in a gray print and by every eye.
+Nothing, few and not shown differ in more than hue, so that they can be told apart in a gray print and by every eye.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ _SWATCH, _GAP, _BETWEEN, _LINE, _FONT = 12.0, 4.0, 14.0, 18.0, 11.0
 _EM_A_LETTER = 0.64
 """Width of digits in the widest font that pictures name, DejaVu Sans; other letters are narrower on average."""
 _HATCH = 5
+NOT_SHOWN = "not shown"
+"""Said of a hidden number. It may be too few, or give others away that are: nobody is told which."""
 
 
 class Key:
@@ -24,12 +26,11 @@ class Key:
     """
 
     def __init__(self, title: str, steps: Classes, room: float, *, has_nothing: bool = True) -> None:
-        # A page has several pictures, so each needs unique ids for its definitions.
-        self._hatch = f"hatch-{crc32(title.encode()):08x}"
+        self._hidden, self._definitions = hatching(title)
         self._steps = steps
         entries = [(NOTHING, "0")] if has_nothing else []
         entries += [(color, _range(above, top)) for color, above, top in steps.ranges()]
-        self._lines = _wrapped([*entries, (self._hidden, "too few")], room)
+        self._lines = _wrapped([*entries, (self._hidden, NOT_SHOWN)], room)
         self.height = len(self._lines) * _LINE
 
     def fill(self, value: float | None) -> str:
@@ -51,24 +52,24 @@ class Key:
                 swatch = {"x": x + left, "y": top, "width": _SWATCH, "height": _SWATCH}
                 found.append(element("rect", **swatch, fill=color, stroke=FAINT_INK, stroke_width=0.5))
                 found.append(text(said, x + left + _SWATCH + _GAP, top + 10, font_size=_FONT, fill=FAINT_INK))
-        return [*found, self._definitions()]
+        return [*found, self._definitions]
 
-    @property
-    def _hidden(self) -> str:
-        return f"url(#{self._hatch})"
 
-    def _definitions(self) -> str:
-        stripes = element(
-            "pattern",
-            element("rect", width=_HATCH, height=_HATCH, fill=HIDDEN),
-            element("line", x1=0, y1=0, x2=0, y2=_HATCH, stroke=FAINT_INK, stroke_width=1.5),
-            id=self._hatch,
-            width=_HATCH,
-            height=_HATCH,
-            patternUnits="userSpaceOnUse",
-            patternTransform="rotate(45)",
-        )
-        return element("defs", stripes)
+def hatching(title: str) -> tuple[str, str]:
+    """The fill for what is hidden in the picture with that title, and its definition, which the picture must hold."""
+    # A page has several pictures, so each needs unique ids for its definitions.
+    name = f"hatch-{crc32(title.encode()):08x}"
+    stripes = element(
+        "pattern",
+        element("rect", width=_HATCH, height=_HATCH, fill=HIDDEN),
+        element("line", x1=0, y1=0, x2=0, y2=_HATCH, stroke=FAINT_INK, stroke_width=1.5),
+        id=name,
+        width=_HATCH,
+        height=_HATCH,
+        patternUnits="userSpaceOnUse",
+        patternTransform="rotate(45)",
+    )
+    return f"url(#{name})", element("defs", stripes)
 
 
 def _wrapped(entries: Sequence[tuple[str, str]], room: float) -> list[list[tuple[float, str, str]]]:

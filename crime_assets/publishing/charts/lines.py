@@ -1,10 +1,14 @@
-"""Lines over time: known values as a line, values still expected as a dashed line above it, on a shaded tail."""
+"""Lines over time: known values as a line, values still expected as a dashed line above it, on a shaded tail.
+
+Where a value is hidden, the line is interrupted and the place is hatched.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from crime_assets.publishing.charts.key import NOT_SHOWN, hatching
 from crime_assets.publishing.charts.scales import number, ticks
 from crime_assets.publishing.charts.svg import FAINT_INK, LINE, element, path, picture, text, tooltip
 
@@ -27,7 +31,7 @@ class Point:
 
 
 def line(title: str, points: Sequence[Point]) -> str:
-    """A line through the points, at equal distances; None interrupts it."""
+    """A line through the points, at equal distances; None is a value that is not shown."""
     known = [value for point in points for value in (point.value, point.expected) if value is not None]
     scale = ticks(0.0, max(known, default=1.0) or 1.0)
     step = (_WIDTH - _LEFT - _RIGHT) / max(1, len(points) - 1)
@@ -42,6 +46,7 @@ def line(title: str, points: Sequence[Point]) -> str:
         _HEIGHT,
         [
             *_shade(points, step),
+            *_hidden(title, points, step),
             *_axes(points, scale, step, unit),
             *(_drawn(run, _BLUE) for run in _runs([point.value for point in points], place)),
             *(_drawn(run, _AMBER, "5 4") for run in _runs(_expected(points), place)),
@@ -60,6 +65,27 @@ def _shade(points: Sequence[Point], step: float) -> list[str]:
     return [
         element("rect", x=left, y=_TOP, width=max(width, 4.0), height=height, fill=_SHADE),
         text("still filling up", _WIDTH - _RIGHT, _TOP - 8, text_anchor="end", fill=FAINT_INK),
+    ]
+
+
+def _hidden(title: str, points: Sequence[Point], step: float) -> list[str]:
+    """A hatched strip for every value that is not shown, and what that means."""
+    hidden = [index for index, point in enumerate(points) if point.value is None]
+    if not hidden:
+        return []
+    fill, definition = hatching(title)
+    height, width = _HEIGHT - _TOP - _BOTTOM, max(step, 4.0)
+    strips = []
+    for index in hidden:
+        left = max(float(_LEFT), _LEFT + index * step - width / 2)
+        right = min(_LEFT + index * step + width / 2, float(_WIDTH - _RIGHT))
+        said = tooltip(f"{points[index].label}: {NOT_SHOWN}")
+        strips.append(element("rect", said, x=left, y=_TOP, width=right - left, height=height, fill=fill))
+    return [
+        definition,
+        *strips,
+        element("rect", x=_LEFT, y=4, width=12, height=12, fill=fill, stroke=FAINT_INK, stroke_width=0.5),
+        text(NOT_SHOWN, _LEFT + 16, 14, fill=FAINT_INK),
     ]
 
 

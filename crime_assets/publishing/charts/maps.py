@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from crime_assets.publishing.charts.key import Key
+from crime_assets.publishing.charts.key import NOT_SHOWN, Key
 from crime_assets.publishing.charts.scales import BACKGROUND, Classes, number
 from crime_assets.publishing.charts.svg import FAINT_INK, INK, element, picture, text, tooltip
 
@@ -89,7 +89,7 @@ def _background(area: Area, place: _Projection) -> str:
 
 
 def _area(area: Area, key: Key, place: _Projection) -> str:
-    said = f"{area.name}: {'too few to be shown' if area.value is None else number(area.value)}"
+    said = f"{area.name}: {NOT_SHOWN if area.value is None else number(area.value)}"
     shape = element(
         "path",
         tooltip(said),

@@ -26,9 +26,13 @@ _DARK_FROM = 4
 
 @dataclass(frozen=True)
 class Classes:
-    """Steps of a color scale: value v has color number i if it is at most `upper[i]`, and more than the one before."""
+    """Steps of a color scale: value v has color number i if it is at most `upper[i]`, and more than the one before.
+
+    `lowest` is the smallest value that is shown: below it there are only zeros and what is hidden.
+    """
 
     upper: tuple[float, ...]
+    lowest: float | None = None
 
     def color(self, value: float) -> str:
         """The color of a value."""
@@ -43,9 +47,10 @@ class Classes:
         return "#ffffff" if self._index(value) >= _DARK_FROM else "#52606d"
 
     def ranges(self) -> list[tuple[str, float, float]]:
-        """(color, above, at most) of every step, from few to many."""
+        """(color, above, at most) of every step, from few to many; the first is from `lowest`, if that is whole."""
+        below = self.lowest - 1 if self.lowest is not None and float(self.lowest).is_integer() else 0.0
         return [
-            (SEQUENTIAL[index], self.upper[index - 1] if index else 0.0, top) for index, top in enumerate(self.upper)
+            (SEQUENTIAL[index], self.upper[index - 1] if index else below, top) for index, top in enumerate(self.upper)
         ]
 
     def _index(self, value: float) -> int:
@@ -62,7 +67,7 @@ def classes(values: Sequence[float]) -> Classes:
         top = _rounded_up(found[min(len(found) - 1, math.ceil(step * len(found) / len(SEQUENTIAL)) - 1)])
         if not tops or top > tops[-1]:
             tops.append(top)
-    return Classes(tuple(tops))
+    return Classes(tuple(tops), found[0])
 
 
 def ticks(low: float, high: float, about: int = 4) -> list[float]:

@@ -61,10 +61,14 @@ def framed(svg: str, source: str) -> str:
     head, foot = (wrap(said, int(width / _LETTER)) for said in (title, source))
     top = (len(head) + 0.5) * _LINE
     bottom = top + height
-    # Links belong to the page: elsewhere they lead nowhere.
-    moved = _LINK.sub(r"<\1g>", svg).replace("<svg", f'<svg y="{_value(top)}"', 1)
+    moved = without_links(svg).replace("<svg", f'<svg y="{_value(top)}"', 1)
     body = [*_lines(head, 0, font_weight="bold"), moved, *_lines(foot, bottom, fill=FAINT_INK)]
     return picture(title, width, bottom + (len(foot) + 0.5) * _LINE, body)
+
+
+def without_links(svg: str) -> str:
+    """The same picture for elsewhere: links belong to the page and would lead nowhere."""
+    return _LINK.sub(r"<\1g>", svg)
 
 
 def _own(svg: str, attribute: str) -> str:

@@ -22,12 +22,14 @@ from starlette.staticfiles import StaticFiles
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.profiles import Profile
-from crime_assets.publishing import quality
-from crime_assets.publishing.dashboard.choice import Choice, read_choice
+from crime_assets.publishing import glossary, quality
+from crime_assets.publishing.dashboard.choice import Choice, Choices, read_choice
 from crime_assets.publishing.dashboard.figures import TABLES, Figures
 from crime_assets.publishing.dashboard.files import WRITERS
 from crime_assets.publishing.dashboard.page import Beside, page_of
 from crime_assets.publishing.dashboard.pictures import Pictures
+from crime_assets.publishing.dashboard.printing import pdf_of
+from crime_assets.publishing.dashboard.two_days import compared, file_of
 from crime_assets.publishing.reading import Extract, Extracts, lately
 from crime_assets.publishing.typeset import png
 from crime_assets.sources import cities
@@ -58,6 +60,7 @@ _PAGES = Environment(
     lstrip_blocks=True,
 )
 _PAGES.filters["pairs"] = lambda values: [(value, value) for value in values]
+_PAGES.globals["word_of"] = glossary.word
 _PAGES.filters["drawn"] = Markup  # Pictures are our own SVG; their texts are escaped where they are drawn.
 
 
@@ -78,6 +81,8 @@ class Dashboard:
             routes=[
                 Route("/", self._page),
                 Route("/tables", self._tables),
+                Route("/words", _words),
+                Route("/view.pdf", self._view),
                 Route("/table/{name}.{kind}", self._table),
                 Route("/picture/{name}.{kind}", self._picture),
                 Route("/briefing/{city}/{day}.{kind}", self._briefing),
@@ -95,6 +100,16 @@ class Dashboard:
         if not self._extracts.cities():
             return _html("empty.html", city=self._city.title)
         choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        return _html("page.html", **self._values(choice, choices, extract))
+
+    def _view(self, request: Request) -> Response:
+        choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        address = f"{request.base_url}?{choice.query}"
+        content = pdf_of(self._values(choice, choices, extract), address)
+        return _file(content, "application/pdf", f"{choice.city}-{choice.day}.pdf")
+
+    def _values(self, choice: Choice, choices: Choices, extract: Extract) -> dict[str, Any]:
+        """The values of a choice's page."""
         figures, pictures = self._of(choice, extract)
         beside = Beside(
             quality.latest(self._landing, choice.city),
@@ -102,7 +117,12 @@ class Dashboard:
             cities.get(choice.city).today(self._clock()),
             self._briefings(choice),
         )
-        return _html("page.html", **page_of(choice, choices, extract, figures, pictures, beside))
+        return page_of(choice, choices, figures, pictures, beside, self._then(choice))
+
+    def _then(self, choice: Choice) -> Figures | None:
+        """The figures of the day to compare with, if one is chosen."""
+        other = choice.other
+        return None if other is None else Figures(self._extracts.of(other.city, other.day), other, self._threshold)
 
     def _tables(self, request: Request) -> Response:
         choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
@@ -116,7 +136,10 @@ class Dashboard:
         choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
         figures, _ = self._of(choice, extract)
         media, write = WRITERS[kind]
-        return _file(write(figures.dated(name)), media, f"{choice.city}-{choice.day}-{name}.{kind}")
+        then = self._then(choice)
+        both = compared(figures, then) if then else {}
+        found = file_of(both[name], figures, then) if then and name in both else figures.dated(name)
+        return _file(write(found), media, f"{choice.city}-{choice.day}-{name}.{kind}")
 
     def _picture(self, request: Request) -> Response:
         name, kind = request.path_params["name"], request.path_params["kind"]
@@ -168,6 +191,10 @@ class Dashboard:
     def _of(self, choice: Choice, extract: Extract) -> tuple[Figures, Pictures]:
         figures = Figures(extract, choice, self._threshold)
         return figures, Pictures(figures, extract, self._landing)
+
+
+def _words(_: Request) -> Response:
+    return _html("words.html", words=sorted(glossary.WORDS, key=lambda word: word.name.lower()))
 
 
 def _html(template: str, status: int = 200, **values: Any) -> HTMLResponse:

@@ -35,7 +35,7 @@ MAPS = {
 
 @dataclass(frozen=True)
 class Choice:
-    """City, as-of day, period, offense class, district, beat, and what the map shows."""
+    """City, as-of day, period, offense class, district, beat, what the map shows, and another day to compare with."""
 
     city: str
     day: date
@@ -44,6 +44,7 @@ class Choice:
     district: str = ALL
     beat: str = ALL
     map: str = "district"
+    beside: date | None = None
 
     @property
     def query(self) -> str:
@@ -54,6 +55,8 @@ class Choice:
             for name in ("period", "offense_class", "district", "beat", "map")
             if getattr(self, name) != getattr(usual, name)
         }
+        if self.beside is not None:
+            chosen["beside"] = self.beside.isoformat()
         return urlencode({"city": self.city, "day": self.day.isoformat(), **chosen})
 
     @property
@@ -71,11 +74,21 @@ class Choice:
             "beat": self.beat,
         }
 
+    @property
+    def other(self) -> Choice | None:
+        """The same on the other day, beside this one."""
+        return None if self.beside is None else replace(self, day=self.beside, beside=self.day)
+
+    @property
+    def alone(self) -> Choice:
+        """The same without the other day."""
+        return replace(self, beside=None)
+
     def but(self, **other: str) -> Choice:
         """The same choice with other values; choosing another district drops the beat."""
         if "district" in other and "beat" not in other:
             other["beat"] = ALL
-        # Only the day is not a text, and it is never changed this way.
+        # Only days are no texts, and they are never changed this way.
         return replace(self, **other)  # type: ignore[arg-type]
 
 
@@ -109,9 +122,17 @@ def read_choice(address: Mapping[str, str], extracts: Extracts, default_city: st
         # A beat of another district does not count: the form keeps it when the district changes.
         beat if district != ALL and (beat := address.get("beat", ALL)) in beats else ALL,
         _one_of("map", address.get("map", "district"), MAPS),
+        _beside(address.get("beside", ""), day, days),
     )
     titles = [(name, cities.get(name).title) for name in extracts.cities()]
     return choice, Choices(titles, days, districts, beats if district != ALL else []), extract
+
+
+def _beside(value: str, day: str, days: list[date]) -> date | None:
+    """The day to compare with, if there is one and it is another."""
+    if value in ("", day):
+        return None
+    return date.fromisoformat(_one_of("day", value, [known.isoformat() for known in days]))
 
 
 def _one_of(name: str, value: str, known: Mapping[str, str] | list[str]) -> str:

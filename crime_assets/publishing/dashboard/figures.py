@@ -92,13 +92,16 @@ TABLES: Mapping[str, Shown] = {
     ),
     "changes": Shown(
         "What changed",
-        "The last 28 complete days against the 28 before, and the year to date against last year. z is about how many "
-        "standard deviations the change is: below 3 either way it may well be chance. Late records are still to come.",
+        "The last 28 complete days against the 28 before, and the year to date against last year. A rise ▲ or a fall ▼ "
+        "is more than chance explains; with so many comparisons a few are chance all the same. The files hold the z.",
         Counting(
             counts=(
-                Count("crimes", ("change", "z_before", "flag")),
+                Count("crimes", ("change", "z_before", "late_crimes", "flag")),
                 Count("crimes_before", ("change", "z_before", "flag")),
-                Count("year_crimes", ("year_change", "year_z_before", "year_flag", "five_years_position")),
+                Count(
+                    "year_crimes",
+                    ("year_change", "year_z_before", "year_late_crimes", "year_flag", "five_years_position"),
+                ),
                 Count("year_crimes_before", ("year_change", "year_z_before", "year_flag")),
                 Count("five_years_low", ("five_years_position",)),
                 Count("five_years_high", ("five_years_position",)),

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from crime_assets.publishing.charts.key import NOT_SHOWN
 from crime_assets.publishing.charts.scales import number
+from crime_assets.publishing.dashboard.cards import Card, cards_of, on_the_other_day
+from crime_assets.publishing.dashboard.changed import changes_of, days_compared
 from crime_assets.publishing.dashboard.choice import ALL, CLASSES, MAPS, PERIODS, Choice, Choices
 from crime_assets.publishing.dashboard.figures import TABLES, Figures
 from crime_assets.publishing.dashboard.pictures import (
@@ -17,15 +20,13 @@ from crime_assets.publishing.dashboard.pictures import (
     hotspots_described,
     period_in_words,
 )
+from crime_assets.publishing.dashboard.two_days import MEANING, Compared, compared, days_of_both
 from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted, signed
 from crime_assets.publishing.quality import Said
-from crime_assets.publishing.reading import Extract
 from crime_assets.publishing.small_numbers import HIDDEN
 
 _ROWS = 30
 """Most rows of a table that a page shows; its file has them all."""
-
-
 _FRESH_DAYS = 2
 """Most days since the newest change day, if every day is pulled in the following night."""
 
@@ -69,31 +70,74 @@ class Beside:
 
 
 def page_of(
-    choice: Choice, choices: Choices, extract: Extract, figures: Figures, pictures: Pictures, beside: Beside
+    choice: Choice,
+    choices: Choices,
+    figures: Figures,
+    pictures: Pictures,
+    beside: Beside,
+    then: Figures | None,
 ) -> dict[str, Any]:
-    """The values of the page."""
-    newest = beside.newest_merged
+    """The values of the page; `then` are the figures of the day to compare with, if one is chosen."""
+    newest, about = beside.newest_merged, figures.about
+    cards = cards_of(figures)
     return {
         "choice": choice,
         "choices": choices,
-        "about": extract.about,
+        "about": about,
         "completeness": _completeness(figures),
-        "said": described(choice, extract.about),
+        "said": described(choice, about),
         "failing": [one for one in beside.said if not one.is_passed],
         "checks": len(beside.said),
         "newest_merged": newest if newest and newest > choice.day else None,
         "days_old": _days_old(choice, choices, beside.today),
         "briefings": beside.briefings,
-        "numbers": _numbers(figures),
-        "changes": _table("changes", _days_compared(figures), _changes(figures)),
+        "cards": cards,
+        "cards_then": _cards_then(cards, then),
+        "changes": _table("changes", days_compared(figures), changes_of(figures)),
         "panels": [_panel(name, table, figures, pictures) for name, table in _PANELS if figures.has(table)],
         "blocks": _table("blocks", _days(figures), _blocks(figures)),
         "warnings": list(_warnings(figures, choices.beats)),
-        "days_watched": period_in_words("28d", extract.about),
+        "days_watched": period_in_words("28d", about),
         "names": {"period": PERIODS, "offense_class": CLASSES, "map": MAPS},
+        "two_days": None if then is None else _two_days(figures, then),
         "crumbs": list(_crumbs(choice)),
         "number": number,
     }
+
+
+def _cards_then(cards: list[Card], then: Figures | None) -> list[str]:
+    """Each card on the day to compare with; the same choice has the same cards."""
+    if then is None:
+        return []
+    day = then.choice.day
+    return [on_the_other_day(now, other, day) for now, other in zip(cards, cards_of(then), strict=True)]
+
+
+def _two_days(now: Figures, then: Figures) -> dict[str, Any]:
+    """The tables of both days."""
+    days = [f"{figures.choice.day}" for figures in (now, then)]
+    return {
+        "title": f"{days[0]} beside {days[1]}",
+        "days": days_of_both(now, then),
+        "meaning": MEANING,
+        "tables": [_side_by_side(name, found, days) for name, found in compared(now, then).items()],
+    }
+
+
+def _side_by_side(name: str, found: Compared, days: list[str]) -> ShownTable:
+    def shown(text: str | None) -> Cell:
+        return Cell(NOT_SHOWN if text is None else text, is_number=True)
+
+    rows = [
+        {
+            found.first: Cell(pair.name),
+            days[0]: shown(None if pair.now is None else number(pair.now)),
+            days[1]: shown(None if pair.then is None else number(pair.then)),
+            "Difference": shown(None if pair.difference is None else signed(pair.difference)),
+        }
+        for pair in found.pairs
+    ]
+    return _table_of(name, found.title, " beside ".join(days), "", rows)
 
 
 def _days_old(choice: Choice, choices: Choices, today: date) -> int | None:
@@ -120,52 +164,6 @@ def _panel(name: str, table: str, figures: Figures, pictures: Pictures) -> Panel
     else:
         found = _table(table, _days(figures), _plain(figures, table))
     return Panel(name, found.title, found.meaning, pictures.draw(name), found)
-
-
-def _numbers(figures: Figures) -> list[tuple[str, str, str]]:
-    """(what, how many, a sentence) for the figures at the top."""
-    rows = {row["offense_class"]: row for row in figures.table("classes").to_pylist()}
-    chosen = rows.get(figures.choice.offense_class, {})
-    found = [("Crimes", counted(chosen, "crimes"), _days(figures))]
-    if figures.choice.offense_class == ALL:
-        found += [
-            (CLASSES[name].split()[0], counted(rows.get(name, {}), "crimes"), "by FBI code")
-            for name in ("violent", "property")
-        ]
-    share = chosen.get("arrest_share")
-    found.append(("Arrest recorded", NOTHING if share is None else f"{share:.1%}", "so far; not clearance"))
-    found.append(("Domestic", counted(chosen, "domestic_crimes"), "as the city marks them"))
-    return found
-
-
-def _changes(figures: Figures) -> list[dict[str, Cell]]:
-    choice = figures.choice
-    rows: list[dict[str, Cell]] = []
-    if not figures.has("changes"):
-        return rows
-    for row in figures.table("changes").to_pylist():
-        district = str(row["district"]) if row["district"] is not None else "not recorded"
-        link = None
-        if choice.district == ALL and row["district"] not in (None, ALL):
-            link = choice.but(district=district, map="beat").link
-        name = Cell(district if choice.district == ALL else CLASSES[row["offense_class"]], link=link)
-        rows.append(
-            {
-                "District" if choice.district == ALL else "Class": name,
-                "28 days": _counted(row, "crimes"),
-                "28 before": _counted(row, "crimes_before"),
-                "Change": _signed(row["change"]),
-                "z": _signed(row["z_before"], 1),
-                "Flag": _flag(row["flag"]),
-                "Year to date": _counted(row, "year_crimes"),
-                "Last year": _counted(row, "year_crimes_before"),
-                "Change to date": _signed(row["year_change"]),
-                "z to date": _signed(row["year_z_before"], 1),
-                "Flag to date": _flag(row["year_flag"]),
-                "Five years": Cell(row["five_years_position"] or NOTHING),
-            }
-        )
-    return rows
 
 
 def _areas(figures: Figures) -> list[dict[str, Cell]]:
@@ -263,15 +261,6 @@ def _days(figures: Figures) -> str:
     return period_in_words(figures.choice.period, figures.about)
 
 
-def _days_compared(figures: Figures) -> str:
-    """The days of the two periods that are compared with earlier ones."""
-    rows = figures.table("changes").slice(0, 1).to_pylist() if figures.has("changes") else []
-    return "".join(
-        f"28 days from {row['first_day']} and the year from {row['year_first_day']}, both to {row['last_day']}"
-        for row in rows
-    )
-
-
 def _table(name: str, days: str, rows: list[dict[str, Cell]]) -> ShownTable:
     return _table_of(name, TABLES[name].title, days, TABLES[name].meaning, rows)
 
@@ -294,12 +283,3 @@ def _words(column: str) -> str:
 
 def _counted(row: Mapping[str, object], key: str) -> Cell:
     return Cell(counted(row, key), is_number=True)
-
-
-def _signed(value: object, digits: int = 0) -> Cell:
-    return Cell(signed(value, digits), is_number=True)
-
-
-def _flag(value: object) -> Cell:
-    said = {1: ("▲ rise", "rise"), -1: ("▼ fall", "fall")}.get(int(str(value)) if value is not None else 0)
-    return Cell(said[0], mark=said[1]) if said else Cell("")

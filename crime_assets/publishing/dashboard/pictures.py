@@ -167,8 +167,12 @@ def period_in_words(period: str, about: About) -> str:
 
 def described(choice: Choice, about: About | None = None) -> str:
     """A choice in words; with its period and its days where `about` says them."""
-    place = "the whole city" if choice.district == ALL else f"district {choice.district}"
-    if choice.beat != ALL:
-        place = f"beat {choice.beat}"
     period = period_in_words(choice.period, about) if about else f"as known on {choice.day}"
-    return f"{CLASSES[choice.offense_class].lower()}, {place}, {period}"
+    return f"{CLASSES[choice.offense_class].lower()}, {place_in_words(choice)}, {period}"
+
+
+def place_in_words(choice: Choice) -> str:
+    """The place of a choice."""
+    if choice.beat != ALL:
+        return f"beat {choice.beat}"
+    return {ALL: "the whole city", NONE: "no district on record"}.get(choice.district, f"district {choice.district}")

@@ -72,7 +72,7 @@ def test_hidden_values_are_never_zero() -> None:
     svg = heat("Hours", ["Mon"], ["0", "1"], {("Mon", "0"): None, ("Mon", "1"): 7})
     hatching, few = fills(svg, "rect")[1:3]
     assert (hatching, few) == (f"url(#{pattern(svg).get('id')})", SEQUENTIAL[0])
-    assert said(svg) == ["Mon, 0: too few to be shown", "Mon, 1: 7"]
+    assert said(svg) == ["Mon, 0: not shown", "Mon, 1: 7"]
 
 
 def test_what_is_missing_from_a_heat_map_is_nothing() -> None:
@@ -112,7 +112,7 @@ def test_areas_have_the_color_of_their_number_and_lead_on() -> None:
     (link,) = parsed(svg).iter(f"{SVG}a")
     assert link.get("href") == "/?a=1&b=2"
     assert link.get("aria-label") == "A: 10"
-    assert said(svg) == ["A: 10", "B: 100", "C: too few to be shown"]
+    assert said(svg) == ["A: 10", "B: 100", "C: not shown"]
 
 
 def test_a_label_lies_on_its_area() -> None:
@@ -139,7 +139,7 @@ def test_a_background_has_no_value() -> None:
     svg = draw("Map", areas, classes([7.0]))
     assert fills(svg, "path") == [BACKGROUND, SEQUENTIAL[0]]
     assert said(svg) == ["A: 7"]
-    assert texts(svg) == ["B", "1-7", "too few"]
+    assert texts(svg) == ["B", "7", "not shown"]
 
 
 def test_pictures_of_one_page_do_not_share_a_hatching() -> None:
@@ -166,7 +166,7 @@ def test_a_legend_s_texts_lie_apart_and_inside(kind: str, largest: int) -> None:
         words = sum(WIDTHS.get(letter, 636) for letter in found.text or "") * 11 / 1000
         left = float(found.get("x") or 0)
         places.append((float(found.get("y") or 0), left - 16, left + words))
-    assert [found.text for found in shown][:: len(shown) - 1] == ["0", "too few"]
+    assert [found.text for found in shown][:: len(shown) - 1] == ["0", "not shown"]
     for (y, _, right), (next_y, next_left, _) in pairwise(places):
         assert next_y >= y + 12 or (next_y == y and next_left > right + 4)
     assert max(right for _, _, right in places) <= width

@@ -26,8 +26,13 @@ _KINDS = (
 
 def write_city(path: Path, crimes: int = 2_400) -> Path:
     """An export of sixteen months up to DAY, most of it of the last three."""
+    return write_export(path, crimes_of_the_city(crimes))
+
+
+def crimes_of_the_city(crimes: int) -> list[dict[str, object]]:
+    """Its records."""
     chance = random.Random(5)
-    return write_export(path, [_crime(chance, number) for number in range(crimes)])
+    return [_crime(chance, number) for number in range(crimes)]
 
 
 def _crime(chance: random.Random, number: int) -> dict[str, object]:

@@ -1,7 +1,7 @@
 // A choice or a link to another one changes the page in place; without scripts both work by loading it.
 "use strict";
 
-const usual = { period: "28d", offense_class: "all", district: "all", beat: "all", map: "district" };
+const usual = { period: "28d", offense_class: "all", district: "all", beat: "all", map: "district", beside: "" };
 
 function chosen(form) {
   const query = new URLSearchParams();
@@ -67,3 +67,16 @@ document.addEventListener("click", (event) => {
 addEventListener("popstate", () => {
   if (location.search !== shown) show(location.pathname + location.search, false);
 });
+
+// An explanation that is in the way goes at Escape, and comes back when its word is left and met again.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const word of document.querySelectorAll(".word:hover, .word:focus-within")) word.classList.add("dismissed");
+});
+
+for (const leaving of ["pointerout", "focusout"]) {
+  document.addEventListener(leaving, (event) => {
+    const word = event.target.closest(".word.dismissed");
+    if (word && !word.contains(event.relatedTarget)) word.classList.remove("dismissed");
+  });
+}

@@ -1,0 +1,135 @@
+"""The one place that explains the words people meet on pages and in tables; docs/words.md is made from it.
+
+Each word is explained in one or two sentences, for somebody who reads figures and not code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word, what it means, and the other names that pages have for the same."""
+
+    name: str
+    meaning: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Its name in addresses and ids."""
+        return self.name.replace(" ", "-").replace("'", "").lower()
+
+
+WORDS = (
+    Word(
+        "As-of day",
+        "The change day up to which a figure knows: it uses exactly what the city had published by then.",
+        ("As of", "Known up to"),
+    ),
+    Word("Change day", "The day, on the city's clock, on which the source last touched a record."),
+    Word(
+        "Complete day",
+        "A day of which the city has published nearly everything. Periods end on the last one; in Chicago it is eight "
+        "days before the as-of day.",
+        ("Last complete day",),
+    ),
+    Word(
+        "Completeness",
+        "The share of a day's records that is known by now, judged by how late records have arrived so far.",
+    ),
+    Word("Late records", "Records that are published weeks after their day. Recent counts are low until they come."),
+    Word("28 days", "The 28 days that end on the last complete day."),
+    Word("28 before", "The 28 days just before those, for comparison."),
+    Word("Year to date", "From 1 January to the last complete day."),
+    Word("Last year", "The same days of the year before."),
+    Word("Change", "The count less the earlier one. Percentages are left out: from 2 to 4 is no real doubling."),
+    Word("Change to date", "The year to date less the same days of last year."),
+    Word("Difference", "The count of the first day less that of the other, where both are shown."),
+    Word(
+        "Meaning",
+        "What a change means, in words: whether it is larger than chance explains, and whether late records may undo "
+        "it. The file has the figures behind it.",
+    ),
+    Word("Meaning to date", "The same as Meaning, for the year to date."),
+    Word(
+        "Flag",
+        "▲ is a rise and ▼ a fall that is larger than chance explains (a z of 3 or more). With hundreds of comparisons "
+        "some are flagged by chance alone, about one in 30.",
+    ),
+    Word(
+        "z",
+        "About how many standard deviations two counts are apart: 2(√now - √then). It is in files and tables; pages "
+        "say in words what it means.",
+    ),
+    Word(
+        "Five years",
+        "Where the year to date stands among the same days of the five years before: above or below all of them, or "
+        "within their range.",
+        ("Five years' range",),
+    ),
+    Word(
+        "Crimes",
+        "Records that someone reported or the police saw. More records can mean more crime, more trust in the police, "
+        "or another way of recording.",
+    ),
+    Word("Category", "The kind of offense as the city names it; renamed kinds are combined.", ("Primary type",)),
+    Word("Class", "Violent or property index crime or other, by the FBI code and not by the name.", ("Offense class",)),
+    Word("Index crime", "The violent and property offenses that the FBI has long counted for its crime index."),
+    Word("Violent", "Index crime against persons: homicide, sexual assault, robbery, aggravated assault and battery."),
+    Word("Property", "Index crime against property: burglary, theft, motor vehicle theft, arson."),
+    Word("Other", "Every offense that is no index crime, by its FBI code.", ("Other offenses",)),
+    Word(
+        "Arrest recorded",
+        "The record says that somebody was arrested. That is not clearance, which also needs charges or exceptional "
+        "means; arrests are recorded for months after the crime.",
+        ("Arrests recorded", "Arrests", "Arrest share"),
+    ),
+    Word("Domestic", "The city marks the record as domestic violence as Illinois law defines it."),
+    Word("District", "A police district, the largest area here; records of a few crimes name none."),
+    Word("Beat", "The part of a district that one patrol looks after."),
+    Word("Community area", "One of the city's 77 areas for statistics, drawn in the 1920s; not a police area."),
+    Word(
+        "Block",
+        "A hundred house numbers of a street. The city hides the last two digits and shifts the point, on purpose.",
+    ),
+    Word("Cell", "A hexagon of about a tenth of a square kilometer (H3, resolution 9)."),
+    Word(
+        "Hot spot",
+        "A cell that has, with the cells around it, more crimes than chance explains. It says where records are, not "
+        "where anybody's risk is.",
+        ("Hot spots",),
+    ),
+    Word(
+        "Hidden small numbers",
+        "Counts of 1 to 4 (or below another threshold) could point to a person. They are not shown, nor is a larger "
+        "count from which one could be worked out.",
+        ("Hidden", "Not shown"),
+    ),
+    Word(
+        "Still filling up",
+        "Days whose late records are still to come. The dashed line is what is expected in the end.",
+        ("Expected crimes", "Unsettled"),
+    ),
+    Word("Not recorded", "The record does not say, or the city has withdrawn it."),
+)
+
+
+def word(name: str) -> Word | None:
+    """The word of that name, whatever its capitals."""
+    return _by_name().get(name.lower())
+
+
+def markdown() -> str:
+    """The page docs/words.md."""
+    head = "# Words\n\nWhat the words on the dashboard's pages mean. The pages show the same on hover and focus.\n"
+    entries = (f"- **{one.name}**: {one.meaning}" for one in WORDS)
+    return head + "\n" + "\n".join(entries) + "\n"
+
+
+@lru_cache
+def _by_name() -> Mapping[str, Word]:
+    return {name.lower(): one for one in WORDS for name in (one.name, *one.also)}

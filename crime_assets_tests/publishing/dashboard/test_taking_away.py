@@ -1,0 +1,101 @@
+"""A view as PDF: the figures of its page, its address, and no more work for a server than it can do."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+from pypdf import PdfReader
+
+from crime_assets.profiles import Profile
+from crime_assets.publishing.dashboard import printing
+from crime_assets_tests.publishing.dashboard.serving import served
+from crime_assets_tests.publishing.dashboard.test_app import Get, asker
+from crime_assets_tests.publishing.dashboard.two_days import DAY_BEFORE, lake_of_two_days
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    return lake_of_two_days(tmp_path_factory.mktemp("two"))
+
+
+@pytest.fixture(scope="module")
+def get(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Get]:
+    with served(profile, tmp_path_factory.mktemp("cache")) as address:
+        yield asker(address)
+
+
+class Texts(HTMLParser):
+    """The texts of cells and key figures of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._is_in = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._is_in = tag in ("td", "strong") or (self._is_in and tag == "span" and ("class", "said") in attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._is_in = False
+
+    def handle_data(self, data: str) -> None:
+        if self._is_in and data.strip():
+            self.found.append(data.strip())
+
+
+def text_of(content: bytes) -> str:
+    return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages))
+
+
+@pytest.mark.parametrize(
+    "query", ["", "district=011&map=beat&offense_class=violent", "district=016&map=hotspots", f"beside={DAY_BEFORE}"]
+)
+def test_the_pdf_of_a_view_has_the_figures_of_its_page(get: Get, query: str) -> None:
+    answer = get(f"/view.pdf?{query}")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/pdf")
+    assert answer.headers["content-disposition"] == 'attachment; filename="chicago-2024-01-31.pdf"'
+    said, page = text_of(answer.content), get(f"/?{query}").text
+    of_pictures = page.index('<div class="panels">'), page.index('id="panel-trend"')
+    seen = 0
+    for part in (page[: of_pictures[0]], page[of_pictures[0] : of_pictures[1]], page[page.index("panel-changes") :]):
+        figures = Texts(re.sub(r'(?s)id="details-hours".*?</details>', "", part)).found
+        assert [one for one in figures if one not in said] == []
+        seen += len(figures)
+    assert seen > 40
+    assert "as of 2024-01-31" in said
+    assert "as known on 2024-01-31" in said
+    assert "late records" in said
+
+
+def test_the_pdf_says_where_the_view_is_and_can_be_read_aloud(get: Get) -> None:
+    content = get("/view.pdf?district=011&map=beat").content
+    reader = PdfReader(io.BytesIO(content))
+    said = text_of(content).replace(" ", "")
+    assert re.search(r"http://127\.0\.0\.1:\d+/\?city=chicago&day=2024-01-31&district=011&map=beat", said)
+    assert reader.metadata is not None
+    assert str(reader.metadata.title).startswith("Chicago crime: all offenses, district 011, 28 days from 2023-12-27")
+    root = ElementTree.fromstring(reader.trailer["/Root"]["/Metadata"].get_data().strip(b"\n"))
+    assert any(found.tag.endswith("}part") and found.text == "1" for found in root.iter()), "PDF/UA-1"
+
+
+@pytest.mark.parametrize("query", ["district=999", "day=2024-03-01", "beat='--&district=%00", "map=globe"])
+def test_a_view_that_is_not_there_is_refused(get: Get, query: str) -> None:
+    assert get(f"/view.pdf?{query}").status == 404
+
+
+def test_one_view_is_typeset_at_a_time_and_the_next_is_told(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printing, "_WAIT_SECONDS", 0.05)
+    with printing._AT_WORK:
+        refused, page = get("/view.pdf"), get("/")
+    assert refused.status == 503
+    assert "Other views are being exported: try again in a minute." in refused.text
+    assert page.status == 200
+    assert get("/view.pdf").status == 200
