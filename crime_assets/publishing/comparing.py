@@ -15,16 +15,17 @@ FEWEST = math.ceil((FLAG_Z / (2 * (math.sqrt(2) - 1))) ** 2)
 
 @dataclass(frozen=True)
 class Comparison:
-    """A count and an earlier one. `late` are records that may still come to the count, None where that is not known.
+    """A count and an earlier one, compared like for like; all fields are those of insight_compstat.
 
-    `z` and `flag` are those of insight_compstat: 2(√crimes - √before), and 1 for a rise, -1 for a fall, else 0.
+    `z` is 2(√crimes - √before); `flag` is 1 for a rise and -1 for a fall however much was known then, else 0; `basis`
+    is how the earlier count is known: seen, estimated or unknown.
     """
 
     crimes: int
     before: int
     z: float
     flag: int
-    late: float | None = None
+    basis: str = "seen"
 
 
 def in_words(found: Comparison | None) -> str:
@@ -32,21 +33,17 @@ def in_words(found: Comparison | None) -> str:
     if found is None:
         return "nothing to compare"
     is_few = max(found.crimes, found.before) < FEWEST
+    way = "more" if found.z > 0 else "fewer"
     if found.flag:
-        way = "more" if found.flag > 0 else "fewer"
         return f"{way}, but too few to be sure" if is_few else f"{way} than chance explains"
-    if found.z <= -CHANCE_Z and _may_close(found):
+    if found.basis == "unknown" and found.z <= -CHANCE_Z:
         return "fewer so far; late records may close the gap"
     if is_few:
         return "too few to tell"
-    if abs(found.z) < CHANCE_Z:
+    return _unflagged(abs(found.z), way)
+
+
+def _unflagged(z: float, way: str) -> str:
+    if z < CHANCE_Z:
         return "about as before"
-    return f"somewhat {'more' if found.z > 0 else 'fewer'}; it may be chance"
-
-
-def _may_close(found: Comparison) -> bool:
-    """Whether late records may undo a fall. One that would be flagged otherwise is not, for that reason alone."""
-    if found.z <= -FLAG_Z:
-        return True
-    with_late = 2 * (math.sqrt(found.crimes + (found.late or 0)) - math.sqrt(found.before))
-    return with_late > -CHANCE_Z
+    return f"somewhat {way}; it may be chance" if z < FLAG_Z else f"{way}, if the estimate of the days before is right"

@@ -43,16 +43,20 @@ WORDS = (
     ),
     Word("Late records", "Records that are published weeks after their day. Recent counts are low until they come."),
     Word("28 days", "The 28 days that end on the last complete day."),
-    Word("28 before", "The 28 days just before those, for comparison."),
+    Word(
+        "28 before",
+        "The 28 days just before those, counted as they were known when they were as old, so that records that are "
+        "still coming tip neither side. Where the lake was not there to see it, the count is about right.",
+    ),
     Word("Year to date", "From 1 January to the last complete day."),
-    Word("Last year", "The same days of the year before."),
+    Word("Last year", "The same days of the year before, as they were known when they were as old."),
     Word("Change", "The count less the earlier one. Percentages are left out: from 2 to 4 is no real doubling."),
     Word("Change to date", "The year to date less the same days of last year."),
     Word("Difference", "The count of the first day less that of the other, where both are shown."),
     Word(
         "Meaning",
-        "What a change means, in words: whether it is larger than chance explains, and whether late records may undo "
-        "it. The file has the figures behind it.",
+        "What a change means, in words: whether it is larger than chance explains, and whether that depends on an "
+        "estimate. The file has the figures behind it.",
     ),
     Word("Meaning to date", "The same as Meaning, for the year to date."),
     Word(

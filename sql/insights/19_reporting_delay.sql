@@ -1,15 +1,15 @@
 -- How complete the last days are: what is known of each of the last 91 days, and what will be known in the end. The
--- share is learned from the ages of the records that came with the change days, among the last 56, that the lake has
--- pulled itself. With few change days it is rough; a lag with change_days 0 is assumed to bring nothing. "In the end"
--- means by the 90th day after; later records are not predicted. Days of which the city has published nothing yet (the
--- last seven in Chicago) have completeness 0 and no expected number. Before a change day was pulled completeness is
--- NULL. A trend should be drawn as unsettled where unsettled is 1. Delays can look longer or shorter than they are. If
--- past change days are pulled afterwards, or a portal export is replayed, an edited record appears only with its last
--- stamp, as if it had come then; so the records still to come are overstated, on Chicago's export of 2018 by about a
--- third. An edit that moves the day of a crime moves its delay. A change day that brought nothing recent counts as not
--- pulled, even if the city published nothing then; so completeness reads too low in towns with few records: with one
--- every other day, 0.64 instead of 0.86. Where small numbers are hidden, first_published_in_window is not: it counts
--- records of many days and all places.
+-- share is learned from the ages of the records that came with the last 56 change days. With few change days it is
+-- rough; a lag with change_days 0 is assumed to bring nothing. "In the end" means by the 90th day after; later records
+-- are not predicted. Days of which the city has published nothing yet (the last seven in Chicago) have completeness 0
+-- and no expected number. If there is nothing to learn from, completeness is NULL. A trend should be drawn as unsettled
+-- where unsettled is 1. Delays can look longer or shorter than they are. If past change days are pulled afterwards, or
+-- a portal export is replayed, an edited record appears only with its last stamp, as if it had come then. In Chicago,
+-- ids are given in the order of reporting, so they say when such a record and those of a history became known; in
+-- cities whose ids say nothing, the records still to come are overstated then. An edit that moves the day of a crime
+-- moves its delay. A change day that brought nothing recent counts as not pulled, even if the city published nothing
+-- then; so completeness reads too low in towns with few records: with one every other day, 0.64 instead of 0.86. Where
+-- small numbers are hidden, first_published_in_window is not: it counts records of many days and all places.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 90d; it is about days that are not complete, so it ends on the as-of day.
@@ -19,7 +19,7 @@
 -- @column occurred_on: The day on which the crimes occurred.
 -- @column crimes: Records of the day known so far.
 -- @column completeness: Share of the records known by the 90th day after that is known so many days after, to six
---   decimals; NULL before the first change day was pulled. [change_day, id, ingested_at, occurred_on]
+--   decimals; NULL if there is nothing to learn from. [change_day, id, ingested_at, occurred_on]
 -- @column expected_crimes: Crimes divided by completeness; NULL where nothing is complete. [change_day, id,
 --   ingested_at, occurred_on]
 -- @column still_expected: Expected crimes less crimes. [change_day, id, ingested_at, occurred_on]

@@ -28,11 +28,11 @@ def changes_of(figures: Figures) -> list[dict[str, Cell]]:
             {
                 "District" if choice.district == ALL else "Class": _name(choice, row),
                 "28 days": _counted(row, "crimes"),
-                "28 before": _counted(row, "crimes_before"),
+                "28 before": _before(row),
                 "Change": Cell(signed(row["change"]), is_number=True),
                 "Meaning": _meaning(row, cites=_cited(figures, row)),
                 "Year to date": _counted(row, "year_crimes"),
-                "Last year": _counted(row, "year_crimes_before"),
+                "Last year": _before(row, "year_"),
                 "Change to date": Cell(signed(row["year_change"]), is_number=True),
                 "Meaning to date": _meaning(row, "year_"),
                 "Five years": Cell(_POSITIONS.get(row["five_years_position"], NOTHING)),
@@ -64,8 +64,9 @@ def _cited(figures: Figures, row: Mapping[str, Any]) -> Cited:
         district=row["district"] or NONE, offense_class=row["offense_class"], period="28d", beat=ALL
     )
     days = (row["first_day"], row["last_day"])
-    counts = cited_change(choice, figures.about, counted(row, "crimes"), counted(row, "crimes_before"), days)
-    return Cited(f"{counts}: {_meaning(row).text}. {late(row['late_crimes'])}", choice.link)
+    counts = cited_change(choice, figures.about, counted(row, "crimes"), _before(row).text, days)
+    how = "" if row["before_basis"] in ("unknown", None) else " as they were known when they were as old"
+    return Cited(f"{counts}{how}: {_meaning(row).text}. {late(row['late_crimes'])}", choice.link)
 
 
 def _meaning(row: Mapping[str, Any], of: str = "", cites: Cited | None = None) -> Cell:
@@ -75,9 +76,16 @@ def _meaning(row: Mapping[str, Any], of: str = "", cites: Cited | None = None) -
     z, flag = row[f"{of}z_before"], row[f"{of}flag"] or 0
     found = None
     if z is not None:
-        found = Comparison(row[f"{of}crimes"], row[f"{of}crimes_before"], z, flag, row[f"{of}late_crimes"])
+        found = Comparison(row[f"{of}crimes"], row[f"{of}crimes_before"], z, flag, row[f"{of}before_basis"])
     sign, mark = _FLAGS.get(flag, ("", None))
     return Cell(f"{sign}{in_words(found)}", mark=mark, cited=cites)
+
+
+def _before(row: Mapping[str, Any], of: str = "") -> Cell:
+    """The earlier count; an estimate is marked as such."""
+    count = counted(row, f"{of}crimes_before")
+    is_estimate = row[f"{of}before_basis"] == "estimated" and row[f"{of}crimes_before"] is not None
+    return Cell(f"about {count}" if is_estimate else count, is_number=True)
 
 
 def _counted(row: Mapping[str, object], key: str) -> Cell:

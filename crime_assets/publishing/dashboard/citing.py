@@ -23,8 +23,8 @@ def cited_change(choice: Choice, about: About, crimes: str, before: str, days: t
     """The counts of 28 days and of the 28 before, without what the change means."""
     what = f"{CLASSES[choice.offense_class]}, {place_in_words(choice)}"
     return (
-        f"{what}: {crimes} records in the 28 days from {days[0]} to {days[1]}, {before} in the 28 before, as known on "
-        f"{about.as_of_day}"
+        f"{what}: {crimes} records in the 28 days from {days[0]} to {days[1]} as known on {about.as_of_day}, {before} "
+        "in the 28 before"
     )
 
 

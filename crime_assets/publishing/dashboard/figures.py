@@ -40,6 +40,20 @@ class Shown:
 
 
 _ARRESTS = Count("arrests", ("arrest_share",))
+
+
+def _compared(of: str, *besides: str) -> tuple[Count, ...]:
+    """The counts of one of the two comparisons of compstat, and what would give them away."""
+    compared = (f"{of}change", f"{of}z_before", f"{of}flag")
+    ends = (f"{of}crimes_before_low", f"{of}crimes_before_high")
+    in_the_end = (f"{of}late_crimes", f"{of}crimes_in_the_end_low", f"{of}crimes_in_the_end_high")
+    return (
+        Count(f"{of}crimes", (*compared, *in_the_end, *besides)),
+        Count(f"{of}crimes_before_now", (f"{of}crimes_before", *ends, *compared)),
+        Count(f"{of}crimes_before", (*ends, *compared)),
+    )
+
+
 TABLES: Mapping[str, Shown] = {
     "classes": Shown(
         "Crimes by class",
@@ -92,17 +106,13 @@ TABLES: Mapping[str, Shown] = {
     ),
     "changes": Shown(
         "What changed",
-        "The last 28 complete days against the 28 before, and the year to date against last year. A rise ▲ or a fall ▼ "
-        "is more than chance explains; with so many comparisons a few are chance all the same. The files hold the z.",
+        "The last 28 complete days against the 28 before, and the year to date against last year, both as they were "
+        "known when they were as old. A rise ▲ or a fall ▼ is more than chance explains; with so many comparisons a "
+        "few are chance all the same. The files hold the z.",
         Counting(
             counts=(
-                Count("crimes", ("change", "z_before", "late_crimes", "flag")),
-                Count("crimes_before", ("change", "z_before", "flag")),
-                Count(
-                    "year_crimes",
-                    ("year_change", "year_z_before", "year_late_crimes", "year_flag", "five_years_position"),
-                ),
-                Count("year_crimes_before", ("year_change", "year_z_before", "year_flag")),
+                *_compared(""),
+                *_compared("year_", "five_years_position"),
                 Count("five_years_low", ("five_years_position",)),
                 Count("five_years_high", ("five_years_position",)),
             ),

@@ -279,8 +279,9 @@ def test_a_row_of_what_changed_is_copied_with_its_meaning(page: Page, address: s
     crimes, before = row.locator("td").all_inner_texts()[:2]
     text = str(row.get_by_role("button", name="Copy 011 with its caveat and address").get_attribute("data-text"))
     assert text.startswith(
-        f"All offenses, district 011: {crimes} records in the 28 days from 2023-12-27 to 2024-01-23, {before} in the "
-        "28 before, as known on 2024-01-31: ▲ more than chance explains. About "
+        f"All offenses, district 011: {crimes} records in the 28 days from 2023-12-27 to 2024-01-23 as known on "
+        f"2024-01-31, {before} in the 28 before as they were known when they were as old: ▲ more than chance explains. "
+        "About "
     )
 
 
