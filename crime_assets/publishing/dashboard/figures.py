@@ -24,6 +24,8 @@ from crime_assets.publishing.small_numbers import protect
 _PARAMETER = re.compile(r"[$]([a-z_]+)")
 _STRETCHES: Mapping[str, tuple[int, int]] = {"28d": (1, 56), "365d": (7, 53)}
 """Period → days per point of its trend, and the number of points."""
+_WITHIN: Mapping[str, tuple[str, ...]] = {"district": ("district", "beat"), "beat": ("beat",)}
+"""Level of a map → the chosen places that it does not follow: its own, and those inside."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ class Figures:
         elif name == "areas":
             # All of them, so that one can go from one to the next.
             level = self.choice.map if self.choice.map != "hotspots" else "district"
-            asked |= {"level": level, **({level: ALL} if level in asked else {})}
+            asked |= {"level": level, **dict.fromkeys(_WITHIN.get(level, ()), ALL)}
         text = statement("dashboard", name)
         named = set(_PARAMETER.findall(text))
         return self._extract.ask(text, {key: value for key, value in asked.items() if key in named})
