@@ -30,6 +30,9 @@
 -- @count domestic_crimes
 -- @across change_from_previous_month, change_from_year_before, z_from_year_before
 -- @adds_up month
+-- @key month
+-- @total crimes, arrests, violent_crimes, property_crimes, domestic_crimes
+-- @signed change_from_previous_month, change_from_year_before, z_from_year_before
 
 WITH counted AS (
     SELECT

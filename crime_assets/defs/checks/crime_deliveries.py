@@ -57,6 +57,6 @@ def build() -> dg.AssetChecksDefinition:
             "duplicate_share": verdicts.duplicate_share(inventories),
             "source_schema": verdicts.source_schema(city, columns, inventories.values(), evolved(lake, city)),
         }
-        yield from results(context, profile, _ASSET, found, blocking="delivery_complete")
+        yield from results(context, profile, _ASSET, found, blocking={"delivery_complete"})
 
     return check_crime_deliveries

@@ -58,7 +58,7 @@ def build() -> dg.AssetChecksDefinition:
         merged = merged_days(landing, city.name)
         found = _judge(city, engine, feed, merged[-1:], as_of_day, unseen)
         found["no_day_missing"] = verdicts.no_day_missing(profile.first_change_day, merged)
-        yield from results(context, profile, _ASSET, found, blocking="one_row_per_id")
+        yield from results(context, profile, _ASSET, found, blocking={"one_row_per_id"})
 
     return check_crimes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -26,11 +26,13 @@ def results(
     asset: str,
     found: Mapping[str, Verdict],
     *,
-    blocking: str,
+    blocking: Collection[str],
+    existing: Collection[str] | None = None,
 ) -> Iterator[dg.AssetCheckResult]:
-    """The results of the checks that the run asks for; all except the blocking one normally only warn.
+    """The results of the checks that the run asks for; all except the blocking ones normally only warn.
 
-    They are also kept for the dashboard and the briefing.
+    They are also kept for the dashboard and the briefing; `existing` are the checks of the asset, if not all are in
+    `found`.
     """
     now = profile.clock().isoformat(timespec="seconds")
     keep(
@@ -38,10 +40,10 @@ def results(
         profile.city.name,
         asset,
         [
-            Said(key.name, found[key.name].passed, key.name == blocking, found[key.name].sentence, now)
+            Said(key.name, found[key.name].passed, key.name in blocking, found[key.name].sentence, now)
             for key in context.selected_asset_check_keys
         ],
-        existing=found,
+        existing=found if existing is None else existing,
     )
     for key in context.selected_asset_check_keys:
         verdict = found[key.name]
@@ -49,7 +51,7 @@ def results(
             asset_key=key.asset_key,
             check_name=key.name,
             passed=verdict.passed,
-            severity=ERROR if key.name == blocking or verdict.is_error else dg.AssetCheckSeverity.WARN,
+            severity=ERROR if key.name in blocking or verdict.is_error else dg.AssetCheckSeverity.WARN,
             description=verdict.sentence,
             metadata=dict[str, Any](verdict.figures),
         )
