@@ -3,7 +3,7 @@
 They look at what the tables hold, so they can be run at any time, and it does not matter who computed the rows.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import dagster as dg
@@ -12,7 +12,7 @@ from crime_assets.analysis.statistics import finished
 from crime_assets.core.insights import Insight
 from crime_assets.core.periods import first_days
 from crime_assets.defs.checks import verdicts
-from crime_assets.defs.checks.results import days_checked, results
+from crime_assets.defs.checks.results import Results, days_checked, results
 from crime_assets.defs.checks.verdicts import Verdict
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.writing.insights import Held, stale_days
@@ -43,14 +43,14 @@ def build(insights: Sequence[Insight]) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext,
         engine: dg.ResourceParam[Engine],
         profile: dg.ResourceParam[Profile],
-    ) -> Iterator[dg.AssetCheckResult]:
+    ) -> Results:
         days = days_checked(context, profile.landing, profile.city)
         asked = [by_name[key.name] for key in context.selected_asset_check_keys]
         # All from one state of the lake: nobody merges between the count of crimes and the look at the tables.
         with profile.lake.writing():
             recorded = {day: _recorded(profile, engine, day) for day in days}
             found = {consistency_of(insight): _verdict(profile, engine, insight, recorded) for insight in asked}
-        yield from results(context, profile, INSIGHTS, found, blocking=found.keys(), existing=by_name)
+        yield from results(context, profile, INSIGHTS, found, existing=by_name)
 
     return check_insights
 
