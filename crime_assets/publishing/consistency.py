@@ -94,7 +94,7 @@ def promised(insight: Insight) -> dict[str, str]:
         "keys_unique": ", ".join(("as_of_day", "period", *said.key)),
         "periods_whole": ", ".join(said.periods),
         "nothing_negative": f"all numbers but {', '.join(said.signed)}" if said.signed else "all numbers",
-        "parts_add_up": summed if over else "no parts",
+        "parts_add_up": (summed if over else "no parts") + apart,
         "records_counted": ("; ".join(filter(None, counted)) or "no counts of records") + apart,
         "areas_there": ", ".join(f"each {area.kind.replace('_', ' ')}" for area in said.areas) or "no areas",
     }
@@ -144,27 +144,45 @@ def _parts(insight: Insight, rows: pa.Table) -> Iterator[str]:
             if key not in totals:
                 yield f"{where} has no row for {column} {TOTAL}"
                 continue
+            nothing = {name: whole and 0 for name, whole in totals[key].items()}
             for name in names:
-                whole, part = totals[key][name], parts.get(key, {}).get(name, 0)
+                whole, part = totals[key][name], parts.get(key, nothing)[name]
                 if not _same(whole, part):
                     yield f"{name} of {where} is {_number(whole)} in all, and {_number(part)} over each {column}"
 
 
 def _records(insight: Insight, rows: pa.Table, recorded: Recorded) -> Iterator[str]:
     """Counts are those of `crimes`; where the table does not have all records, they are no more."""
-    said, names = insight.promises, _counted(insight)
-    if names and not said.named_areas:
-        sums = _sums(_all_of(insight, rows), ["period"], names)
-        for period in said.periods:
-            yield from _differences(insight, period, sums.get((period,), {}), recorded.of(period))
-    for area in said.areas if names else ():
-        by_value = _sums(_rows_of(insight, rows, area), ["period", area.column], names)
-        for period in said.periods:
-            there = {str(value): counts for value, counts in recorded.by_area(period, area.kind).items()}
-            for (of_period, value), found in by_value.items():
-                if of_period == period:
-                    where = f"{_area(area, value)} in {period}"
-                    yield from _differences(insight, where, found, there.get(str(value), {}))
+    if not _counted(insight):
+        return
+    for period in insight.promises.periods:
+        of_period = rows.filter(pc.equal(rows["period"], period))
+        if not insight.promises.named_areas:
+            yield from _of_all(insight, period, of_period, recorded)
+        if "offense_class" in insight.promises.key and "crimes" in _counted(insight):
+            yield from _of_classes(insight, period, of_period, recorded)
+        for area in insight.promises.areas:
+            yield from _of_areas(insight, period, of_period, recorded, area)
+
+
+def _of_all(insight: Insight, period: str, rows: pa.Table, recorded: Recorded) -> Iterator[str]:
+    found = _sums(_all_of(insight, rows), ["period"], _counted(insight))
+    yield from _differences(insight, period, found.get((period,), {}), recorded.of(period))
+
+
+def _of_classes(insight: Insight, period: str, rows: pa.Table, recorded: Recorded) -> Iterator[str]:
+    known = recorded.of(period)
+    by_class = {name: known[f"{name}_crimes"] for name in ("violent", "property")}
+    by_class["other"] = known["crimes"] - sum(by_class.values())
+    for (name,), found in _sums(_all_of(insight, rows, but="offense_class"), ["offense_class"], ["crimes"]).items():
+        if name in by_class:
+            yield from _differences(insight, f"{period}, {name},", found, {"crimes": by_class[str(name)]})
+
+
+def _of_areas(insight: Insight, period: str, rows: pa.Table, recorded: Recorded, area: Area) -> Iterator[str]:
+    there = {str(value): counts for value, counts in recorded.by_area(period, area.kind).items()}
+    for (value,), found in _sums(_rows_of(insight, rows, area), [area.column], _counted(insight)).items():
+        yield from _differences(insight, f"{_area(area, value)} in {period}", found, there.get(str(value), {}))
 
 
 def _differences(insight: Insight, where: str, found: Mapping[str, Any], known: Counts) -> Iterator[str]:

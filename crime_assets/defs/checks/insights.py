@@ -19,6 +19,7 @@ from crime_assets.lakehouse.writing.insights import Held, stale_days
 from crime_assets.profiles import Profile
 from crime_assets.publishing.consistency import Recorded, faults, promised
 from crime_assets.publishing.quality import INSIGHTS, consistency_of
+from crime_assets.publishing.renewal import days_to_extract
 
 
 def build(insights: Sequence[Insight]) -> dg.AssetChecksDefinition:
@@ -44,10 +45,13 @@ def build(insights: Sequence[Insight]) -> dg.AssetChecksDefinition:
         engine: dg.ResourceParam[Engine],
         profile: dg.ResourceParam[Profile],
     ) -> Results:
-        days = days_checked(context, profile.landing, profile.city)
+        lake, landing, city = profile.lake, profile.landing, profile.city
+        days = days_checked(context, landing, city)
+        # The extracts of later days are made again if a late change alters what was known on them.
+        days = sorted({*days, *days_to_extract(lake, landing, city, tuple(insights), days)})
         asked = [by_name[key.name] for key in context.selected_asset_check_keys]
         # All from one state of the lake: nobody merges between the count of crimes and the look at the tables.
-        with profile.lake.writing():
+        with lake.writing():
             recorded = {day: _recorded(profile, engine, day) for day in days}
             found = {consistency_of(insight): _verdict(profile, engine, insight, recorded) for insight in asked}
         yield from results(context, profile, INSIGHTS, found, existing=by_name)
