@@ -17,10 +17,10 @@ from crime_assets.profiles import Profile, Settings, open_profile
 
 def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     """The graph of one city under a profile; `overrides` replace resources by name."""
-    days = change_days(profile)
+    days, insights = change_days(profile), load_insights()
     graph = dg.Definitions(
-        assets=assets.build(days, profile.city, load_insights()),
-        asset_checks=checks.build(),
+        assets=assets.build(days, profile.city, insights),
+        asset_checks=checks.build(insights),
         schedules=schedules.build(days, profile.city.timezone),
         sensors=[*sensors.build(), *notices.build(profile.notices)],
         resources={**resources(profile), **(overrides or {})},

@@ -68,6 +68,7 @@ crimes · freshness · warns
 crimes · no_day_missing · warns
 crimes · one_row_per_id · blocking
 crimes · quarantine_share · warns
+{insights}
 """
 
 JOBS = {
@@ -125,11 +126,12 @@ def test_the_checks_are_those_of_the_picture(graph: dg.Definitions) -> None:
         f"{key.asset_key.to_user_string()} · {key.name} · {'blocking' if layer.get(key).blocking else 'warns'}"
         for key in layer.asset_check_keys
     ]
-    assert sorted(found) == CHECKS.strip().splitlines()
+    of_insights = (f"{name} · {name.removeprefix('insight_')}_consistent · blocking" for name in sorted(INSIGHTS))
+    assert sorted(found) == CHECKS.strip().format(insights="\n".join(of_insights)).splitlines()
 
 
 def test_the_jobs_hold_the_assets_of_the_picture_and_their_checks(graph: dg.Definitions) -> None:
-    checked = {"crime_deliveries", "crimes"}
+    checked = {"crime_deliveries", "crimes", *INSIGHTS}
     for name, assets in JOBS.items():
         layer = graph.resolve_job_def(name).asset_layer
         assert {key.to_user_string() for key in layer.executable_asset_keys} == assets, name

@@ -180,12 +180,25 @@ def execute(
                 run_config={"loggers": {"progress": {}}, "ops": dict(ops)},
                 raise_on_error=True,
             )
-    except Exception:
+    except Exception as error:
         _announce(profile, instance, run_id)
+        if blocked := _blocked(instance, run_id):
+            raise CrimeAssetsError(blocked) from error
         raise
     if is_of_days:
         _announce(profile, instance, run_id)
     return result
+
+
+def _blocked(instance: dg.DagsterInstance, run_id: str) -> str:
+    """What the first blocking check that failed in a run says, and how many others failed; empty if none did."""
+    events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    found = [entry.dagster_event.asset_check_evaluation_data for entry in events if entry.dagster_event]
+    failed = [one for one in found if one.blocking and _blocks(one)]
+    if not failed:
+        return ""
+    others = f" Blocking checks that fail as well: {', '.join(one.check_name for one in failed[1:])}."
+    return f"The check {failed[0].check_name} fails: {failed[0].description}{others if failed[1:] else ''}"
 
 
 def _announce(profile: Profile, instance: dg.DagsterInstance, run_id: str) -> None:

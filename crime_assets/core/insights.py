@@ -11,7 +11,8 @@ A file is comment lines, then one SELECT. The comment says what the table answer
     @adds_up district, offense_class     columns over whose values counts add up to a total that is published too
     @python hotspots     that module of `statistics` finishes the statement's rows
 
-What the tags ask for is done elsewhere: charts, small numbers, statistics.
+More tags, those of `promises`, say what must hold for the rows. What the tags ask for is done elsewhere: charts, small
+numbers, statistics, checks.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from pathlib import Path
 
 from sqlglot import TokenType, exp, tokenize
 
+from crime_assets.core import promises
 from crime_assets.core.errors import UsageError
+from crime_assets.core.promises import NOTHING, Promises, promises_of
 from crime_assets.core.sql import DIALECT, SQL_DIRECTORY, listed, parse, placeholders
 
 PARAMETERS = frozenset({"as_of_day", "last_complete_day", "first_change_day", "serial_ids_from"})
@@ -42,7 +45,7 @@ _CHART = re.compile(r"(?P<kind>bars|line|heat) (?P<columns>[a-z0-9_]+(?:, [a-z0-
 _WHERE = re.compile(r"(?P<name>[a-z0-9_]+) = (?P<value>[^,=]+)")
 _COUNT = re.compile(r"(?P<name>[a-z0-9_]+)(?:: (?P<derived>[a-z0-9_]+(?:, [a-z0-9_]+)*))?")
 _SHARE = re.compile(r"(?P<name>[a-z0-9_]+): (?P<whole>[a-z0-9_]+)")
-_TAGS = ("column", "chart", "count", "share", "across", "ranked", "adds_up", "python")
+_TAGS = ("column", "chart", "count", "share", "across", "ranked", "adds_up", "python", *promises.TAGS)
 _AXES = {"bars": 2, "line": 2, "heat": 3}
 
 
@@ -114,6 +117,7 @@ class Insight:
     chart: Chart | None = None
     counting: Counting = Counting()
     python: str | None = None
+    promises: Promises = NOTHING
 
     @property
     def table(self) -> str:
@@ -174,6 +178,7 @@ def _load(path: Path, leading: Sequence[str]) -> Insight:
                 adds_up=_names(tags["adds_up"]),
             ),
             python=tags["python"][0] if tags["python"] else None,
+            promises=promises_of(tags),
         )
         _check(insight, leading)
     except UsageError as error:
@@ -276,7 +281,7 @@ def _check(insight: Insight, leading: Sequence[str]) -> None:
 
 
 def _named(insight: Insight) -> Iterator[str]:
-    """The columns that chart, counts and sums name."""
+    """The columns that chart, counts, sums and promises name."""
     if insight.chart is not None:
         yield from insight.chart.columns
         yield from (name for name, _ in insight.chart.where)
@@ -285,6 +290,7 @@ def _named(insight: Insight) -> Iterator[str]:
     for share in insight.counting.shares:
         yield from (share.name, share.whole)
     yield from (*insight.counting.across, *(insight.counting.ranked or ()), *insight.counting.adds_up)
+    yield from insight.promises.named()
 
 
 def _read(query: exp.Query) -> set[str]:

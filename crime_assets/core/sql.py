@@ -22,7 +22,7 @@ from crime_assets.core.spark_sql import for_spark
 # In a wheel the files are inside the package (see setup.py); in a checkout they are beside it.
 SQL_DIRECTORY = next(place / "sql" for place in Path(__file__).parents[1:3] if (place / "sql").is_dir())
 DIALECT = "athena"
-_MARK = re.compile("\ue000([a-z_]+)\ue001")
+_MARK = re.compile("\ue000([a-z0-9_]+)\ue001")
 """A placeholder for a value in a translated statement: characters that none of our texts contains."""
 _LOCATION = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=-]+)*/?")
 

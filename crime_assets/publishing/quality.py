@@ -8,14 +8,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from crime_assets.core import keys
+from crime_assets.core.insights import Insight
 from crime_assets.streams import LandingStore
 
-CHECKED_ASSETS = ("crime_deliveries", "crimes")
+INSIGHTS = "insights"
+"""The results of the checks of all insights are kept together: there is one for each."""
+CHECKED_ASSETS = ("crime_deliveries", "crimes", INSIGHTS)
+
+_CONSISTENT = "_consistent"
 
 
 @dataclass(frozen=True)
 class Said:
-    """The result of a check: while a `blocking` one fails, no insights are made; `said_at` is UTC."""
+    """The result of a check: while a `blocking` one fails, nothing is made that depends on it; `said_at` is UTC."""
 
     check: str
     is_passed: bool
@@ -26,6 +31,18 @@ class Said:
 
 _FIELDS: dict[str, type] = {"check": str, "is_passed": bool, "is_blocking": bool, "sentence": str, "said_at": str}
 _NEVER = "unknown"
+
+
+def consistency_of(insight: Insight) -> str:
+    """The name of the check of an insight."""
+    return f"{insight.name}{_CONSISTENT}"
+
+
+def in_words(checks: Sequence[str]) -> str:
+    """Names of checks as a person reads them. Those of insights are too many to be read one by one."""
+    of_insights = [check for check in checks if check.endswith(_CONSISTENT)]
+    others = [check.replace("_", " ") for check in checks if check not in of_insights]
+    return ", ".join([*others, *([f"insights consistent ({len(of_insights)})"] if of_insights else [])])
 
 
 def keep(

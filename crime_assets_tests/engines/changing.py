@@ -32,6 +32,13 @@ MEASURES: Mapping[str, Mapping[str, date | float]] = {
     "newest_rows": {},
     "one_row_per_id": {},
     "quarantine": {},
+    "recorded": {
+        "first_28d": date(2023, 12, 10),
+        "first_365d": date(2023, 1, 7),
+        "first_ytd": date(2024, 1, 1),
+        "first_90d": date(2023, 10, 16),
+        "last_complete_day": date(2024, 1, 6),
+    },
     "repeated_ids": {},
 }
 """Statement of sql/checks → parameters of its own."""

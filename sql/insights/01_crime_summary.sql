@@ -29,6 +29,7 @@
 -- @count property_crimes: index_crimes
 -- @count index_crimes
 -- @count no_place
+-- @total crimes, arrests, domestic_crimes, violent_crimes, property_crimes, index_crimes, no_place
 
 WITH counted AS (
     SELECT

@@ -22,6 +22,8 @@
 -- @share domestic_share: crimes
 -- @ranked type_rank
 -- @adds_up primary_type
+-- @key primary_type
+-- @total crimes, arrests, violent_crimes
 
 WITH counted AS (
     SELECT

@@ -19,6 +19,8 @@
 -- @count violent_crimes: violent_share
 -- @share arrest_share: crimes
 -- @adds_up time_of_day
+-- @key time_of_day
+-- @total crimes, violent_crimes
 
 WITH counted AS (
     SELECT

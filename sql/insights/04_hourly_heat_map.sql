@@ -16,6 +16,8 @@
 -- @count crimes: share, crimes_per_day
 -- @count violent_crimes
 -- @adds_up hour, iso_weekday
+-- @key hour, iso_weekday
+-- @total crimes, violent_crimes
 
 WITH hours AS (
     SELECT hour

@@ -23,6 +23,8 @@
 -- @count arrests: arrest_share
 -- @ranked district_rank
 -- @adds_up district
+-- @key district
+-- @total crimes, violent_crimes, arrests
 
 WITH counted AS (
     SELECT

@@ -18,6 +18,8 @@
 -- @count crimes: share, crimes_per_day, ratio_to_mean_day
 -- @count violent_crimes
 -- @adds_up iso_weekday
+-- @key iso_weekday
+-- @total crimes, violent_crimes
 
 WITH weekdays AS (
     SELECT iso_weekday, weekday

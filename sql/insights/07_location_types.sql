@@ -23,6 +23,8 @@
 -- @share domestic_share: crimes
 -- @ranked location_rank
 -- @adds_up location_description
+-- @key location_description
+-- @total crimes, violent_crimes
 
 WITH counted AS (
     SELECT

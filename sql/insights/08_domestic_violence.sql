@@ -18,6 +18,8 @@
 -- @count arrests: arrest_share
 -- @ranked
 -- @adds_up primary_type
+-- @key primary_type
+-- @total domestic_crimes
 
 WITH counted AS (
     SELECT

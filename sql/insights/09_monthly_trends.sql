@@ -41,6 +41,9 @@
 -- @across crimes_previous_month, crimes_year_before, change_from_previous_month, change_from_year_before,
 --   z_from_year_before
 -- @adds_up month
+-- @key month
+-- @total crimes, arrests, violent_crimes, property_crimes, domestic_crimes
+-- @signed change_from_previous_month, change_from_year_before, z_from_year_before
 
 WITH counted AS (
     SELECT

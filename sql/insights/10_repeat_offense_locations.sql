@@ -27,6 +27,7 @@
 -- @count domestic_crimes
 -- @count arrests: arrest_share
 -- @ranked block_rank
+-- @key block
 
 WITH -- Engines put letters beyond ASCII into upper case each in its own way.
 named AS (

@@ -58,6 +58,11 @@
 -- @count five_years_low: five_years_mean, five_years_position
 -- @count five_years_high: five_years_mean, five_years_position
 -- @adds_up district, offense_class
+-- @key district, offense_class
+-- @period 28d, ytd
+-- @total crimes
+-- @unsummed five_years_low, five_years_high: it is of another year in each district and class
+-- @signed change, z_before, flag
 
 WITH last_days AS (
     SELECT years_back, CAST(date_add('year', -years_back, :last_complete_day) AS DATE) AS last_day

@@ -30,6 +30,8 @@
 -- @across location_quotient
 -- @ranked area_rank, severity_rank
 -- @adds_up community_area, offense_class
+-- @key community_area, offense_class
+-- @total crimes
 
 WITH counted AS (
     SELECT

@@ -33,6 +33,7 @@
 -- @share at_home_share: crimes
 -- @share night_share: crimes
 -- @adds_up district, kind
+-- @key district, kind
 
 WITH kinds AS (
     SELECT kind_number, kind

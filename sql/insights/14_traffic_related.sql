@@ -25,6 +25,7 @@
 -- @count crimes: share, arrest_share, most_common_location
 -- @count arrests: arrest_share
 -- @adds_up iucr, hour
+-- @key iucr, hour
 
 WITH counted AS (
     SELECT

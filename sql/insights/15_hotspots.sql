@@ -34,6 +34,9 @@
 -- @chart bars cell, crimes where period = 28d, offense_class = all, is_hot = 1
 -- @count crimes
 -- @across local_crimes, z_score, p_value, q_value
+-- @key offense_class, cell
+-- @period 28d, 365d
+-- @signed latitude, longitude, z_score
 -- @python hotspots
 
 SELECT

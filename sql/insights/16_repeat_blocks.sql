@@ -28,6 +28,8 @@
 -- @count crimes: beat, days, repeats_within_14_days, mean_days_between, first_crime_on, last_crime_on,
 --   days_since_last
 -- @ranked repeat_rank
+-- @key block, primary_type
+-- @period 28d, 365d
 
 WITH -- Engines put letters beyond ASCII into upper case each in its own way.
 named AS (

@@ -31,6 +31,9 @@
 -- @column permutations: How often the days were shuffled.
 -- @chart heat distance_to_m, days_to, knox_ratio where offense = BURGLARY
 -- @count crimes: pairs, expected_pairs, knox_ratio, p_value, p_adjusted
+-- @key offense, distance_from_m, distance_to_m, days_from, days_to
+-- @period 365d
+-- @unsummed crimes: every band of a kind repeats it
 -- @python near_repeat
 
 WITH kinds AS (

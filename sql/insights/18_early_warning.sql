@@ -43,6 +43,12 @@
 -- @count history_crimes: expected_crimes, lower_limit, upper_limit, z_expected, alarm
 -- @ranked
 -- @adds_up unit_kind, unit
+-- @key unit_kind, unit
+-- @period 28d
+-- @total crimes
+-- @area unit: beat where unit_kind = beat
+-- @area unit: community_area where unit_kind = community area
+-- @signed z_expected, alarm
 -- @python early_warning
 
 WITH numbered AS (

@@ -30,6 +30,9 @@
 -- @chart line days_since, completeness
 -- @count crimes: expected_crimes, still_expected
 -- @adds_up occurred_on
+-- @key occurred_on
+-- @period 90d
+-- @total crimes
 
 WITH counted AS (
     SELECT occurred_on, count(*) AS crimes

@@ -1,12 +1,18 @@
-"""WHAT must hold: a module for each checked asset. Figures come from sql/checks, verdicts from `verdicts`."""
+"""WHAT must hold: a module for each checked asset, and one for insights. Figures come from sql/checks, verdicts from
+`verdicts`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dagster as dg
 
+from crime_assets.core.insights import Insight
 from crime_assets.defs.checks import crime_deliveries, crimes
+from crime_assets.defs.checks import insights as of_insights
 
 
-def build() -> list[dg.AssetChecksDefinition]:
+def build(insights: Sequence[Insight]) -> list[dg.AssetChecksDefinition]:
     """All checks."""
-    return [crime_deliveries.build(), crimes.build()]
+    return [crime_deliveries.build(), crimes.build(), of_insights.build(insights)]

@@ -1,13 +1,11 @@
 """What must hold for deliveries: complete, few duplicates, and the expected source columns."""
 
-from collections.abc import Iterator
-
 import dagster as dg
 
 from crime_assets.core import keys
 from crime_assets.core.batches import load_manifest
 from crime_assets.defs.checks import verdicts
-from crime_assets.defs.checks.results import days_checked, has_days, results
+from crime_assets.defs.checks.results import Results, days_checked, has_days, results
 from crime_assets.lakehouse.iceberg.evolution import evolved
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.profiles import Profile
@@ -44,7 +42,7 @@ def build() -> dg.AssetChecksDefinition:
         landing: dg.ResourceParam[LandingStore],
         lake: dg.ResourceParam[Lake],
         profile: dg.ResourceParam[Profile],
-    ) -> Iterator[dg.AssetCheckResult]:
+    ) -> Results:
         inventories = {}
         for day in days_checked(context, landing, city):
             # A check run on its own looks at what is there now, not at what was found when the asset was made.
@@ -57,6 +55,6 @@ def build() -> dg.AssetChecksDefinition:
             "duplicate_share": verdicts.duplicate_share(inventories),
             "source_schema": verdicts.source_schema(city, columns, inventories.values(), evolved(lake, city)),
         }
-        yield from results(context, profile, _ASSET, found, blocking="delivery_complete")
+        yield from results(context, profile, _ASSET, found)
 
     return check_crime_deliveries

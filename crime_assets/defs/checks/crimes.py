@@ -1,6 +1,6 @@
 """What must hold for crimes: one row per id before anything is published, and plausible figures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 import dagster as dg
@@ -8,7 +8,7 @@ import dagster as dg
 from crime_assets.core import keys
 from crime_assets.core.batches import load_manifest
 from crime_assets.defs.checks import verdicts
-from crime_assets.defs.checks.results import days_checked, results
+from crime_assets.defs.checks.results import Results, days_checked, results
 from crime_assets.defs.checks.verdicts import Verdict
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.place.lake import Lake
@@ -50,7 +50,7 @@ def build() -> dg.AssetChecksDefinition:
         landing: dg.ResourceParam[LandingStore],
         lake: dg.ResourceParam[Lake],
         profile: dg.ResourceParam[Profile],
-    ) -> Iterator[dg.AssetCheckResult]:
+    ) -> Results:
         as_of_day = days_checked(context, landing, city)[-1]
         manifest = landing.read(keys.manifest(city.name, as_of_day))
         undated = load_manifest(manifest).undated if manifest is not None else 0
@@ -58,7 +58,7 @@ def build() -> dg.AssetChecksDefinition:
         merged = merged_days(landing, city.name)
         found = _judge(city, engine, feed, merged[-1:], as_of_day, unseen)
         found["no_day_missing"] = verdicts.no_day_missing(profile.first_change_day, merged)
-        yield from results(context, profile, _ASSET, found, blocking="one_row_per_id")
+        yield from results(context, profile, _ASSET, found)
 
     return check_crimes
 

@@ -32,6 +32,8 @@ days old still lacks crimes that are reported late, which puts the mean score at
 15.7 %. At 700 crimes a day it is a day below 500 or above 930. Measured on the portal export of 2018-11-21, each day
 with what had been published eight days after it (ids grow with the time of the report, so that can be told).
 """
+MOST_DAYS_SHOWN = 7
+"""Most days whose faults are listed for one part of a check."""
 SHARE_LIMIT = 3.0
 """Standard errors by which an arrest share must differ for a warning, and …"""
 SHARE_CHANGE = 0.20
@@ -262,6 +264,21 @@ def no_day_missing(first: date, merged: Sequence[date]) -> Verdict:
         "each night; `crime-assets run` pulls all of them."
     )
     return Verdict(False, sentence, figures)
+
+
+def consistent(table: str, promised: Mapping[str, str], faults: Mapping[date, Mapping[str, str]]) -> Verdict:
+    """An insight's rows keep what its header promises: `faults` has as-of day → part → what is wrong with it."""
+    wrong = {day: found for day, found in faults.items() if found}
+    figures: dict[str, object] = {"as_of_days": [str(day) for day in faults]}
+    for part, what in promised.items():
+        bad = [f"{day}: {found[part]}" for day, found in wrong.items() if part in found]
+        figures[part] = "; ".join(bad[:MOST_DAYS_SHOWN]) if bad else f"right ({what})"
+    if not wrong:
+        return Verdict(True, f"{table} agrees with itself and with crimes.", figures)
+    day, found = next(iter(wrong.items()))
+    days = f" Its other days that are wrong: {named(list(wrong)[1:])}." if len(wrong) > 1 else ""
+    sentence = f"{table} contradicts itself or crimes as of {day}: {'; '.join(found.values())}.{days}"
+    return Verdict(False, f"{sentence} Correct its SQL or its header, and run the day again.", figures)
 
 
 def _total(rows: Sequence[Mapping[str, object]], name: str) -> int:

@@ -79,8 +79,7 @@ def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
 
 def is_outdated(lake: Lake, city: City, insight: Insight) -> bool:
     """Whether the insight's table has rows that were computed by another definition."""
-    table = tables.load(lake, city.name, insight.table)
-    return table is not None and bool(_days(table)) and _seen(table, DEFINITION) != _definition(insight, city)
+    return Held(lake, city, insight).is_outdated
 
 
 def _definition(insight: Insight, city: City) -> str:
@@ -104,11 +103,27 @@ def files_of_days(lake: Lake, city: City, insight: Insight) -> dict[date, list[s
 
 def rows_of_day(lake: Lake, city: City, insight: Insight, day: date) -> pa.Table | None:
     """The rows of an as-of day in the insight's table, in the order they were written; None if there is no table."""
-    table = tables.load(lake, city.name, insight.table)
-    if table is None:
-        return None
-    files = _days(table).get(day)
-    return _rows(table, files) if files else table.schema().as_arrow().empty_table()
+    return Held(lake, city, insight).rows(day)
+
+
+class Held:
+    """What an insight's table has now."""
+
+    def __init__(self, lake: Lake, city: City, insight: Insight) -> None:
+        self._table = tables.load(lake, city.name, insight.table)
+        self._files = _days(self._table) if self._table is not None else {}
+        computed_by = _seen(self._table, DEFINITION) if self._table is not None else None
+        self.is_current = computed_by == _definition(insight, city)
+        """Whether all that it has was computed by this definition of the insight."""
+        self.is_outdated = bool(self._files) and not self.is_current
+        """Whether it has rows that were not."""
+
+    def rows(self, day: date) -> pa.Table | None:
+        """The rows of an as-of day, in the order they were written; None if there is no table."""
+        if self._table is None:
+            return None
+        files = self._files.get(day)
+        return _rows(self._table, files) if files else self._table.schema().as_arrow().empty_table()
 
 
 def replace_days(

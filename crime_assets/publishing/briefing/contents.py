@@ -15,6 +15,7 @@ from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.pictures import Pictures, period_in_words
 from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted, signed
 from crime_assets.publishing.extract import About
+from crime_assets.publishing.quality import in_words
 from crime_assets.publishing.reading import Extract
 from crime_assets.publishing.shapes import shapes_of
 from crime_assets.streams import LandingStore
@@ -249,14 +250,14 @@ def _said(flag: int | None) -> Cell:
 def _quality(about: About, tables: Tables) -> Iterator[str]:
     """How fresh the figures are, and what is still missing."""
     checks = len(tables.checks)
-    passed = [_words(said.check) for said in tables.checks if said.is_passed]
+    passed = [said.check for said in tables.checks if said.is_passed]
     if not checks:
         yield "No check has been run yet."
     else:
         ran = sorted(said.said_at[:10] for said in tables.checks if said.is_passed)
         since = "" if not ran else f", on {ran[0]}" if ran[0] == ran[-1] else f", some as long ago as {ran[0]}"
         part = f"All {checks}" if len(passed) == checks else f"{len(passed)} of {checks}"
-        yield f"{part} checks passed when they were last run{since}{': ' if passed else ''}{', '.join(passed)}."
+        yield f"{part} checks passed when they were last run{since}{': ' if passed else ''}{in_words(passed)}."
     newest = about.newest_crime
     occurred = f"occurred on {newest}" if newest else "is more than two years old"
     in_all = f"{number(about.crimes)} {'is' if about.crimes == 1 else 'are'} known in all"

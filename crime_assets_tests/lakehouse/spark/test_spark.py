@@ -26,6 +26,7 @@ from crime_assets.lakehouse.spark.writer import SparkWriter
 from crime_assets.lakehouse.writers import EmbeddedWriter
 from crime_assets.sources.feeds import DAMAGE, RAW
 from crime_assets_tests.build import CHICAGO, record, some_crime, write_export
+from crime_assets_tests.engines.changing import MEASURES
 from crime_assets_tests.lakehouse.lakes import ListFeed, files, rows, snapshots, versions
 from crime_assets_tests.lakehouse.spark.pairs import One, Pair, line
 
@@ -128,6 +129,7 @@ def test_measurements_and_what_was_known_are_the_same(pair: Pair) -> None:
     for name, more in (
         ("one_row_per_id", {}), ("codes", {}), ("coordinates", box), ("freshness", {}), ("newest_rows", {}),
         ("arrest_shares", {}), ("daily_counts", {"newest_day": DAYS[0]}), ("quarantine", {}),
+        ("recorded", MEASURES["recorded"]),
     ):  # fmt: skip
         expected, found = (engine.measure(name, DAYS[3], **more) for engine in engines)
         assert found == expected, name
