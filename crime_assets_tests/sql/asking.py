@@ -11,7 +11,7 @@ import pyarrow as pa
 import sqlglot
 
 from crime_assets.analysis.statistics import finished
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import Insight, load_insights
 from crime_assets.core.sql import render
 from crime_assets.lakehouse.schema import CRIMES, REMOVED, arrow_schema
 from crime_assets_tests.sql.plain import Question
@@ -170,7 +170,30 @@ def ask(
 
     The lake began forty days before the as-of day unless its first change day is given.
     """
-    insight = INSIGHTS[name]
+    return computed_of(
+        INSIGHTS[name],
+        crimes,
+        as_of_day,
+        superseded,
+        by_way_of=by_way_of,
+        first_change_day=first_change_day,
+        removed=removed,
+        serial_ids_from=serial_ids_from,
+    )
+
+
+def computed_of(
+    insight: Insight,
+    crimes: pa.Table,
+    as_of_day: date,
+    superseded: pa.Table | None = None,
+    *,
+    by_way_of: str | None = None,
+    first_change_day: date | None = None,
+    removed: pa.Table | None = None,
+    serial_ids_from: date | None = None,
+) -> pa.Table:
+    """The same of an insight that need not be one of the files."""
     parameters = question(table([]), as_of_day).parameters
     if first_change_day:
         parameters["first_change_day"] = first_change_day

@@ -58,6 +58,7 @@
 -- @count five_years_low: five_years_mean, five_years_position
 -- @count five_years_high: five_years_mean, five_years_position
 -- @adds_up district, offense_class
+-- @unsummed crimes_before: each row rounds its own estimate
 -- @key district, offense_class
 -- @period 28d, ytd
 -- @total crimes

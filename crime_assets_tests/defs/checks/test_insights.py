@@ -109,7 +109,7 @@ def test_rows_of_another_release_are_not_taken_for_right(tmp_path: Path, monkeyp
     graph.run("2024-01-25", only={*MERGED, "insight_compstat"})
     assert failing(graph.check("compstat_consistent")) == set()
     with monkeypatch.context() as patched:
-        _break(patched, "compstat", "z_before >= 3", "z_before >= 4")
+        _break(patched, "compstat", "crimes_before_high AS DOUBLE))) >= 3", "crimes_before_high AS DOUBLE))) >= 4")
         other = Graph(graph.profile, graph.instance)
         found = verdicts(other.check("compstat_consistent"))["compstat_consistent"]
     sentence = "insight_compstat has no rows of this release: materialize it, then check it again."
