@@ -162,6 +162,12 @@ settling AS (
         daily.crimes * coalesce(shares_then.share_per_million, 1000000) AS known,
         daily.crimes * coalesce(shares_then.variance_per_million, 0) AS known_variance,
         daily.crimes * coalesce(shares_then.error_per_million, 0) AS known_error,
+        -- Of the days that were in the last 28 complete ones then.
+        CASE
+            WHEN compared.part = 'before' AND daily.occurred_on > CAST(date_add('day', -28, compared.last_day) AS DATE)
+                THEN daily.crimes * coalesce(shares_then.share_per_million, 1000000)
+            ELSE 0
+        END AS known_young,
         0 AS seen
     FROM compared
     JOIN daily ON daily.occurred_on BETWEEN compared.first_day AND compared.last_day
@@ -197,7 +203,7 @@ seen AS (
 both AS (
     SELECT * FROM settling
     UNION ALL
-    SELECT period, part, years_back, district, offense_class, 0, 0, 0, 0, 0, 0, 0, seen FROM seen
+    SELECT period, part, years_back, district, offense_class, 0, 0, 0, 0, 0, 0, 0, 0, seen FROM seen
 ),
 
 counted AS (
@@ -214,6 +220,7 @@ counted AS (
         sum(known) AS known,
         sum(known_variance) AS known_variance,
         sum(known_error) AS known_error,
+        sum(known_young) AS known_young,
         sum(seen) AS seen
     FROM both
     GROUP BY period, part, years_back, district, offense_class
@@ -259,6 +266,7 @@ filled AS (
         CAST(coalesce(sum(counted.known), 0) AS DOUBLE) / 1000000 AS known,
         CAST(coalesce(sum(counted.known_variance), 0) AS DOUBLE) / 1000000 AS known_variance,
         CAST(coalesce(sum(counted.known_error), 0) AS DOUBLE) / 1000000 AS known_error,
+        CAST(coalesce(sum(counted.known_young), 0) AS DOUBLE) / 1000000 AS known_young,
         CAST(coalesce(sum(counted.seen), 0) AS BIGINT) AS seen
     FROM cells
     LEFT JOIN counted
@@ -292,6 +300,7 @@ beside AS (
         max(CASE WHEN part = 'before' AND is_whole = 1 THEN crimes END) AS crimes_before_now,
         max(CASE WHEN part = 'before' AND is_whole = 1 THEN known END) AS known_before,
         max(CASE WHEN part = 'before' THEN known_variance + known_error * known_error END) AS known_variance,
+        max(CASE WHEN part = 'before' THEN known_young END) AS known_young,
         max(CASE WHEN part = 'before' AND is_whole = 1 THEN seen END) AS seen_before,
         max(CASE WHEN part = 'before' THEN known_day END) AS known_day,
         min(CASE WHEN part = 'past year' AND is_whole = 1 THEN crimes END) AS five_years_low,
@@ -310,6 +319,13 @@ of_city AS (
         crimes_before_now - known_before AS city_unknown
     FROM beside
     WHERE district = 'all' AND offense_class = 'all'
+),
+
+-- Of the records that were known of the 28 days before: the share that a replay lacks, for they were edited since.
+lost AS (
+    SELECT CASE WHEN known > seen THEN CAST(known - seen AS DOUBLE) / known ELSE CAST(0 AS DOUBLE) END AS lost_share
+    FROM filled
+    WHERE period = '28d' AND part = 'before' AND district = 'all' AND offense_class = 'all'
 ),
 
 learned AS (
@@ -342,6 +358,10 @@ based AS (
             ELSE 'unknown'
         END AS before_basis,
         CASE WHEN watched.late_until > beside.known_day THEN 1 ELSE 0 END AS is_replayed,
+        CASE
+            WHEN watched.late_until > beside.known_day THEN lost.lost_share * beside.known_young
+            ELSE CAST(0 AS DOUBLE)
+        END AS known_lost,
         1.96 * sqrt(
             beside.late_variance
             + coalesce(
@@ -364,6 +384,7 @@ based AS (
     JOIN of_city ON of_city.period = beside.period
     CROSS JOIN watched
     CROSS JOIN learned
+    CROSS JOIN lost
 ),
 
 ranged AS (
@@ -375,11 +396,8 @@ ranged AS (
             ELSE crimes_before_now
         END AS crimes_before,
         CASE
-            WHEN before_basis = 'seen' THEN seen_before
-            WHEN before_basis = 'estimated' AND known_before - known_margin < 0 THEN 0
-            WHEN before_basis = 'estimated'
-                AND (is_replayed = 0 OR known_before - known_margin < seen_before)
-                THEN CAST(floor(known_before - known_margin) AS BIGINT)
+            WHEN before_basis = 'estimated' AND known_before - known_lost - known_margin < 0 THEN 0
+            WHEN before_basis = 'estimated' THEN CAST(floor(known_before - known_lost - known_margin) AS BIGINT)
             ELSE seen_before
         END AS lowest,
         CASE

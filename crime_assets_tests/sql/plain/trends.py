@@ -90,12 +90,20 @@ def _compstat(question: Question) -> Iterator[Row]:
         for found in (*everything, *seen.values())
         for value in found["district"].unique()
     }
+    lost_share = 0.0
     for period, now, before, years in windows:
         whole = [year for year in years if is_whole(year)]
         tables = {window: _tally(within(window)) for window in (now, before, *whole)}
         late = _sums(within(now), known.late)
         earlier = _sums(within(before), lambda day, known_day=then[before]: known.then(day, known_day))
-        told = Before(then[before], is_whole(before), tables[before], _tally(seen[before]), earlier)
+        young = _sums(
+            within((before[1] - timedelta(days=27), before[1])),
+            lambda day, known_day=then[before]: known.then(day, known_day),
+        )
+        if period == "28d":
+            was_known, was_seen = earlier["all", "all"][0] / 1e6, _tally(seen[before])["all", "all"]
+            lost_share = max(0.0, (was_known - was_seen) / was_known) if was_known else 0.0
+        told = Before(then[before], is_whole(before), tables[before], _tally(seen[before]), earlier, young, lost_share)
         for district in sorted({*districts, "all"}, key=lambda name: (name is None, name or "")):
             for kind in CLASSES:
                 cell = (district, kind)
@@ -163,6 +171,10 @@ class Before:
     now: Counter[tuple[object, object]]
     seen: Counter[tuple[object, object]]
     sums: Sums
+    young: Sums
+    """Those of the days that were in the last 28 complete ones then."""
+    lost_share: float
+    """How many of the records known of the 28 days before a replay lacks."""
 
     def told(self, question: Question, known: Learnt, cell: tuple[object, object]) -> Row:
         """The columns of a cell about this window."""
@@ -180,8 +192,8 @@ class Before:
             basis, then, low, high = "unknown", now, seen, now
         else:
             basis, then = "estimated", math.floor(estimate + 0.5)
-            low = max(0, math.floor(estimate - margin))
-            low = min(low, seen) if is_replayed else low
+            lost = self.lost_share * self.young[cell][0] / 1e6 if is_replayed else 0.0
+            low = max(0, math.floor(estimate - lost - margin))
             high = min(math.ceil(estimate + margin), now)
             high = now if is_replayed and self.known_day < question.serial_ids_from else high
         return {
