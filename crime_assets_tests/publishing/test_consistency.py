@@ -78,6 +78,14 @@ def test_every_insight_keeps_them_where_nothing_is_recorded(name: str) -> None:
     assert faults(INSIGHTS[name], computed(INSIGHTS[name], NONE), recorded(NONE)) == {}
 
 
+@pytest.mark.parametrize(("rows", "first"), [(1, date(2024, 2, 1)), (7, date(2024, 2, 20)), (60, date(2018, 1, 1))])
+def test_every_insight_of_a_town_with_few_crimes_keeps_them(rows: int, first: date) -> None:
+    crimes = table(random_crimes(rows, rows, first, DAY + timedelta(days=3)))
+    here = recorded(crimes)
+    found = {name: faults(insight, computed(insight, crimes), here) for name, insight in INSIGHTS.items()}
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
 @pytest.mark.parametrize("insight", INSIGHTS.values(), ids=lambda insight: insight.name)
 def test_every_insight_says_what_each_part_means(insight: Insight) -> None:
     said = promised(insight)

@@ -48,12 +48,12 @@ def build(insights: Sequence[Insight]) -> dg.AssetChecksDefinition:
         lake, landing, city = profile.lake, profile.landing, profile.city
         days = days_checked(context, landing, city)
         # The extracts of later days are made again if a late change alters what was known on them.
-        days = sorted({*days, *days_to_extract(lake, landing, city, tuple(insights), days)})
+        to_extract = days_to_extract(lake, landing, city, tuple(insights), days)
         asked = [by_name[key.name] for key in context.selected_asset_check_keys]
         # All from one state of the lake: nobody merges between the count of crimes and the look at the tables.
         with lake.writing():
-            recorded = {day: _recorded(profile, engine, day) for day in days}
-            found = {consistency_of(insight): _verdict(profile, engine, insight, recorded) for insight in asked}
+            recorded = {day: _recorded(profile, engine, day) for day in sorted({*days, *to_extract})}
+            found = {consistency_of(insight): _verdict(profile, engine, insight, days, recorded) for insight in asked}
         yield from results(context, profile, INSIGHTS, found, existing=by_name)
 
     return check_insights
@@ -65,11 +65,15 @@ def _recorded(profile: Profile, engine: Engine, day: date) -> Recorded:
     return Recorded(engine.measure("recorded", day, last_complete_day=last, **bounds), day, last)
 
 
-def _verdict(profile: Profile, engine: Engine, insight: Insight, recorded: Mapping[date, Recorded]) -> Verdict:
+def _verdict(
+    profile: Profile, engine: Engine, insight: Insight, days: Sequence[date], recorded: Mapping[date, Recorded]
+) -> Verdict:
+    """Of `days`, which must be there, and of the others that are."""
     held = Held(profile.lake, profile.city, insight)
-    if not held.is_current:
-        return Verdict(False, f"{insight.table} has no rows of this release: materialize it, then check it again.")
-    found = {day: faults(insight, held.rows(day), known) for day, known in recorded.items()}
+    if not held.is_current or (missing := sorted({*days} - held.days)):
+        which = "of this release" if not held.is_current else f"as of {missing[0]}"
+        return Verdict(False, f"{insight.table} has no rows {which}: materialize it, then check it again.")
+    found = {day: faults(insight, held.rows(day), recorded[day]) for day in recorded if day in held.days}
     if any(found.values()):
         for day in found.keys() & stale_days(profile.lake, profile.city, insight):
             # Crimes have changed since, so the next run computes it again: what it will give is what matters.

@@ -117,6 +117,8 @@ class Held:
         """Whether all that it has was computed by this definition of the insight."""
         self.is_outdated = bool(self._files) and not self.is_current
         """Whether it has rows that were not."""
+        self.days = {*self._files, *(_empty_days(self._table) if self._table is not None else ())}
+        """The as-of days that were computed, also those without rows."""
 
     def rows(self, day: date) -> pa.Table | None:
         """The rows of an as-of day, in the order they were written; None if there is no table."""
