@@ -34,7 +34,7 @@ KEPT_DAYS = 35
 """Number of as-of days, the newest ones, that can be chosen in the dashboard; older extracts are removed."""
 ABOUT = "about"
 """Name of the table with one row, the fields of `About`."""
-FORMAT = 3
+FORMAT = 4
 """Increased when columns in sql/extract or fields of `About` change: older extracts are then made again."""
 
 
@@ -51,7 +51,7 @@ class About:
 
     `first_crime` is the day of the first record, `newest_crime` the newest day with one in the last two years, if any.
     `snapshots_seen` are the snapshots that it was made from, as marks of `lakehouse.writing.insights`; `insights_seen`
-    identifies the rows of the day's insights.
+    identifies the rows of the day's insights, `release` the definitions of insights and cubes.
     """
 
     format: int
@@ -64,6 +64,7 @@ class About:
     crimes: int
     snapshots_seen: Mapping[str, str]
     insights_seen: str
+    release: str
 
     def days_of(self, period: str) -> tuple[date | None, date]:
         """The first and the last day of a period; `all` begins with the first record, if there is any."""
@@ -76,6 +77,12 @@ class About:
 def cubes() -> tuple[Insight, ...]:
     """The statements of sql/extract."""
     return load_insights(SQL_DIRECTORY / "extract", leading=("as_of_day", "period"))
+
+
+def release_of(city: City, insights: tuple[Insight, ...]) -> str:
+    """A digest of all that decides what an extract shows of a state of the lake."""
+    definitions = [insight.definition for insight in (*cubes(), *insights)]
+    return sha256(f"{FORMAT} {city.lag_days} {definitions}".encode()).hexdigest()
 
 
 def write_extract(
@@ -103,7 +110,7 @@ def write_extract(
             if rows is not None:
                 tables[insight.table] = rows
     tables["cells"] = cells_of(tables["blocks"])
-    about = _about(city, day, tables, snapshots, rows_seen(files, day))
+    about = _about(city, day, tables, snapshots, rows_seen(files, day), release_of(city, insights))
     landing.write(keys.extract(city.name, day), _packed(lake.staging, tables, about))
     for kind in ("html", "pdf"):
         # It tells of the extract that was here before, and is made from this one next.
@@ -136,7 +143,12 @@ def days(landing: LandingStore, city: City) -> list[date]:
 
 
 def _about(
-    city: City, day: date, tables: Mapping[str, pa.Table], snapshots_seen: Mapping[str, str], insights_seen: str
+    city: City,
+    day: date,
+    tables: Mapping[str, pa.Table],
+    snapshots_seen: Mapping[str, str],
+    insights_seen: str,
+    release: str,
 ) -> About:
     places, occurred = tables["places"], tables["days"].column("occurred_on")
     everything = places.filter(pc.equal(places.column("period"), "all")).column("crimes")
@@ -151,6 +163,7 @@ def _about(
         crimes=pc.sum(everything).as_py() or 0,
         snapshots_seen=snapshots_seen,
         insights_seen=insights_seen,
+        release=release,
     )
 
 
