@@ -158,11 +158,11 @@ def _run(profile: Profile, options: argparse.Namespace) -> int:
 
 def _query(profile: Profile, options: argparse.Namespace) -> int:
     from crime_assets.cli.output import write_answer
-    from crime_assets.cli.status import begun
+    from crime_assets.cli.status import check_whole
 
     if not options.sql.strip():
         raise UsageError("The query is empty: write SQL, such as SELECT count(*) FROM crimes.")
-    begun(profile)
+    check_whole(profile)
     with profile.engine.query(options.sql, options.as_of) as answer, answering() as out:
         write_answer(answer, options.format, out)
     return 0

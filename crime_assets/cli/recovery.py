@@ -16,7 +16,7 @@ from crime_assets.lakehouse.iceberg.tables import forget_lost, load
 from crime_assets.lakehouse.place.rebuilding import rebuild
 from crime_assets.lakehouse.writing.history import history_before
 from crime_assets.profiles import Profile
-from crime_assets.streams.inventory import forget_merged, is_refilling, remember_refilled
+from crime_assets.streams.inventory import forget_merged, is_refilling
 
 _ASSET = "crime_history"
 
@@ -25,13 +25,13 @@ def reload(profile: Profile) -> int:
     """Load the source's history into the lake again; if the tables are gone, merge its change days again too."""
     begun(profile)
     with closing(profile.engine), profile.lake.writing(wait_seconds=0):
+        is_lost = is_refilling(profile.landing, profile.city.name)
         try:
-            is_lost = is_refilling(profile.landing, profile.city.name)
-            loaded = not is_lost and history_before(profile.lake, profile.city) is not None
+            loaded = history_before(profile.lake, profile.city) is not None
         except TablesLost:
-            is_lost = True
+            is_lost, loaded = True, False
         if is_lost:
-            return _refill(profile)
+            return _refill(profile, loaded=loaded)
         if not loaded:
             return run(profile, None, None)
         prepare_home(profile)
@@ -50,15 +50,14 @@ def reload(profile: Profile) -> int:
     return 0
 
 
-def _refill(profile: Profile) -> int:
-    """Load everything again into tables that were lost; if it is interrupted, the next call does it again."""
-    say("The tables are gone: loading the history, then merging all change days in the landing store.")
+def _refill(profile: Profile, *, loaded: bool) -> int:
+    """Load everything again into tables that were lost; if it is interrupted, the next call or run completes it."""
+    lost = "were lost, and only their history is back: " if loaded else "are gone: loading the history, then "
+    say(f"The tables {lost}merging all change days in the landing store.")
     forget_merged(profile.landing, profile.city.name)
     forget_lost(profile.lake, profile.city.name)
     profile.lake.is_refilled = True
-    code = run(profile, None, None)
-    remember_refilled(profile.landing, profile.city.name)
-    return code
+    return run(profile, None, None)
 
 
 def rebuild_catalog(profile: Profile) -> int:

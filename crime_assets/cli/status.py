@@ -8,7 +8,7 @@ from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import CityState
 from crime_assets.profiles import Profile
 from crime_assets.streams.holes import missing_days
-from crime_assets.streams.inventory import merged_days
+from crime_assets.streams.inventory import is_refilling, merged_days, unmerged_days
 
 
 def begun(profile: Profile) -> CityState:
@@ -21,10 +21,22 @@ def begun(profile: Profile) -> CityState:
     return state
 
 
-def lake_status(profile: Profile) -> Answer:
-    """Key figures of the lake, one per row; an error if the lake has not begun, or if its tables are gone."""
-    state = begun(profile)
+def check_whole(profile: Profile) -> None:
+    """CrimeAssetsError if the lake has not begun, lost its tables, or is still being filled again after that."""
+    begun(profile)
     tables.load(profile.lake, profile.city.name, "crimes")
+    if is_refilling(profile.landing, profile.city.name):
+        missing = len(unmerged_days(profile.landing, profile.city.name))
+        raise CrimeAssetsError(
+            f"The lake {profile.lake.name} lost its tables of {profile.city.title}, and {missing:,} change days are "
+            "not merged again: complete that with `crime-assets reload`, or wait for the one that is running."
+        )
+
+
+def lake_status(profile: Profile) -> Answer:
+    """Key figures of the lake, one per row; an error as from `check_whole`."""
+    check_whole(profile)
+    state = begun(profile)
     days = merged_days(profile.landing, profile.city.name)
     first = profile.first_change_day
     missing = missing_days(profile.landing, profile.city.name, first, days[-1]) if days else []

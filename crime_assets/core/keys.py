@@ -94,7 +94,7 @@ def briefing_day(key: str) -> date | None:
 
 
 def extracts_made_by(city: str) -> str:
-    """By which definitions all kept extracts of a city were made."""
+    """By which definitions all kept extracts of a city were made, once that is the same for all."""
     return f"extracts_made_by/city={city}.txt"
 
 

@@ -7,7 +7,6 @@ they are hidden when something is shown, not here.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -35,9 +34,12 @@ KEPT_DAYS = 35
 """Number of as-of days, the newest ones, that can be chosen in the dashboard; older extracts are removed."""
 ABOUT = "about"
 """Name of the table with one row, the fields of `About`."""
-FORMAT = 3
+FORMAT = 4
 """Increased when columns in sql/extract or fields of `About` change: older extracts are then made again."""
 
+
+Files = Mapping[str, Mapping[date, list[str]]]
+"""Table of an insight → as-of day → the files with its rows; a day that was computed and had none is there too."""
 
 WHOLE = {"28d": timedelta(days=28), "365d": timedelta(days=365)}
 """How long the periods are that end on the last complete day."""
@@ -49,7 +51,7 @@ class About:
 
     `first_crime` is the day of the first record, `newest_crime` the newest day with one in the last two years, if any.
     `snapshots_seen` are the snapshots that it was made from, as marks of `lakehouse.writing.insights`; `insights_seen`
-    identifies the rows of the day's insights.
+    identifies the rows of the day's insights, `release` the definitions of insights and cubes.
     """
 
     format: int
@@ -62,6 +64,7 @@ class About:
     crimes: int
     snapshots_seen: Mapping[str, str]
     insights_seen: str
+    release: str
 
     def days_of(self, period: str) -> tuple[date | None, date]:
         """The first and the last day of a period; `all` begins with the first record, if there is any."""
@@ -76,6 +79,12 @@ def cubes() -> tuple[Insight, ...]:
     return load_insights(SQL_DIRECTORY / "extract", leading=("as_of_day", "period"))
 
 
+def release_of(city: City, insights: tuple[Insight, ...]) -> str:
+    """A digest of all that decides what an extract shows of a state of the lake."""
+    definitions = [insight.definition for insight in (*cubes(), *insights)]
+    return sha256(f"{FORMAT} {city.lag_days} {definitions}".encode()).hexdigest()
+
+
 def write_extract(
     lake: Lake, landing: LandingStore, engine: Engine, city: City, insights: tuple[Insight, ...], day: date
 ) -> dict[str, int]:
@@ -88,15 +97,20 @@ def write_extract(
                 f"{', '.join(outdated)} of {city.title} were computed by another release: materialize the insights of "
                 f"{day} first, or run `crime-assets run --from {day} --to {day}`."
             )
+        files = insight_files(lake, city, insights)
+        if lacking := lacking_day(files, day):
+            raise CrimeAssetsError(
+                f"{', '.join(lacking)} of {city.title} were not computed for {day}: materialize the insights of {day} "
+                f"first, or run `crime-assets run --from {day} --to {day}`."
+            )
         snapshots = present_snapshots(lake, city)
-        of_insights = rows_seen(lake, city, insights)[day]
         tables = {cube.name: engine.insight(cube, day) for cube in cubes()}
         for insight in insights:
             rows = rows_of_day(lake, city, insight, day)
             if rows is not None:
                 tables[insight.table] = rows
     tables["cells"] = cells_of(tables["blocks"])
-    about = _about(city, day, tables, snapshots, of_insights)
+    about = _about(city, day, tables, snapshots, rows_seen(files, day), release_of(city, insights))
     landing.write(keys.extract(city.name, day), _packed(lake.staging, tables, about))
     for kind in ("html", "pdf"):
         # It tells of the extract that was here before, and is made from this one next.
@@ -106,14 +120,20 @@ def write_extract(
     return {name: rows.num_rows for name, rows in tables.items()}
 
 
-def rows_seen(lake: Lake, city: City, insights: tuple[Insight, ...]) -> Mapping[date, str]:
-    """As-of day → a digest of the files with its insight rows: different rows have a different digest."""
-    files: dict[date, list[str]] = defaultdict(list)
-    for insight in insights:
-        for day, of_day in files_of_days(lake, city, insight).items():
-            files[day] += of_day
-    digests = {day: sha256("\n".join(of_day).encode()).hexdigest() for day, of_day in files.items()}
-    return defaultdict(str, digests)
+def insight_files(lake: Lake, city: City, insights: tuple[Insight, ...]) -> Files:
+    """What the insights' tables hold of each as-of day."""
+    return {insight.table: files_of_days(lake, city, insight) for insight in insights}
+
+
+def lacking_day(files: Files, day: date) -> list[str]:
+    """The tables of insights that were not computed for an as-of day, or lost it."""
+    return [table for table, days in files.items() if day not in days]
+
+
+def rows_seen(files: Files, day: date) -> str:
+    """A digest of the files with the insights' rows of an as-of day: different rows have a different digest."""
+    of_day = [name for days in files.values() for name in days.get(day, [])]
+    return sha256("\n".join(of_day).encode()).hexdigest()
 
 
 def days(landing: LandingStore, city: City) -> list[date]:
@@ -123,7 +143,12 @@ def days(landing: LandingStore, city: City) -> list[date]:
 
 
 def _about(
-    city: City, day: date, tables: Mapping[str, pa.Table], snapshots_seen: Mapping[str, str], insights_seen: str
+    city: City,
+    day: date,
+    tables: Mapping[str, pa.Table],
+    snapshots_seen: Mapping[str, str],
+    insights_seen: str,
+    release: str,
 ) -> About:
     places, occurred = tables["places"], tables["days"].column("occurred_on")
     everything = places.filter(pc.equal(places.column("period"), "all")).column("crimes")
@@ -138,6 +163,7 @@ def _about(
         crimes=pc.sum(everything).as_py() or 0,
         snapshots_seen=snapshots_seen,
         insights_seen=insights_seen,
+        release=release,
     )
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from hashlib import sha256
 
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.writing.insights import first_changed
-from crime_assets.publishing.extract import FORMAT, KEPT_DAYS, cubes, days, rows_seen
-from crime_assets.publishing.reading import Extract, Extracts
+from crime_assets.publishing.extract import KEPT_DAYS, About, days, insight_files, lacking_day, release_of, rows_seen
+from crime_assets.publishing.reading import Extracts
 from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore
 
@@ -22,33 +21,40 @@ def days_to_extract(
 ) -> list[date]:
     """The days, in order. A late change alters what was known on later days too, another release all days.
 
-    Requested days older than all that is kept are left out, and so are others of which the lake knows nothing new.
+    Requested days older than all that is kept are left out, and so are others of which the lake knows nothing new, or
+    of which it lacks an insight.
     """
     kept = sorted({*asked, *days(landing, city)})[-KEPT_DAYS:]
-    is_other_release = landing.read(keys.extracts_made_by(city.name)) != _release(city, insights)
+    release = release_of(city, insights)
+    is_other_release = landing.read(keys.extracts_made_by(city.name)) != release.encode()
     others = [day for day in kept if day not in asked and (day > min(asked) or is_other_release)]
-    present = rows_seen(lake, city, insights) if others else {}
+    files = insight_files(lake, city, insights) if others else {}
     extracts = Extracts(landing, lake.staging / "extracts")
 
     def knows_less(day: date) -> bool:
-        try:
-            extract: Extract = extracts.of(city.name, day)
-        except CrimeAssetsError:
+        about = _about(extracts, city, day)
+        if about is None or about.release != release or about.insights_seen != rows_seen(files, day):
             return True
-        about = extract.about
         changed = first_changed(lake, city, about.snapshots_seen)
-        return about.insights_seen != present[day] or (changed is not None and changed <= day)
+        return changed is not None and changed <= day
 
-    return [day for day in kept if day in asked or (day in others and knows_less(day))]
-
-
-def remember_release(landing: LandingStore, city: City, insights: tuple[Insight, ...]) -> None:
-    """Record that all kept extracts were made by these definitions."""
-    release = _release(city, insights)
-    if landing.read(keys.extracts_made_by(city.name)) != release:
-        landing.write(keys.extracts_made_by(city.name), release)
+    return [day for day in kept if day in asked or (day in others and not lacking_day(files, day) and knows_less(day))]
 
 
-def _release(city: City, insights: tuple[Insight, ...]) -> bytes:
-    definitions = [insight.definition for insight in (*cubes(), *insights)]
-    return sha256(f"{FORMAT} {city.lag_days} {definitions}".encode()).hexdigest().encode()
+def remember_release(lake: Lake, landing: LandingStore, city: City, insights: tuple[Insight, ...]) -> None:
+    """Record that all kept extracts were made by these definitions, once that is so: they need not be opened to see."""
+    release = release_of(city, insights)
+    if landing.read(keys.extracts_made_by(city.name)) == release.encode():
+        return
+    extracts = Extracts(landing, lake.staging / "extracts")
+    kept = [_about(extracts, city, day) for day in days(landing, city)]
+    if all(about is not None and about.release == release for about in kept):
+        landing.write(keys.extracts_made_by(city.name), release.encode())
+
+
+def _about(extracts: Extracts, city: City, day: date) -> About | None:
+    """What an extract is about; None if it cannot be read."""
+    try:
+        return extracts.of(city.name, day).about
+    except CrimeAssetsError:
+        return None

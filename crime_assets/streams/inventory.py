@@ -106,9 +106,11 @@ def merged_inventory(store: LandingStore, city: str, day: date) -> Inventory | N
 
 
 def record_merged(store: LandingStore, city: str, inventories: Mapping[date, Inventory]) -> None:
-    """Record that the lake holds everything of these inventories."""
+    """Record that the lake holds everything of these inventories; and that lost tables are whole again, if they are."""
     records = ((keys.merged(city, day), _dump(inventory)) for day, inventory in inventories.items())
     write_all(store, ((key, content) for key, content in records if store.read(key) != content))
+    if is_refilling(store, city) and not unmerged_days(store, city):
+        remember_refilled(store, city)
 
 
 def forget_merged(store: LandingStore, city: str) -> None:
@@ -132,6 +134,12 @@ def merged_days(store: LandingStore, city: str) -> list[date]:
     """Change days that the lake has merged, in order."""
     days = (keys.merged_day(found.key) for found in store.list(keys.merged_prefix(city)))
     return sorted(day for day in days if day is not None)
+
+
+def unmerged_days(store: LandingStore, city: str) -> list[date]:
+    """Change days that were pulled and that the lake has not merged, in order."""
+    pulled = {keys.manifest_day(found.key) for found in store.list(keys.manifests_prefix(city))}
+    return sorted(day for day in pulled.difference(merged_days(store, city)) if day is not None)
 
 
 @dataclass(frozen=True)

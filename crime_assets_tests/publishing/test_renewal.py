@@ -119,7 +119,7 @@ def test_an_extract_of_two_definitions_is_refused(changing: Profile) -> None:
 
 
 def test_another_release_makes_all_that_are_kept_once(changing: Profile) -> None:
-    renewal.remember_release(changing.landing, changing.city, SUMMARY)
+    renewal.remember_release(changing.lake, changing.landing, changing.city, SUMMARY)
     assert to_make(changing, DAYS[3]) == [DAYS[3]]
     other = (dataclasses.replace(SUMMARY[0], statement=SUMMARY[0].statement.replace("-27", "-6")),)
     compute(changing, changing.engine, other[0], [DAYS[3]])
@@ -128,7 +128,7 @@ def test_another_release_makes_all_that_are_kept_once(changing: Profile) -> None
     made = days_to_extract(changing.lake, changing.landing, changing.city, other, [DAYS[3]])
     for day in made:
         write_extract(changing.lake, changing.landing, changing.engine, changing.city, other, day)
-    renewal.remember_release(changing.landing, changing.city, other)
+    renewal.remember_release(changing.lake, changing.landing, changing.city, other)
 
     assert made == DAYS
     assert changing.landing.read(keys.briefing("chicago", DAYS[0], "html")) is None

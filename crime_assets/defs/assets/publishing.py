@@ -58,7 +58,7 @@ def build(days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> li
                     partition_key=day.isoformat(),
                 )
 
-        remember_release(landing, city, told)
+        remember_release(lake, landing, city, told)
 
     @dg.asset(
         deps=["dashboard_extract"],

@@ -18,6 +18,7 @@ from crime_assets.lakehouse.writing.insights import busy, look_at, replace_days,
 from crime_assets.lakehouse.writing.merge import MergeResult
 from crime_assets.profiles import Profile
 from crime_assets.publishing.charts.small import small_chart
+from crime_assets.publishing.extract import days as extracted_days
 from crime_assets.sources.feeds import Feed
 from crime_assets.streams.inventory import Inventory, read_inventory, record_merged
 
@@ -112,6 +113,7 @@ def _replace(
     # In one piece: otherwise a merge in between would be marked as known to results computed before it.
     with lake.writing():
         known = look_at(lake, city, insight)
-        computed = sorted({*days, *stale_days(lake, city, insight)})
+        # An extract needs all insights of its day: a table that was lost, or is new, gets the days of those kept.
+        computed = sorted({*days, *stale_days(lake, city, insight, extracted_days(profile.landing, city))})
         results = {day: finished(insight, engine.insight(insight, day)) for day in computed}
         return results, replace_days(lake, city, insight, results, known)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from crime_assets.core.errors import LakeError, TablesLost
 from crime_assets.lakehouse.place import warehouse
-from crime_assets.lakehouse.place.catalog_file import REBUILD, is_computed
+from crime_assets.lakehouse.place.catalog_file import BESIDE, REBUILD, is_computed
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.place.refusals import explained
 from crime_assets.lakehouse.place.takeover import has_metadata, is_in
@@ -290,6 +290,7 @@ def commit(table: Table, change: Change) -> int:
                 for location in locations:
                     snapshot.append_data_file(parquet_file_to_data_file(table.io, table.metadata, location))
             marks = {PROPERTY_PREFIX + name: value for name, value in change.properties.items() if name in TABLE_MARKS}
+            marks.update(beside(table))
             if marks:
                 transaction.set_properties(marks)
         return snapshot.snapshot_id
@@ -297,6 +298,15 @@ def commit(table: Table, change: Change) -> int:
         # Only here is it certain that no snapshot names the new files; after any other error they are kept.
         warehouse.remove(table, locations)
         raise StalePlan from error
+
+
+def beside(table: Table) -> dict[str, str]:
+    """What rebuilding a lost catalog has to know, unless it is noted already: the curated tables beside `crimes`."""
+    namespace, name = table.name()
+    if name != "crimes" or not warehouse.is_local(table):
+        return {}
+    found = ",".join(sorted({other for _, other in table.catalog.list_tables((namespace,))} & _CURATED.keys() - {name}))
+    return {BESIDE: found} if table.properties.get(BESIDE, "") != found else {}
 
 
 def mark(table: Table, properties: Mapping[str, str]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from crime_assets.core.errors import LakeError
@@ -51,8 +51,16 @@ def shares_files(home: Path) -> bool:
 
 
 def own_files(home: Path) -> None:
-    """Give the lake its own copy of every such file. To be called by its one writer."""
-    for path in _changed_in_place(home):
+    """Give the lake its own copy of every such file. To be called by its one writer.
+
+    OSError if one cannot be had: another user, who can write to that file, would take it for the lake's own.
+    """
+
+    def unseen(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for path in _changed_in_place(home, unseen):
         if _is_shared(path):
             partial = path.with_name(f"{path.name}.partial-{secrets.token_hex(4)}")
             try:
@@ -62,11 +70,18 @@ def own_files(home: Path) -> None:
                 partial.unlink(missing_ok=True)
 
 
-def _changed_in_place(home: Path) -> Iterator[Path]:
+def can_be_changed(home: Path) -> bool:
+    """Whether this process can write to the lake's directory, or to a file that is changed in place and shared."""
+    shared = (path for path in _changed_in_place(home) if _is_shared(path))
+    return os.access(home, os.W_OK) or any(os.access(path, os.W_OK) for path in shared)
+
+
+def _changed_in_place(home: Path, onerror: Callable[[OSError], None] | None = None) -> Iterator[Path]:
     own = sorted(home.iterdir())
     for directory in own:
         if directory.name not in _NEVER_CHANGED and directory.is_dir():
-            yield from (Path(parent, name) for parent, _, names in os.walk(directory) for name in names)
+            walked = os.walk(directory, onerror=onerror)
+            yield from (Path(parent, name) for parent, _, names in walked for name in names)
     # Last, because these show whether all is done. The holder of the lock has already made it the lake's own.
     yield from (path for path in own if path.is_file() and path.name != ".lock")
 

@@ -21,6 +21,10 @@ REBUILD = "crime-assets rebuild-catalog"
 """The command that rebuilds a lost catalog."""
 
 
+BESIDE = "crime-assets.tables-beside"
+"""Property of a local table of crimes: the other curated tables that were there when it last changed, if any were."""
+
+
 def is_computed(table: str) -> bool:
     """Whether a table, by its name, can be computed again from others."""
     return table.startswith("insight_")

@@ -20,7 +20,7 @@ from crime_assets.lakehouse.place.catalog_file import REBUILD, Row
 from crime_assets.lakehouse.place.takeover import has_metadata, is_in, read_metadata, taken_over, version_of
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
-"""Errors of a place that cannot be written to: it can harm no other lake."""
+"""Errors of a file or directory that cannot be written to."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class LocalLake(Protocol):
 def own(lake: LocalLake) -> None:
     """Before anything is read, give the lake its own copy of files that another lake shares.
 
-    LakeError if a link leads out of it.
+    LakeError if a link leads out of it, or if a shared file stays that could be changed here.
     """
     belonging.check_links(lake.home)
     if belonging.shares_files(lake.home):
@@ -48,6 +48,12 @@ def own(lake: LocalLake) -> None:
         except OSError as error:
             if error.errno not in _READ_ONLY:
                 raise
+            if belonging.can_be_changed(lake.home):
+                raise LakeError(
+                    f"The lake {lake.home} shares files with another one, and cannot get its own copy of "
+                    f"{error.filename} ({error.strerror}): give yourself write access to all of {lake.home}, then run "
+                    "again."
+                ) from error
             _log.info("The lake %s is read-only, and shares files with another one.", lake.home)
 
 

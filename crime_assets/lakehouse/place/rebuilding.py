@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from crime_assets.core.errors import CrimeAssetsError, LakeError
 from crime_assets.lakehouse.place import belonging, catalog_file
-from crime_assets.lakehouse.place.catalog_file import CATALOG, Row, is_computed
+from crime_assets.lakehouse.place.catalog_file import BESIDE, CATALOG, Row, is_computed
 from crime_assets.lakehouse.place.opening import LocalLake, faults
 from crime_assets.lakehouse.place.takeover import Document, has_metadata, is_in, read_metadata, taken_over, version_of
 from crime_assets.lakehouse.place.warehouse import sync
@@ -49,6 +50,7 @@ def rebuild(lake: LocalLake) -> Rebuilt:
                 f"There is no table in {lake.warehouse} to build a catalog from: restore the lake from a backup, or "
                 "load it again with `crime-assets reload`."
             )
+        _check_beside(found)
         _write(catalog, {table: taken_over(metadata, table) for table, metadata in found.items()})
     return Rebuilt(tuple(f"{table.parent.name}.{table.name}" for table in found), tuple(ignored))
 
@@ -87,7 +89,21 @@ def _check_curated(known: list[Row], warehouse: Path) -> None:
     for row in known:
         has_crimes = has_metadata(warehouse / row.namespace / "crimes")
         if has_crimes and _is_gone(row, warehouse) and not is_computed(row.name):
-            raise LakeError(f"The table {row.namespace}.{row.name} is gone from {warehouse}: restore it from a backup.")
+            raise _gone(f"{row.namespace}.{row.name}", warehouse)
+
+
+def _check_beside(found: Mapping[Path, Path]) -> None:
+    """LakeError if a table is gone that was there when the crimes beside it were last changed."""
+    for table, metadata in found.items():
+        if table.name == "crimes":
+            named = (read_metadata(metadata).get("properties") or {}).get(BESIDE, "")
+            for name in filter(None, named.split(",")):
+                if table.with_name(name) not in found:
+                    raise _gone(f"{table.parent.name}.{name}", table.parents[1])
+
+
+def _gone(table: str, warehouse: Path) -> LakeError:
+    return LakeError(f"The table {table} is gone from {warehouse}: restore it from a backup, then run again.")
 
 
 def _newest(table: Path, ignored: list[Path]) -> Path | None:

@@ -19,7 +19,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from crime_assets.lakehouse.iceberg.tables import PROPERTY_PREFIX, TABLE_MARKS, StalePlan
+from crime_assets.lakehouse.iceberg.tables import PROPERTY_PREFIX, TABLE_MARKS, StalePlan, beside
 from crime_assets.lakehouse.place.lake import Lake
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class CatalogServer:
                 expected.snapshot_id = update["snapshot"]["snapshot-id"]
         lasting = {
             PROPERTY_PREFIX + name: expected.properties[name] for name in TABLE_MARKS & expected.properties.keys()
-        }
+        } | beside(table)
         if lasting:
             updates.append({"action": "set-properties", "updates": lasting})
         try:

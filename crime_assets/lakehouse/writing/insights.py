@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -61,20 +61,20 @@ def _snapshot_id(table: Table) -> int | None:
     return snapshot.snapshot_id if snapshot is not None else None
 
 
-def stale_days(lake: Lake, city: City, insight: Insight) -> list[date]:
+def stale_days(lake: Lake, city: City, insight: Insight, needed: Collection[date] = ()) -> list[date]:
     """As-of days of the table whose rows knew less than the lake does now, or were computed differently, in order.
 
     A late change of day D alters what was known on D and on every day after it. Another definition of the insight
-    alters all days: a table never has rows of both.
+    alters all days: a table never has rows of both. Of the days `needed`, those that the table lacks are stale too.
     """
     table = tables.load(lake, city.name, insight.table)
     if table is None:
-        return []
+        return sorted(needed)
     held = {*_days(table), *_empty_days(table)}
     if _seen(table, DEFINITION) != _definition(insight, city):
-        return sorted(held)
+        return sorted({*held, *needed})
     changed = first_changed(lake, city, {mark: _seen(table, mark) for mark in SEEN})
-    return [day for day in sorted(held) if changed is not None and day >= changed]
+    return sorted({*needed} - held | {day for day in held if changed is not None and day >= changed})
 
 
 def is_outdated(lake: Lake, city: City, insight: Insight) -> bool:
@@ -94,11 +94,15 @@ def first_changed(lake: Lake, city: City, seen: Mapping[str, str | None]) -> dat
 
 
 def files_of_days(lake: Lake, city: City, insight: Insight) -> dict[date, list[str]]:
-    """As-of day → names of the files with its rows in the insight's table: different rows are in different files."""
+    """As-of day → names of the files with its rows in the insight's table: different rows are in different files.
+
+    A day that was computed and had no rows is there without a file.
+    """
     table = tables.load(lake, city.name, insight.table)
     if table is None:
         return {}
-    return {day: sorted(file.file_path for file in files) for day, files in _days(table).items()}
+    files = {day: sorted(file.file_path for file in files) for day, files in _days(table).items()}
+    return {**{day: [] for day in _empty_days(table)}, **files}
 
 
 def rows_of_day(lake: Lake, city: City, insight: Insight, day: date) -> pa.Table | None:
