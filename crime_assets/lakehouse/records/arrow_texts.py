@@ -9,21 +9,23 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-_SPACE, _QUOTE, _BACKSLASH, _TILDE = b' "\\~'
+_SPACE, _TILDE = b" ~"
 
 
 def is_plain(column: pa.ChunkedArray) -> bool:
     """Whether it is a column of texts, none of which holds what JSON must escape."""
-    return pa.types.is_string(column.type) and not any(
-        (text < _SPACE).any() or (text == _QUOTE).any() or (text == _BACKSLASH).any() for _, _, text in _texts(column)
+    return _is_text(column.type) and not any(
+        text.min(initial=_SPACE) < _SPACE or b'"' in text.tobytes() or b"\\" in text.tobytes()
+        for _, _, text in _texts(column)
     )
 
 
 def has_control_characters(column: pa.ChunkedArray) -> bool:
     """Whether a text of the column, if it is one of texts, may hold a control character."""
-    return any((text < _SPACE).any() for _, _, text in _texts(column))
+    return any(text.min(initial=_SPACE) < _SPACE for _, _, text in _texts(column))
 
 
 def is_trimmed(column: pa.ChunkedArray) -> bool:
@@ -41,10 +43,19 @@ def is_trimmed(column: pa.ChunkedArray) -> bool:
 
 def _texts(column: pa.ChunkedArray) -> Iterator[tuple[pa.Array, NDArray[np.int32], NDArray[np.uint8]]]:
     """The chunks of a column of texts, with the bounds of its texts and all bytes; none if it is of another type."""
-    if not pa.types.is_string(column.type):
+    if not _is_text(column.type):
         return
-    for chunk in column.chunks:
+    for chunk in map(_distinct, column.chunks):
         _, ends, text = chunk.buffers()
         if len(chunk) and text is not None:
             bounds = np.frombuffer(ends, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
             yield chunk, bounds, np.frombuffer(text, np.uint8)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind.value_type if pa.types.is_dictionary(kind) else kind))
+
+
+def _distinct(chunk: pa.Array) -> pa.Array:
+    """The texts of a chunk; of one with a dictionary, those that it uses."""
+    return chunk.dictionary.take(pc.unique(chunk.indices)) if pa.types.is_dictionary(chunk.type) else chunk

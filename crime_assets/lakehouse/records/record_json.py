@@ -21,29 +21,43 @@ def record_json(records: pa.Table) -> str:
     DuckDB needs a function `canonical_json` of its own for the rare texts with control characters.
     """
     names = sorted(name for name in records.column_names if not name.startswith((COMPUTED_REGION, "_")))
-    columns = [(name, records.column(name), records.schema.field(name)) for name in names]
-    if names and records.column(names[0]).null_count == 0:
+    members = [_member(name, records.column(name), records.schema.field(name)) for name in names]
+    nullable = [records.column(name).null_count > 0 for name in names]
+    if names and not nullable[0]:
         # After a member that is always present, each one can carry its own comma; concat leaves out NULL.
-        members = [_pieces("," if number else "", *column) for number, column in enumerate(columns)]
-        pieces = [
-            piece if column.null_count == 0 else " || ".join(pieces)
-            for pieces, (_, column, _) in zip(members, columns, strict=True)
-            for piece in (pieces if column.null_count == 0 else pieces[:1])
-        ]
-        text = "concat('{', " + ", ".join(pieces) + ", '}')"
+        text = _concatenated(members, nullable)
     else:
-        text = f"'{{' || concat_ws(',', {', '.join(' || '.join(_pieces('', *column)) for column in columns)}) || '}}'"
+        text = f"'{{' || concat_ws(',', {', '.join(_joined(*member) for member in members)}) || '}}'"
     if any(map(has_control_characters, records.select(names).columns)):
         # DuckDB escapes them differently.
         text = f"CASE WHEN contains({text}, '\\u00') THEN canonical_json({text}) ELSE {text} END"
     return text
 
 
-def _pieces(comma: str, name: str, column: pa.ChunkedArray, field: pa.Field) -> list[str]:
-    """`"name":value` in pieces, one of them the column, so that their concatenation is NULL where the column is."""
-    key, value = comma + json.dumps(name, ensure_ascii=False) + ":", identifier(name)
+def _member(name: str, column: pa.ChunkedArray, field: pa.Field) -> tuple[str, str, str]:
+    """`"name":value` as the text before the value, the value in SQL, and the text after it."""
+    key, value = json.dumps(name, ensure_ascii=False) + ":", identifier(name)
     if (field.metadata or {}).get(b"json") == b"true":
-        return [literal(key), value]
+        return key, value, ""
     if is_plain(column):
-        return [literal(key + '"'), value, "'\"'"]
-    return [literal(key), f"CAST(to_json({value}) AS VARCHAR)"]
+        return key + '"', value, '"'
+    return key, f"CAST(to_json({value}) AS VARCHAR)", ""
+
+
+def _joined(before: str, value: str, after: str) -> str:
+    """A member that is NULL where its value is."""
+    return " || ".join([literal(before), value, *([literal(after)] if after else [])])
+
+
+def _concatenated(members: list[tuple[str, str, str]], nullable: list[bool]) -> str:
+    """The members between braces, the first of them never NULL. What stands between two values is one text."""
+    pieces, text = [], "{"
+    for number, ((before, value, after), may_be_null) in enumerate(zip(members, nullable, strict=True)):
+        comma = "," if number else ""
+        if may_be_null:
+            pieces += [literal(text), _joined(comma + before, value, after)]
+            text = ""
+        else:
+            pieces += [literal(text + comma + before), value]
+            text = after
+    return f"concat({', '.join([*pieces, literal(text + '}')])})"

@@ -114,8 +114,9 @@ def _some_text(records: pa.Table, field: str) -> str | None:
     """A text of a column, if there is one."""
     if field not in records.column_names:
         return None
-    first: str | None = pc.first(records.column(field).combine_chunks()).as_py()
-    return first
+    column = records.column(field)
+    first = pc.index(column.is_valid(), True).as_py()
+    return None if first < 0 else column[first].as_py()
 
 
 def _extra(city: City, schema: pa.Schema) -> str:

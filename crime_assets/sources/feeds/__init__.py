@@ -26,10 +26,11 @@ EARLY = "its change stamp lies in the future"
 class History:
     """A source's history in parts, each small enough to be held in memory: usually one month of occurrence.
 
-    A part has one column per source field: texts as string, flags as bool, objects as canonical JSON in a string column
-    whose field metadata is {"json": "true"}; flags may also come like that. Two more string columns are usually NULL:
-    `_damage` (why a line cannot be a record) and `_raw` (that line as it stands, all other columns NULL). A record with
-    a value that is not of its column's kind has that value as text, and its own canonical JSON in `_raw`.
+    A part has one column per source field: texts as string (perhaps encoded by a dictionary), flags as bool, objects as
+    canonical JSON in a string column whose field metadata is {"json": "true"}; flags may also come like that. Two more
+    string columns are usually NULL: `_damage` (why a line cannot be a record) and `_raw` (that line as it stands, all
+    other columns NULL). A record with a value that is not of its column's kind has that value as text, and its own
+    canonical JSON in `_raw`.
     Nothing promises an order, one row per key, or that rows of a month are in one part.
     """
 

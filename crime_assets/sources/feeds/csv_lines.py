@@ -19,9 +19,10 @@ import pyarrow.csv as arrow_csv
 
 from crime_assets.sources.feeds.csv_dialect import CsvError, Dialect, not_text, split
 from crime_assets.sources.feeds.csv_end import Tally, check_last_value, check_line, cut_off
+from crime_assets.sources.feeds.csv_plain import is_plain
 from crime_assets.sources.feeds.packed import ByteStream
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 8 << 20
 BLOCKS_AHEAD = 2
 LONGEST_LINE = 128 << 10
 LONGEST_GARBAGE = 64 << 20
@@ -52,6 +53,8 @@ class Lines:
 class _Sorted:
     """Lines sorted by how they have to be parsed."""
 
+    plain: bytes = b""
+    """All lines, if they are plain; their line ends are line feeds."""
     single: list[bytes] = field(default_factory=list)
     """One record each, if they have the right number of fields."""
     joined: list[list[str]] = field(default_factory=list)
@@ -101,7 +104,7 @@ def read(stream: ByteStream, dialect: Dialect, fields: list[str]) -> Iterator[Li
     with ThreadPoolExecutor(max_workers=1) as pool:
         parts: deque[tuple[_Sorted, Future[tuple[pa.Table, list[Damaged]]]]] = deque()
         for found in _sorted_blocks(_blocks(stream), layout):
-            parts.append((found, pool.submit(_parse, found.single, layout)))
+            parts.append((found, pool.submit(_parse, found.plain or _joined(found.single), layout)))
             if len(parts) > BLOCKS_AHEAD:
                 yield _lines(*parts.popleft(), layout, tally)
         while parts:
@@ -122,7 +125,12 @@ def _lines(found: _Sorted, parsed: Future[tuple[pa.Table, list[Damaged]]], layou
 def _sorted_blocks(blocks: Iterator[tuple[bytes, bool]], layout: _Layout) -> Iterator[_Sorted]:
     unfinished = above = b""
     for block, is_last in blocks:
-        found = _sort(unfinished + block, above, layout, is_last)
+        begun = unfinished + block
+        text = _with_line_feeds(begun)
+        if not is_last and is_plain(text, layout.dialect, LONGEST_LINE):
+            found = _Sorted(plain=text, has_utf8=not text.isascii())
+        else:
+            found = _sort(begun, text, above, layout, is_last)
         unfinished, above = found.unfinished, block
         yield found
 
@@ -141,12 +149,12 @@ def _blocks(stream: ByteStream) -> Iterator[tuple[bytes, bool]]:
     yield rest.removesuffix(_END_OF_FILE), True
 
 
-def _sort(block: bytes, above: bytes, layout: _Layout, is_last: bool) -> _Sorted:
+def _sort(block: bytes, text: bytes, above: bytes, layout: _Layout, is_last: bool) -> _Sorted:
     """Sorts lines so that those in `single` can be parsed together without affecting one another.
 
-    `above` is the previous block. Raises CutOffError if the last block does not end with a whole record.
+    `text` is the block with line feeds for its line ends, `above` is the previous block. Raises CutOffError if the last
+    block does not end with a whole record.
     """
-    text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
     lines = text.removesuffix(b"\n").split(b"\n")
     raw_lines = lines if text is block else block.removesuffix(b"\n").split(b"\n")
     has_no_end = is_last and not text.endswith(b"\n") and lines != [b""]
@@ -193,7 +201,7 @@ def _check_end(raw_lines: list[bytes], above: list[bytes], layout: _Layout) -> N
         return
     values = split(record.decode(), layout.dialect.separator)
     if values is None:
-        parsed, _ = _parse([record], layout) if len(raw_lines) == 1 else (_table([], layout.fields), [])
+        parsed, _ = _parse(_joined([record]), layout) if len(raw_lines) == 1 else (_table([], layout.fields), [])
         values = [next(iter(row.values())) or "" for row in parsed.select([layout.width - 1]).to_pylist()]
         if not values:
             raise cut_off("inside a line", record)
@@ -202,12 +210,16 @@ def _check_end(raw_lines: list[bytes], above: list[bytes], layout: _Layout) -> N
     elif len(values) > layout.width:
         return
     compared = [line for line in above[-_LINES_COMPARED:] if _is_simple(line) and not layout.dialect.is_no_record(line)]
-    known, _ = _parse(compared, layout)
+    known, _ = _parse(_joined(compared), layout)
     check_last_value(record, values[-1] or None, known.column(layout.width - 1).to_pylist())
 
 
 def _lines_of(block: bytes) -> list[bytes]:
-    return block.replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n") if block else []
+    return _with_line_feeds(block).removesuffix(b"\n").split(b"\n") if block else []
+
+
+def _with_line_feeds(block: bytes) -> bytes:
+    return block.replace(b"\r\n", b"\n") if b"\r" in block else block
 
 
 def _is_simple(line: bytes) -> bool:
@@ -263,7 +275,11 @@ def _fits(values: list[str], width: int) -> bool:
     return len(values) >= width and not any(values[width:])
 
 
-def _parse(lines: list[bytes], layout: _Layout) -> tuple[pa.Table, list[Damaged]]:
+def _joined(lines: list[bytes]) -> bytes:
+    return b"".join(line + b"\n" for line in lines)
+
+
+def _parse(lines: bytes, layout: _Layout) -> tuple[pa.Table, list[Damaged]]:
     """The records of lines that hold one each, and the lines that turn out to be damaged."""
     rejected: list[Damaged] = []
     longer: list[bytes] = []
@@ -278,27 +294,32 @@ def _parse(lines: list[bytes], layout: _Layout) -> tuple[pa.Table, list[Damaged]
         return "skip"
 
     # An open quote runs to the end of the text: the additional line shows it even after the last line.
-    text = b"\n".join([*lines, layout.separator.join([b'""'] * layout.width)])
+    text = lines + layout.separator.join([b'""'] * layout.width)
     table = arrow_csv.read_csv(
         pa.BufferReader(text),
         read_options=arrow_csv.ReadOptions(column_names=layout.fields, use_threads=False, block_size=len(text) + 1),
         parse_options=arrow_csv.ParseOptions(delimiter=layout.dialect.separator, invalid_row_handler=reject),
         convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(layout.fields, pa.string()), null_values=[""], strings_can_be_null=True
+            column_types=dict.fromkeys(layout.fields, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            check_utf8=False,  # no line is here that is not UTF-8
         ),
     )
-    if table.num_rows + len(rejected) + len(longer) == len(lines) + 1:
+    if table.num_rows + len(rejected) + len(longer) == lines.count(b"\n") + 1:
         records = table.slice(0, table.num_rows - 1)
         if not longer:
             return records, rejected
-        others, damaged = _parse(longer, layout)
-        return pa.concat_tables([records, others]), rejected + damaged
-    closed = [line for line in lines if layout.is_closed(line)]
-    if len(closed) == len(lines):
+        shortened, damaged = _parse(_joined(longer), layout)
+        return pa.concat_tables([records, shortened]), rejected + damaged
+    closed: list[bytes] = []
+    others: list[bytes] = []
+    for line in lines.removesuffix(b"\n").split(b"\n"):
+        (closed if layout.is_closed(line) else others).append(line)
+    if not others:
         raise CsvError("its lines cannot be told apart")
-    records, damaged = _parse(closed, layout)
-    open_lines = [Damaged("unbalanced quotes", line.decode()) for line in lines if not layout.is_closed(line)]
-    return records, open_lines + damaged
+    records, damaged = _parse(_joined(closed), layout)
+    return records, [Damaged("unbalanced quotes", line.decode()) for line in others] + damaged
 
 
 def _table(rows: list[list[str]], fields: list[str]) -> pa.Table:

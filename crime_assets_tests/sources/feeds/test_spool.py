@@ -25,6 +25,7 @@ Row = tuple[str, str, str | None]
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool, "_ROWS", LIMIT)
+    monkeypatch.setattr(spool, "_ROWS_SORTED", LIMIT)
 
 
 @pytest.fixture
