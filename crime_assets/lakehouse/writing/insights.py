@@ -227,6 +227,7 @@ def _same(table: Table, files: list[DataFile], rows: pa.Table) -> bool:
 
 
 def _rows(table: Table, files: list[DataFile]) -> pa.Table:
+    tables.check_files(table, files)
     return pa.concat_tables([pq.ParquetFile(path).read() for path in tables.fetch(table, files)])
 
 
