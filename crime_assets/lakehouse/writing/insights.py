@@ -78,9 +78,11 @@ def stale_days(lake: Lake, city: City, insight: Insight, needed: Collection[date
 
 
 def is_outdated(lake: Lake, city: City, insight: Insight) -> bool:
-    """Whether the insight's table has rows that were computed by another definition."""
+    """Whether the insight's table has days that were computed by another definition, with rows or without."""
     table = tables.load(lake, city.name, insight.table)
-    return table is not None and bool(_days(table)) and _seen(table, DEFINITION) != _definition(insight, city)
+    if table is None or _seen(table, DEFINITION) == _definition(insight, city):
+        return False
+    return bool(_empty_days(table) or _days(table))
 
 
 def _definition(insight: Insight, city: City) -> str:
