@@ -70,6 +70,8 @@ def rebuild_catalog(profile: Profile) -> int:
         done = rebuild(profile.lake)
     for path in done.ignored:
         say(f"Ignored: {path} is incomplete, as an interrupted commit leaves it.")
+    for table in done.set_aside:
+        say(f"Set aside: {table} lacks files; the next `crime-assets run` computes it again.")
     if not done.tables:
         say(f"The catalog of {profile.lake.name} exists and has all tables: there is nothing to do.")
     else:

@@ -56,4 +56,8 @@ def lake_status(profile: Profile) -> Answer:
 
 def _rows(profile: Profile, name: str) -> int:
     table = tables.load(profile.lake, profile.city.name, name)
-    return sum(file.record_count for file in tables.data_files(table)) if table is not None else 0
+    if table is None:
+        return 0
+    files = tables.data_files(table)
+    tables.check_files(table, files)
+    return sum(file.record_count for file in files)

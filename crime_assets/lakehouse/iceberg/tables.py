@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crime_assets.core.errors import LakeError, TablesLost
-from crime_assets.lakehouse.place import warehouse
-from crime_assets.lakehouse.place.catalog_file import BESIDE, REBUILD, is_computed
+from crime_assets.lakehouse.place import catalog_file, warehouse
+from crime_assets.lakehouse.place.catalog_file import BESIDE
 from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.place.losses import check_tables, lacking_files
 from crime_assets.lakehouse.place.refusals import explained
 from crime_assets.lakehouse.place.takeover import has_metadata, is_in
 from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column, iceberg_schema
@@ -122,11 +123,9 @@ def _load(lake: Lake, city: str, name: str) -> Table | None:
     except LakeError as error:
         if _is_gone(lake, city, name) and _is_gone(lake, city, "crimes"):
             raise _lost(lake, city) from error
-        if _is_gone(lake, city, name) and is_computed(name):
-            raise LakeError(
-                f"The table {city}.{name} of the lake {lake.name} is gone: run `{REBUILD}`, then run the change days "
-                "whose rows you need."
-            ) from error
+        if _is_gone(lake, city, name):
+            # It was there when the lake was opened.
+            check_tables(lake.warehouse, catalog_file.rows(lake.home / "catalog.db"))
         raise
     return table
 
@@ -260,6 +259,14 @@ def fetch(table: Table, files: Iterable[DataFile]) -> list[str]:
     """Get data files onto this machine; returns their paths, in the same order."""
     with explained(table.location()):
         return warehouse.fetch(table, files)
+
+
+def check_files(table: Table, files: Iterable[DataFile]) -> None:
+    """LakeError if a data file of a table in a directory is missing."""
+    if warehouse.is_local(table):
+        for path in paths_of(table, files):
+            if not Path(path).exists():
+                raise lacking_files(".".join(table.name()), path)
 
 
 def data_directory(table: Table) -> Path:

@@ -66,6 +66,9 @@ def own_files(home: Path) -> None:
             try:
                 shutil.copy2(path, partial)
                 partial.replace(path)
+            except OSError as error:
+                error.filename = str(path)
+                raise
             finally:
                 partial.unlink(missing_ok=True)
 

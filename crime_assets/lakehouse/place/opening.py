@@ -16,7 +16,8 @@ from typing import Protocol
 
 from crime_assets.core.errors import LakeError
 from crime_assets.lakehouse.place import belonging, catalog_file
-from crime_assets.lakehouse.place.catalog_file import REBUILD, Row
+from crime_assets.lakehouse.place.catalog_file import REBUILD, Row, is_computed
+from crime_assets.lakehouse.place.losses import check_tables, lacking_files, present_metadata
 from crime_assets.lakehouse.place.takeover import has_metadata, is_in, read_metadata, taken_over, version_of
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -71,6 +72,7 @@ def settle(lake: LocalLake, cities: set[str]) -> None:
     known = catalog_file.rows(catalog)
     if fault := faults(lake.warehouse, known):
         raise _lost(lake, *fault)
+    check_tables(lake.warehouse, known)
     if moved := _elsewhere(lake, known, cities):
         try:
             with lake.writing():
@@ -138,7 +140,12 @@ def _take_over(lake: LocalLake, rows: list[Row]) -> None:
     changed = []
     for row in rows:
         directory = _directory(lake, row)
-        changed.append((row, taken_over(directory / "metadata" / row.metadata_location.rpartition("/")[2], directory)))
+        try:
+            changed.append((row, taken_over(present_metadata(lake.warehouse, row), directory)))
+        except LakeError as error:
+            if not is_computed(row.name):
+                raise
+            raise lacking_files(f"{row.namespace}.{row.name}", f"A file in {directory}") from error
     catalog_file.change(lake.home / "catalog.db", changed)
     _log.warning(
         "The lake %s was last written at %s: it has been taken over, %d tables.", lake.home, _before(rows), len(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -11,48 +11,93 @@ from urllib.parse import quote
 from crime_assets.core.errors import CrimeAssetsError, LakeError
 from crime_assets.lakehouse.place import belonging, catalog_file
 from crime_assets.lakehouse.place.catalog_file import BESIDE, CATALOG, Row, is_computed
+from crime_assets.lakehouse.place.losses import check_curated, gone, lacks_newest
 from crime_assets.lakehouse.place.opening import LocalLake, faults
-from crime_assets.lakehouse.place.takeover import Document, has_metadata, is_in, read_metadata, taken_over, version_of
+from crime_assets.lakehouse.place.takeover import (
+    Document,
+    check_whole,
+    has_metadata,
+    is_in,
+    read_metadata,
+    taken_over,
+    version_of,
+)
 from crime_assets.lakehouse.place.warehouse import sync
 
-_OLD = "catalog.db.old"
+_OLD, _OLD_TABLES = "catalog.db.old", "warehouse.old"
 
 
 @dataclass(frozen=True)
 class Rebuilt:
     """The tables that a catalog was made of; none if the existing one lacks nothing.
 
-    `ignored` are incomplete metadata files, as an interrupted commit leaves them.
+    `ignored` are incomplete metadata files, as an interrupted commit leaves them. `set_aside` are tables without all of
+    their files, to be computed again.
     """
 
     tables: tuple[str, ...] = ()
     ignored: tuple[Path, ...] = ()
+    set_aside: tuple[str, ...] = ()
 
 
 def rebuild(lake: LocalLake) -> Rebuilt:
-    """Rebuild the catalog from the newest metadata of every table, unless it exists and has all tables of crimes.
+    """Rebuild the catalog from the newest metadata of every table, unless it exists and all tables are there.
 
-    An existing catalog is kept beside the new one. CrimeAssetsError if there is no table, LakeError if a file of a
-    table is missing. Nothing changes before all tables have been checked; after an interruption, call it again.
+    An existing catalog is kept beside the new one, and so are tables without all of their files that can be computed
+    again. CrimeAssetsError if there is no table, LakeError if another table or a file of it is missing. Nothing changes
+    before all tables have been checked; after an interruption, call it again.
     """
     catalog = lake.home / "catalog.db"
     belonging.check_links(lake.home)
     with lake.writing():
         known = _known(catalog)
-        if not _is_wanting(known, lake.warehouse):
-            return Rebuilt()
-        _check_curated(known or [], lake.warehouse)
         ignored: list[Path] = []
         newest = {table: _newest(table, ignored) for table in sorted(lake.warehouse.glob("*/*"))}
         found = {table: metadata for table, metadata in newest.items() if metadata is not None}
+        broken = _broken(found, known or [], lake.warehouse)
+        if not broken and not _is_wanting(known, lake.warehouse):
+            return Rebuilt()
+        check_curated(lake.warehouse, known or [])
         if not found:
             raise CrimeAssetsError(
                 f"There is no table in {lake.warehouse} to build a catalog from: restore the lake from a backup, or "
                 "load it again with `crime-assets reload`."
             )
         _check_beside(found)
-        _write(catalog, {table: taken_over(metadata, table) for table, metadata in found.items()})
-    return Rebuilt(tuple(f"{table.parent.name}.{table.name}" for table in found), tuple(ignored))
+        whole = {table: metadata for table, metadata in found.items() if table not in broken}
+        _write(catalog, {table: taken_over(metadata, table) for table, metadata in whole.items()})
+        _set_aside(broken, lake.home)
+    return Rebuilt(_names(whole), tuple(ignored), _names(broken))
+
+
+def _broken(found: Mapping[Path, Path], known: Sequence[Row], warehouse: Path) -> list[Path]:
+    """Tables that can be computed again and lack a file, or their newest metadata."""
+    lacking = {warehouse / row.namespace / row.name for row in known if lacks_newest(warehouse, row)}
+    return [
+        table
+        for table, metadata in found.items()
+        if is_computed(table.name) and (table in lacking or not _is_whole(metadata, table))
+    ]
+
+
+def _is_whole(metadata: Path, table: Path) -> bool:
+    try:
+        check_whole(metadata, table)
+    except LakeError:
+        return False
+    return True
+
+
+def _set_aside(tables: Iterable[Path], home: Path) -> None:
+    """Keep what is left of tables outside of the warehouse, where nothing takes it for a table."""
+    for table in tables:
+        kept = home / f"{_OLD_TABLES}-{secrets.token_hex(4)}" / table.parent.name / table.name
+        kept.parent.mkdir(parents=True)
+        table.rename(kept)
+
+
+def _names(tables: Iterable[Path]) -> tuple[str, ...]:
+    return tuple(f"{table.parent.name}.{table.name}" for table in tables)
 
 
 def _is_wanting(known: list[Row] | None, warehouse: Path) -> bool:
@@ -84,14 +129,6 @@ def _is_gone(row: Row, warehouse: Path) -> bool:
     return is_ours and not has_metadata(warehouse / row.namespace / row.name)
 
 
-def _check_curated(known: list[Row], warehouse: Path) -> None:
-    """LakeError if a table is gone that cannot be computed again, while the crimes of its city are there."""
-    for row in known:
-        has_crimes = has_metadata(warehouse / row.namespace / "crimes")
-        if has_crimes and _is_gone(row, warehouse) and not is_computed(row.name):
-            raise _gone(f"{row.namespace}.{row.name}", warehouse)
-
-
 def _check_beside(found: Mapping[Path, Path]) -> None:
     """LakeError if a table is gone that was there when the crimes beside it were last changed."""
     for table, metadata in found.items():
@@ -99,11 +136,7 @@ def _check_beside(found: Mapping[Path, Path]) -> None:
             named = (read_metadata(metadata).get("properties") or {}).get(BESIDE, "")
             for name in filter(None, named.split(",")):
                 if table.with_name(name) not in found:
-                    raise _gone(f"{table.parent.name}.{name}", table.parents[1])
-
-
-def _gone(table: str, warehouse: Path) -> LakeError:
-    return LakeError(f"The table {table} is gone from {warehouse}: restore it from a backup, then run again.")
+                    raise gone(table.parents[1], [Row(table.parent.name, name, "")])
 
 
 def _newest(table: Path, ignored: list[Path]) -> Path | None:

@@ -12,6 +12,7 @@ from crime_assets.core.errors import CrimeAssetsError, LakeError
 _ARROW = re.compile(
     r"AWS Error (?P<code>[A-Z_]+)(?: \(HTTP status (?P<status>[0-9]+)\))? during (?P<operation>[A-Za-z]+) operation"
 )
+_LOCAL = re.compile(r"local file '(?P<path>[^']+)'")
 _REFUSED = frozenset("ACCESS_DENIED INVALID_ACCESS_KEY_ID SIGNATURE_DOES_NOT_MATCH INVALID_SIGNATURE".split())
 _MISSING = frozenset("NO_SUCH_BUCKET NO_SUCH_KEY RESOURCE_NOT_FOUND".split())
 
@@ -38,7 +39,10 @@ def refusal(error: Exception, place: str) -> CrimeAssetsError | None:
     if isinstance(error, OSError) and (found := _ARROW.search(str(error))):
         return _storage(found["code"], found["status"], found["operation"], place)
     if isinstance(error, FileNotFoundError):
-        return LakeError(f"A file of {place} is missing ({error}): restore it, then run again.")
+        found = _LOCAL.search(str(error))
+        return LakeError(
+            f"{found['path'] if found else error} is missing, but {place} needs it: restore it, then run again."
+        )
     return explain(error, f"use the lake {place}", "CRIME_LAKE and CRIME_CATALOG") or _catalog(error, place)
 
 

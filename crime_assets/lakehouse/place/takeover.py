@@ -42,6 +42,11 @@ def taken_over(metadata: Path, directory: Path) -> str:
     return _Table(metadata, directory).written()
 
 
+def check_whole(metadata: Path, directory: Path) -> None:
+    """LakeError if a file that the table of a metadata file needs is missing or damaged, as far as sizes tell."""
+    _Table(metadata, directory).check()
+
+
 def is_in(location: str, directory: Path) -> bool:
     """Whether a location is a plain path to a file in the directory."""
     path = local_path(location)
@@ -106,6 +111,12 @@ class _Table:
         location, _ = self._put(name, lambda path: path.write_text(json.dumps(document), encoding="utf-8"))
         sync(self.directory / "metadata")
         return location
+
+    def check(self) -> None:
+        document = read_metadata(self.metadata)
+        self._old = local_path(document["location"].rstrip("/"))
+        for snapshot in document.get("snapshots") or []:
+            self._check(snapshot)
 
     def _check(self, snapshot: Mapping[str, Any]) -> None:
         """Check that all files of a snapshot exist."""

@@ -78,7 +78,7 @@ def stale_days(lake: Lake, city: City, insight: Insight, needed: Collection[date
 
 
 def is_outdated(lake: Lake, city: City, insight: Insight) -> bool:
-    """Whether the insight's table has rows that were computed by another definition."""
+    """Whether the insight's table has days that were computed by another definition, with rows or without."""
     return Held(lake, city, insight).is_outdated
 
 
@@ -119,10 +119,10 @@ class Held:
         computed_by = _seen(self._table, DEFINITION) if self._table is not None else None
         self.is_current = computed_by == _definition(insight, city)
         """Whether all that it has was computed by this definition of the insight."""
-        self.is_outdated = bool(self._files) and not self.is_current
-        """Whether it has rows that were not."""
         self.days = {*self._files, *(_empty_days(self._table) if self._table is not None else ())}
         """The as-of days that were computed, also those without rows."""
+        self.is_outdated = bool(self.days) and not self.is_current
+        """Whether it has days that were not."""
 
     def rows(self, day: date) -> pa.Table | None:
         """The rows of an as-of day, in the order they were written; None if there is no table."""
@@ -244,6 +244,7 @@ def _same(table: Table, files: list[DataFile], rows: pa.Table) -> bool:
 
 
 def _rows(table: Table, files: list[DataFile]) -> pa.Table:
+    tables.check_files(table, files)
     return pa.concat_tables([pq.ParquetFile(path).read() for path in tables.fetch(table, files)])
 
 

@@ -50,7 +50,7 @@ def test_a_file_that_cannot_be_had_keeps_a_lake_that_shares_its_catalog_closed(h
     before = [(home / "catalog.db").read_bytes() for home in homes]
 
     for _ in range(2):
-        with pytest.raises(LakeError, match=f"shares files with another one, and cannot .*{STRANGE}.*: give yourself"):
+        with pytest.raises(LakeError, match=f"shares files with another one, and cannot .*{STRANGE} .*: give yourself"):
             merge(Lake(homes[opened]), envelope(record(2, "2024-01-21"), "2024-01-21"))
 
     assert [(home / "catalog.db").read_bytes() for home in homes] == before
