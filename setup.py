@@ -25,7 +25,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["crime_assets", "crime_assets.*"]),
     package_data={
-        "crime_assets.publishing.dashboard": ["templates/*.html", "static/*"],
+        "crime_assets.publishing.dashboard": ["templates/*.html", "static/*", "static/*/*"],
         "crime_assets.publishing.briefing": ["templates/*"],
     },
     install_requires=[

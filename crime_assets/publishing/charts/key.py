@@ -27,9 +27,7 @@ class Key:
         # A page has several pictures, so each needs unique ids for its definitions.
         self._hatch = f"hatch-{crc32(title.encode()):08x}"
         self._steps = steps
-        entries = [(NOTHING, "0")] if has_nothing else []
-        entries += [(color, _range(above, top)) for color, above, top in steps.ranges()]
-        self._lines = _wrapped([*entries, (self._hidden, "too few")], room)
+        self._lines = _wrapped([*entries(steps, has_nothing=has_nothing), (self._hidden, "too few")], room)
         self.height = len(self._lines) * _LINE
 
     def fill(self, value: float | None) -> str:
@@ -69,6 +67,12 @@ class Key:
             patternTransform="rotate(45)",
         )
         return element("defs", stripes)
+
+
+def entries(steps: Classes, *, has_nothing: bool = True) -> list[tuple[str, str]]:
+    """(color, what it means) from nothing, if there is any, to many; what is hidden has no color, but a hatching."""
+    nothing = [(NOTHING, "0")] if has_nothing else []
+    return [*nothing, *((color, _range(above, top)) for color, above, top in steps.ranges())]
 
 
 def _wrapped(entries: Sequence[tuple[str, str]], room: float) -> list[list[tuple[float, str, str]]]:
