@@ -26,9 +26,13 @@ _DARK_FROM = 4
 
 @dataclass(frozen=True)
 class Classes:
-    """Steps of a color scale: value v has color number i if it is at most `upper[i]`, and more than the one before."""
+    """Steps of a color scale: value v has color number i if it is at most `upper[i]`, and more than the one before.
+
+    `least` is the smallest value that is shown at all.
+    """
 
     upper: tuple[float, ...]
+    least: float = 1.0
 
     def color(self, value: float) -> str:
         """The color of a value."""
@@ -45,24 +49,28 @@ class Classes:
     def ranges(self) -> list[tuple[str, float, float]]:
         """(color, above, at most) of every step, from few to many."""
         return [
-            (SEQUENTIAL[index], self.upper[index - 1] if index else 0.0, top) for index, top in enumerate(self.upper)
+            (SEQUENTIAL[index], self.upper[index - 1] if index else self.least - 1, top)
+            for index, top in enumerate(self.upper)
         ]
 
     def _index(self, value: float) -> int:
         return next((index for index, top in enumerate(self.upper) if value <= top), len(self.upper) - 1)
 
 
-def classes(values: Sequence[float]) -> Classes:
-    """Steps at round numbers with about equally many values each; fewer steps if there are few values."""
+def classes(values: Sequence[float], least: float = 1.0) -> Classes:
+    """Steps at round numbers with about equally many values each; fewer steps if there are few values.
+
+    No value is below `least`, or the legend would say that hidden ones are shown.
+    """
     found = sorted(value for value in values if value > 0)
     if not found:
-        return Classes(())
+        return Classes((), least)
     tops: list[float] = []
     for step in range(1, len(SEQUENTIAL) + 1):
         top = _rounded_up(found[min(len(found) - 1, math.ceil(step * len(found) / len(SEQUENTIAL)) - 1)])
         if not tops or top > tops[-1]:
             tops.append(top)
-    return Classes(tuple(tops))
+    return Classes(tuple(tops), least)
 
 
 def ticks(low: float, high: float, about: int = 4) -> list[float]:

@@ -119,6 +119,11 @@ class Figures:
         self.about = extract.about
         self._threshold = threshold
 
+    @property
+    def least(self) -> int:
+        """The smallest count that is shown, besides zero."""
+        return max(1, self._threshold)
+
     def table(self, name: str) -> pa.Table:
         """One of the dashboard's own tables, by its name in TABLES, or a whole insight. UsageError for other names."""
         if self.has(name):

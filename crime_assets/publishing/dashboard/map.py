@@ -50,7 +50,7 @@ class MapData:
         """Everything but shapes and blocks."""
         choice, own = self._choice, self._of(self._choice)
         hot = hot_cells(own)
-        steps = classes([float(str(row["crimes"])) for row in hot if row["crimes"]])
+        steps = classes([float(str(row["crimes"])) for row in hot if row["crimes"]], own.least)
         known = completeness(own)
         return {
             "title": f"Map of crimes, {described(choice, own.about)}",
@@ -84,7 +84,7 @@ class MapData:
         }
 
     def shapes(self, level: str, digest: str) -> bytes:
-        """The shapes of a level as GeoJSON. UsageError if they have another digest by now, or there is no such level."""
+        """The shapes of a level as GeoJSON. UsageError for an unknown level, or if they have another digest by now."""
         if level not in AREAS:
             raise UsageError(f"There are no shapes of {level[:40]!r}: choose one of {', '.join(AREAS)}.")
         content = _geojson(shapes_of(self._landing, self._extract, level)[0])
@@ -117,9 +117,10 @@ class MapData:
         """The figures of the areas that have a shape; none where only hot spots are shown."""
         if self._choice.map == "hotspots":
             return {"key": [], "areas": {}}
-        rows = self._of(self._choice.but(map=level)).table("areas").to_pylist()
+        figures = self._of(self._choice.but(map=level))
+        rows = figures.table("areas").to_pylist()
         counts: dict[str, int | None] = {str(row["area"]): row["crimes"] for row in rows if row["area"]}
-        steps = classes([float(value) for value in counts.values() if value])
+        steps = classes([float(value) for value in counts.values() if value], figures.least)
         is_whole = level == "district" or self._choice.district == ALL
         changes, links = self._changes(level), self._links(level)
         areas = {
@@ -180,7 +181,7 @@ def _said(value: object, steps: Classes) -> dict[str, str]:
 
 def _key(steps: Classes, *, has_nothing: bool = True) -> list[tuple[str, str]]:
     """The legend as (fill, words), in the words of the pictures."""
-    return [*entries(steps, has_nothing=has_nothing), (_HIDDEN, "too few")]
+    return [*entries(steps, has_nothing=has_nothing), (_HIDDEN, "too few, or would reveal what is too few")]
 
 
 def _number(value: object) -> str:

@@ -71,7 +71,7 @@ class Pictures:
             for name, rings in shapes.items()
             if self._is_on_map(level, name, counts)
         ]
-        steps = classes([float(value) for value in counts.values() if value])
+        steps = classes([float(value) for value in counts.values() if value], self._figures.least)
         return draw(self._title(f"Crimes by {level.replace('_', ' ')}"), areas, steps, self._dots())
 
     def _is_on_map(self, level: str, name: str, counts: Mapping[str, int | None]) -> bool:
@@ -106,7 +106,7 @@ class Pictures:
             )
             for cell, crimes in hot.items()
         ]
-        steps = classes([float(str(crimes)) for crimes in hot.values() if crimes])
+        steps = classes([float(str(crimes)) for crimes in hot.values() if crimes], self._figures.least)
         return draw(f"Hot spots, {hotspots_described(self._choice, self._figures.about)}", [*around, *cells], steps)
 
     def _trend(self) -> str:
