@@ -16,6 +16,7 @@ from crime_assets.core.errors import UsageError
 from crime_assets.core.sql import statement
 from crime_assets.publishing.cells import AREAS, ring
 from crime_assets.publishing.charts.key import entries
+from crime_assets.publishing.charts.maps import middle
 from crime_assets.publishing.charts.scales import NOTHING, Classes, classes, number
 from crime_assets.publishing.dashboard.choice import ALL, MAPS, Choice
 from crime_assets.publishing.dashboard.figures import Figures
@@ -192,7 +193,7 @@ def _geojson(shapes: Mapping[str, Rings]) -> bytes:
     features = [
         {
             "type": "Feature",
-            "properties": {"name": name},
+            "properties": {"name": name, "middle": [round(degrees, 5) for degrees in middle(max(rings, key=len))]},
             "geometry": {"type": "MultiPolygon", "coordinates": _closed(polygons(rings))},
         }
         for name, rings in shapes.items()

@@ -14,37 +14,43 @@ function hatch() {
 
 export function addLayers(map) {
   map.addImage("hatch", hatch());
-  for (const name of ["district", "community_area", "beat", "hot", "blocks", "marked", "pointed"]) {
+  const areas = ["district", "community_area", "beat"];
+  for (const name of [...areas, ...areas.map((one) => `${one}-names`), "hot", "blocks", "marked", "pointed"]) {
     map.addSource(name, { type: "geojson", data: EMPTY });
   }
   const hidden = ["==", ["get", "fill"], "hidden"];
   const area = (name, kind, more) => map.addLayer({ id: `${name}-${kind}`, source: name, layout: {}, ...more });
-  for (const name of ["district", "community_area", "beat", "hot"]) {
+  for (const name of [...areas, "hot"]) {
     area(name, "fill", { type: "fill", filter: ["!", hidden], paint: { "fill-color": ["get", "fill"] } });
     area(name, "hatch", { type: "fill", filter: hidden, paint: { "fill-pattern": "hatch" } });
-    const line = name === "hot" ? { "line-color": DOT, "line-width": 2 } : { "line-color": "#fff", "line-width": 1.2 };
+    const thin = ["interpolate", ["linear"], ["zoom"], 10, 0.5, 13, 2];
+    const line = name === "hot" ? { "line-color": DOT, "line-width": thin } : { "line-color": "#fff", "line-width": 1.2 };
     area(name, "line", { type: "line", paint: line });
   }
   const outline = (name, color, width) => area(name, "line", { type: "line", paint: { "line-color": color, "line-width": width } });
   outline("marked", INK, 2.5);
   outline("pointed", MARK, 3);
   const radius = ["interpolate", ["linear"], ["sqrt", ["get", "crimes"]], 1, 4, 30, 22];
-  const dot = { "circle-radius": radius, "circle-color": DOT, "circle-opacity": 0.65, "circle-stroke-color": "#fff", "circle-stroke-width": 0.7 };
+  const dot = { "circle-radius": radius, "circle-color": DOT, "circle-opacity": 0.85, "circle-stroke-color": "#fff", "circle-stroke-width": 0.7 };
   area("blocks", "dots", { type: "circle", paint: dot });
-  for (const name of ["district", "community_area", "beat"]) {
+  for (const name of areas) {
     const text = { "text-field": ["get", "label"], "text-size": 12, "text-font": ["sans-serif"], "text-padding": 4 };
-    area(name, "name", { type: "symbol", layout: text, paint: { "text-color": ["get", "ink"] } });
+    area(`${name}-names`, "text", { type: "symbol", layout: text, paint: { "text-color": ["get", "ink"] } });
   }
 }
 
+// The areas of a level with their figures, and a point for the name of each: an area may lie in several tiles.
 export function features(one) {
-  const found = one.geojson.features.map((feature) => {
-    const name = feature.properties.name, figures = one.areas[name];
-    const label = one.level === "district" ? name.replace(/^0+/, "") : name;
-    const properties = { name, label, fill: BESIDE, ink: FAINT, ...figures };
-    return { ...feature, properties };
+  const areas = one.geojson.features.map((feature) => {
+    const name = feature.properties.name;
+    return { ...feature, properties: { name, fill: BESIDE, ink: FAINT, ...one.areas[name] } };
   });
-  return { type: "FeatureCollection", features: found };
+  const names = areas.map(({ properties: { name, ink } }, place) => {
+    const label = one.level === "district" ? name.replace(/^0+/, "") : name;
+    const geometry = { type: "Point", coordinates: one.geojson.features[place].properties.middle };
+    return { type: "Feature", properties: { label, ink }, geometry };
+  });
+  return [areas, names].map((found) => ({ type: "FeatureCollection", features: found }));
 }
 
 export function cells(hot) {

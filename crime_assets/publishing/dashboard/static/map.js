@@ -13,7 +13,9 @@ let live; // the element of the page that is shown
 let data; // figures of what is shown, with the shapes in each level
 let blocks; // district → promise of its blocks
 let city; // zoom at which the whole city fits
+let aim; // zoom that was asked for last
 let level; // that is shown
+let isTouched; // rather than pointed at with a mouse
 let pointed; // id of what is pointed at
 
 const json = async (address) => {
@@ -30,7 +32,11 @@ const kept = (address) => {
 // ---- what is drawn
 
 function draw() {
-  for (const one of data.levels) map.getSource(one.level).setData(features(one));
+  for (const one of data.levels) {
+    const [areas, names] = features(one);
+    map.getSource(one.level).setData(areas);
+    map.getSource(`${one.level}-names`).setData(names);
+  }
   map.getSource("hot").setData(cells(data.hot.cells));
   map.getSource("blocks").setData(EMPTY);
   const chosen = data.within && shape(...data.within);
@@ -55,7 +61,8 @@ function change() {
   level = shown;
   const hot = data.shows_hot_spots || beyond >= STEPS.beat;
   for (const { id, source } of map.getStyle().layers) {
-    if (source in { district: 1, community_area: 1, beat: 1 }) show(id, source === now);
+    const of = source?.replace("-names", "");
+    if (order.includes(of)) show(id, of === now);
     if (source === "hot") show(id, hot);
     if (source === "blocks") show(id, near);
   }
@@ -160,11 +167,10 @@ function point(found, place) {
 
 function follow(event) {
   const found = under(event.point);
-  const isTouch = event.originalEvent.pointerType === "touch";
   const isNew = found?.id !== pointed;
   point(found, event.point);
   // A finger cannot hover: the first touch says what is there, the next one leads on.
-  if (!found || (isTouch && isNew)) return;
+  if (!found || (isTouched && isNew)) return;
   const link = live.querySelector(".live-said a");
   if (link) link.click();
   else if (found.source === "community_area") map.fitBounds(bounds(found.shape), { padding: 16 });
@@ -201,8 +207,12 @@ async function load() {
     if (level?.endsWith("blocks")) loadBlocks().catch(giveUp);
     live.dataset.ready = level;
   });
-  map.on("mousemove", (event) => point(under(event.point), event.point));
-  map.on("mouseout", () => point());
+  // A touch is followed by a mouse event that nobody made.
+  for (const kind of ["pointerdown", "pointermove"]) {
+    canvas.addEventListener(kind, (event) => { isTouched = event.pointerType === "touch"; });
+  }
+  map.on("mousemove", (event) => isTouched || point(under(event.point), event.point));
+  map.on("mouseout", () => isTouched || point());
   map.on("click", follow);
   map.getCanvas().addEventListener("webglcontextlost", () => turn(false));
 }
@@ -254,8 +264,13 @@ function start() {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-zoom]");
   if (!button) return;
-  if (button.dataset.zoom === "0") fit();
-  else map.zoomTo(map.getZoom() + Number(button.dataset.zoom));
+  if (button.dataset.zoom === "0") {
+    fit();
+    return;
+  }
+  // Whoever clicks again before the map has arrived wants to go on from there.
+  aim = (map.isMoving() ? aim : map.getZoom()) + Number(button.dataset.zoom);
+  map.zoomTo(aim);
 });
 
 // Whoever goes through the picture's links sees on the map where they are.
@@ -284,7 +299,7 @@ function whenVisible() {
     start();
     // page.js replaces the page's contents.
     new MutationObserver(start).observe(document.body, { childList: true });
-  });
+  }, { rootMargin: "300px" });
   if (element) seen.observe(element.parentElement);
 }
 
