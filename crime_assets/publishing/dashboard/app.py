@@ -84,6 +84,7 @@ class Dashboard:
                 Route("/table/{name}.{kind}", self._table),
                 Route("/picture/{name}.{kind}", self._picture),
                 Route("/map/figures.json", self._map_figures),
+                Route("/map/hotspots.json", self._map_hot_spots),
                 Route("/map/blocks.json", self._map_blocks),
                 Route("/map/shapes/{level}-{digest}.json", self._map_shapes),
                 Route("/briefing/{city}/{day}.{kind}", self._briefing),
@@ -138,6 +139,9 @@ class Dashboard:
 
     def _map_figures(self, request: Request) -> Response:
         return _json(self._map(request).figures())
+
+    def _map_hot_spots(self, request: Request) -> Response:
+        return _json(self._map(request).hot_spots())
 
     def _map_blocks(self, request: Request) -> Response:
         return _json(self._map(request).blocks())

@@ -22,8 +22,8 @@ from crime_assets.publishing.dashboard.choice import ALL, MAPS, Choice
 from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.page import completeness
 from crime_assets.publishing.dashboard.pictures import described, hot_cells, hotspots_described
+from crime_assets.publishing.dashboard.polygons import Polygons, polygons
 from crime_assets.publishing.dashboard.values import signed
-from crime_assets.publishing.polygons import Polygons, polygons
 from crime_assets.publishing.reading import Extract
 from crime_assets.publishing.shapes import Rings, shapes_of
 from crime_assets.streams import LandingStore
@@ -48,10 +48,8 @@ class MapData:
         self._landing = landing
 
     def figures(self) -> dict[str, object]:
-        """Everything but shapes and blocks."""
+        """Those of all areas, and what is said about the map as a whole."""
         choice, own = self._choice, self._of(self._choice)
-        hot = hot_cells(own)
-        steps = classes([float(str(row["crimes"])) for row in hot if row["crimes"]], own.least)
         known = completeness(own)
         return {
             "title": f"Map of crimes, {described(choice, own.about)}",
@@ -60,14 +58,20 @@ class MapData:
             "shows_hot_spots": choice.map == "hotspots",
             "within": self._within(),
             "levels": [self._level(level) for level in _LEVELS],
-            "hot": {
-                "title": f"Hot spots, {hotspots_described(choice, own.about)}",
-                "key": _key(steps, has_nothing=False),
-                "cells": [
-                    {"ring": ring(str(row["cell"])), "name": f"Hot cell {row['cell']}", **_said(row["crimes"], steps)}
-                    for row in hot
-                ],
-            },
+        }
+
+    def hot_spots(self) -> dict[str, object]:
+        """The hot cells of the choice, with their legend."""
+        own = self._of(self._choice)
+        rows = hot_cells(own)
+        steps = classes([float(str(row["crimes"])) for row in rows if row["crimes"]], own.least)
+        return {
+            "title": f"Hot spots, {hotspots_described(self._choice, own.about)}",
+            "key": _key(steps, has_nothing=False),
+            "cells": [
+                {"ring": ring(str(row["cell"])), "name": f"Hot cell {row['cell']}", **_said(row["crimes"], steps)}
+                for row in rows
+            ],
         }
 
     def blocks(self) -> dict[str, object]:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from crime_assets.profiles import Profile
 from crime_assets.publishing.dashboard.map import KEPT, LIBRARY
-from crime_assets.publishing.polygons import polygons
+from crime_assets.publishing.dashboard.polygons import polygons
 from crime_assets_tests.build import export_profile
 from crime_assets_tests.graph import Graph
 from crime_assets_tests.publishing.dashboard.city import BEATS, DAY, write_city
@@ -52,6 +52,14 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
 @pytest.fixture(scope="module")
 def address(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with served(profile, tmp_path_factory.mktemp("cache")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def strict(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same where counts below sixty are hidden, so that some areas are among them."""
+    settings = replace(profile.settings, small_numbers=60)
+    with served(Profile(settings, profile.clock), tmp_path_factory.mktemp("cache")) as found:
         yield found
 
 
@@ -109,13 +117,6 @@ def spoken(count: str) -> str:
 
 
 class TestData:
-    @pytest.fixture(scope="class")
-    def strict(self, profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-        """Where counts below sixty are hidden, so that some areas are among them."""
-        settings = replace(profile.settings, small_numbers=60)
-        with served(Profile(settings, profile.clock), tmp_path_factory.mktemp("cache")) as found:
-            yield found
-
     @pytest.mark.parametrize("query", ["", "offense_class=violent", "district=011", "period=365d&offense_class=other"])
     def test_says_of_every_area_what_the_tables_say(self, strict: str, query: str) -> None:
         figures = asked(strict, f"/map/figures.json?{query}")
@@ -197,7 +198,7 @@ class TestInABrowser:
         expect(shown).to_have_text("Shown: Beats, hot spots")
         nearer.click(click_count=2)
         expect(shown).to_have_text("Shown: Beats, hot spots, blocks")
-        expect(page.locator(".live-key")).to_contain_text(re.compile("Blocks by their crimes; [0-9]+ are not drawn"))
+        expect(page.locator(".live-key")).to_contain_text(re.compile("not drawn: [0-9]+ with too few, 0 without"))
         page.get_by_role("button", name="All").click()
         expect(shown).to_have_text("Shown: Districts")
         assert page.url.rstrip("/") == address

@@ -2,6 +2,7 @@
 // It says nothing that the tables do not; the picture stays for print, and its links for the keyboard.
 
 import { EMPTY, GROUND, addLayers, bounds, cells, dots, features } from "./map-layers.js";
+import { describe, key } from "./map-said.js";
 
 // How many zoom levels beyond the whole city each is shown from.
 const STEPS = { community_area: 0.9, beat: 1.8, blocks: 3.3 };
@@ -12,6 +13,8 @@ let map; // MapLibre's, once it is loaded
 let live; // the element of the page that is shown
 let data; // figures of what is shown, with the shapes in each level
 let blocks; // district → promise of its blocks
+let undrawn; // how many of them are hidden, and how many have no place
+let hotSpots; // promise of them
 let city; // zoom at which the whole city fits
 let aim; // zoom that was asked for last
 let level; // that is shown
@@ -37,11 +40,12 @@ function draw() {
     map.getSource(one.level).setData(areas);
     map.getSource(`${one.level}-names`).setData(names);
   }
-  map.getSource("hot").setData(cells(data.hot.cells));
-  map.getSource("blocks").setData(EMPTY);
+  for (const name of ["hot", "blocks"]) map.getSource(name).setData(EMPTY);
   const chosen = data.within && shape(...data.within);
   map.getSource("marked").setData(chosen || EMPTY);
   blocks = new Map();
+  undrawn = [0, 0];
+  hotSpots = undefined;
   level = undefined;
   point();
   change();
@@ -66,6 +70,7 @@ function change() {
     if (source === "hot") show(id, hot);
     if (source === "blocks") show(id, near);
   }
+  if (hot) loadHotSpots().catch(giveUp);
   // Beside figures of areas, hot spots are outlines only.
   for (const kind of ["fill", "hatch"]) {
     map.setPaintProperty(`hot-${kind}`, "fill-opacity", data.shows_hot_spots ? 0.85 : 0);
@@ -74,6 +79,14 @@ function change() {
 }
 
 const show = (id, isShown) => map.setLayoutProperty(id, "visibility", isShown ? "visible" : "none");
+
+async function loadHotSpots() {
+  const mine = hotSpots ??= json(live.dataset.hotspots);
+  const found = await mine;
+  if (mine !== hotSpots) return;
+  map.getSource("hot").setData(cells(found.cells));
+  key(live, data.shows_hot_spots ? found.key : [["outline", found.title]], "hot");
+}
 
 // Those of the districts in view, each once.
 async function loadBlocks() {
@@ -89,9 +102,9 @@ async function loadBlocks() {
   }
   const found = await Promise.all(mine.values());
   if (mine !== blocks) return;
-  const hidden = found.reduce((sum, one) => sum + one.hidden, 0);
   map.getSource("blocks").setData(dots(found.flatMap((one) => one.blocks)));
-  key([["dot", hidden ? `Blocks by their crimes; ${hidden.toLocaleString("en")} are not drawn: too few` : "Blocks by their crimes"]], "blocks");
+  undrawn = ["hidden", "unplaced"].map((kind) => found.reduce((sum, one) => sum + one[kind], 0));
+  tellBlocks();
 }
 
 // ---- what is said about it
@@ -101,37 +114,14 @@ function tell(now, hot, near) {
   const parts = [one.title, ...(hot ? ["hot spots"] : []), ...(near ? ["blocks"] : [])];
   live.querySelector(".live-shown").textContent = `Shown: ${parts.join(", ")}`;
   live.querySelector(".live-key").replaceChildren();
-  key(one.key, "areas");
-  if (hot) key(data.shows_hot_spots ? data.hot.key : [["outline", data.hot.title]], "hot");
-  if (near) key([["dot", "Blocks by their crimes"]], "blocks");
+  key(live, one.key, "areas");
+  if (hot) key(live, [["outline", "Hot spots"]], "hot");
+  if (near) tellBlocks();
 }
 
-function key(entries, group) {
-  const list = live.querySelector(".live-key");
-  for (const old of list.querySelectorAll(`[data-group=${group}]`)) old.remove();
-  for (const [fill, said] of entries) {
-    const entry = Object.assign(document.createElement("li"), { textContent: said });
-    const swatch = document.createElement("span");
-    if (fill.startsWith("#")) swatch.style.background = fill;
-    else swatch.className = fill;
-    entry.dataset.group = group;
-    entry.prepend(swatch);
-    list.append(entry);
-  }
-}
-
-function describe(found, place) {
-  const box = live.querySelector(".live-said");
-  const parts = found.lines.map((text) => Object.assign(document.createElement("p"), { textContent: text }));
-  box.replaceChildren(Object.assign(document.createElement("strong"), { textContent: found.title }), ...parts);
-  if (found.link) {
-    box.append(Object.assign(document.createElement("a"), { href: found.link, textContent: `To ${found.title}` }));
-  }
-  box.hidden = false;
-  const { clientWidth: width, clientHeight: height } = canvas;
-  box.style.left = `${Math.max(0, Math.min(place.x + 14, width - box.offsetWidth - 4))}px`;
-  const below = place.y + 14 + box.offsetHeight < height;
-  box.style.top = `${Math.max(0, below ? place.y + 14 : place.y - 14 - box.offsetHeight)}px`;
+function tellBlocks() {
+  const [hidden, unplaced] = undrawn.map((count) => count.toLocaleString("en"));
+  key(live, [["dot", `Blocks by their crimes; not drawn: ${hidden} with too few, ${unplaced} without a place`]], "blocks");
 }
 
 // ---- what is pointed at
@@ -157,7 +147,7 @@ function told({ source, properties, geometry }, hot) {
 }
 
 function point(found, place) {
-  if (found) describe(found, place);
+  if (found) describe(live, found, place);
   else live.querySelector(".live-said").hidden = true;
   if (pointed === found?.id) return;
   pointed = found?.id;
