@@ -7,9 +7,14 @@ import { describe, key } from "./map-said.js";
 // How many zoom levels beyond the whole city each is shown from.
 const STEPS = { community_area: 0.9, beat: 1.8, blocks: 3.3 };
 
+// Pixels that the legend takes of the height of the picture.
+const LEGEND = 120;
+
 const canvas = Object.assign(document.createElement("div"), { className: "live-canvas" });
 const shapes = new Map(); // address → promise of GeoJSON
-let map; // MapLibre's, once it is loaded
+let fetched; // promise of MapLibre
+let map; // its map
+let loaded; // promise of the map with its layers
 let live; // the element of the page that is shown
 let data; // figures of what is shown, with the shapes in each level
 let blocks; // district → promise of its blocks
@@ -179,10 +184,13 @@ function fit() {
   else map.jumpTo(whole);
 }
 
-async function load() {
+function fetchLibrary() {
   const { library } = live.dataset;
   document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: `${library}/maplibre-gl.css` }));
-  const maplibre = await import(`${library}/maplibre-gl.mjs`);
+  return import(`${library}/maplibre-gl.mjs`);
+}
+
+async function load(maplibre) {
   map = new maplibre.Map({
     container: canvas, attributionControl: false, cooperativeGestures: true, dragRotate: false, maxZoom: 18,
     pitchWithRotate: false, touchPitch: false, renderWorldCopies: false, validateStyle: false, fadeDuration: 0,
@@ -194,16 +202,17 @@ async function load() {
   addLayers(map);
   map.on("move", change);
   map.on("idle", () => {
-    if (level?.endsWith("blocks")) loadBlocks().catch(giveUp);
+    if (!data) return;
+    if (level.endsWith("blocks")) loadBlocks().catch(giveUp);
     live.dataset.ready = level;
   });
   // A touch is followed by a mouse event that nobody made.
   for (const kind of ["pointerdown", "pointermove"]) {
     canvas.addEventListener(kind, (event) => { isTouched = event.pointerType === "touch"; });
   }
-  map.on("mousemove", (event) => isTouched || point(under(event.point), event.point));
-  map.on("mouseout", () => isTouched || point());
-  map.on("click", follow);
+  map.on("mousemove", (event) => data && !isTouched && point(under(event.point), event.point));
+  map.on("mouseout", () => data && !isTouched && point());
+  map.on("click", (event) => data && follow(event));
   map.getCanvas().addEventListener("webglcontextlost", () => turn(false));
 }
 
@@ -217,26 +226,27 @@ function turn(isOn) {
 
 async function begin(element) {
   live = element;
-  const picture = live.parentElement.querySelector(".picture");
-  const height = Math.max(picture.offsetHeight, 320);
+  data = undefined;
   try {
-    const figures = await json(live.dataset.figures);
+    fetched ??= fetchLibrary();
+    const [figures, maplibre] = await Promise.all([json(live.dataset.figures), fetched]);
     const found = await Promise.all(figures.levels.map((one) => kept(one.shapes)));
     figures.levels.forEach((one, place) => { one.geojson = found[place]; });
+    loaded ??= load(maplibre);
+    await loaded;
     if (!figures.levels[0].geojson.features.length || live !== element) return;
-    live.querySelector(".live-view").style.height = `${height}px`;
-    live.querySelector(".live-view").prepend(canvas);
-    turn(true);
-    if (!map) await load();
-    if (live !== element) return;
     data = figures;
+    const view = live.querySelector(".live-view"), picture = live.parentElement.querySelector(".picture");
+    view.style.height = `${Math.max(picture.offsetHeight - LEGEND, 320)}px`;
+    view.prepend(canvas);
+    turn(true);
     map.resize();
     fit();
     draw();
     map.getCanvas().setAttribute("aria-label", data.title);
     map.getCanvas().setAttribute("aria-describedby", "live-help");
   } catch (error) {
-    giveUp(error);
+    if (live === element) giveUp(error);
   }
 }
 
@@ -281,21 +291,23 @@ document.addEventListener("focusout", (event) => {
   if (data && event.target.closest?.(".behind")) point();
 });
 
-function whenVisible() {
-  const element = document.getElementById("live");
+// Only once it comes into sight, also after page.js has replaced the contents of the page.
+function watch() {
   const seen = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
-    seen.disconnect();
-    start();
-    // page.js replaces the page's contents.
-    new MutationObserver(start).observe(document.body, { childList: true });
+    if (entries.some((entry) => entry.isIntersecting)) start();
   }, { rootMargin: "300px" });
-  if (element) seen.observe(element.parentElement);
+  const observe = () => {
+    const element = document.getElementById("live");
+    seen.disconnect();
+    if (element) seen.observe(element.parentElement);
+  };
+  new MutationObserver(observe).observe(document.body, { childList: true });
+  observe();
 }
 
 if (document.createElement("canvas").getContext("webgl2")) {
   // Figures first.
   const soon = window.requestIdleCallback ?? ((call) => setTimeout(call, 200));
-  if (document.readyState === "complete") soon(whenVisible);
-  else addEventListener("load", () => soon(whenVisible));
+  if (document.readyState === "complete") soon(watch);
+  else addEventListener("load", () => soon(watch));
 }
