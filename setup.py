@@ -26,7 +26,7 @@ setup(
     packages=find_packages(include=["crime_assets", "crime_assets.*"]),
     package_data={
         "crime_assets.publishing": ["house.typ"],
-        "crime_assets.publishing.dashboard": ["templates/*", "static/*"],
+        "crime_assets.publishing.dashboard": ["templates/*", "static/*", "static/*/*"],
         "crime_assets.publishing.briefing": ["templates/*"],
     },
     install_requires=[

@@ -38,8 +38,8 @@ def test_a_release_has_the_statements_inside(tmp_path: Path) -> None:
     )
     assert answer.stdout.split() == [str(tmp_path / "crime_assets" / "sql"), str(len(load_insights()))]
     for kind in ("dashboard/templates", "dashboard/static", "briefing/templates"):
-        names = {path.name for path in (PROJECT / "crime_assets/publishing" / kind).iterdir()}
-        assert {path.name for path in (tmp_path / "crime_assets/publishing" / kind).iterdir()} == names
+        names = {path.name for path in (PROJECT / "crime_assets/publishing" / kind).rglob("*")}
+        assert {path.name for path in (tmp_path / "crime_assets/publishing" / kind).rglob("*")} == names
     files = {path.relative_to(SQL_DIRECTORY) for path in SQL_DIRECTORY.rglob("*.sql")}
     inside = tmp_path / "crime_assets" / "sql"
     assert {path.relative_to(inside) for path in inside.rglob("*.sql")} == files

@@ -17,9 +17,10 @@ import dagster as dg
 
 from crime_assets.cli.output import write_answer
 from crime_assets.cli.status import lake_status
+from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.definitions import build_defs
-from crime_assets.defs.automation.jobs import BACKFILL, LOAD_HISTORY, RUN
+from crime_assets.defs.automation.jobs import BACKFILL, BOUNDARIES, LOAD_HISTORY, RUN
 from crime_assets.defs.automation.notices import announce_run
 from crime_assets.defs.partitions import range_tags
 from crime_assets.defs.progress import say
@@ -59,6 +60,9 @@ def run(profile: Profile, first: date | None, last: date | None, *, insights: bo
                 before = profile.first_change_day
                 say(f"Loading the history of {profile.city.title} before {before} ({profile.feed.name} feed)")
                 execute(profile, definitions, LOAD_HISTORY, instance)
+            if lacks_own_map(profile):
+                say(f"Drawing the map of the simulated {profile.city.title}")
+                execute(profile, definitions, BOUNDARIES, instance)
             evaluations: dict[str, dg.AssetCheckEvaluation] = {}
             for days in ranges:
                 say(f"Running change days {days[0]} to {days[1]} ({profile.feed.name} feed)")
@@ -134,6 +138,14 @@ def catching_up(profile: Profile, first: date, last: date) -> list[Range]:
             "You can interrupt this and run again to continue."
         )
     return ranges_to_pull([*missing, *days_between(first, last)])
+
+
+def lacks_own_map(profile: Profile) -> bool:
+    """Whether the city is simulated and its map not drawn yet: that asks nobody, so nobody waits for a month to end."""
+    if profile.settings.feed != "sample" or profile.settings.boundaries:
+        return False
+    city = profile.city
+    return any(profile.landing.read(keys.boundaries(city.name, layer)) is None for layer in city.boundaries)
 
 
 def _check_path(profile: Profile) -> None:

@@ -132,14 +132,19 @@ class Profile:
 
     @property
     def boundaries(self) -> BoundarySource | None:
-        """Where the city's boundaries are fetched from; None if they are not fetched."""
-        wanted = self.settings.boundaries or ("portal" if self.settings.feed == "socrata" else "")
+        """Where the city's boundaries are fetched from; None if they are not fetched. The sample city has its own."""
+        usual = {"socrata": "portal", "sample": "sample"}
+        wanted = self.settings.boundaries or usual.get(self.settings.feed, "")
         if not wanted or not self.city.boundaries:
             return None
         from crime_assets.sources.feeds.boundaries import DirectoryBoundaries, PortalBoundaries
+        from crime_assets.sources.feeds.sample.boundaries import SampleBoundaries
 
-        if wanted == "portal":
-            return PortalBoundaries(self.city, app_token=self.settings.app_token or None)
+        match wanted:
+            case "portal":
+                return PortalBoundaries(self.city, app_token=self.settings.app_token or None)
+            case "sample":
+                return SampleBoundaries(self.city)
         return DirectoryBoundaries(Path(wanted))
 
     @property

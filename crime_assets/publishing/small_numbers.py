@@ -167,10 +167,13 @@ def _periods(columns: Columns, rows: int) -> list[tuple[object, ...]]:
 
 
 def _without(table: pa.Table, hidden: Sequence[set[str]]) -> pa.Table:
+    touched = set().union(*hidden)
     for index, name in enumerate(table.column_names):
-        mask = [name in found for found in hidden]
-        if any(mask):
-            kept = pc.if_else(pa.array(mask), pa.scalar(None, table.schema.field(name).type), table.column(name))
+        if name in touched:
+            mask = pa.array([name in found for found in hidden])
+            kept = pc.if_else(mask, pa.scalar(None, table.schema.field(name).type), table.column(name))
             table = table.set_column(index, table.schema.field(name), kept)
-    names = [", ".join(name for name in table.column_names if name in found) or None for found in hidden]
-    return table.append_column(HIDDEN, pa.array(names, pa.string()))
+    order = table.column_names
+    # Thousands of rows have few different sets among them.
+    said = {found: ", ".join(sorted(found, key=order.index)) or None for found in {frozenset(one) for one in hidden}}
+    return table.append_column(HIDDEN, pa.array([said[frozenset(found)] for found in hidden], pa.string()))

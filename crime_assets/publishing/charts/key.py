@@ -28,9 +28,7 @@ class Key:
     def __init__(self, title: str, steps: Classes, room: float, *, has_nothing: bool = True) -> None:
         self._hidden, self._definitions = hatching(title)
         self._steps = steps
-        entries = [(NOTHING, "0")] if has_nothing else []
-        entries += [(color, _range(above, top)) for color, above, top in steps.ranges()]
-        self._lines = _wrapped([*entries, (self._hidden, NOT_SHOWN)], room)
+        self._lines = _wrapped([*entries(steps, has_nothing=has_nothing), (self._hidden, NOT_SHOWN)], room)
         self.height = len(self._lines) * _LINE
 
     def fill(self, value: float | None) -> str:
@@ -70,6 +68,12 @@ def hatching(title: str) -> tuple[str, str]:
         patternTransform="rotate(45)",
     )
     return f"url(#{name})", element("defs", stripes)
+
+
+def entries(steps: Classes, *, has_nothing: bool = True) -> list[tuple[str, str]]:
+    """(color, what it means) from nothing, if there is any, to many; what is hidden has no color, but a hatching."""
+    nothing = [(NOTHING, "0")] if has_nothing else []
+    return [*nothing, *((color, _range(above, top)) for color, above, top in steps.ranges())]
 
 
 def _wrapped(entries: Sequence[tuple[str, str]], room: float) -> list[list[tuple[float, str, str]]]:

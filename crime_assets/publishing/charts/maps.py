@@ -111,14 +111,14 @@ def _ring(ring: Ring, place: _Projection) -> str:
 
 
 def _label(area: Area, steps: Classes, place: _Projection) -> str:
-    x, y = place(*_middle(max(area.rings, key=len)))
+    x, y = place(*middle(max(area.rings, key=len)))
     ink = steps.ink(area.value) if area.value and not area.is_background else INK
     return text(
         area.label, x, y + 4, text_anchor="middle", font_size=11, fill=ink, pointer_events="none", aria_hidden="true"
     )
 
 
-def _middle(ring: Ring) -> tuple[float, float]:
+def middle(ring: Ring) -> tuple[float, float]:
     """The centroid of the area in a ring; if that is outside, the middle of the widest part beside it."""
     sides = list(zip(ring, [*ring[1:], ring[0]], strict=True))
     doubled = x = y = 0.0

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.applications import Starlette
@@ -26,6 +27,7 @@ from crime_assets.publishing import glossary, quality
 from crime_assets.publishing.dashboard.choice import Choice, Choices, read_choice
 from crime_assets.publishing.dashboard.figures import TABLES, Figures
 from crime_assets.publishing.dashboard.files import WRITERS
+from crime_assets.publishing.dashboard.map import KEPT, LIBRARY, MapData
 from crime_assets.publishing.dashboard.page import Beside, page_of
 from crime_assets.publishing.dashboard.pictures import Pictures
 from crime_assets.publishing.dashboard.printing import pdf_of
@@ -40,7 +42,7 @@ _HOSTS = ["127.0.0.1", "localhost"]
 _HEADERS = {
     # Pages hold texts of a feed: even if markup got through, a browser would not run it.
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -59,6 +61,7 @@ _PAGES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_PAGES.globals["library"] = LIBRARY
 _PAGES.filters["pairs"] = lambda values: [(value, value) for value in values]
 _PAGES.globals["word_of"] = glossary.word
 _PAGES.filters["drawn"] = Markup  # Pictures are our own SVG; their texts are escaped where they are drawn.
@@ -85,6 +88,10 @@ class Dashboard:
                 Route("/view.pdf", self._view),
                 Route("/table/{name}.{kind}", self._table),
                 Route("/picture/{name}.{kind}", self._picture),
+                Route("/map/figures.json", self._map_figures),
+                Route("/map/hotspots.json", self._map_hot_spots),
+                Route("/map/blocks.json", self._map_blocks),
+                Route("/map/shapes/{level}-{digest}.json", self._map_shapes),
                 Route("/briefing/{city}/{day}.{kind}", self._briefing),
                 Mount("/static", StaticFiles(packages=[("crime_assets.publishing.dashboard", "static")])),
             ],
@@ -153,6 +160,23 @@ class Dashboard:
                 return _file(png(pictures.framed(name)), "image/png", file)
         raise UsageError(f"Pictures are available as svg and png, not as {kind[:20]!r}.")
 
+    def _map_figures(self, request: Request) -> Response:
+        return _json(self._map(request).figures())
+
+    def _map_hot_spots(self, request: Request) -> Response:
+        return _json(self._map(request).hot_spots())
+
+    def _map_blocks(self, request: Request) -> Response:
+        return _json(self._map(request).blocks())
+
+    def _map_shapes(self, request: Request) -> Response:
+        content = self._map(request).shapes(request.path_params["level"], request.path_params["digest"])
+        return Response(content, media_type="application/geo+json", headers={"Cache-Control": KEPT})
+
+    def _map(self, request: Request) -> MapData:
+        choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        return MapData(extract, choice, self._threshold, self._landing)
+
     def _briefing(self, request: Request) -> Response:
         city, kind = request.path_params["city"], request.path_params["kind"]
         if city not in self._extracts.cities() or kind not in ("html", "pdf"):
@@ -201,6 +225,10 @@ def _html(template: str, status: int = 200, **values: Any) -> HTMLResponse:
     return HTMLResponse(_PAGES.get_template(template).render(values), status)
 
 
+def _json(values: dict[str, object]) -> Response:
+    return Response(orjson.dumps(values), media_type="application/json")
+
+
 def _file(content: bytes, media: str, name: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=media, headers=headers)
@@ -215,6 +243,8 @@ async def _with_headers(request: Request, answer: Callable[[Request], Awaitable[
         # headers. Starlette's own handler is outside of this one, and its answers lack them.
         _LOG.exception("%r could not be answered.", request.url.path)
         response = _html("refused.html", 500, sentence=_UNFORESEEN, others=[])
+    if response.status_code == 200 and request.url.path.startswith(LIBRARY):
+        response.headers["Cache-Control"] = KEPT
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     return response

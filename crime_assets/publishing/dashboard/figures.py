@@ -162,8 +162,11 @@ class Figures:
         """The rows of an insight whose columns have these values; none if there is no such table."""
         if f"insight_{name}" not in self._extract.tables():
             return []
-        rows: list[dict[str, object]] = self.table(name).to_pylist()
-        return [row for row in rows if all(str(row[column]) == value for column, value in wanted.items())]
+        found = self.table(name)
+        for column, value in wanted.items():
+            found = found.filter(pc.equal(found.column(column).cast(pa.string()), value))
+        rows: list[dict[str, object]] = found.to_pylist()
+        return rows
 
     def names(self) -> list[Insight]:
         """The insights that have tables on this day."""

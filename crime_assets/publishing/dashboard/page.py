@@ -84,7 +84,7 @@ def page_of(
         "choice": choice,
         "choices": choices,
         "about": about,
-        "completeness": _completeness(figures),
+        "completeness": completeness(figures),
         "said": described(choice, about),
         "failing": [one for one in beside.said if not one.is_passed],
         "checks": len(beside.said),
@@ -249,7 +249,7 @@ def _crumbs(choice: Choice) -> Iterator[tuple[str, str | None]]:
         yield f"Beat {choice.beat}", None
 
 
-def _completeness(figures: Figures) -> str | None:
+def completeness(figures: Figures) -> str | None:
     """How complete the last complete day is, as far as can be told."""
     day = str(figures.about.last_complete_day)
     found = [row["completeness"] for row in figures.insight("reporting_delay", occurred_on=day)]

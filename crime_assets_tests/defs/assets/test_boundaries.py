@@ -20,6 +20,7 @@ from crime_assets.profiles import Profile, Settings
 from crime_assets.publishing.reading import Extract
 from crime_assets.publishing.shapes import shapes_of
 from crime_assets.sources.feeds.boundaries import BoundarySource, DirectoryBoundaries, PortalBoundaries
+from crime_assets.sources.feeds.sample.boundaries import SampleBoundaries
 from crime_assets_tests.build import CHICAGO, clock_at
 from crime_assets_tests.graph import QUIET, Graph
 from crime_assets_tests.sources.feeds.map_server import MapServer, collection, feature, square
@@ -143,18 +144,18 @@ class TestFetching:
         assert list(stored(lake)) == sorted(KEYS.values())
 
     def test_of_nothing_is_no_failure_and_says_so(self, tmp_path: Path) -> None:
-        lake = graph(tmp_path)
+        lake = graph(tmp_path, feed="export", export="none.csv")
         said = fetch(lake)
         assert (said["areas"].value, said["note"].value) == (0, NOTHING_TO_FETCH)
         assert stored(lake) == {}
 
 
 class TestSource:
-    def test_is_the_portal_for_its_own_crimes_and_nothing_otherwise(self, tmp_path: Path) -> None:
+    def test_is_the_portal_for_its_own_crimes_and_nothing_for_an_export(self, tmp_path: Path) -> None:
         def source(**settings: str) -> BoundarySource | None:
             return graph(tmp_path, **settings).profile.boundaries
 
-        assert source() is None
+        assert source() == SampleBoundaries(CHICAGO)
         assert source(feed="export", export="x") is None
         portal = PortalBoundaries(CHICAGO)
         assert source(feed="socrata") == source(boundaries="portal") == portal
@@ -194,6 +195,6 @@ class TestSchedule:
         assert request.partition_key is None
 
     def test_asks_for_nothing_where_nothing_is_fetched(self, tmp_path: Path) -> None:
-        found = self._tick(graph(tmp_path))
+        found = self._tick(graph(tmp_path, feed="export", export="none.csv"))
         assert not found.run_requests
         assert found.skip_message == NOTHING_TO_FETCH

@@ -1,8 +1,8 @@
 """A deterministic simulator of a city that behaves like the real Chicago feed. No file, no network, no clock.
 
 What a city holds is decided in `life` (when records appear, change and vanish), `offenses`, `times` and `places` (what,
-when, where), `texts` (how it looks and what is wrong with it), with the figures of `shares`; `planted` has patterns
-that are no chance. Only what is asked for is made here.
+when, where; `geography` says what shape its areas have), `texts` (how it looks and what is wrong with it), with the
+figures of `shares`; `planted` has patterns that are no chance. Only what is asked for is made here.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from crime_assets.sources.feeds.sample.life import Lives
 from crime_assets.sources.feeds.sample.planted import Planted
 
 _CACHED_MONTHS = 32
+_EDITION = 2
+"""Increased when the same seed gives other records: a history half loaded then begins anew."""
 
 
 class SampleFeed:
@@ -56,7 +58,9 @@ class SampleFeed:
                 "set CRIME_FEED to export or socrata."
             )
         self._today = today
-        self._name = f"sample {seed}" + (f" planted {zlib.crc32(repr(planted).encode()):08x}" if planted else "")
+        self._name = f"sample {_EDITION} {seed}" + (
+            f" planted {zlib.crc32(repr(planted).encode()):08x}" if planted else ""
+        )
         self._begin = life.begin(seed, origin, rows)
         self._month = lru_cache(maxsize=_CACHED_MONTHS)(partial(life.month, seed, planted=planted))
 

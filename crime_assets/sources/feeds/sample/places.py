@@ -1,4 +1,4 @@
-"""The city's map: its beats filled with blocks, each at one point, named by Chicago's address grid.
+"""The city's blocks: each at one point within its beat, named by Chicago's address grid.
 
 The map is the same for every seed. Which block a crime falls on is not decided here.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from crime_assets.sources.feeds.sample import shares
+from crime_assets.sources.feeds.sample import geography, shares
 from crime_assets.sources.feeds.sample.draws import Floats, cumulative
 
 # State and Madison, where all house numbers begin, and the eighth of a mile that a hundred of them takes; feet.
@@ -27,6 +27,8 @@ _NAMES = (
 _SUFFIXES = ("ST", "AVE", "PL", "CT")
 # Steps of the evenly filling sequence in the plane (Roberts 2018: the powers of 1 / 1.32471795724).
 _STEP_X, _STEP_Y = 0.7548776662466927, 0.5698402909980532
+_TRIED = 8
+"""Points tried for each block: every beat fills more than an eighth of the rectangle around it."""
 
 FIELDS = ("block", "beat", "district", "ward", "community_area")
 POINT_FIELDS = ("x_coordinate", "y_coordinate", "latitude", "longitude", "location")
@@ -47,12 +49,11 @@ class Places:
 @functools.cache
 def places() -> Places:
     """All blocks of the city; made once."""
-    beats = [beat.split() for line in shares.BEATS.splitlines() for beat in line.split(" ; ")]
+    beats = geography.beats()
     numbers = np.array([beat[1:] for beat in beats], dtype=np.float64)
     rank = np.arange(1.0, shares.BLOCKS_PER_BEAT + 1)
     busy = rank**-shares.BLOCK_EXPONENT * np.exp(-rank / shares.BLOCK_DECAY)
-    x = _spread(numbers[:, 3], _STEP_X, shares.BEAT_SPREAD[0])
-    y = _spread(numbers[:, 4], _STEP_Y, shares.BEAT_SPREAD[1])
+    x, y = np.rint(_spread(numbers[:, 3:5])).reshape(-1, 2).T
     names = [_name(east, north, index % 2 == 0) for index, (east, north) in enumerate(zip(x, y, strict=True))]
     of_beat = np.repeat(np.arange(len(beats)), shares.BLOCKS_PER_BEAT)
     columns = {
@@ -73,21 +74,21 @@ def location(latitude: str, longitude: str) -> str:
     return f'{{"human_address":{json.dumps(address)},"latitude":"{latitude}","longitude":"{longitude}"}}'
 
 
-def _spread(means: Floats, step: float, deviation: float) -> Floats:
-    """Whole feet for every block, evenly over a stretch around its beat's mean with the deviation asked for."""
-    beat = np.arange(len(means))[:, None] * 0.618034
-    along = (beat + step * np.arange(1, shares.BLOCKS_PER_BEAT + 1)) % 1.0 - 0.5
-    return np.asarray(np.rint(means[:, None] + along * deviation * 12**0.5)).ravel()
+def _spread(means: Floats) -> Floats:
+    """An x and y for each block of each beat: evenly over the part of the beat that is near its mean."""
+    half = np.array(shares.BEAT_SPREAD) * 3**0.5
+    steps = np.arange(1, _TRIED * shares.BLOCKS_PER_BEAT + 1)[:, None] * np.array([_STEP_X, _STEP_Y])
+    found = []
+    for number, (cell, mean) in enumerate(zip(geography.cells(), means, strict=True)):
+        low, high = np.maximum(np.min(cell, axis=0), mean - half), np.minimum(np.max(cell, axis=0), mean + half)
+        points = low + (number * 0.618034 + steps) % 1.0 * (high - low)
+        found.append(points[geography.inside(cell, points)][: shares.BLOCKS_PER_BEAT])
+    return np.stack(found)
 
 
 def _points(x: Floats, y: Floats) -> dict[str, pa.Array]:
-    origin_x, origin_y, unit = shares.POINT_ORIGIN
-    east, north = (x - origin_x) / unit, (y - origin_y) / unit
-    terms = np.stack([np.ones_like(x), east, north, east * north, east * east, north * north])
-    texts = {
-        name: pa.array(np.round(coefficients @ terms, 9)).cast(pa.string())
-        for name, coefficients in (("latitude", np.array(shares.LATITUDE)), ("longitude", np.array(shares.LONGITUDE)))
-    }
+    degrees = zip(("longitude", "latitude"), geography.degrees(x, y), strict=True)
+    texts = {name: pa.array(np.round(values, 9)).cast(pa.string()) for name, values in degrees}
     pairs = zip(texts["latitude"].to_pylist(), texts["longitude"].to_pylist(), strict=True)
     return {
         "x_coordinate": pa.array(x.astype(np.int64)).cast(pa.string()),

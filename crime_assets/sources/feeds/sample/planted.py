@@ -4,8 +4,8 @@ By itself the city is chance: how busy a block, an hour or a season is never cha
 new lake has, counted from its first change day, the origin, before which all of them lie; of days up to two before it,
 nearly all is published within the lake's first week.
 
-- A hot spot: four crimes a day more, thefts and some robberies, on the five blocks within 150 m of the busiest one of
-  beat 1135, from 60 days to 2 days before the origin.
+- A hot spot: four crimes a day more, thefts and some robberies, on the busiest block of beat 1135 and the four nearest
+  to it, all within 150 m, from 60 days to 2 days before the origin.
 - A near-repeat burglary chain in beat 0823: one burglary a day more, from 85 days to 2 days before the origin. For a
   week each they are on two blocks at most 200 m apart, then a step of at most 200 m further.
 - A sudden rise in beat 2514: two and a half times as many crimes, of every kind and all over the beat, from 31 days to
@@ -28,7 +28,7 @@ from crime_assets.sources.feeds.sample.draws import Draws, Flags, Floats, Ints, 
 from crime_assets.sources.feeds.sample.places import places
 
 HOT_SPOT_BEAT, CHAIN_BEAT, RISING_BEAT = "1135", "0823", "2514"
-HOT_SPOT_METERS = 150
+HOT_SPOT_BLOCKS = 5
 CHAIN_WEEKS = 12
 RISE = 2.5
 QUIET = 0.4
@@ -100,7 +100,7 @@ def around(origin: date) -> tuple[Planted, ...]:
 
     rising = _beat(RISING_BEAT)
     ordinary = shares.CRIMES_A_DAY * float(_shares()[rising].sum())
-    hot_spot = np.flatnonzero(_meters_from(_beat(HOT_SPOT_BEAT)[0]) <= HOT_SPOT_METERS)
+    hot_spot = np.argsort(_meters_from(_beat(HOT_SPOT_BEAT)[0]), kind="stable")[:HOT_SPOT_BLOCKS]
     chain = _chain(_beat(CHAIN_BEAT), CHAIN_WEEKS)
     return (
         Surge("hot spot", before(60), before(2), 4.0, (_indexes(hot_spot),), ("THEFT", "ROBBERY")),

@@ -1,0 +1,212 @@
+"""What the map in the browser is made of: shapes, which a browser keeps, and the figures of a choice.
+
+The figures are those of the tables of `figures`, in the same words, and a number hidden there is in nothing here.
+What is drawn where, and at which zoom, is decided in static/map.js.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from urllib.parse import urlencode
+
+import orjson
+
+from crime_assets.core.errors import UsageError
+from crime_assets.core.sql import statement
+from crime_assets.publishing.cells import AREAS, ring
+from crime_assets.publishing.charts.key import NOT_SHOWN, entries
+from crime_assets.publishing.charts.maps import middle
+from crime_assets.publishing.charts.scales import NOTHING, Classes, classes, number
+from crime_assets.publishing.dashboard.choice import ALL, MAPS, Choice
+from crime_assets.publishing.dashboard.figures import Figures
+from crime_assets.publishing.dashboard.page import completeness
+from crime_assets.publishing.dashboard.pictures import described, hot_cells, hotspots_described
+from crime_assets.publishing.dashboard.polygons import Polygons, polygons
+from crime_assets.publishing.dashboard.values import signed
+from crime_assets.publishing.reading import Extract
+from crime_assets.publishing.shapes import Rings, shapes_of
+from crime_assets.streams import LandingStore
+
+LIBRARY = "/static/maplibre-gl-6.17.0"
+"""Where MapLibre's files are, with its version: another version has another address."""
+KEPT = "private, max-age=31536000, immutable"
+"""The Cache-Control of what never changes at its address."""
+
+_LEVELS = ("district", "community_area", "beat")
+_HIDDEN = "hidden"
+
+
+class MapData:
+    """The map of one choice; counts below `threshold` are hidden."""
+
+    def __init__(self, extract: Extract, choice: Choice, threshold: int, landing: LandingStore) -> None:
+        self._extract = extract
+        self._choice = choice
+        self._threshold = threshold
+        self._landing = landing
+
+    def figures(self) -> dict[str, object]:
+        """Those of all areas, and what is said about the map as a whole."""
+        choice, own = self._choice, self._of(self._choice)
+        known = completeness(own)
+        return {
+            "title": f"Map of crimes, {described(choice, own.about)}",
+            "known": known and f"About {known} of the records of {own.about.last_complete_day} are known so far.",
+            "coarsest": choice.map if choice.map in _LEVELS else "district",
+            "shows_hot_spots": choice.map == "hotspots",
+            "within": self._within(),
+            "levels": [self._level(level) for level in _LEVELS],
+        }
+
+    def hot_spots(self) -> dict[str, object]:
+        """The hot cells of the choice, with their legend."""
+        own = self._of(self._choice)
+        rows = hot_cells(own)
+        steps = classes([float(str(row["crimes"])) for row in rows if row["crimes"]])
+        return {
+            "title": f"Hot spots, {hotspots_described(self._choice, own.about)}",
+            "key": _key(steps, has_nothing=False),
+            "cells": [
+                {"ring": ring(str(row["cell"])), "name": f"Hot cell {row['cell']}", **_said(row["crimes"], steps)}
+                for row in rows
+            ],
+        }
+
+    def blocks(self) -> dict[str, object]:
+        """The blocks of the chosen place, and how many of them cannot be drawn."""
+        rows = self._of(self._choice).table("blocks").to_pylist()
+        counted = [row for row in rows if row["crimes"] is not None]
+        placed = [row for row in counted if row["latitude"] is not None and row["longitude"] is not None]
+        return {
+            "hidden": len(rows) - len(counted),
+            "unplaced": len(counted) - len(placed),
+            "blocks": [
+                [str(row["block"]), round(row["longitude"], 5), round(row["latitude"], 5), row["crimes"]]
+                for row in placed
+            ],
+        }
+
+    def shapes(self, level: str, digest: str) -> bytes:
+        """The shapes of a level as GeoJSON. UsageError for an unknown level, or if they have another digest by now."""
+        if level not in AREAS:
+            raise UsageError(f"There are no shapes of {level[:40]!r}: choose one of {', '.join(AREAS)}.")
+        content = _geojson(shapes_of(self._landing, self._extract, level)[0])
+        if _digest(content) != digest:
+            raise UsageError("The map has other shapes by now: load the page again.")
+        return content
+
+    def _of(self, choice: Choice) -> Figures:
+        return Figures(self._extract, choice, self._threshold)
+
+    def _within(self) -> tuple[str, str] | None:
+        """The level and the name of the area that was chosen, if one was."""
+        chosen = (("beat", self._choice.beat), ("district", self._choice.district))
+        return next(((level, name) for level, name in chosen if name != ALL), None)
+
+    def _level(self, level: str) -> dict[str, object]:
+        shapes, are_boundaries = shapes_of(self._landing, self._extract, level)
+        # Boundaries are the same for all days; a browser need not keep them for each.
+        query = {"city": self._choice.city, **({} if are_boundaries else {"day": self._choice.day.isoformat()})}
+        singular = MAPS[level].removesuffix("s")
+        return {
+            "level": level,
+            "title": MAPS[level],
+            "singular": singular,
+            "shapes": f"/map/shapes/{level}-{_digest(_geojson(shapes))}.json?{urlencode(query)}",
+            **self._areas(level, list(shapes)),
+        }
+
+    def _areas(self, level: str, drawn: Sequence[str]) -> dict[str, object]:
+        """The figures of the areas that have a shape; none where only hot spots are shown."""
+        if self._choice.map == "hotspots":
+            return {"key": [], "areas": {}}
+        figures = self._of(self._choice.but(map=level))
+        rows = figures.table("areas").to_pylist()
+        counts: dict[str, int | None] = {str(row["area"]): row["crimes"] for row in rows if row["area"]}
+        steps = classes([float(value) for value in counts.values() if value])
+        is_whole = level == "district" or self._choice.district == ALL
+        changes, links = self._changes(level), self._links(level)
+        areas = {
+            name: {**_said(counts.get(name, 0), steps), "change": changes.get(name), "link": links.get(name)}
+            for name in drawn
+            if is_whole or name in counts
+        }
+        return {"key": _key(steps), "areas": areas}
+
+    def _changes(self, level: str) -> Mapping[str, str]:
+        """Area → how it has changed, in words, as far as the tables of the page tell."""
+        if level != "district":
+            return self._against_own_history("beat" if level == "beat" else "community area")
+        city = self._of(self._choice.but(district=ALL))
+        rows = city.table("changes").to_pylist() if city.has("changes") else []
+        return {
+            str(row["district"]): f"In 28 days: {signed(row['change'])} against the 28 before."
+            for row in rows
+            if row["change"] is not None
+        }
+
+    def _against_own_history(self, kind: str) -> Mapping[str, str]:
+        if self._choice.offense_class != ALL:
+            return {}
+        rows = self._of(self._choice).insight("early_warning", unit_kind=kind)
+        return {
+            str(row["unit"]): f"In 28 days: {_number(row['crimes'])}; its own history suggests "
+            f"{_number(row['lower_limit'])} to {_number(row['upper_limit'])}."
+            for row in rows
+            if None not in (row["crimes"], row["lower_limit"], row["upper_limit"])
+        }
+
+    def _links(self, level: str) -> Mapping[str, str]:
+        """Area → the address of its page, if it has one."""
+        if level == "community_area":
+            return {}
+        found = self._extract.ask(statement("dashboard", "beat_districts"), {}).to_pylist()
+        if level == "district":
+            return {row["district"]: self._choice.but(district=row["district"], map="beat").link for row in found}
+        chosen = self._choice.district
+        district_of = {row["beat"]: row["district"] if chosen == ALL else chosen for row in found}
+        return {
+            beat: self._choice.but(district=district, beat=beat, map="beat").link
+            for beat, district in district_of.items()
+        }
+
+
+def _said(value: object, steps: Classes) -> dict[str, str]:
+    """A count as color and words; None is a hidden one."""
+    if value is None:
+        return {"fill": _HIDDEN, "ink": "#1f2933", "said": NOT_SHOWN}
+    count = float(str(value))
+    said = f"{number(count)} crime{'' if count == 1 else 's'}"
+    if not count:
+        return {"fill": NOTHING, "ink": "#1f2933", "said": said}
+    return {"fill": steps.color(count), "ink": steps.ink(count), "said": said}
+
+
+def _key(steps: Classes, *, has_nothing: bool = True) -> list[tuple[str, str]]:
+    """The legend as (fill, words), in the words of the pictures."""
+    return [*entries(steps, has_nothing=has_nothing), (_HIDDEN, NOT_SHOWN)]
+
+
+def _number(value: object) -> str:
+    return number(float(str(value)))
+
+
+def _geojson(shapes: Mapping[str, Rings]) -> bytes:
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"name": name, "middle": [round(degrees, 5) for degrees in middle(max(rings, key=len))]},
+            "geometry": {"type": "MultiPolygon", "coordinates": _closed(polygons(rings))},
+        }
+        for name, rings in shapes.items()
+    ]
+    return orjson.dumps({"type": "FeatureCollection", "features": features})
+
+
+def _closed(found: Polygons) -> list[list[list[tuple[float, float]]]]:
+    return [[[*ring, ring[0]] for ring in polygon] for polygon in found]
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()[:20]

@@ -1,0 +1,276 @@
+"""The map that can be zoomed: its data say no more than the tables, and where it cannot be drawn the picture stays."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.request import urlopen
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from crime_assets.profiles import Profile
+from crime_assets.publishing.dashboard.map import KEPT, LIBRARY
+from crime_assets.publishing.dashboard.polygons import polygons
+from crime_assets_tests.build import export_profile
+from crime_assets_tests.graph import Graph
+from crime_assets_tests.publishing.dashboard.city import BEATS, DAY, write_city
+from crime_assets_tests.publishing.dashboard.mapped import on_screen, write_boundaries
+from crime_assets_tests.publishing.dashboard.serving import DRAWS_MAPS, NO_BROWSER, chromium, served
+
+pytestmark = pytest.mark.slow
+_NEEDED = {
+    *("raw_crime_batches", "crime_deliveries", "crimes", "dashboard_extract"),
+    *("insight_compstat", "insight_early_warning", "insight_hotspots", "insight_reporting_delay"),
+}
+_WITHOUT_WEBGL = """
+    const usual = HTMLCanvasElement.prototype.getContext;
+    HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+      return kind.startsWith("webgl") ? null : usual.call(this, kind, ...more);
+    };
+"""
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    """A lake with one change day, with what the map is made of."""
+    place = tmp_path_factory.mktemp("map")
+    found = export_profile(place / "lake", write_city(place / "crimes.csv"))
+    found.begin(DAY)
+    graph = Graph(found)
+    graph.load()
+    graph.run(f"{DAY}", only=_NEEDED)
+    write_boundaries(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def address(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(profile, tmp_path_factory.mktemp("cache")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def strict(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same where counts below sixty are hidden, so that some areas are among them."""
+    settings = replace(profile.settings, small_numbers=60)
+    with served(Profile(settings, profile.clock), tmp_path_factory.mktemp("cache")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser(address: str) -> Iterator[Browser]:
+    with chromium(*DRAWS_MAPS) as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A page on which nothing may go wrong, and which may ask nobody but the dashboard."""
+    found = browser.new_page(viewport={"width": 1280, "height": 900})
+    said: list[str] = []
+    found.on("console", lambda message: said.append(message.text))
+    found.on("pageerror", lambda error: said.append(str(error)))
+    found.on("requestfailed", lambda request: said.append(f"failed: {request.url}"))
+    found.on("request", lambda request: None if request.url.startswith(address) else said.append(request.url))
+    yield found
+    found.close()
+    assert said == []
+
+
+def opened(page: Page, address: str) -> Page:
+    """The page with its map drawn."""
+    page.goto(address)
+    page.locator("#panel-map").scroll_into_view_if_needed()
+    expect(page.locator("#live[data-ready]")).to_be_visible(timeout=30_000)
+    return page
+
+
+def pointed_at(page: Page, name: str) -> tuple[float, float]:
+    """Where on the screen the area is whose link in the picture has that name: the map shows it when it is focused."""
+    page.locator("#panel-map .picture").get_by_role("link", name=re.compile(f"^{name}: ")).focus()
+    expect(page.locator(".live-said strong")).to_have_text(name)
+    left, top = page.locator(".live-said").evaluate("box => [parseFloat(box.style.left), parseFloat(box.style.top)]")
+    view = page.locator(".live-view").bounding_box()
+    assert view is not None
+    return view["x"] + left - 14, view["y"] + top - 14
+
+
+def asked(address: str, path: str) -> dict[str, object]:
+    with urlopen(f"{address}{path}") as answer:
+        found: dict[str, object] = json.load(answer)
+    return found
+
+
+def rows(address: str, table: str, query: str) -> list[dict[str, str]]:
+    with urlopen(f"{address}/table/{table}.csv?{query}") as answer:
+        return list(csv.DictReader(io.TextIOWrapper(answer, "utf-8")))
+
+
+def spoken(count: str) -> str:
+    return f"{int(count):,} crime{'' if count == '1' else 's'}" if count else "not shown"
+
+
+class TestData:
+    @pytest.mark.parametrize("query", ["", "offense_class=violent", "district=011", "period=365d&offense_class=other"])
+    def test_says_of_every_area_what_the_tables_say(self, strict: str, query: str) -> None:
+        figures = asked(strict, f"/map/figures.json?{query}")
+        assert isinstance(figures["levels"], list)
+        too_few = 0
+        for one in figures["levels"]:
+            tabled = {
+                row["area"]: spoken(row["crimes"]) for row in rows(strict, "areas", f"{query}&map={one['level']}")
+            }
+            shown = {name: area["said"] for name, area in one["areas"].items()}
+            assert shown
+            assert shown == {name: tabled.get(name, "0 crimes") for name in shown}
+            hidden = {name for name, area in one["areas"].items() if area["fill"] == "hidden"}
+            assert hidden == {name for name, said in shown.items() if said == "not shown"}
+            too_few += len(hidden)
+        assert too_few or "violent" not in query
+
+    def test_has_only_blocks_that_the_table_has(self, address: str) -> None:
+        found = asked(address, "/map/blocks.json?district=011&period=28d")
+        tabled = [row for row in rows(address, "blocks", "district=011&period=28d") if row["crimes"]]
+        assert isinstance(found["blocks"], list)
+        assert [[block[0].lstrip("="), f"{block[3]}"] for block in found["blocks"]] == [
+            [row["block"].lstrip("'="), row["crimes"]] for row in tabled
+        ]
+        assert found["blocks"]
+        assert all(block[3] >= 5 for block in found["blocks"])
+
+    def test_legends_begin_with_the_smallest_count_that_is_shown(self, address: str) -> None:
+        (district, *_) = asked(address, "/map/figures.json?period=365d")["levels"]  # type: ignore[misc]
+        assert [said.partition("-")[0] for _, said in district["key"]][:2] == ["0", "5"]
+        assert district["key"][-1] == ["hidden", "not shown"]
+
+    def test_links_are_those_of_the_page(self, address: str) -> None:
+        district, _, beat = asked(address, "/map/figures.json")["levels"]  # type: ignore[misc]
+        assert district["areas"]["011"]["link"] == "/?city=chicago&day=2024-01-31&district=011&map=beat"
+        assert beat["areas"]["1112"]["link"] == "/?city=chicago&day=2024-01-31&district=011&beat=1112&map=beat"
+
+    def test_shapes_are_kept_by_the_browser_until_they_change(self, address: str) -> None:
+        (district, *_) = asked(address, "/map/figures.json")["levels"]  # type: ignore[misc]
+        with urlopen(address + district["shapes"]) as answer:
+            assert answer.headers["cache-control"] == KEPT
+            shapes = json.load(answer)
+        assert {one["properties"]["name"] for one in shapes["features"]} == set(BEATS)
+        for file in ("maplibre-gl.mjs", "maplibre-gl-worker.mjs", "maplibre-gl.css", "LICENSE.txt"):
+            with urlopen(f"{address}{LIBRARY}/{file}") as answer:
+                assert answer.headers["cache-control"] == KEPT
+        with urlopen(f"{address}/static/map.js") as answer:
+            assert answer.headers["cache-control"] == "no-store"
+
+
+@NO_BROWSER
+class TestInABrowser:
+    def test_pointing_says_what_the_tables_say(self, page: Page, address: str) -> None:
+        opened(page, address)
+        spot = pointed_at(page, "District 011")
+        by_focus = page.locator(".live-said").inner_text()
+        page.evaluate("document.activeElement.blur()")
+        expect(page.locator(".live-said")).to_be_hidden()
+        page.mouse.move(*spot)
+        expect(page.locator(".live-said")).to_be_visible()
+        assert page.locator(".live-said").inner_text() == by_focus
+        page.locator("#panel-map summary").click()
+        cells = page.locator("#table-areas tbody tr").filter(has_text="011").locator("td").all_inner_texts()
+        change = page.locator("#table-changes tbody tr").filter(has_text="011").locator("td").nth(2).inner_text()
+        assert [line for line in by_focus.splitlines() if line][:3] == [
+            "District 011",
+            f"{cells[0]} crimes",
+            f"In 28 days: {change} against the 28 before.",
+        ]
+        assert "of the records of 2024-01-23 are known so far." in by_focus
+
+    def test_zooming_shows_smaller_areas_and_then_blocks(self, page: Page, address: str) -> None:
+        opened(page, address)
+        shown, nearer = page.locator(".live-shown"), page.get_by_role("button", name="Zoom in")
+        expect(shown).to_have_text("Shown: Districts")
+        nearer.click()
+        expect(shown).to_have_text("Shown: Community areas")
+        nearer.click()
+        expect(shown).to_have_text("Shown: Beats, hot spots")
+        nearer.click(click_count=2)
+        expect(shown).to_have_text("Shown: Beats, hot spots, blocks")
+        expect(page.locator(".live-key")).to_contain_text(re.compile("not drawn: [0-9]+ that are not shown, 0 without"))
+        page.get_by_role("button", name="All").click()
+        expect(shown).to_have_text("Shown: Districts")
+        assert page.url.rstrip("/") == address
+
+    def test_a_click_leads_on_like_the_links_and_back_leads_back(self, page: Page, address: str) -> None:
+        opened(page, address)
+        page.mouse.click(*pointed_at(page, "District 011"))
+        expect(page.get_by_role("heading", level=1)).to_contain_text("district 011")
+        assert page.url == f"{address}/?city=chicago&day=2024-01-31&district=011&map=beat"
+        expect(page.locator("#live[data-ready]")).to_be_visible()
+        expect(page.locator(".live-shown")).to_contain_text("Beats")
+        page.mouse.click(*pointed_at(page, "Beat 1112"))
+        expect(page.get_by_role("heading", level=1)).to_contain_text("beat 1112")
+        page.go_back()
+        page.go_back()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("the whole city")
+        expect(page.locator("#live[data-ready]")).to_be_visible()
+        expect(page.locator(".live-shown")).to_have_text("Shown: Districts")
+        assert page.locator("canvas").count() == 1
+
+    def test_a_finger_is_told_before_it_is_led_on(self, browser: Browser, address: str) -> None:
+        context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+        page = opened(context.new_page(), address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        view = page.locator(".live-view").bounding_box()
+        assert view is not None
+        page.touchscreen.tap(*on_screen("0111", *view.values()))
+        link = page.locator(".live-said").get_by_role("link", name="To District 001")
+        expect(link).to_be_visible()
+        link.tap()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("district 001")
+        context.close()
+
+    @pytest.mark.parametrize("query", ["", "/?map=hotspots&period=365d", "/?district=011&beat=1112&map=beat"])
+    def test_nothing_keeps_anybody_out(self, page: Page, address: str, query: str) -> None:
+        opened(page, f"{address}{query}")
+        found = Axe().run(page).response["violations"]
+        assert [f"{one['id']}: {one['nodes'][0]['html']}" for one in found] == []
+        canvas = page.locator("canvas")
+        assert canvas.get_attribute("aria-label", timeout=1_000) == page.evaluate(
+            "document.querySelector('canvas').getAttribute('aria-label')"
+        )
+        expect(canvas).to_have_attribute("aria-label", re.compile("^Map of crimes, "))
+        expect(canvas).to_have_attribute("aria-describedby", "live-help")
+
+    @pytest.mark.parametrize("without", ["scripts", "WebGL"])
+    def test_the_picture_stays_where_no_map_can_be_drawn(self, browser: Browser, address: str, without: str) -> None:
+        context = browser.new_context(java_script_enabled=without != "scripts")
+        context.add_init_script(_WITHOUT_WEBGL)
+        page = context.new_page()
+        asked_for: list[str] = []
+        page.on("request", lambda request: asked_for.append(request.url))
+        page.goto(address, wait_until="networkidle")
+        expect(page.locator("#panel-map svg")).to_be_visible()
+        assert page.locator("#panel-map svg a").first.evaluate("link => link.getBoundingClientRect().width") > 20
+        expect(page.locator("#live")).to_be_hidden()
+        assert not any(LIBRARY in url or "/map/" in url for url in asked_for)
+        context.close()
+
+    def test_print_has_the_picture(self, page: Page, address: str) -> None:
+        opened(page, address)
+        picture = page.locator("#panel-map .picture")
+        assert picture.evaluate("it => it.offsetWidth") == 1
+        page.emulate_media(media="print")
+        assert picture.evaluate("it => it.offsetWidth") > 300
+        expect(page.locator("#live")).to_be_hidden()
+
+
+def test_a_ring_within_a_ring_is_a_hole() -> None:
+    def square(size: float) -> list[tuple[float, float]]:
+        return [(-size, -size), (size, -size), (size, size), (-size, size)]
+
+    city, lake, island = square(9), square(5), square(2)
+    beside = [(x + 30, y) for x, y in city]
+    assert polygons([island, lake, city, beside]) == [[island], [city, lake], [beside]]
