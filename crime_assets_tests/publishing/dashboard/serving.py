@@ -42,8 +42,10 @@ def served(profile: Profile, cache: Path) -> Iterator[str]:
 
 @contextmanager
 def chromium(*flags: str) -> Iterator[Browser]:
-    """A browser without a window."""
+    """A browser without a window. Without flags it has no WebGL, so pages keep their pictures."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *flags])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", *(flags or ("--disable-3d-apis",))]
+        )
         yield browser
         browser.close()
