@@ -98,7 +98,7 @@ compared AS (
         earlier.crimes,
         CAST(
             date_add(
-                'day', -date_diff('day', earlier.next_month, later.next_month), :as_of_day
+                'day', CAST(-date_diff('day', earlier.next_month, later.next_month) AS INTEGER), :as_of_day
             ) AS DATE
         ) AS known_day
     FROM whole AS later

@@ -129,7 +129,9 @@ compared AS (
         windows.first_day,
         windows.last_day,
         CAST(
-            date_add('day', -date_diff('day', windows.last_day, :last_complete_day), :as_of_day) AS DATE
+            date_add(
+                'day', CAST(-date_diff('day', windows.last_day, :last_complete_day) AS INTEGER), :as_of_day
+            ) AS DATE
         ) AS known_day,
         CASE WHEN count(gaps.day_after) = 0 THEN 1 ELSE 0 END AS is_whole
     FROM windows

@@ -52,7 +52,7 @@
 -- @python early_warning
 
 WITH numbered AS (
-    SELECT window_number, CAST(date_add('day', -28 * window_number, :as_of_day) AS DATE) AS known_day
+    SELECT window_number, CAST(date_add('day', CAST(-28 * window_number AS INTEGER), :as_of_day) AS DATE) AS known_day
     FROM UNNEST(sequence(0, 13)) AS windows (window_number)
 ),
 
@@ -60,8 +60,10 @@ WITH numbered AS (
 counted_windows AS (
     SELECT
         CAST(numbered.window_number AS BIGINT) AS window_number,
-        CAST(date_add('day', -27 - 28 * numbered.window_number, :last_complete_day) AS DATE) AS first_day,
-        CAST(date_add('day', -28 * numbered.window_number, :last_complete_day) AS DATE) AS last_day,
+        CAST(
+            date_add('day', CAST(-27 - 28 * numbered.window_number AS INTEGER), :last_complete_day) AS DATE
+        ) AS first_day,
+        CAST(date_add('day', CAST(-28 * numbered.window_number AS INTEGER), :last_complete_day) AS DATE) AS last_day,
         numbered.known_day,
         CASE WHEN numbered.window_number > 0 AND numbered.known_day >= watched.seen_since THEN 1 ELSE 0 END AS is_seen
     FROM numbered

@@ -87,7 +87,9 @@ first_seen AS (
         recent.id,
         recent.occurred_on,
         CAST(
-            date_add('day', date_diff('day', :last_complete_day, :as_of_day) - 1, recent.occurred_on) AS DATE
+            date_add(
+                'day', CAST(date_diff('day', :last_complete_day, :as_of_day) - 1 AS INTEGER), recent.occurred_on
+            ) AS DATE
         ) AS lag_over_on,
         CASE WHEN older.change_day < recent.change_day THEN older.change_day ELSE recent.change_day END AS seen_on
     FROM recent

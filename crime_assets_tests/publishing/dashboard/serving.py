@@ -18,8 +18,8 @@ from crime_assets.publishing.dashboard.app import Dashboard
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NO_BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to look at pages: apt install chromium")
-DRAWS_MAPS = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
-"""With these, a browser on a machine without graphics hardware has WebGL 2."""
+_DRAWS_MAPS = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+_DRAWS_NONE = ("--disable-3d-apis",)
 
 
 @contextmanager
@@ -41,11 +41,10 @@ def served(profile: Profile, cache: Path) -> Iterator[str]:
 
 
 @contextmanager
-def chromium(*flags: str) -> Iterator[Browser]:
-    """A browser without a window. Without flags it has no WebGL, so pages keep their pictures."""
+def chromium(*, draws_maps: bool = False) -> Iterator[Browser]:
+    """A browser without a window; with WebGL 2 if it `draws_maps`, whatever hardware there is."""
+    flags = _DRAWS_MAPS if draws_maps else _DRAWS_NONE
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", *(flags or ("--disable-3d-apis",))]
-        )
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *flags])
         yield browser
         browser.close()

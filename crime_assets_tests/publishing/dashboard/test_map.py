@@ -23,7 +23,7 @@ from crime_assets_tests.build import export_profile
 from crime_assets_tests.graph import Graph
 from crime_assets_tests.publishing.dashboard.city import BEATS, DAY, write_city
 from crime_assets_tests.publishing.dashboard.mapped import on_screen, write_boundaries
-from crime_assets_tests.publishing.dashboard.serving import DRAWS_MAPS, NO_BROWSER, chromium, served
+from crime_assets_tests.publishing.dashboard.serving import NO_BROWSER, chromium, served
 
 pytestmark = pytest.mark.slow
 _INSIGHTS = tuple(
@@ -71,7 +71,7 @@ def strict(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="module")
 def browser(address: str) -> Iterator[Browser]:
-    with chromium(*DRAWS_MAPS) as found:
+    with chromium(draws_maps=True) as found:
         yield found
 
 
