@@ -33,6 +33,7 @@ def warned(counts: np.ndarray) -> dict[str, dict]:
             "window_number": np.tile(np.arange(windows), beats),
             "crimes": counts.ravel(),
             "windows": pa.repeat(windows - 1, counts.size),
+            "windows_seen": pa.repeat(0, counts.size),
         }
     )
     return {row["unit"]: row for row in table(rows).to_pylist()}
