@@ -85,6 +85,17 @@ class Graph:
         """The rows of `crimes`, for plain computations."""
         return pd.DataFrame(self.rows())
 
+    def pulled(self, versions: pd.DataFrame, *names: str) -> pd.DataFrame:
+        """These versions with the moment at which each was pulled, as the tables have it."""
+        moments: dict[tuple[int, date], object] = {}
+        for name in names:
+            table = tables.load(self.profile.lake, self.profile.city.name, name)
+            if table is not None:
+                columns = table.scan(selected_fields=("id", "change_day", "ingested_at")).to_arrow().to_pylist()
+                moments |= {(row["id"], row["change_day"]): row["ingested_at"] for row in columns}
+        keys = zip(versions["id"], versions["change_day"], strict=True)
+        return versions.assign(ingested_at=[moments[key] for key in keys])
+
     def insight(self, name: str, day: date) -> list[tuple[object, ...]]:
         """An insight table's rows of an as-of day, in the order they were written in."""
         table = tables.load(self.profile.lake, self.profile.city.name, name)
@@ -134,8 +145,14 @@ class Graph:
 def assert_insights(graph: Graph, crimes: pd.DataFrame, day: date) -> None:
     """Every insight of an as-of day is what a plain computation over `crimes` gives."""
     older = pd.DataFrame(graph.rows("crimes_superseded"))
-    known = older[older["change_day"] <= day] if len(older) else None
-    question = Question(crimes, day, known, graph.profile.first_change_day)
+    known = graph.pulled(older[older["change_day"] <= day], "crimes_superseded") if len(older) else None
+    question = Question(
+        graph.pulled(crimes, "crimes", "crimes_superseded"),
+        day,
+        known,
+        graph.profile.first_change_day,
+        serial_ids_from=graph.profile.city.serial_ids_from or date.max,
+    )
     for name in INSIGHTS:
         assert_same(graph.insight(name, day), expected(name.removeprefix("insight_"), question))
 

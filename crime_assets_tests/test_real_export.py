@@ -87,6 +87,7 @@ def plain_rows(pattern: str) -> pd.DataFrame:
         {
             "id": pd.to_numeric(raw["ID"]),
             "change_day": pd.to_datetime(raw["Updated On"].str[:10], format="%m/%d/%Y"),
+            "ingested_at": pd.Timestamp.now(tz="UTC"),
             "occurred_at": occurred,
             "occurred_on": occurred.dt.normalize(),
             "month": occurred.dt.to_period("M").dt.start_time.dt.date,
@@ -134,7 +135,10 @@ def test_every_insight_equals_a_plain_computation(home: Path, pattern: str) -> N
     # Of a day that has passed, a few: enough to see that it is told apart.
     for day, insights in ((date(2018, 11, 18), load_insights()[:3]), (AS_OF, load_insights())):
         known = Question(
-            rows[rows["change_day"] <= pd.Timestamp(day)], day, first_change_day=date.fromisoformat(DAYS[1])
+            rows[rows["change_day"] <= pd.Timestamp(day)],
+            day,
+            first_change_day=date.fromisoformat(DAYS[1]),
+            serial_ids_from=date(2016, 1, 1),
         )
         for insight in insights:
             found = ask(home, f"SELECT * FROM {insight.table} WHERE as_of_day = DATE '{day}'")

@@ -115,7 +115,8 @@ def test_what_a_computation_costs_that_had_to_be_begun_again_is_told_too(
     engine.query(COUNT)
     monkeypatch.setattr(steps, "replace_days", Mock(side_effect=[StalePlan, [DAY]]))
 
-    result = steps.compute(SimpleNamespace(lake=lake, city=CHICAGO), engine, SUMMARY, [DAY])  # type: ignore[arg-type]
+    profile = SimpleNamespace(lake=lake, city=CHICAGO, landing=Mock(list=Mock(return_value=[])))
+    result = steps.compute(profile, engine, SUMMARY, [DAY])  # type: ignore[arg-type]
 
     assert result.spent["statements"] == 2
     assert ([day.day for day in result.days], result.days[0].changed) == ([DAY], True)

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -184,7 +184,7 @@ class TestReach:
         made = profile(tmp_path / "lake")
         assert made.state is None
         assert (made.today, made.first_change_day) == (date(2024, 1, 21), date(2024, 1, 14))
-        assert made.city is build.CHICAGO
+        assert made.city == replace(build.CHICAGO, serial_ids_from=None), "ids of the sample city tell nothing"
         assert not (tmp_path / "lake").exists()
 
     def test_the_portals_feed_is_made_without_asking_the_portal(self, tmp_path: Path) -> None:

@@ -277,7 +277,8 @@ def test_what_another_machine_computed_meanwhile_is_computed_again(aws: Seaweed,
     merge(mine, envelope(record(30, "2024-01-20", "2024-01-11")))
     insight = load_insights()[0]
     late = [date(2024, 1, 21), date(2024, 1, 22)]
-    other = SimpleNamespace(lake=theirs, city=CHICAGO)
+    nothing_kept = Mock(list=Mock(return_value=[]))
+    other = SimpleNamespace(lake=theirs, city=CHICAGO, landing=nothing_kept)
     interruptions = [1]
 
     class Overtaken(DuckDBEngine):
@@ -289,7 +290,8 @@ def test_what_another_machine_computed_meanwhile_is_computed_again(aws: Seaweed,
                 steps.compute(other, DuckDBEngine(theirs, CHICAGO), insight, late[:1])
             return found
 
-    steps.compute(SimpleNamespace(lake=mine, city=CHICAGO), Overtaken(mine, CHICAGO), insight, late[1:])
+    profile = SimpleNamespace(lake=mine, city=CHICAGO, landing=nothing_kept)
+    steps.compute(profile, Overtaken(mine, CHICAGO), insight, late[1:])
 
     reader = DuckDBEngine(open_lake("three"), CHICAGO)
     asked = f"SELECT as_of_day, crimes FROM {insight.table} WHERE period = 'all' ORDER BY as_of_day"
