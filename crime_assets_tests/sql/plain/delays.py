@@ -21,6 +21,7 @@ def days_of(values: pd.Series) -> list[date]:
     return [day.date() for day in pd.to_datetime(values)]
 
 
+@lru_cache(maxsize=4)
 def pulled_late(question: Question) -> dict[date, bool]:
     """Change day of the lake, up to the as-of day → whether nothing of it was pulled within three days."""
     after: dict[date, list[float]] = {}
@@ -175,7 +176,7 @@ class Learnt:
         )
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def learnt(question: Question) -> Learnt:
     """What was learnt from the last 56 change days."""
     return Learnt(question, *_learn(question))
