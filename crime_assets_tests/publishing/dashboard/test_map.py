@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -107,9 +108,9 @@ def pointed_at(page: Page, name: str) -> tuple[float, float]:
     return view["x"] + left - 14, view["y"] + top - 14
 
 
-def asked(address: str, path: str) -> dict[str, object]:
+def asked(address: str, path: str) -> dict[str, Any]:
     with urlopen(f"{address}{path}") as answer:
-        found: dict[str, object] = json.load(answer)
+        found: dict[str, Any] = json.load(answer)
     return found
 
 
@@ -151,7 +152,7 @@ class TestData:
         assert all(block[3] >= 5 for block in found["blocks"])
 
     def test_legends_begin_with_the_smallest_count_that_is_shown(self, address: str) -> None:
-        (district, *_) = asked(address, "/map/figures.json?period=365d")["levels"]  # type: ignore[misc]
+        (district, *_) = asked(address, "/map/figures.json?period=365d")["levels"]
         least = min(
             int(row["crimes"]) for row in rows(address, "areas", "period=365d") if row["crimes"] not in ("", "0")
         )
@@ -159,12 +160,12 @@ class TestData:
         assert district["key"][-1] == ["hidden", "not shown"]
 
     def test_links_are_those_of_the_page(self, address: str) -> None:
-        district, _, beat = asked(address, "/map/figures.json")["levels"]  # type: ignore[misc]
+        district, _, beat = asked(address, "/map/figures.json")["levels"]
         assert district["areas"]["011"]["link"] == "/?city=chicago&day=2024-01-31&district=011&map=beat"
         assert beat["areas"]["1112"]["link"] == "/?city=chicago&day=2024-01-31&district=011&beat=1112&map=beat"
 
     def test_shapes_are_kept_by_the_browser_until_they_change(self, address: str) -> None:
-        (district, *_) = asked(address, "/map/figures.json")["levels"]  # type: ignore[misc]
+        (district, *_) = asked(address, "/map/figures.json")["levels"]
         with urlopen(address + district["shapes"]) as answer:
             assert answer.headers["cache-control"] == KEPT
             shapes = json.load(answer)
