@@ -56,7 +56,7 @@ bench: $(VENV)/.dev  ## speed as ratios against peers of the same run (Spark too
 	$(BIN)/python -m benchmarks
 
 stress: $(VENV)/.dev  ## the longer trials: kills, growth over a year, writers at once
-	$(BIN)/python -m pytest -m stress
+	$(BIN)/python -m pytest -m stress -o faulthandler_timeout=0
 
 pictures: $(VENV)/.dev  ## the README's pictures, of the sample city (needs chromium)
 	$(BIN)/python -m crime_assets_tests.pictures

@@ -28,7 +28,7 @@ def main(rows: int = ROWS) -> None:
 
     with tempfile.TemporaryDirectory(prefix="crime-assets-bench-") as directory:
         place = Path(directory)
-        add(day_run.figures(place))
+        add(day_run.figures(place, rows))
         add(backfill.figures(place))
         add(firehose.figures(place))
         loaded, few, many = history.figures(rows, rows // 10, place)

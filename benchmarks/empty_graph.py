@@ -14,25 +14,35 @@ import dagster as dg
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
+INSIGHTS = [f"insight_{number}" for number in range(19)]
 ASSETS = {
     "raw_crime_batches": [],
     "crime_deliveries": ["raw_crime_batches"],
     "crimes": ["crime_deliveries"],
-    **{f"insight_{number}": ["crimes"] for number in range(10)},
+    **{insight: ["crimes"] for insight in INSIGHTS},
+    "dashboard_extract": INSIGHTS,
+    "daily_briefing": ["dashboard_extract"],
 }
 CHECKS = {
-    "crime_deliveries": ["delivery_complete", "duplicate_share", "source_schema"],
-    "crimes": [
-        "one_row_per_id",
-        "quarantine_share",
-        "freshness",
-        "codes_valid",
-        "coordinates_valid",
-        "daily_count_in_line",
-        "clearance_rate",
+    "check_crime_deliveries": [("crime_deliveries", "delivery_complete duplicate_share source_schema".split())],
+    "check_crimes": [
+        (
+            "crimes",
+            [
+                "one_row_per_id",
+                "quarantine_share",
+                "freshness",
+                "codes_valid",
+                "coordinates_valid",
+                "daily_count_in_line",
+                "no_day_missing",
+                "clearance_rate",
+            ],
+        )
     ],
+    "check_insights": [(insight, [f"{insight}_consistent"]) for insight in INSIGHTS],
 }
-BLOCKING = ("delivery_complete", "one_row_per_id")
+BLOCKING = {"delivery_complete", "one_row_per_id", *(f"{insight}_consistent" for insight in INSIGHTS)}
 
 
 def _asset(name: str, deps: list[str], days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -43,12 +53,13 @@ def _asset(name: str, deps: list[str], days: dg.PartitionsDefinition) -> dg.Asse
     return empty
 
 
-def _checks(asset: str, names: list[str]) -> dg.AssetChecksDefinition:
-    specs = [dg.AssetCheckSpec(name, asset=asset, blocking=name in BLOCKING) for name in names]
+def _checks(step: str, checked: list[tuple[str, list[str]]]) -> dg.AssetChecksDefinition:
+    pairs = [(asset, name) for asset, names in checked for name in names]
+    specs = [dg.AssetCheckSpec(name, asset=asset, blocking=name in BLOCKING) for asset, name in pairs]
 
-    @dg.multi_asset_check(name=f"check_{asset}", specs=specs)
+    @dg.multi_asset_check(name=step, specs=specs)
     def empty() -> Iterator[dg.AssetCheckResult]:
-        for name in names:
+        for asset, name in pairs:
             yield dg.AssetCheckResult(asset_key=asset, check_name=name, passed=True)
 
     return empty
@@ -60,7 +71,7 @@ def main(first: str, last: str, job: str = "run_change_day") -> None:
     upstream = dg.AssetSelection.assets("raw_crime_batches", "crime_deliveries", "crimes")
     definitions = dg.Definitions(
         assets=[_asset(name, deps, days) for name, deps in ASSETS.items()],
-        asset_checks=[_checks(asset, names) for asset, names in CHECKS.items()],
+        asset_checks=[_checks(step, checked) for step, checked in CHECKS.items()],
         jobs=[
             dg.define_asset_job("run_change_day", "*", partitions_def=days),
             dg.define_asset_job("backfill_change_days", upstream, partitions_def=days),

@@ -1,6 +1,6 @@
 """The SQL of all insights over a loaded lake, beside the same in DuckDB over one sorted Parquet file of the same rows.
 
-    python -m benchmarks.insights HOME ours|peer FILE
+    python -m benchmarks.insights HOME ours|peer FILE DAY
     python -m benchmarks.insights HOME bytes
 
 Prints seconds, or the bytes that a question about 28 days read and those of the whole table.
@@ -29,18 +29,18 @@ _DAY = FIRST_DAY - timedelta(days=1)
 _ROUNDS = 3
 
 
-def ours(home: Path, _: Path) -> None:
+def ours(home: Path, _: Path, day: date) -> None:
     """As the graph asks them, in a run that has opened the catalog before."""
     lake = Lake(home)
     tables.load(lake, CITY.name, "crimes")
     engine = DuckDBEngine(lake, CITY)
     start = time.perf_counter()
     for insight in load_insights():
-        engine.insight(insight, _DAY)
+        engine.insight(insight, day)
     print(time.perf_counter() - start)
 
 
-def peer(home: Path, file: Path) -> None:
+def peer(home: Path, file: Path, day: date) -> None:
     """The same statements over one file."""
     with connection(home / "staging") as con:
         if not file.exists():
@@ -53,7 +53,8 @@ def peer(home: Path, file: Path) -> None:
         start = time.perf_counter()
         con.execute(f"CREATE VIEW crimes AS FROM read_parquet({literal(str(file))})")
         con.execute("CREATE VIEW crimes_superseded AS FROM crimes LIMIT 0")
-        asked = parameters(Lake(home), CITY, _DAY)
+        con.execute("CREATE VIEW crimes_removed AS SELECT *, change_day AS removed_on FROM crimes LIMIT 0")
+        asked = parameters(Lake(home), CITY, day)
         for insight in load_insights():
             con.sql(render(insight.statement, "duckdb", asked)).to_arrow_table()
         print(time.perf_counter() - start)
@@ -86,9 +87,9 @@ def _files(home: Path) -> list[str]:
 def figures(rows: int, home: Path) -> list[Figure]:
     """Both, in turn, several times."""
     file = home / "sorted.parquet"
-    spend(module("insights", home, "peer", file))
+    spend(module("insights", home, "peer", file, _DAY))
     pairs = [
-        tuple(float(spend(module("insights", home, who, file)).printed) for who in ("ours", "peer"))
+        tuple(float(spend(module("insights", home, who, file, _DAY)).printed) for who in ("ours", "peer"))
         for _ in range(_ROUNDS)
     ]
     found, size = map(int, spend(module("insights", home, "bytes")).printed.split())
@@ -109,4 +110,4 @@ if __name__ == "__main__":
     if what == "bytes":
         read_bytes(place)
     else:
-        {"ours": ours, "peer": peer}[what](place, Path(sys.argv[3]))
+        {"ours": ours, "peer": peer}[what](place, Path(sys.argv[3]), date.fromisoformat(sys.argv[4]))

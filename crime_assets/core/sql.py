@@ -7,7 +7,7 @@ what they compute; `insights` reads the headers of insights.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -38,9 +38,19 @@ def render(statement: str, dialect: str, parameters: Mapping[str, date | float])
 
     Raises UsageError if it is not one query, asks for a parameter that is not given, or cannot be translated.
     """
+    return render_apart(statement, dialect, parameters, ())[""]
+
+
+def render_apart(
+    statement: str, dialect: str, parameters: Mapping[str, date | float], names: Collection[str]
+) -> dict[str, str]:
+    """The same, with the queries of its WITH that have one of the `names` taken out: name → query, in their order.
+
+    The last entry, without a name, is the statement that reads them. Raises what `render` raises.
+    """
     days = frozenset(name for name, value in parameters.items() if isinstance(value, date))
-    text = _translated(statement, dialect, days, frozenset(parameters) - days)
-    return _MARK.sub(lambda found: str(parameters[found[1]]), text)
+    texts = _translated(statement, dialect, days, frozenset(parameters) - days, frozenset(names))
+    return {name: _MARK.sub(lambda found: str(parameters[found[1]]), text) for name, text in texts}
 
 
 def render_table(statement: str, locations: Mapping[str, str]) -> str:
@@ -69,7 +79,9 @@ def render_table(statement: str, locations: Mapping[str, str]) -> str:
 
 
 @lru_cache(maxsize=512)
-def _translated(statement: str, dialect: str, days: frozenset[str], numbers: frozenset[str]) -> str:
+def _translated(
+    statement: str, dialect: str, days: frozenset[str], numbers: frozenset[str], apart: frozenset[str]
+) -> list[tuple[str, str]]:
     """The statement in another dialect, with marks for values. Cached: translating takes longer than many queries."""
     query = parse(statement)
     if missing := placeholders(query) - days - numbers:
@@ -84,9 +96,23 @@ def _translated(statement: str, dialect: str, days: frozenset[str], numbers: fro
     try:
         filled = query.transform(fill)
         translated = for_spark(filled) if dialect == "spark" else filled
-        return translated.sql(dialect, pretty=True, unsupported_level=ErrorLevel.RAISE)
+        return [
+            (name, one.sql(dialect, pretty=True, unsupported_level=ErrorLevel.RAISE))
+            for name, one in _taken_apart(translated, apart)
+        ]
     except SqlglotError as error:
         raise UsageError(f"The SQL cannot be written in the dialect of {dialect}: {_first(error)}") from error
+
+
+def _taken_apart(query: exp.Expr, names: Collection[str]) -> list[tuple[str, exp.Expr]]:
+    """The queries of its WITH that have one of the names, and what is left of the query, without a name."""
+    taken = [cte for cte in query.find_all(exp.CTE) if cte.alias in names]
+    for cte in taken:
+        ahead = cte.parent
+        cte.pop()
+        if ahead is not None and not ahead.expressions:
+            ahead.pop()
+    return [*((cte.alias, cte.this) for cte in taken), ("", query)]
 
 
 @lru_cache

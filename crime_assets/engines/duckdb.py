@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import Insight
-from crime_assets.core.sql import render, statement
+from crime_assets.core.sql import render, render_apart, statement
 from crime_assets.engines.answers import BATCH_ROWS, Answer, Batches
-from crime_assets.engines.known import READ, change_day, check_known, columns_of, parameters, snapshot_id
+from crime_assets.engines.known import READ, SHARED, change_day, check_known, columns_of, parameters, snapshot_id
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import connection, identifier, literal
 from crime_assets.lakehouse.iceberg.evolution import names_of
@@ -47,14 +47,26 @@ class DuckDBEngine:
         self._exit = ExitStack()
         self._open: tuple[tuple[int | None, ...], duckdb.DuckDBPyConnection] | None = None
         self._day: date | None = None
+        self._parts: dict[str, str] = {}
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
         """The rows of the insight's statement, in its order, from what was known on the as-of day."""
-        return self._ask(insight.statement, as_of_day, parameters(self._lake, self._city, as_of_day))
+        asked = parameters(self._lake, self._city, as_of_day)
+        with explained(self._lake):
+            con = self._knowing(as_of_day)
+            *shared, (_, rest) = render_apart(insight.statement, self.name, asked, SHARED).items()
+            for name, query in shared:
+                if self._parts.get(name) != query:
+                    con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+                    self._parts[name] = query
+            return con.sql(rest).to_arrow_table()
 
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
         """The rows of a statement of sql/checks, from what was known on the as-of day."""
-        return list(self._ask(statement("checks", measurement), as_of_day, parameters).to_pylist())
+        with explained(self._lake):
+            con = self._knowing(as_of_day)
+            asked = render(statement("checks", measurement), self.name, {"as_of_day": as_of_day, **parameters})
+            return list(con.sql(asked).to_arrow_table().to_pylist())
 
     def query(self, sql: str, as_of: str | None = None) -> Answer:
         """Answer a person's query over all tables of the city, with nothing but the lake's data files in reach.
@@ -87,13 +99,14 @@ class DuckDBEngine:
             while rows := con.fetchmany(BATCH_ROWS):
                 yield rows
 
-    def _ask(self, sql: str, as_of_day: date, own: Mapping[str, date | float]) -> pa.Table:
-        with explained(self._lake):
-            con = self._session()
-            if self._day != as_of_day:
-                self._know(con, as_of_day)
-                self._day = as_of_day
-            return con.sql(render(sql, self.name, {"as_of_day": as_of_day, **own})).to_arrow_table()
+    def _knowing(self, as_of_day: date) -> duckdb.DuckDBPyConnection:
+        """A connection in which `crimes` is what was known on the as-of day."""
+        con = self._session()
+        if self._day != as_of_day:
+            self._parts.clear()
+            self._know(con, as_of_day)
+            self._day = as_of_day
+        return con
 
     def _know(self, con: duckdb.DuckDBPyConnection, day: date) -> None:
         """Make `crimes` what was known on a change day."""
@@ -132,6 +145,7 @@ class DuckDBEngine:
     def close(self) -> None:
         """Close the connection; the next question opens another."""
         self._open = self._day = None
+        self._parts.clear()
         self._exit.close()
 
     def _view(

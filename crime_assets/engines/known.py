@@ -32,6 +32,10 @@ READ: Mapping[str, tuple[str, tuple[Column, ...]]] = {
 }
 """Table → the name that our statements use for it, and its columns."""
 
+SHARED = frozenset({"completeness", "periods", "shares_then", "watched"})
+"""Parts of statements (sql/parts) that have few rows and take a scan or more: an engine that keeps rows between
+questions makes them once for all statements of a day."""
+
 VERSIONS = {"crimes_superseded": (), "crimes_removed": ("removed_on", "noticed_at")}
 """Tables with versions of rows of crimes → the columns that they have besides."""
 

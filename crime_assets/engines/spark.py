@@ -13,9 +13,9 @@ from sqlglot import exp
 
 from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.core.insights import Insight
-from crime_assets.core.sql import render, statement
+from crime_assets.core.sql import render, render_apart, statement
 from crime_assets.engines.answers import BATCH_ROWS, Answer, Batches, rows_of, unreadable
-from crime_assets.engines.known import READ, change_day, check_known, columns_of, parameters, snapshot_id
+from crime_assets.engines.known import READ, SHARED, change_day, check_known, columns_of, parameters, snapshot_id
 from crime_assets.engines.questions import one_select
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
@@ -59,14 +59,27 @@ class SparkEngine:
         self._spark = AttachedLake(lake, session)
         self._open: tuple[int | None, ...] | None = None
         self._known: dict[date, DataFrame] = {}
+        self._parts: dict[tuple[date, str], DataFrame] = {}
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
         """The rows of the insight's statement, in its order, from what was known on the as-of day."""
-        return self._ask(insight.statement, as_of_day, parameters(self._lake, self._city, as_of_day))
+        asked = parameters(self._lake, self._city, as_of_day)
+        with self._reading():
+            self._know(as_of_day)
+            *shared, (_, rest) = render_apart(insight.statement, self.name, asked, SHARED).items()
+            for name, query in shared:
+                key = as_of_day, query
+                if key not in self._parts:
+                    self._parts[key] = self._spark.computed(self._spark.session.sql(query))
+                self._parts[key].createOrReplaceTempView(name)
+            return collected(self._spark.session.sql(rest))
 
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
         """The rows of a statement of sql/checks, from what was known on the as-of day."""
-        return list(self._ask(statement("checks", measurement), as_of_day, parameters).to_pylist())
+        with self._reading():
+            self._know(as_of_day)
+            asked = render(statement("checks", measurement), self.name, {"as_of_day": as_of_day, **parameters})
+            return list(collected(self._spark.session.sql(asked)).to_pylist())
 
     def query(self, sql: str, as_of: str | None = None) -> Answer:
         """Answer a person's query, written for Spark, over all tables of the city and nothing else.
@@ -105,12 +118,12 @@ class SparkEngine:
     def _load(self, name: str) -> Table | None:
         return tables.load(self._lake, self._city.name, name)
 
-    def _ask(self, sql: str, as_of_day: date, own: Mapping[str, date | float]) -> pa.Table:
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Over views of the current snapshots."""
         try:
             self._see()
-            self._know(as_of_day)
-            text = render(sql, self.name, {"as_of_day": as_of_day, **own})
-            return collected(self._spark.session.sql(text))
+            yield
         except errors_of_spark() as error:
             raise LakeError(
                 f"Spark could not read the tables of {self._city.name} ({said(error)}): run again."
@@ -174,6 +187,7 @@ class SparkEngine:
     def _forget(self) -> None:
         self._open = None
         self._known.clear()
+        self._parts.clear()
         self._spark.forget()
 
 

@@ -25,7 +25,7 @@ from crime_assets.core.sql import SQL_DIRECTORY
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.iceberg.duck import connection, identifier, literal
 from crime_assets.lakehouse.place.lake import Lake
-from crime_assets.lakehouse.writing.insights import files_of_days, is_outdated, present_snapshots, rows_of_day
+from crime_assets.lakehouse.writing.insights import Held, present_snapshots
 from crime_assets.publishing.cells import cells_of
 from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore
@@ -36,10 +36,6 @@ ABOUT = "about"
 """Name of the table with one row, the fields of `About`."""
 FORMAT = 4
 """Increased when columns in sql/extract or fields of `About` change: older extracts are then made again."""
-
-
-Files = Mapping[str, Mapping[date, list[str]]]
-"""Table of an insight → as-of day → the files with its rows; a day that was computed and had none is there too."""
 
 WHOLE = {"28d": timedelta(days=28), "365d": timedelta(days=365)}
 """How long the periods are that end on the last complete day."""
@@ -92,25 +88,22 @@ def write_extract(
     # All from one state of the lake: nobody merges meanwhile. If machines share no lock, the state recorded as seen is
     # too old rather than too new.
     with lake.writing():
-        if outdated := [insight.table for insight in insights if is_outdated(lake, city, insight)]:
+        held = held_of(lake, city, insights)
+        if outdated := [table for table, found in held.items() if found.is_outdated]:
             raise CrimeAssetsError(
                 f"{', '.join(outdated)} of {city.title} were computed by another release: materialize the insights of "
                 f"{day} first, or run `crime-assets run --from {day} --to {day}`."
             )
-        files = insight_files(lake, city, insights)
-        if lacking := lacking_day(files, day):
+        if lacking := lacking_day(held, day):
             raise CrimeAssetsError(
                 f"{', '.join(lacking)} of {city.title} were not computed for {day}: materialize the insights of {day} "
                 f"first, or run `crime-assets run --from {day} --to {day}`."
             )
         snapshots = present_snapshots(lake, city)
         tables = {cube.name: engine.insight(cube, day) for cube in cubes()}
-        for insight in insights:
-            rows = rows_of_day(lake, city, insight, day)
-            if rows is not None:
-                tables[insight.table] = rows
+        tables |= {table: rows for table, found in held.items() if (rows := found.rows(day)) is not None}
     tables["cells"] = cells_of(tables["blocks"])
-    about = _about(city, day, tables, snapshots, rows_seen(files, day), release_of(city, insights))
+    about = _about(city, day, tables, snapshots, rows_seen(held, day), release_of(city, insights))
     landing.write(keys.extract(city.name, day), _packed(lake.staging, tables, about))
     for kind in ("html", "pdf"):
         # It tells of the extract that was here before, and is made from this one next.
@@ -120,20 +113,19 @@ def write_extract(
     return {name: rows.num_rows for name, rows in tables.items()}
 
 
-def insight_files(lake: Lake, city: City, insights: tuple[Insight, ...]) -> Files:
-    """What the insights' tables hold of each as-of day."""
-    return {insight.table: files_of_days(lake, city, insight) for insight in insights}
+def held_of(lake: Lake, city: City, insights: tuple[Insight, ...]) -> dict[str, Held]:
+    """Table of an insight → what it has."""
+    return {insight.table: Held(lake, city, insight) for insight in insights}
 
 
-def lacking_day(files: Files, day: date) -> list[str]:
+def lacking_day(held: Mapping[str, Held], day: date) -> list[str]:
     """The tables of insights that were not computed for an as-of day, or lost it."""
-    return [table for table, days in files.items() if day not in days]
+    return [table for table, found in held.items() if day not in found.days]
 
 
-def rows_seen(files: Files, day: date) -> str:
+def rows_seen(held: Mapping[str, Held], day: date) -> str:
     """A digest of the files with the insights' rows of an as-of day: different rows have a different digest."""
-    of_day = [name for days in files.values() for name in days.get(day, [])]
-    return sha256("\n".join(of_day).encode()).hexdigest()
+    return sha256("\n".join(name for found in held.values() for name in found.names(day)).encode()).hexdigest()
 
 
 def days(landing: LandingStore, city: City) -> list[date]:

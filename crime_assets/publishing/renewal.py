@@ -10,7 +10,7 @@ from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.writing.insights import first_changed
-from crime_assets.publishing.extract import KEPT_DAYS, About, days, insight_files, lacking_day, release_of, rows_seen
+from crime_assets.publishing.extract import KEPT_DAYS, About, days, held_of, lacking_day, release_of, rows_seen
 from crime_assets.publishing.reading import Extracts
 from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore
@@ -28,17 +28,17 @@ def days_to_extract(
     release = release_of(city, insights)
     is_other_release = landing.read(keys.extracts_made_by(city.name)) != release.encode()
     others = [day for day in kept if day not in asked and (day > min(asked) or is_other_release)]
-    files = insight_files(lake, city, insights) if others else {}
+    held = held_of(lake, city, insights) if others else {}
     extracts = Extracts(landing, lake.staging / "extracts")
 
     def knows_less(day: date) -> bool:
         about = _about(extracts, city, day)
-        if about is None or about.release != release or about.insights_seen != rows_seen(files, day):
+        if about is None or about.release != release or about.insights_seen != rows_seen(held, day):
             return True
         changed = first_changed(lake, city, about.snapshots_seen)
         return changed is not None and changed <= day
 
-    return [day for day in kept if day in asked or (day in others and not lacking_day(files, day) and knows_less(day))]
+    return [day for day in kept if day in asked or (day in others and not lacking_day(held, day) and knows_less(day))]
 
 
 def remember_release(lake: Lake, landing: LandingStore, city: City, insights: tuple[Insight, ...]) -> None:

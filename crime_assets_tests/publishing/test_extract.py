@@ -15,7 +15,7 @@ from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import load_insights
 from crime_assets.defs.work.steps import compute
-from crime_assets.lakehouse.writing.insights import replace_days, rows_of_day
+from crime_assets.lakehouse.writing.insights import Held, replace_days
 from crime_assets.profiles import Profile
 from crime_assets.publishing import extract
 from crime_assets.publishing.cells import outlines, ring
@@ -79,7 +79,7 @@ def test_it_holds_the_insights_of_its_day_in_their_order(profile: Profile) -> No
 def test_a_day_without_rows_has_empty_tables(profile: Profile) -> None:
     """An insight that found nothing is there without rows; one that was not asked for is not."""
     day = DAY + timedelta(days=5)
-    rows = rows_of_day(profile.lake, profile.city, SUMMARY[0], DAY)
+    rows = Held(profile.lake, profile.city, SUMMARY[0]).rows(DAY)
     assert rows is not None
     replace_days(profile.lake, profile.city, SUMMARY[0], {day: rows.slice(0, 0)})
     found = written(profile, day)

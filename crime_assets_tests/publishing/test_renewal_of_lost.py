@@ -9,7 +9,7 @@ import pytest
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.defs.work.steps import compute
-from crime_assets.lakehouse.writing.insights import replace_days, rows_of_day, stale_days
+from crime_assets.lakehouse.writing.insights import Held, replace_days, stale_days
 from crime_assets.profiles import Profile
 from crime_assets.publishing.reading import Extracts
 from crime_assets_tests.publishing.test_renewal import DAYS, SUMMARY, four_days, to_make, write
@@ -59,7 +59,7 @@ def test_an_extract_is_not_replaced_by_one_that_lacks_the_insight(losing: Profil
 
 def test_an_extract_is_not_replaced_by_one_of_a_table_that_lacks_the_day(losing: Profile) -> None:
     other = four_days(losing.lake.home.parent / "other")
-    rows = {day: rows_of_day(other.lake, other.city, INSIGHT, day) for day in DAYS}
+    rows = {day: Held(other.lake, other.city, INSIGHT).rows(day) for day in DAYS}
     of_two = {day: found.slice(0, (day == DAYS[2]) * 3) for day, found in rows.items() if found and day >= DAYS[2]}
     replace_days(losing.lake, losing.city, INSIGHT, of_two)
 

@@ -77,11 +77,6 @@ def stale_days(lake: Lake, city: City, insight: Insight, needed: Collection[date
     return sorted({*needed} - held | {day for day in held if changed is not None and day >= changed})
 
 
-def is_outdated(lake: Lake, city: City, insight: Insight) -> bool:
-    """Whether the insight's table has days that were computed by another definition, with rows or without."""
-    return Held(lake, city, insight).is_outdated
-
-
 def _definition(insight: Insight, city: City) -> str:
     """How an insight is computed for a city: its lag and its ids decide which days are complete, and how far."""
     return f"{insight.definition}-{city.lag_days}-{city.serial_ids_from}"
@@ -91,23 +86,6 @@ def first_changed(lake: Lake, city: City, seen: Mapping[str, str | None]) -> dat
     """The earliest change day that was altered since these snapshots, by mark; None if nothing was."""
     changed = [_first_changed(lake, city, name, seen[mark]) for mark, name in SEEN.items()]
     return min((day for day in changed if day is not None), default=None)
-
-
-def files_of_days(lake: Lake, city: City, insight: Insight) -> dict[date, list[str]]:
-    """As-of day → names of the files with its rows in the insight's table: different rows are in different files.
-
-    A day that was computed and had no rows is there without a file.
-    """
-    table = tables.load(lake, city.name, insight.table)
-    if table is None:
-        return {}
-    files = {day: sorted(file.file_path for file in files) for day, files in _days(table).items()}
-    return {**{day: [] for day in _empty_days(table)}, **files}
-
-
-def rows_of_day(lake: Lake, city: City, insight: Insight, day: date) -> pa.Table | None:
-    """The rows of an as-of day in the insight's table, in the order they were written; None if there is no table."""
-    return Held(lake, city, insight).rows(day)
 
 
 class Held:
@@ -123,6 +101,10 @@ class Held:
         """The as-of days that were computed, also those without rows."""
         self.is_outdated = bool(self.days) and not self.is_current
         """Whether it has days that were not."""
+
+    def names(self, day: date) -> list[str]:
+        """The names of the files with the rows of an as-of day: different rows are in different files."""
+        return sorted(file.file_path for file in self._files.get(day, []))
 
     def rows(self, day: date) -> pa.Table | None:
         """The rows of an as-of day, in the order they were written; None if there is no table."""

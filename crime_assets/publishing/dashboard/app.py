@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,14 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError, UsageError
@@ -96,7 +96,7 @@ class Dashboard:
                 Mount("/static", StaticFiles(packages=[("crime_assets.publishing.dashboard", "static")])),
             ],
             middleware=[
-                Middleware(BaseHTTPMiddleware, dispatch=_with_headers),
+                Middleware(_WithHeaders),
                 # Otherwise a page of another site could make its own name point here and read these pages.
                 Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS),
             ],
@@ -234,17 +234,35 @@ def _file(content: bytes, media: str, name: str) -> Response:
     return Response(content, media_type=media, headers=headers)
 
 
-async def _with_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """The answer, or a sentence after an unexpected error."""
-    try:
-        response = await answer(request)
-    except Exception:
-        # The outermost handler: nothing is swallowed, the log has the traceback, and the browser gets a page with our
-        # headers. Starlette's own handler is outside of this one, and its answers lack them.
-        _LOG.exception("%r could not be answered.", request.url.path)
-        response = _html("refused.html", 500, sentence=_UNFORESEEN, others=[])
-    if response.status_code == 200 and request.url.path.startswith(LIBRARY):
-        response.headers["Cache-Control"] = KEPT
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+class _WithHeaders:
+    """Gives every answer our headers, and an unexpected error an answer: a sentence."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                if message["status"] == 200 and scope["path"].startswith(LIBRARY):
+                    headers["Cache-Control"] = KEPT
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception:
+            if begun:
+                raise
+            # The outermost handler: nothing is swallowed, the log has the traceback, and the browser gets a page with
+            # our headers. Starlette's own handler is outside of this one, and its answers lack them.
+            _LOG.exception("%r could not be answered.", scope["path"])
+            await _html("refused.html", 500, sentence=_UNFORESEEN, others=[])(scope, receive, send_with_headers)

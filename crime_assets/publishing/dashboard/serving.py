@@ -13,6 +13,8 @@ from crime_assets.profiles import Profile
 from crime_assets.publishing.dashboard.app import Dashboard
 
 _HOST = "127.0.0.1"
+LAST_SECONDS = 5
+"""How long answers that have begun may take to end after an interrupt: a browser that stopped reading would hold it."""
 
 
 def serve(profile: Profile, port: int) -> int:
@@ -32,5 +34,6 @@ def serve(profile: Profile, port: int) -> int:
         # The server lets requests end, and then passes on the interrupt.
         with suppress(KeyboardInterrupt):
             print(f"The dashboard is on {address} until you press Ctrl-C.", flush=True)
-            uvicorn.Server(uvicorn.Config(dashboard.app(), log_level="warning")).run(sockets=[listening])
+            config = uvicorn.Config(dashboard.app(), log_level="warning", timeout_graceful_shutdown=LAST_SECONDS)
+            uvicorn.Server(config).run(sockets=[listening])
     return 0

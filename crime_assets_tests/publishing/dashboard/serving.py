@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from crime_assets.profiles import Profile
 from crime_assets.publishing.dashboard.app import Dashboard
+from crime_assets.publishing.dashboard.serving import LAST_SECONDS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NO_BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to look at pages: apt install chromium")
@@ -26,7 +27,9 @@ _DRAWS_NONE = ("--disable-3d-apis",)
 def served(profile: Profile, cache: Path) -> Iterator[str]:
     """The dashboard of a profile; its address."""
     dashboard = Dashboard(profile, cache)
-    config = uvicorn.Config(dashboard.app(), host="127.0.0.1", port=0, log_level="warning")
+    config = uvicorn.Config(
+        dashboard.app(), host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=LAST_SECONDS
+    )
     socket = config.bind_socket()
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
@@ -37,7 +40,8 @@ def served(profile: Profile, cache: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{socket.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join()
+        thread.join(timeout=60)
+        assert not thread.is_alive(), "The dashboard did not stop."
 
 
 @contextmanager
