@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.defs import assets, checks
 from crime_assets.defs.automation import jobs, notices, schedules, sensors
 from crime_assets.defs.partitions import change_days
@@ -17,7 +17,7 @@ from crime_assets.profiles import Profile, Settings, open_profile
 
 def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     """The graph of one city under a profile; `overrides` replace resources by name."""
-    days, insights = change_days(profile), load_insights()
+    days, insights = change_days(profile), all_insights()
     graph = dg.Definitions(
         assets=assets.build(days, profile.city, insights),
         asset_checks=checks.build(insights),

@@ -152,6 +152,12 @@ def load_insights(
 
 
 @lru_cache
+def all_insights() -> tuple[Insight, ...]:
+    """Those of sql/insights. Cached: parsing them takes longer than asking most of them."""
+    return load_insights()
+
+
+@lru_cache
 def parts() -> Mapping[str, str]:
     """The files of sql/parts: name → a SELECT that insights may read like a table."""
     return {path.stem: path.read_text(encoding="utf-8").strip() for path in (SQL_DIRECTORY / "parts").glob("*.sql")}

@@ -28,6 +28,8 @@ from crime_assets.sources.cities import City
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
+_DAYS = 31
+"""As-of days for which a connection keeps what was known: those of a month that is computed as one range."""
 _NODE = re.compile(r'"type":\s*"([A-Z_]+_NODE)"')
 _READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"})
 _NESTED = frozenset({"list", "array", "struct", "map", "union"})
@@ -46,8 +48,8 @@ class DuckDBEngine:
         self._load = partial(tables.load, lake, city.name)
         self._exit = ExitStack()
         self._open: tuple[tuple[int | None, ...], duckdb.DuckDBPyConnection] | None = None
-        self._day: date | None = None
-        self._parts: dict[str, str] = {}
+        self._days: dict[date, dict[str, str]] = {}
+        """As-of day → shared part → its query: what the connection has in a schema of the day."""
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
         """The rows of the insight's statement, in its order, from what was known on the as-of day."""
@@ -55,10 +57,11 @@ class DuckDBEngine:
         with explained(self._lake):
             con = self._knowing(as_of_day)
             *shared, (_, rest) = render_apart(insight.statement, self.name, asked, SHARED).items()
+            made = self._days[as_of_day]
             for name, query in shared:
-                if self._parts.get(name) != query:
-                    con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
-                    self._parts[name] = query
+                if made.get(name) != query:
+                    con.execute(f"CREATE OR REPLACE TABLE {name} AS {query}")
+                    made[name] = query
             return con.sql(rest).to_arrow_table()
 
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
@@ -100,27 +103,39 @@ class DuckDBEngine:
                 yield rows
 
     def _knowing(self, as_of_day: date) -> duckdb.DuckDBPyConnection:
-        """A connection in which `crimes` is what was known on the as-of day."""
+        """A connection in which `crimes` is what was known on the as-of day.
+
+        What it takes to know is kept for some days: every insight of a range asks for the same days again.
+        """
         con = self._session()
-        if self._day != as_of_day:
-            self._parts.clear()
+        schema = identifier(str(as_of_day))
+        if as_of_day not in self._days:
+            if len(self._days) == _DAYS:
+                oldest = next(iter(self._days))
+                con.execute(f"DROP SCHEMA {identifier(str(oldest))} CASCADE")
+                del self._days[oldest]
+            # A day that could not be looked at left an empty one.
+            con.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+            con.execute(f"CREATE SCHEMA {schema}")
+            con.execute(f"SET search_path = '{schema},main'")
             self._know(con, as_of_day)
-            self._day = as_of_day
+            self._days[as_of_day] = {}
+        con.execute(f"SET search_path = '{schema},main'")
         return con
 
     def _know(self, con: duckdb.DuckDBPyConnection, day: date) -> None:
-        """Make `crimes` what was known on a change day."""
+        """Make `crimes`, in the current schema, what was known on a change day."""
         later = render(statement("crimes", "changed_later"), self.name, {"as_of_day": day})
         ((is_changed_later,),) = con.execute(later).fetchall()
         if not is_changed_later:
             # The usual case: every row was known, and no statement need look at its change day.
-            con.execute("CREATE OR REPLACE TEMP VIEW crimes AS FROM crimes_now")
+            con.execute("CREATE VIEW crimes AS FROM crimes_now")
             return
         columns = names_of(columns_of("crimes", self._load))
         # All statements of a day need the same few overtaken versions; finding them takes a ranking.
         for kind, name, text in (("TABLE", "crimes_overtaken", "overtaken"), ("VIEW", "crimes", "as_of")):
             rows = render(statement("crimes", text), self.name, {"as_of_day": day})
-            con.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS FROM ({rows}) SELECT {columns}")
+            con.execute(f"CREATE {kind} {name} AS FROM ({rows}) SELECT {columns}")
 
     def _session(self) -> duckdb.DuckDBPyConnection:
         """A connection with views of the current snapshots, kept until one of the tables changes."""
@@ -144,8 +159,8 @@ class DuckDBEngine:
 
     def close(self) -> None:
         """Close the connection; the next question opens another."""
-        self._open = self._day = None
-        self._parts.clear()
+        self._open = None
+        self._days.clear()
         self._exit.close()
 
     def _view(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 
 import h3.api.basic_str as h3
@@ -17,18 +16,19 @@ SCHEMA = pa.schema([("cell", pa.string()), *((name, pa.string()) for name in ARE
 
 def cells_of(blocks: pa.Table) -> pa.Table:
     """Every cell with crimes in the table `blocks` of an extract, and the areas that most of its crimes are in."""
-    counts: dict[str, dict[str, dict[str, int]]] = defaultdict(lambda: {name: defaultdict(int) for name in AREAS})
     placed = blocks.filter(pc.and_(pc.equal(blocks.column("period"), "all"), pc.is_valid(blocks.column("longitude"))))
-    columns = (placed.column(name).to_pylist() for name in ("latitude", "longitude", "crimes", *AREAS))
-    for latitude, longitude, crimes, *areas in zip(*columns, strict=True):
-        cell = counts[h3.latlng_to_cell(latitude, longitude, RESOLUTION)]
-        for name, area in zip(AREAS, areas, strict=True):
-            if area is not None:
-                cell[name][str(area)] += crimes
-    rows = [
-        {"cell": cell, **{name: _most(found) for name, found in areas_of.items()}} for cell, areas_of in counts.items()
-    ]
-    return pa.Table.from_pylist(sorted(rows, key=lambda row: str(row["cell"])), SCHEMA)
+    points = zip(*(placed.column(name).to_pylist() for name in ("latitude", "longitude")), strict=True)
+    cells = pa.array([h3.latlng_to_cell(*point, RESOLUTION) for point in points], pa.string())
+    found = pa.table({"cell": cells.unique().sort()})
+    for name in AREAS:
+        areas = pa.table(
+            {"cell": cells, name: placed.column(name).cast(pa.string()), "crimes": placed.column("crimes")}
+        )
+        counted = areas.filter(pc.is_valid(areas.column(name))).group_by(["cell", name]).aggregate([("crimes", "sum")])
+        ranked = counted.sort_by([("cell", "ascending"), ("crimes_sum", "descending"), (name, "ascending")])
+        most = ranked.group_by("cell", use_threads=False).aggregate([(name, "first")]).rename_columns(["cell", name])
+        found = found.join(most, "cell")
+    return found.sort_by("cell").cast(SCHEMA)
 
 
 def ring(cell: str) -> list[tuple[float, float]]:
@@ -44,7 +44,3 @@ def outlines(cells: Iterable[str]) -> list[list[tuple[float, float]]]:
         for polygon in shape
         for ring in (polygon.outer, *polygon.holes)
     ]
-
-
-def _most(found: dict[str, int]) -> str | None:
-    return min(found, key=lambda name: (-found[name], name), default=None)

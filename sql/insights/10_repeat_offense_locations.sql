@@ -32,7 +32,11 @@
 WITH -- Engines put letters beyond ASCII into upper case each in its own way.
 named AS (
     SELECT
-        CASE WHEN regexp_like(block, '[^ -~]') THEN block ELSE upper(block) END AS block,
+        CASE
+            WHEN block = upper(block) THEN block
+            WHEN regexp_like(block, '[^ -~]') THEN block
+            ELSE upper(block)
+        END AS block,
         primary_type,
         occurred_on,
         is_violent,
@@ -57,8 +61,8 @@ counted AS (
     GROUP BY periods.period, named.block, named.primary_type
 ),
 
--- A category that is not recorded comes last, so that it is never the most common one beside a named one.
-ranked AS (
+-- A category that is not recorded is never the most common one beside a named one.
+compared AS (
     SELECT
         period,
         block,
@@ -69,10 +73,7 @@ ranked AS (
         violent_crimes,
         domestic_crimes,
         arrests,
-        row_number() OVER (
-            PARTITION BY period, block
-            ORDER BY CASE WHEN primary_type IS NULL THEN 1 ELSE 0 END, crimes DESC, primary_type NULLS LAST
-        ) AS type_rank
+        max(CASE WHEN primary_type IS NOT NULL THEN crimes END) OVER (PARTITION BY period, block) AS most
     FROM counted
 ),
 
@@ -82,13 +83,13 @@ blocks AS (
         block,
         CAST(sum(crimes) AS BIGINT) AS crimes,
         count(primary_type) AS crime_types,
-        max(CASE WHEN type_rank = 1 THEN primary_type END) AS most_common_type,
+        min(CASE WHEN crimes = most THEN primary_type END) AS most_common_type,
         min(first_crime_on) AS first_crime_on,
         max(last_crime_on) AS last_crime_on,
         CAST(sum(violent_crimes) AS BIGINT) AS violent_crimes,
         CAST(sum(domestic_crimes) AS BIGINT) AS domestic_crimes,
         CAST(sum(arrests) AS BIGINT) AS arrests
-    FROM ranked
+    FROM compared
     GROUP BY period, block
 ),
 

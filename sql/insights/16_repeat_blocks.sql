@@ -34,20 +34,43 @@
 WITH -- Engines put letters beyond ASCII into upper case each in its own way.
 named AS (
     SELECT
-        CASE WHEN regexp_like(block, '[^ -~]') THEN block ELSE upper(block) END AS block,
+        CASE
+            WHEN block = upper(block) THEN block
+            WHEN regexp_like(block, '[^ -~]') THEN block
+            ELSE upper(block)
+        END AS block,
         beat,
         primary_type,
         occurred_on
     FROM crimes
-    WHERE block IS NOT NULL AND primary_type IS NOT NULL
+    WHERE block IS NOT NULL
+        AND primary_type IS NOT NULL
+        AND occurred_on BETWEEN CAST(date_add('day', -364, :last_complete_day) AS DATE) AND :last_complete_day
 ),
 
-of_day AS (
+by_day AS (
     SELECT periods.period, named.block, named.primary_type, named.occurred_on, named.beat, count(*) AS crimes
     FROM periods
     JOIN named ON named.occurred_on BETWEEN periods.first_day AND periods.last_day
     WHERE periods.period <> 'all'
     GROUP BY periods.period, named.block, named.primary_type, named.occurred_on, named.beat
+),
+
+summed AS (
+    SELECT
+        period,
+        block,
+        primary_type,
+        occurred_on,
+        beat,
+        crimes,
+        sum(crimes) OVER (PARTITION BY period, block, primary_type) AS crimes_of_period
+    FROM by_day
+),
+
+-- Most blocks have too few, so that looking for repeats on them would be in vain.
+of_day AS (
+    SELECT period, block, primary_type, occurred_on, beat, crimes FROM summed WHERE crimes_of_period >= 5
 ),
 
 -- Two beats on one day make two rows of it, with no day between them.
@@ -78,7 +101,7 @@ repeated AS (
         max(occurred_on) AS last_crime_on
     FROM followed
     GROUP BY period, block, primary_type
-    HAVING sum(crimes) >= 5 AND count(DISTINCT occurred_on) >= 2
+    HAVING count(DISTINCT occurred_on) >= 2
 ),
 
 beats AS (

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crime_assets.core.errors import UsageError
-from crime_assets.core.insights import Count, Counting, Insight, load_insights
+from crime_assets.core.insights import Count, Counting, Insight, all_insights
 from crime_assets.core.sql import statement
 from crime_assets.publishing.dashboard.choice import ALL, NONE, Choice
 from crime_assets.publishing.extract import ABOUT
@@ -198,4 +198,4 @@ class Figures:
 @lru_cache
 def insights() -> Mapping[str, Insight]:
     """All insights by name."""
-    return {insight.name: insight for insight in load_insights()}
+    return {insight.name: insight for insight in all_insights()}
