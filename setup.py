@@ -42,7 +42,8 @@ setup(
         "sodapy",
         "sqlglot",
         "orjson",
-        # The dashboard; the three of them come with dagster-webserver anyway.
+        # The dashboard; the four of them come with dagster-webserver anyway.
+        "anyio",
         "starlette",
         "uvicorn",
         "jinja2",

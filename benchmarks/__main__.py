@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import backfill, dashboard, day_run, exports, firehose, history, insights, merging, spark
+from benchmarks import backfill, dashboard, day_run, exports, firehose, history, insights, merging, readers, spark
 from benchmarks.measuring import Figure, table
 from benchmarks.results import SPEED, write_part
 
@@ -36,6 +36,7 @@ def main(rows: int = ROWS) -> None:
         add(exports.figures(rows, place))
         add(insights.figures(rows, many))
         add(dashboard.figures(rows, many))
+        add(readers.figures(rows, many))
         add(merging.figures(rows, rows // 10, few, many, place))
         # Spark takes minutes for the rows that DuckDB takes seconds for.
         add(spark.figures(rows // 10, place))

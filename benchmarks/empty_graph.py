@@ -73,8 +73,8 @@ def main(first: str, last: str, job: str = "run_change_day") -> None:
         assets=[_asset(name, deps, days) for name, deps in ASSETS.items()],
         asset_checks=[_checks(step, checked) for step, checked in CHECKS.items()],
         jobs=[
-            dg.define_asset_job("run_change_day", "*", partitions_def=days),
-            dg.define_asset_job("backfill_change_days", upstream, partitions_def=days),
+            dg.define_asset_job("run_change_day", "*"),
+            dg.define_asset_job("backfill_change_days", upstream),
         ],
         executor=dg.in_process_executor,
     )

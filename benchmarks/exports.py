@@ -100,7 +100,7 @@ def figures(rows: int, place: Path) -> list[Figure]:
             f"{ours.seconds:.1f} s, {ours.peak:.2f} GiB",
             f"DuckDB, month-partitioned Parquet: {peer.seconds:.1f} s, {peer.peak:.2f} GiB",
             ours.seconds / peer.seconds,
-            1.5,
+            2,
         ),
         Figure("its memory, GiB", f"{ours.peak:.2f}", "bound: 2", ours.peak / 2, 1),
     ]

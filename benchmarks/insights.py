@@ -44,7 +44,7 @@ def peer(home: Path, file: Path, day: date) -> None:
     """The same statements over one file."""
     with connection(home / "staging") as con:
         if not file.exists():
-            held = ", ".join(literal(path) for path in _files(home))
+            held = ", ".join(literal(path) for path in files(home))
             con.execute("SET preserve_insertion_order = true")
             con.execute(
                 f"COPY (FROM read_parquet([{held}], hive_partitioning = false) ORDER BY occurred_at, id) "
@@ -63,7 +63,7 @@ def peer(home: Path, file: Path, day: date) -> None:
 def read_bytes(home: Path) -> None:
     """What a question about 28 days reads of the files, as the system counts it, and how large the table is."""
     engine = DuckDBEngine(Lake(home), CITY)
-    size = sum(Path(path).stat().st_size for path in _files(home))
+    size = sum(Path(path).stat().st_size for path in files(home))
     first = date(2025, 10, 20)
     before = _read_so_far()
     engine.query(
@@ -78,10 +78,11 @@ def _read_so_far() -> int:
     return int(counts["rchar"])
 
 
-def _files(home: Path) -> list[str]:
+def files(home: Path) -> list[str]:
+    """The data files of crimes."""
     crimes = tables.load(Lake(home), CITY.name, "crimes")
     assert crimes is not None
-    return [local_path(file.file_path) for file in tables.data_files(crimes)]
+    return [local_path(file.file_path) for file in tables.datafiles(crimes)]
 
 
 def figures(rows: int, home: Path) -> list[Figure]:

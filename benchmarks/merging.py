@@ -55,7 +55,7 @@ def figures(rows: int, small: int, few: Path, many: Path, place: Path) -> list[F
             f"{ours:.2f} s",
             f"pyiceberg Table.upsert: {peer:.1f} s",
             ours / peer,
-            1 / 20,
+            1 / 25,
         ),
         Figure(f"the same, from {small:,} to {rows:,} rows", f"{ours:.2f} s", f"{less:.2f} s", ours / less, 2),
     ]

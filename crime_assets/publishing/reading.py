@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar
@@ -91,7 +90,8 @@ class Extracts:
         self._cache = cache
         self._lock = threading.Lock()
         self._seen = lately(self._look)
-        self._opened = lru_cache(maxsize=_OPEN)(self._open)
+        self._open: dict[tuple[str, date], tuple[str, Extract]] = {}
+        """Those kept open, the one asked for last at the end: city and day → etag and extract."""
 
     def cities(self) -> list[str]:
         """Names of the cities with extracts."""
@@ -110,7 +110,13 @@ class Extracts:
         if etag is None:
             raise CrimeAssetsError(f"There is no extract of {city} for {day}: choose a day from the list.")
         with self._lock:
-            return self._opened(city, day, etag)
+            held = self._open.pop((city, day), None)
+            # One that was made again takes the place of the old one, which is closed when its last reader is done.
+            found = held if held is not None and held[0] == etag else (etag, self._read(city, day))
+            self._open[city, day] = found
+            if len(self._open) > _OPEN:
+                del self._open[next(iter(self._open))]
+            return found[1]
 
     def _look(self) -> dict[str, dict[date, str]]:
         """City → day → etag. Folders of unknown cities are not ours."""
@@ -122,7 +128,7 @@ class Extracts:
                 found.setdefault(city, {})[day] = item.etag
         return found
 
-    def _open(self, city: str, day: date, _: str) -> Extract:
+    def _read(self, city: str, day: date) -> Extract:
         content = self._landing.read(keys.extract(city, day))
         if content is None:
             raise CrimeAssetsError(f"The extract of {city} for {day} has just been removed: choose another day.")

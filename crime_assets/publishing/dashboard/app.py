@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -38,6 +41,8 @@ from crime_assets.sources import cities
 from crime_assets.streams.inventory import merged_days
 
 _LOG = logging.getLogger(__name__)
+_AT_ONCE = 4
+"""Answers that are made at once: Python computes one at a time, and each holds memory until it is done."""
 _HOSTS = ["127.0.0.1", "localhost"]
 _HEADERS = {
     # Pages hold texts of a feed: even if markup got through, a browser would not run it.
@@ -101,6 +106,7 @@ class Dashboard:
                 Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS),
             ],
             exception_handlers={CrimeAssetsError: self._refused},
+            lifespan=_few_at_once,
         )
 
     def _page(self, request: Request) -> Response:
@@ -215,6 +221,12 @@ class Dashboard:
     def _of(self, choice: Choice, extract: Extract) -> tuple[Figures, Pictures]:
         figures = Figures(extract, choice, self._threshold)
         return figures, Pictures(figures, extract, self._landing)
+
+
+@asynccontextmanager
+async def _few_at_once(_: Starlette) -> AsyncIterator[None]:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = _AT_ONCE
+    yield
 
 
 def _words(_: Request) -> Response:
