@@ -82,7 +82,7 @@ def files(home: Path) -> list[str]:
     """The data files of crimes."""
     crimes = tables.load(Lake(home), CITY.name, "crimes")
     assert crimes is not None
-    return [local_path(file.file_path) for file in tables.datafiles(crimes)]
+    return [local_path(file.file_path) for file in tables.data_files(crimes)]
 
 
 def figures(rows: int, home: Path) -> list[Figure]:

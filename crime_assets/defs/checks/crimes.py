@@ -68,13 +68,15 @@ def _judge(
 ) -> dict[str, Verdict]:
     """`merged` has only the newest change day that was merged, or nothing."""
     (rows,) = engine.measure("one_row_per_id", as_of_day)
+    # Naming them takes as long as counting: it is done if there are any.
+    repeated = engine.measure("repeated_ids", as_of_day) if rows["surplus_rows"] else []
     (fresh,) = engine.measure("freshness", as_of_day)
     newest_day = city.last_complete_day(as_of_day)
     counts = engine.measure("daily_counts", as_of_day, newest_day=newest_day)
     box = dict(zip(("south", "west", "north", "east"), city.bounding_box, strict=True))
     (places,) = engine.measure("coordinates", as_of_day, **box)
     return {
-        "one_row_per_id": verdicts.one_row_per_id(rows, engine.measure("repeated_ids", as_of_day)),
+        "one_row_per_id": verdicts.one_row_per_id(rows, repeated),
         "quarantine_share": verdicts.quarantine_share(
             engine.measure("quarantine", as_of_day), rows["row_count"], unseen
         ),
