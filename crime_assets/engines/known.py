@@ -32,7 +32,7 @@ READ: Mapping[str, tuple[str, tuple[Column, ...]]] = {
 }
 """Table → the name that our statements use for it, and its columns."""
 
-SHARED = frozenset({"completeness", "periods", "shares_then", "watched"})
+SHARED = frozenset({"completeness", "greatest_ids", "periods", "publications", "pulls", "shares_then", "watched"})
 """Parts of statements (sql/parts) that have few rows and take a scan or more: an engine that keeps rows between
 questions makes them once for all statements of a day."""
 

@@ -78,7 +78,7 @@ def cubes() -> tuple[Insight, ...]:
 def release_of(city: City, insights: tuple[Insight, ...]) -> str:
     """A digest of all that decides what an extract shows of a state of the lake."""
     definitions = [insight.definition for insight in (*cubes(), *insights)]
-    return sha256(f"{FORMAT} {city.lag_days} {definitions}".encode()).hexdigest()
+    return sha256(f"{FORMAT} {city.lag_days} {city.serial_ids_from} {definitions}".encode()).hexdigest()
 
 
 def write_extract(

@@ -4,13 +4,8 @@
 --
 -- The hazard of a lag is the part of the records known at that lag that were published exactly then; completeness after
 -- L days is the product of 1 - hazard over all later lags. Records of the history count as known, never as published
--- exactly then, unless their ids tell when they were. A change day that brought nothing recent counts as not pulled and
--- is not used. If there is no day to learn from, completeness is NULL.
---
--- When a record was first published: on the change day of its first version, if the lake pulled that day in time. Later
--- pulls and histories show only the last stamp of a record, however often it was edited. Where the city numbers its
--- records as they are reported (from :serial_ids_from on), the id tells better: a record was reported by the first
--- change day with ten greater ids, and published then or when the city's lag was over.
+-- exactly then, unless their ids tell when they were (publications.sql). A change day that brought nothing recent
+-- counts as not pulled and is not used. If there is no day to learn from, completeness is NULL.
 --
 -- completeness has six decimals. Three numbers of a million known records are computed from it, whole numbers, so that
 -- their sums are the same in any order: late_per_million are still to come; late_variance_per_million is the variance
@@ -21,137 +16,34 @@
 --
 -- A translation may lift the queries below out of their WITH, so statements that read this part have no query of the
 -- same name.
-WITH recent AS (
-    SELECT id, occurred_on, change_day
-    FROM crimes
-    WHERE occurred_on BETWEEN CAST(date_add('day', -145, :as_of_day) AS DATE) AND :as_of_day
-),
-
-older AS (
-    SELECT id, min(change_day) AS change_day
-    FROM crimes_superseded
-    WHERE change_day <= :as_of_day
-    GROUP BY id
-),
-
-arrivals AS (
-    SELECT change_day, date_diff('day', change_day, CAST(ingested_at AS DATE)) AS days_after
-    FROM crimes
-    WHERE change_day BETWEEN CAST(date_add('day', -145, :as_of_day) AS DATE) AND :as_of_day
-        AND change_day >= :first_change_day
-    UNION ALL
-    SELECT change_day, date_diff('day', change_day, CAST(ingested_at AS DATE)) AS days_after
-    FROM crimes_superseded
-    WHERE change_day BETWEEN CAST(date_add('day', -145, :as_of_day) AS DATE) AND :as_of_day
-        AND change_day >= :first_change_day
-),
-
-pulled_days AS (
-    SELECT change_day, CASE WHEN min(days_after) > 3 THEN 1 ELSE 0 END AS is_late
-    FROM arrivals
-    GROUP BY change_day
-),
-
-ids_of_day AS (
-    SELECT
-        id,
-        change_day,
-        row_number() OVER (PARTITION BY change_day ORDER BY id DESC) AS place
-    FROM recent
-    WHERE change_day BETWEEN :serial_ids_from AND :as_of_day
-),
-
--- The greatest ids of a change day, but for nine: a mistaken one should not count.
-steps AS (
-    SELECT change_day, id AS step FROM ids_of_day WHERE place = 10
-),
-
-dated AS (
-    SELECT id, CAST(NULL AS DATE) AS reported_by FROM recent
-    UNION ALL
-    SELECT step AS id, change_day AS reported_by FROM steps
-),
-
-reported AS (
-    SELECT
-        id,
-        reported_by,
-        min(reported_by) OVER (
-            ORDER BY id, reported_by NULLS FIRST ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
-        ) AS reported_on
-    FROM dated
-),
-
-first_seen AS (
-    SELECT
-        recent.id,
-        recent.occurred_on,
-        CAST(
-            date_add(
-                'day', CAST(date_diff('day', :last_complete_day, :as_of_day) - 1 AS INTEGER), recent.occurred_on
-            ) AS DATE
-        ) AS lag_over_on,
-        CASE WHEN older.change_day < recent.change_day THEN older.change_day ELSE recent.change_day END AS seen_on
-    FROM recent
-    LEFT JOIN older ON older.id = recent.id
-),
-
--- The first day on which the record could be published, as far as its id tells.
-first_possible AS (
-    SELECT
-        first_seen.occurred_on,
-        first_seen.seen_on,
-        CASE WHEN pulled_days.is_late = 0 THEN 1 ELSE 0 END AS is_seen_in_time,
-        CASE
-            WHEN reported.reported_on < first_seen.lag_over_on THEN first_seen.lag_over_on
-            ELSE reported.reported_on
-        END AS possible_on
-    FROM first_seen
-    LEFT JOIN reported ON reported.id = first_seen.id AND reported.reported_by IS NULL
-    LEFT JOIN pulled_days ON pulled_days.change_day = first_seen.seen_on
-),
-
-first_versions AS (
-    SELECT
-        occurred_on,
-        CASE WHEN is_seen_in_time = 0 AND possible_on < seen_on THEN possible_on ELSE seen_on END AS published_on
-    FROM first_possible
-),
-
-published AS (
-    SELECT occurred_on, published_on, count(*) AS crimes
-    FROM first_versions
-    GROUP BY occurred_on, published_on
-),
-
--- Ids tell when a record was reported where the day before has a greatest id too. A late pull tells nothing where ids
--- could: on the day of a bulk re-stamp all records would seem new.
+WITH -- Ids tell when a record was reported where the day before has a greatest id too. A late pull tells nothing where
+-- ids could: on the day of a bulk re-stamp all records would seem new.
 learnt_from AS (
     SELECT change_day
-    FROM pulled_days
+    FROM pulls
     WHERE change_day >= CAST(date_add('day', -55, :as_of_day) AS DATE)
-        AND (is_late = 0 OR change_day < :serial_ids_from)
+        AND (days_after <= 3 OR change_day < :serial_ids_from)
     UNION
-    SELECT steps.change_day
-    FROM steps
-    JOIN steps AS step_before
-        ON step_before.change_day = CAST(date_add('day', -1, steps.change_day) AS DATE)
-    WHERE steps.change_day >= CAST(date_add('day', -55, :as_of_day) AS DATE)
+    SELECT greatest_ids.change_day
+    FROM greatest_ids
+    JOIN greatest_ids AS day_before
+        ON day_before.change_day = CAST(date_add('day', -1, greatest_ids.change_day) AS DATE)
+    WHERE greatest_ids.change_day >= CAST(date_add('day', -55, :as_of_day) AS DATE)
 ),
 
 learnt_days AS (
     SELECT
-        date_diff('day', published.occurred_on, learnt_from.change_day) AS days_since,
+        date_diff('day', publications.occurred_on, learnt_from.change_day) AS days_since,
         learnt_from.change_day,
-        sum(published.crimes) AS known,
-        sum(CASE WHEN published.published_on = learnt_from.change_day THEN published.crimes ELSE 0 END)
+        sum(publications.crimes) AS known,
+        sum(CASE WHEN publications.published_on = learnt_from.change_day THEN publications.crimes ELSE 0 END)
             AS first_published
     FROM learnt_from
-    JOIN published
-        ON published.published_on <= learnt_from.change_day
-        AND published.occurred_on
+    JOIN publications
+        ON publications.published_on <= learnt_from.change_day
+        AND publications.occurred_on
             BETWEEN CAST(date_add('day', -90, learnt_from.change_day) AS DATE) AND learnt_from.change_day
-    GROUP BY date_diff('day', published.occurred_on, learnt_from.change_day), learnt_from.change_day
+    GROUP BY date_diff('day', publications.occurred_on, learnt_from.change_day), learnt_from.change_day
 ),
 
 learnt AS (
@@ -206,7 +98,7 @@ by_lag AS (
     CROSS JOIN spread
 ),
 
--- Nothing of a day was known before a lag at which all that is known was published.
+-- Nothing of a day was known before a lag at which all that is known was first_published.
 multiplied AS (
     SELECT
         days_since,

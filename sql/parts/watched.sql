@@ -1,23 +1,7 @@
 -- From which day on the lake itself saw what was known on each day: the day before its first change day, or the last
 -- change day that was not pulled within three days, whichever is later. What was edited or published before such a pull
 -- came with its last change stamp only. `late_until` is that last change day; NULL if all were pulled in time.
-WITH arrived AS (
-    SELECT change_day, date_diff('day', change_day, CAST(ingested_at AS DATE)) AS days_after
-    FROM crimes
-    WHERE change_day BETWEEN :first_change_day AND :as_of_day
-    UNION ALL
-    SELECT change_day, date_diff('day', change_day, CAST(ingested_at AS DATE)) AS days_after
-    FROM crimes_superseded
-    WHERE change_day BETWEEN :first_change_day AND :as_of_day
-),
-
-pulls AS (
-    SELECT change_day, min(days_after) AS days_after
-    FROM arrived
-    GROUP BY change_day
-),
-
-latest AS (
+WITH latest AS (
     SELECT max(change_day) AS late_until FROM pulls WHERE days_after > 3
 )
 
