@@ -54,7 +54,7 @@ def peer(home: Path, file: Path, day: date) -> None:
         con.execute(f"CREATE VIEW crimes AS FROM read_parquet({literal(str(file))})")
         con.execute("CREATE VIEW crimes_superseded AS FROM crimes LIMIT 0")
         con.execute("CREATE VIEW crimes_removed AS SELECT *, change_day AS removed_on FROM crimes LIMIT 0")
-        asked = parameters(Lake(home), CITY, day)
+        asked = parameters(Lake(home), CITY, day, ())
         for insight in load_insights():
             con.sql(render(insight.statement, "duckdb", asked)).to_arrow_table()
         print(time.perf_counter() - start)

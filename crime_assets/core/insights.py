@@ -31,9 +31,10 @@ from crime_assets.core.errors import UsageError
 from crime_assets.core.promises import NOTHING, Promises, promises_of
 from crime_assets.core.sql import DIALECT, SQL_DIRECTORY, listed, parse, placeholders
 
-PARAMETERS = frozenset({"as_of_day", "last_complete_day", "first_change_day", "serial_ids_from"})
+PARAMETERS = frozenset({"as_of_day", "last_complete_day", "first_change_day", "pulled_since", "serial_ids_from"})
 """Parameters an insight may use: the change day up to which it knows; the last day that the city has published nearly
-completely by then; the lake's first change day; the first change day from which greater ids were reported later."""
+completely by then; the lake's first change day; that from which on none is missing up to the as-of day; and the first
+from which on greater ids were reported later."""
 TABLES = frozenset({"crimes", "crimes_superseded", "crimes_removed"})
 """Tables an insight may read."""
 LEADING = ("as_of_day", "period", "first_day", "last_day")
@@ -250,6 +251,8 @@ def _matched(pattern: re.Pattern[str], tag: str, text: str, shape: str) -> re.Ma
 def _with_parts(statement: str) -> str:
     """The statement with the parts that it reads added to its WITH, each before those that read it."""
     needed: dict[str, str] = {}
+    if taken := {cte.alias for cte in parse(statement).find_all(exp.CTE)} & parts().keys():
+        raise UsageError(f"A query is called {', '.join(sorted(taken))}, like a part in sql/parts: rename the query.")
 
     def need(text: str) -> None:
         for name in sorted(_read(parse(text)) & parts().keys() - needed.keys()):

@@ -23,7 +23,7 @@ from crime_assets.engines.answers import Answer, Batches, rows_of
 from crime_assets.engines.athena_rows import Rows
 from crime_assets.engines.athena_service import Athena, StatementFailed
 from crime_assets.engines.athena_statements import persons_query, written
-from crime_assets.engines.known import READ, change_day, check_known, parameters, snapshot_id
+from crime_assets.engines.known import READ, Merged, change_day, check_known, parameters, snapshot_id
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.sources.cities import City
@@ -41,9 +41,11 @@ class AthenaEngine:
         clients: Clients,
         workgroup: str,
         sleep: Callable[[float], None] = time.sleep,
+        merged: Merged = tuple,
     ) -> None:
         """`sleep` waits the given number of seconds between two polls of a statement."""
         self._lake = lake
+        self._merged = merged
         self._city = city
         self._load = partial(tables.load, lake, city.name)
         self._athena = Athena(clients, workgroup, sleep)
@@ -51,7 +53,7 @@ class AthenaEngine:
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
         """The rows of the insight's statement, in its order, from what was known on the as-of day."""
-        return self._ask(insight.statement, as_of_day, parameters(self._lake, self._city, as_of_day))
+        return self._ask(insight.statement, as_of_day, parameters(self._lake, self._city, as_of_day, self._merged()))
 
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
         """The rows of a statement of sql/checks, from what was known on the as-of day."""

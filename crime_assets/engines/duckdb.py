@@ -16,7 +16,16 @@ from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import Insight
 from crime_assets.core.sql import render, render_apart, statement
 from crime_assets.engines.answers import BATCH_ROWS, Answer, Batches
-from crime_assets.engines.known import READ, SHARED, change_day, check_known, columns_of, parameters, snapshot_id
+from crime_assets.engines.known import (
+    READ,
+    SHARED,
+    Merged,
+    change_day,
+    check_known,
+    columns_of,
+    parameters,
+    snapshot_id,
+)
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import connection, identifier, literal
 from crime_assets.lakehouse.iceberg.evolution import names_of
@@ -42,9 +51,10 @@ class DuckDBEngine:
 
     name = "duckdb"
 
-    def __init__(self, lake: Lake, city: City) -> None:
+    def __init__(self, lake: Lake, city: City, merged: Merged = tuple) -> None:
         self._lake = lake
         self._city = city
+        self._merged = merged
         self._load = partial(tables.load, lake, city.name)
         self._exit = ExitStack()
         self._open: tuple[tuple[int | None, ...], duckdb.DuckDBPyConnection] | None = None
@@ -53,7 +63,7 @@ class DuckDBEngine:
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
         """The rows of the insight's statement, in its order, from what was known on the as-of day."""
-        asked = parameters(self._lake, self._city, as_of_day)
+        asked = parameters(self._lake, self._city, as_of_day, self._merged())
         with explained(self._lake):
             con = self._knowing(as_of_day)
             *shared, (_, rest) = render_apart(insight.statement, self.name, asked, SHARED).items()
@@ -111,9 +121,9 @@ class DuckDBEngine:
         schema = identifier(str(as_of_day))
         if as_of_day not in self._days:
             if len(self._days) == _DAYS:
-                oldest = next(iter(self._days))
-                con.execute(f"DROP SCHEMA {identifier(str(oldest))} CASCADE")
-                del self._days[oldest]
+                # One insight after the other goes through a longer range: without the oldest days the next finds none.
+                newest, _ = self._days.popitem()
+                con.execute(f"DROP SCHEMA {identifier(str(newest))} CASCADE")
             # A day that could not be looked at left an empty one.
             con.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
             con.execute(f"CREATE SCHEMA {schema}")

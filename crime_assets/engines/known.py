@@ -5,7 +5,7 @@ Nothing here runs SQL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,6 +21,9 @@ from crime_assets.sources.cities import City
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
+Merged: TypeAlias = Callable[[], Sequence[date]]
+"""Returns the change days that the lake has merged, in order; none if that is not known."""
+
 Load: TypeAlias = Callable[[str], "Table | None"]
 """Returns a table of the city by name, as it is now; None if it was never written."""
 
@@ -32,7 +35,7 @@ READ: Mapping[str, tuple[str, tuple[Column, ...]]] = {
 }
 """Table → the name that our statements use for it, and its columns."""
 
-SHARED = frozenset({"completeness", "greatest_ids", "periods", "publications", "pulls", "shares_then", "watched"})
+SHARED = frozenset("completeness gaps greatest_ids periods publications pulls seen_days shares_then".split())
 """Parts of statements (sql/parts) that have few rows and take a scan or more: an engine that keeps rows between
 questions makes them once for all statements of a day."""
 
@@ -67,14 +70,29 @@ def check_known(lake: Lake, city: City, day: date) -> None:
         )
 
 
-def parameters(lake: Lake, city: City, as_of_day: date) -> dict[str, date]:
-    """The parameters of an insight on an as-of day, those of `core.insights.PARAMETERS`."""
+def parameters(lake: Lake, city: City, as_of_day: date, merged: Sequence[date]) -> dict[str, date]:
+    """The parameters of an insight on an as-of day, those of `core.insights.PARAMETERS`.
+
+    `merged` are the change days that the lake has merged; none, if that is not known.
+    """
+    first = history_before(lake, city) or as_of_day
     return {
         "as_of_day": as_of_day,
         "last_complete_day": city.last_complete_day(as_of_day),
-        "first_change_day": history_before(lake, city) or as_of_day,
+        "first_change_day": first,
+        "pulled_since": _pulled_since(first, min(as_of_day, max(merged, default=first)), {*merged}),
         "serial_ids_from": city.serial_ids_from or date.max,
     }
+
+
+def _pulled_since(first: date, last: date, merged: Collection[date]) -> date:
+    """The day after the last one that is missing; the first change day if none is, or nothing is known."""
+    if not merged:
+        return first
+    day = last
+    while day >= first and day in merged:
+        day -= timedelta(days=1)
+    return max(first, day + timedelta(days=1))
 
 
 def change_day(as_of: str | None) -> date | None:

@@ -15,7 +15,16 @@ from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.core.insights import Insight
 from crime_assets.core.sql import render, render_apart, statement
 from crime_assets.engines.answers import BATCH_ROWS, Answer, Batches, rows_of, unreadable
-from crime_assets.engines.known import READ, SHARED, change_day, check_known, columns_of, parameters, snapshot_id
+from crime_assets.engines.known import (
+    READ,
+    SHARED,
+    Merged,
+    change_day,
+    check_known,
+    columns_of,
+    parameters,
+    snapshot_id,
+)
 from crime_assets.engines.questions import one_select
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
@@ -53,9 +62,10 @@ class SparkEngine:
 
     name = "spark"
 
-    def __init__(self, lake: Lake, city: City, session: Callable[[], SparkSession]) -> None:
+    def __init__(self, lake: Lake, city: City, session: Callable[[], SparkSession], merged: Merged = tuple) -> None:
         self._lake = lake
         self._city = city
+        self._merged = merged
         self._spark = AttachedLake(lake, session)
         self._open: tuple[int | None, ...] | None = None
         self._known: dict[date, DataFrame] = {}
@@ -63,7 +73,7 @@ class SparkEngine:
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
         """The rows of the insight's statement, in its order, from what was known on the as-of day."""
-        asked = parameters(self._lake, self._city, as_of_day)
+        asked = parameters(self._lake, self._city, as_of_day, self._merged())
         with self._reading():
             self._know(as_of_day)
             *shared, (_, rest) = render_apart(insight.statement, self.name, asked, SHARED).items()

@@ -66,11 +66,11 @@ class AwsProfile(Profile):
         if self.settings.engine == "athena" or (is_remote_spark and can_ask_athena):
             from crime_assets.engines.athena import AthenaEngine
 
-            return AthenaEngine(self.lake, self.city, self.clients, self.aws.athena_workgroup)
+            return AthenaEngine(self.lake, self.city, self.clients, self.aws.athena_workgroup, merged=self._merged)
         if is_remote_spark:
             from crime_assets.engines.duckdb import DuckDBEngine
 
-            return DuckDBEngine(self.lake, self.city)
+            return DuckDBEngine(self.lake, self.city, self._merged)
         return super().engine
 
     @cached_property

@@ -17,6 +17,7 @@ from crime_assets.sources import cities
 from crime_assets.sources.cities import City
 from crime_assets.sources.feeds import Feed
 from crime_assets.streams import LandingStore, Stream
+from crime_assets.streams.inventory import merged_days
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -72,10 +73,13 @@ class Profile:
         if self.settings.engine == "spark":
             from crime_assets.engines.spark import SparkEngine
 
-            return SparkEngine(self.lake, self.city, self.spark)
+            return SparkEngine(self.lake, self.city, self.spark, self._merged)
         from crime_assets.engines.duckdb import DuckDBEngine
 
-        return DuckDBEngine(self.lake, self.city)
+        return DuckDBEngine(self.lake, self.city, self._merged)
+
+    def _merged(self) -> list[date]:
+        return merged_days(self.landing, self.city.name)
 
     @cached_property
     def writer(self) -> Writer:

@@ -86,6 +86,11 @@ def test_refuses_a_name_that_is_not_an_insight_s(tmp_path: Path, name: str):
             "asks for :today: only :as_of_day, :first_change_day, :last_complete_day",
         ),
         ("FROM crimes", "FROM crimes, persons", "reads crimes, persons"),
+        (
+            "SELECT",
+            "WITH pulls AS (SELECT 1 AS one) SELECT",
+            "called pulls, like a part in sql/parts: rename the query",
+        ),
         ("FROM crimes", "FROM (SELECT 1 AS arrest) AS t", "reads no table"),
         ("SELECT", "SELECT 1; SELECT", "one SELECT statement"),
         ("SELECT", "CREATE TABLE t AS SELECT", "one SELECT statement"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from crime_assets.core.envelopes import seal
 from crime_assets.core.errors import LakeError, UsageError
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import Insight, load_insights
 from crime_assets.core.keys import deliveries_prefix
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.iceberg import tables
@@ -57,6 +57,36 @@ def test_an_empty_table_has_the_types_of_a_full_one(filled: DuckDBEngine, tmp_pa
     for name in ("crimes", "crimes_quarantine"):
         asked = f"SELECT column_name, column_type FROM (DESCRIBE {name})"
         assert empty.query(asked).rows == filled.query(asked).rows
+
+
+FIRST = date(2024, 1, 1)
+
+
+def test_each_day_of_a_range_has_its_own_parts_of_statements(filled: DuckDBEngine) -> None:
+    shared = Insight("shared", 99, "A part.", (), "WITH pulls AS (SELECT :as_of_day AS day) SELECT day FROM pulls")
+    days = [FIRST + timedelta(days=number) for number in range(40)]
+    for _ in range(2):
+        assert [filled.insight(shared, day).column("day").to_pylist() for day in days] == [[day] for day in days]
+
+
+def test_a_part_that_another_statement_has_otherwise_is_made_again(filled: DuckDBEngine) -> None:
+    statements = [f"WITH pulls AS (SELECT {number} AS number) SELECT number FROM pulls" for number in (1, 2, 1)]
+    found = [filled.insight(Insight("shared", 99, "A part.", (), sql), FIRST) for sql in statements]
+    assert [rows.column("number").to_pylist() for rows in found] == [[1], [2], [1]]
+
+
+@pytest.mark.parametrize(
+    ("merged", "since"),
+    [("", 1), ("1 2 3 4 5", 1), ("1 3 4 5 6", 3), ("1 2", 1), ("2 3 4 5", 2), ("1 4", 4), ("1 2 4 7", 6), ("7 8", 6)],
+)
+def test_insights_know_since_when_no_change_day_is_missing(
+    filled_lake: Lake, monkeypatch: pytest.MonkeyPatch, merged: str, since: int
+) -> None:
+    monkeypatch.setattr("crime_assets.engines.known.history_before", lambda *_: FIRST)
+    days = [date(2024, 1, int(day)) for day in merged.split()]
+    asked = Insight("since", 99, "Since when.", (), "SELECT :pulled_since AS since")
+    found = DuckDBEngine(filled_lake, CHICAGO, lambda: days).insight(asked, date(2024, 1, 5))
+    assert found.column("since").to_pylist() == [date(2024, 1, since)]
 
 
 def everything(home: Path) -> dict[str, bytes]:

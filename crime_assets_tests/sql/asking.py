@@ -143,6 +143,7 @@ def question(
     superseded: pa.Table | None = None,
     removed: pa.Table | None = None,
     serial_ids_from: date | None = None,
+    pulled_since: date | None = None,
 ) -> Question:
     """The same for a plain computation; the lake began forty days before the as-of day."""
     return Question(
@@ -152,6 +153,7 @@ def question(
         as_of_day - timedelta(days=40),
         removed.to_pandas() if removed is not None else None,
         serial_ids_from or date.max,
+        pulled_since,
     )
 
 
@@ -165,6 +167,7 @@ def ask(
     first_change_day: date | None = None,
     removed: pa.Table | None = None,
     serial_ids_from: date | None = None,
+    pulled_since: date | None = None,
 ) -> pa.Table:
     """The insight's table; its statement is translated there and back where it goes `by_way_of` another dialect.
 
@@ -179,6 +182,7 @@ def ask(
         first_change_day=first_change_day,
         removed=removed,
         serial_ids_from=serial_ids_from,
+        pulled_since=pulled_since,
     )
 
 
@@ -192,11 +196,13 @@ def computed_of(
     first_change_day: date | None = None,
     removed: pa.Table | None = None,
     serial_ids_from: date | None = None,
+    pulled_since: date | None = None,
 ) -> pa.Table:
     """The same of an insight that need not be one of the files."""
     parameters = question(table([]), as_of_day).parameters
     if first_change_day:
         parameters["first_change_day"] = first_change_day
+    parameters["pulled_since"] = pulled_since or parameters["first_change_day"]
     if serial_ids_from:
         parameters["serial_ids_from"] = serial_ids_from
     sql = render(insight.statement, by_way_of or "duckdb", parameters)

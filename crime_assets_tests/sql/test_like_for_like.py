@@ -34,11 +34,13 @@ def version(number: int, change_day: date, occurred_on: date = BEFORE, **more: o
 
 
 def background(first: date = date(2023, 12, 1)) -> list[dict[str, object]]:
-    """A crime a week in a district of its own, so that the lake holds all windows."""
+    """A crime a week in a district of its own, so that the lake holds all windows, and enough to learn from."""
     days = range(0, (COMPLETE - first).days, 7)
-    return [
+    weekly = [
         version(-1 - day, first + timedelta(days=day + 8), first + timedelta(days=day), district="999") for day in days
     ]
+    many = AS_OF - timedelta(days=80)
+    return [*weekly, *(version(-1000 - n, many + timedelta(days=8), many, district="999") for n in range(1900))]
 
 
 def removed_rows(rows: Iterable[Mapping[str, object]]) -> pa.Table:
@@ -51,6 +53,7 @@ def compstat(
     removed: pa.Table | None = None,
     first_change_day: date = LIVE,
     serial_ids_from: date | None = None,
+    pulled_since: date | None = None,
 ) -> dict[str, dict[str, object]]:
     """District → its row of all offenses in 28 days."""
     rows = ask(
@@ -61,6 +64,7 @@ def compstat(
         removed=removed,
         first_change_day=first_change_day,
         serial_ids_from=serial_ids_from,
+        pulled_since=pulled_since,
     ).to_pylist()
     return {row["district"]: row for row in rows if (row["period"], row["offense_class"]) == ("28d", "all")}
 
@@ -91,6 +95,14 @@ def test_what_the_lake_saw_is_counted_as_it_was_known():
     assert told(rows["002"]) == [0, "seen", 0, 0, 1]
 
 
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_of_two_versions_of_a_day_the_newer_counts(is_turned: bool):
+    morning, evening = (datetime.combine(THEN, time(hour), UTC) for hour in (8, 20))
+    older = [version(1, THEN, updated_on=morning), version(1, THEN, updated_on=evening, district="002")]
+    rows = compstat([version(1, AS_OF, district="003")], older[::-1] if is_turned else older)
+    assert ("001" in rows, rows["002"]["crimes_before"]) == (False, 1)
+
+
 def test_a_version_of_the_day_itself_counts_and_one_of_the_next_day_does_not():
     rows = compstat([version(1, THEN), version(2, THEN + timedelta(days=1))])
     assert told(rows["001"]) == [1, "seen", 1, 1, 2]
@@ -103,17 +115,48 @@ def test_a_lake_saw_what_was_known_from_the_day_before_its_first(first_change_da
     assert compstat([version(1, THEN)], first_change_day=first_change_day)["001"]["before_basis"] == basis
 
 
-@pytest.mark.parametrize(("days_after", "basis"), [(3, "seen"), (4, "estimated")])
-def test_a_day_that_was_pulled_four_days_after_was_not_seen(days_after: int, basis: str):
-    day = THEN + timedelta(days=1)
+@pytest.mark.parametrize(
+    ("days_before", "days_after", "basis"),
+    [(0, 3, "seen"), (0, 4, "estimated"), (5, 8, "seen"), (5, 9, "estimated"), (-1, 9, "seen")],
+)
+def test_a_pull_more_than_three_days_after_a_day_spoils_it_if_it_is_of_a_change_day_up_to_it(
+    days_before: int, days_after: int, basis: str
+):
+    day = THEN - timedelta(days=days_before)
     pulled = datetime.combine(day + timedelta(days=days_after), time(1), UTC)
-    rows = compstat([version(1, THEN), version(2, day, ingested_at=pulled)])
+    rows = compstat([version(1, THEN - timedelta(days=6)), version(2, day, ingested_at=pulled)])
     assert rows["001"]["before_basis"] == basis
 
 
-def test_a_late_pull_before_that_day_changes_nothing():
-    late = version(2, THEN, ingested_at=datetime.combine(THEN + timedelta(days=9), time(1), UTC))
-    assert told(compstat([version(1, THEN), late])["001"]) == [2, "seen", 2, 2, 2]
+@pytest.mark.parametrize("missing", [COMPLETE - timedelta(days=27), AS_OF - timedelta(days=1), AS_OF])
+def test_a_period_in_which_a_day_was_never_pulled_is_compared_with_nothing(missing: date):
+    found = compstat([version(1, THEN), version(2, AS_OF, COMPLETE)], pulled_since=missing + timedelta(days=1))["001"]
+    assert told(found) == [None] * len(COLUMNS)
+    assert [found[name] for name in ("crimes_in_the_end_high", "flag", "years", "five_years_position")] == [
+        None,
+        0,
+        0,
+        None,
+    ]
+
+
+def test_a_day_that_was_never_pulled_spoils_the_windows_whose_late_records_it_would_have_brought():
+    last = COMPLETE - timedelta(days=28)
+    found = compstat([version(1, THEN), version(2, AS_OF, COMPLETE)], pulled_since=last)["001"]
+    assert (found["crimes_before"], found["crimes_in_the_end_low"]) == (None, 1)
+    before_it = compstat([version(1, THEN)], pulled_since=last - timedelta(days=27), first_change_day=date(2024, 1, 1))
+    assert before_it["001"]["before_basis"] == "seen"
+
+
+@pytest.mark.parametrize("stray", [False, True])
+def test_early_warning_learns_from_no_window_before_a_gap(stray: bool):
+    days = [COMPLETE - timedelta(days=n) for n in range(150)]
+    crimes = [version(n, day + timedelta(days=8), day, beat="0111") for n, day in enumerate(days)]
+    old = [version(900, date(2016, 1, 9), date(2016, 1, 1), beat="0111")] if stray else []
+    ended = COMPLETE - timedelta(days=120)
+    for since, windows in ((None, 4), (ended, 3)):
+        found = ask("early_warning", table(crimes + old), AS_OF, first_change_day=date(2023, 1, 1), pulled_since=since)
+        assert {row["windows"] for row in found.to_pylist()} == {windows}
 
 
 def waited(number: int, first: int = 1000) -> list[dict[str, object]]:
@@ -239,9 +282,11 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("case", "gap_ended"), [*((case, 0) for case in CASES), ("some days late", 3), ("some days late", 38)]
+)
 @pytest.mark.parametrize("name", ["compstat", "monthly_trends", "early_warning", "reporting_delay"])
-def test_equals_the_plain_computation(name: str, case: str):
+def test_equals_the_plain_computation(name: str, case: str, gap_ended: int):
     most_days_after, has_ids, has_removed = CASES[case]
     as_of_day = date(2024, 4, 9)
     rng = np.random.default_rng(len(case))
@@ -271,8 +316,9 @@ def test_equals_the_plain_computation(name: str, case: str):
     gone_by_now = {row["id"] for row in removed.to_pylist() if row["removed_on"] <= as_of_day}
     crimes = table([row for row in everything if row["id"] not in gone_by_now])
     serial = date(2023, 6, 1) if has_ids else None
-    asks = question(crimes, as_of_day, table(older), removed, serial)
-    found = ask(name, crimes, as_of_day, table(older), removed=removed, serial_ids_from=serial)
+    gap = as_of_day - timedelta(days=gap_ended) if gap_ended else None
+    asks = question(crimes, as_of_day, table(older), removed, serial, gap)
+    found = ask(name, crimes, as_of_day, table(older), removed=removed, serial_ids_from=serial, pulled_since=gap)
     assert_same(tuples(found), expected(name, asks))
 
 

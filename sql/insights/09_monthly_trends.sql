@@ -1,10 +1,10 @@
 -- How crime changes from month to month and from year to year. Only whole months of the period are compared; the first
--- and last are often cut, so their changes are NULL, and a period of 28 or 365 days holds no month twice. A series that
--- ends now always slopes down: late records keep arriving, so months marked unsettled will still grow. Therefore a
--- month is compared with an earlier one as that was known when it was as old: seen by the lake, or estimated from
--- reporting delays; insight_compstat explains these and unknown, and has intervals. An arrest share is the part of the
--- records with an arrest so far, not clearance. Read a change together with its z: below 3 either way it may well be
--- chance.
+-- and last are often cut, so their changes are NULL, and a period of 28 or 365 days holds no month twice. Nor are those
+-- whose late records would have come on a change day that was never pulled. A series that ends now always slopes down:
+-- late records keep arriving, so months marked unsettled will still grow. Therefore a month is compared with an earlier
+-- one as that was known when it was as old: seen by the lake, or estimated from reporting delays; insight_compstat
+-- explains these and unknown, and has intervals. An arrest share is the part of the records with an arrest so far, not
+-- clearance. Read a change together with its z: below 3 either way it may well be chance.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all.
@@ -19,18 +19,15 @@
 -- @column domestic_crimes: Crimes that the city marks as domestic violence. [domestic]
 -- @column days_covered: Days of the month that lie in the period. [month, occurred_on]
 -- @column crimes_previous_month: Records of the month before as they were known when they were as old, where both
---   months lie wholly in the period and have records. [change_day, id, ingested_at, month, occurred_on]
--- @column previous_month_basis: How that is known: seen, estimated or unknown. [change_day, id, ingested_at, month,
+--   months lie wholly in the period and have records. [change_day, id, ingested_at, occurred_on]
+-- @column previous_month_basis: How that is known: seen, estimated or unknown.
+-- @column crimes_year_before: The same of the same month a year before. [change_day, id, ingested_at, occurred_on]
+-- @column year_before_basis: How that is known.
+-- @column change_from_previous_month: Crimes less crimes of the previous month. [change_day, id, ingested_at,
 --   occurred_on]
--- @column crimes_year_before: The same of the same month a year before. [change_day, id, ingested_at, month,
---   occurred_on]
--- @column year_before_basis: How that is known. [change_day, id, ingested_at, month, occurred_on]
--- @column change_from_previous_month: Crimes less crimes of the previous month. [change_day, id, ingested_at, month,
---   occurred_on]
--- @column change_from_year_before: Crimes less crimes of the year before. [change_day, id, ingested_at, month,
---   occurred_on]
+-- @column change_from_year_before: Crimes less crimes of the year before. [change_day, id, ingested_at, occurred_on]
 -- @column z_from_year_before: 2 * (sqrt(crimes) - sqrt(crimes a year before)): where crimes come independently and
---   nothing has changed it is 0 give or take 1.4. [change_day, id, ingested_at, month, occurred_on]
+--   nothing has changed it is 0 give or take 1.4. [change_day, id, ingested_at, occurred_on]
 -- @column unsettled: 1 where the month ends at most 35 days before the as-of day or after it, else 0. [month]
 -- @chart line month, crimes where period = all
 -- @count crimes: arrest_share
@@ -83,9 +80,13 @@ covered AS (
 ),
 
 whole AS (
-    SELECT period, month, next_month, crimes
+    SELECT covered.period, covered.month, covered.next_month, covered.crimes
     FROM covered
-    WHERE days_covered = date_diff('day', month, next_month)
+    LEFT JOIN gaps
+        ON gaps.is_unpulled = 1
+        AND gaps.day_after > covered.month
+        AND gaps.day_before < CAST(date_add('day', -1, covered.next_month) AS DATE)
+    WHERE covered.days_covered = date_diff('day', covered.month, covered.next_month) AND gaps.day_after IS NULL
 ),
 
 -- Each whole month beside the one before and the one a year before, with the day on which those were as old.
@@ -133,25 +134,25 @@ not_known AS (
     GROUP BY compared.period, compared.later_month, compared.months_back
 ),
 
-seen_days AS (
+seen_months AS (
     SELECT DISTINCT compared.month, compared.known_day
     FROM compared
-    JOIN watched ON compared.known_day >= watched.seen_since
+    JOIN seen_days ON seen_days.known_day = compared.known_day
 ),
 
 seen AS (
-    SELECT seen_days.month, seen_days.known_day, count(*) AS crimes
-    FROM seen_days
+    SELECT seen_months.month, seen_months.known_day, count(*) AS crimes
+    FROM seen_months
     JOIN versions
-        ON versions.occurred_on >= seen_days.month
-        AND versions.occurred_on < CAST(date_add('month', 1, seen_days.month) AS DATE)
-        AND versions.known_from <= seen_days.known_day
-        AND (versions.known_until IS NULL OR versions.known_until > seen_days.known_day)
-    GROUP BY seen_days.month, seen_days.known_day
+        ON versions.occurred_on >= seen_months.month
+        AND versions.occurred_on < CAST(date_add('month', 1, seen_months.month) AS DATE)
+        AND versions.known_from <= seen_months.known_day
+        AND (versions.known_until IS NULL OR versions.known_until > seen_months.known_day)
+    GROUP BY seen_months.month, seen_months.known_day
 ),
 
 learned AS (
-    SELECT count(completeness) AS lags FROM completeness
+    SELECT max(is_learnt) AS is_learned FROM completeness
 ),
 
 judged AS (
@@ -160,17 +161,17 @@ judged AS (
         compared.later_month AS month,
         compared.months_back,
         CASE
-            WHEN compared.known_day >= watched.seen_since THEN coalesce(seen.crimes, 0)
+            WHEN seen_days.known_day IS NOT NULL THEN coalesce(seen.crimes, 0)
             ELSE compared.crimes
                 - CAST(floor(CAST(coalesce(not_known.millionths, 0) AS DOUBLE) / 1000000 + 0.5) AS BIGINT)
         END AS crimes,
         CASE
-            WHEN compared.known_day >= watched.seen_since THEN 'seen'
-            WHEN learned.lags > 0 THEN 'estimated'
+            WHEN seen_days.known_day IS NOT NULL THEN 'seen'
+            WHEN learned.is_learned = 1 THEN 'estimated'
             ELSE 'unknown'
         END AS basis
     FROM compared
-    CROSS JOIN watched
+    LEFT JOIN seen_days ON seen_days.known_day = compared.known_day
     CROSS JOIN learned
     LEFT JOIN seen ON seen.month = compared.month AND seen.known_day = compared.known_day
     LEFT JOIN not_known

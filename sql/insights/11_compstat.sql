@@ -2,20 +2,22 @@
 -- to date against the year before, both beside the range of the five years before. Windows end on the last complete
 -- day, eight days before the as-of day in Chicago, never today. Late records keep coming for weeks, so an earlier
 -- window as it is known today always has more of them than the present one. Therefore it is compared as it was known
--- when it was as old (before_basis): seen, if the lake itself saw each day since then; estimated from the delays it
--- learned (see insight_reporting_delay), with an interval that holds it in 95 of 100 cases; unknown, if there is
--- nothing to learn from: then it is compared as it is known today. Where change days were pulled later (a backfill, the
--- replay of an export), records that were edited since are missing from what was known then, and the interval is wide
--- enough for that. Percentages are left out on purpose: from 2 to 4 is not a real doubling. A flag is not proof. Chance
--- alone flags about one cell in 30 where crimes come independently and nothing has changed, and one in 10 where there
--- are only two or three crimes. Real crimes move with the season and from year to year: in Chicago from 2016 to 2018
--- one cell in eight of 28d is flagged, and four in ten of ytd, where counts are so large that a z of 3 is a few
--- percent. So read a flag together with the change and with the five years; these are few, and a value is often outside
--- their range by chance. Windows that the lake does not hold completely are not compared: those before its first
--- record, and those that touch 28 days or more without any record in the city, so that a stray old record does not make
--- a year count as complete. A year to date that includes 29 February has one day more than the others. The numbers in
--- the end, with all records known by the 90th day after, are a nowcast (Lawless 1994) with an interval of 95 %; the
--- interval treats what comes late as independent of place.
+-- when it was as old (before_basis): seen, if the lake pulled every change day up to then in time; estimated from the
+-- delays it learned (see insight_reporting_delay), with an interval that is to hold it in 95 of 100 cases; unknown, if
+-- there is too little to learn from: then it is compared as it is known today. Where change days were pulled later (a
+-- backfill, the replay of an export), records that were edited since are missing from what was known then, and the
+-- interval is wide enough for that. A period in which a change day was never pulled is compared with nothing.
+-- Percentages are left out on purpose: from 2 to 4 is not a real doubling. A flag is not proof. Chance alone flags
+-- about one cell in 30 where crimes come independently and nothing has changed, and one in 10 where there are only two
+-- or three crimes. Real crimes move with the season and from year to year: in Chicago from 2016 to 2018 one cell in
+-- eight of 28d is flagged, and four in ten of ytd, where counts are so large that a z of 3 is a few percent. So read a
+-- flag together with the change and with the five years; these are few, and a value is often outside their range by
+-- chance. Windows that the lake does not hold completely are not compared: those before its first record, those that
+-- touch 28 days or more without any record in the city, so that a stray old record does not make a year count as
+-- complete, and those of which late records would have come on a change day that was never pulled. A year to date that
+-- includes 29 February has one day more than the others. The numbers in the end, with all records known by the 90th day
+-- after, are a nowcast (Lawless 1994) with an interval of 95 %; the interval treats what comes late as independent of
+-- place.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, the 28 days that end on the last complete day, or ytd, from 1 January of its year to it.
@@ -27,8 +29,7 @@
 -- @column crimes_before: Records of the 28 days before (28d), or of the same days a year before (ytd), as they were
 --   known when they were as old as the period is now; NULL where the lake does not hold them whole. [change_day, id,
 --   ingested_at, occurred_on]
--- @column before_basis: How crimes_before is known: seen, estimated or unknown. [change_day, id, ingested_at,
---   occurred_on]
+-- @column before_basis: How crimes_before is known: seen, estimated or unknown. [occurred_on]
 -- @column crimes_before_low: The fewest that crimes_before can be: itself if seen, else the low end of its interval.
 --   [change_day, id, ingested_at, occurred_on]
 -- @column crimes_before_high: The most that it can be. [change_day, id, ingested_at, occurred_on]
@@ -70,6 +71,14 @@ WITH last_days AS (
     FROM (VALUES (0), (1), (2), (3), (4), (5)) AS years (years_back)
 ),
 
+presents AS (
+    SELECT '28d' AS period, CAST(date_add('day', -27, :last_complete_day) AS DATE) AS first_day
+    UNION ALL
+    SELECT
+        'ytd' AS period,
+        CAST(date_add('day', 1 - day_of_year(:last_complete_day), :last_complete_day) AS DATE) AS first_day
+),
+
 windows AS (
     SELECT
         '28d' AS period,
@@ -104,21 +113,12 @@ windows AS (
     WHERE years_back = 1
 ),
 
-record_days AS (
-    SELECT occurred_on AS record_day FROM crimes WHERE occurred_on <= :last_complete_day
-    UNION
-    SELECT CAST(date_add('day', 1, :last_complete_day) AS DATE) AS record_day
-),
-
-followed AS (
-    SELECT lag(record_day) OVER (ORDER BY record_day) AS day_before, record_day AS day_after FROM record_days
-),
-
--- The time before the first record, and every gap of 28 days or more without one.
-gaps AS (
-    SELECT day_before, day_after
-    FROM followed
-    WHERE day_before IS NULL OR date_diff('day', day_before, day_after) > 28
+-- A period in which a change day was never pulled lacks records: it is compared with nothing.
+lacking AS (
+    SELECT
+        period,
+        CASE WHEN :pulled_since > :first_change_day AND :pulled_since > first_day THEN 1 ELSE 0 END AS is_lacking
+    FROM presents
 ),
 
 compared AS (
@@ -133,8 +133,13 @@ compared AS (
                 'day', CAST(-date_diff('day', windows.last_day, :last_complete_day) AS INTEGER), :as_of_day
             ) AS DATE
         ) AS known_day,
-        CASE WHEN count(gaps.day_after) = 0 THEN 1 ELSE 0 END AS is_whole
+        CASE
+            WHEN windows.part <> 'now' AND max(lacking.is_lacking) = 1 THEN 0
+            WHEN count(gaps.day_after) = 0 THEN 1
+            ELSE 0
+        END AS is_whole
     FROM windows
+    JOIN lacking ON lacking.period = windows.period
     LEFT JOIN gaps
         ON gaps.day_after > windows.first_day
         AND (gaps.day_before IS NULL OR gaps.day_before < windows.last_day)
@@ -331,8 +336,12 @@ lost AS (
 ),
 
 learned AS (
-    SELECT CASE WHEN count(completeness) > 0 THEN 1 ELSE 0 END AS is_learned, max(dispersion) - 1 AS bursts
-    FROM completeness
+    SELECT max(is_learnt) AS is_learned, max(dispersion) - 1 AS bursts FROM completeness
+),
+
+-- What is pulled long after lacks records that were edited in between, of the present too.
+replayed AS (
+    SELECT CASE WHEN count(*) = 0 THEN 1 ELSE 0 END AS is_replayed FROM seen_days WHERE known_day = :as_of_day
 ),
 
 based AS (
@@ -355,13 +364,14 @@ based AS (
         learned.is_learned,
         CASE
             WHEN beside.crimes_before_now IS NULL THEN NULL
-            WHEN beside.known_day >= watched.seen_since THEN 'seen'
+            WHEN seen_days.known_day IS NOT NULL THEN 'seen'
             WHEN learned.is_learned = 1 THEN 'estimated'
             ELSE 'unknown'
         END AS before_basis,
-        CASE WHEN watched.late_until > beside.known_day THEN 1 ELSE 0 END AS is_replayed,
+        lacking.is_lacking,
+        replayed.is_replayed,
         CASE
-            WHEN watched.late_until > beside.known_day THEN lost.lost_share * beside.known_young
+            WHEN replayed.is_replayed = 1 THEN lost.lost_share * beside.known_young
             ELSE CAST(0 AS DOUBLE)
         END AS known_lost,
         1.96 * sqrt(
@@ -384,7 +394,9 @@ based AS (
         ) AS known_margin
     FROM beside
     JOIN of_city ON of_city.period = beside.period
-    CROSS JOIN watched
+    JOIN lacking ON lacking.period = beside.period
+    LEFT JOIN seen_days ON seen_days.known_day = beside.known_day
+    CROSS JOIN replayed
     CROSS JOIN learned
     CROSS JOIN lost
 ),
@@ -420,13 +432,13 @@ judged AS (
         CASE WHEN lowest > crimes_before THEN crimes_before ELSE lowest END AS crimes_before_low,
         CASE WHEN highest < crimes_before THEN crimes_before ELSE highest END AS crimes_before_high,
         CASE
-            WHEN is_learned = 0 THEN NULL
+            WHEN is_learned = 0 OR is_lacking = 1 THEN NULL
             WHEN late_crimes > late_margin
                 THEN crimes + CAST(floor(late_crimes - late_margin) AS BIGINT)
             ELSE crimes
         END AS crimes_in_the_end_low,
         CASE
-            WHEN is_learned = 1 THEN crimes + CAST(ceil(late_crimes + late_margin) AS BIGINT)
+            WHEN is_learned = 1 AND is_lacking = 0 THEN crimes + CAST(ceil(late_crimes + late_margin) AS BIGINT)
         END AS crimes_in_the_end_high
     FROM ranged
 )

@@ -10,10 +10,11 @@
 -- is different, not why: a festival, a new way of recording or a moved boundary does it too. A festival in the history
 -- widens the limits of all units for a year, and can cost an alarm. The spread is one for all: where it is uneven, or
 -- shares drift, there are several times as many alarms as false_alarms says. A unit that is a large part of the city
--- affects the others: if it doubles, they seem to fall. Windows that begin before the lake's first record are not used;
--- with fewer than three there are no limits and no alarms, nor while nothing at all is recorded. A unit with little
--- history or none has wide limits, so that two records under a mistaken number are no alarm. Records without the unit
--- are left out. The greatest rise comes first, units with fewer than ten crimes last.
+-- affects the others: if it doubles, they seem to fall. Windows are used that begin after the last gap: before the
+-- lake's first record, 28 days or more without a record, or a change day that was never pulled. With fewer than three
+-- there are no limits and no alarms, nor while nothing at all is recorded. A unit with little history or none has wide
+-- limits, so that two records under a mistaken number are no alarm. Records without the unit are left out. The greatest
+-- rise comes first, units with fewer than ten crimes last.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: Always 28d.
@@ -33,7 +34,7 @@
 -- @column history_crimes: Records of the unit in the windows before. [occurred_on]
 -- @column windows: Windows of 28 days before the period that are used, at most 13. [occurred_on]
 -- @column windows_seen: How many of these are counted as the lake knew them when they were as old as the period is now;
---   the others as they are known today. [change_day]
+--   the others as they are known today.
 -- @column dispersion: How much more units of that kind varied than the Poisson distribution: the variance is mean +
 --   dispersion * mean squared. [beat, community_area, occurred_on]
 -- @column false_alarms: Alarms to expect in all units of that kind if none was out of line. [beat, community_area,
@@ -65,9 +66,9 @@ counted_windows AS (
         ) AS first_day,
         CAST(date_add('day', CAST(-28 * numbered.window_number AS INTEGER), :last_complete_day) AS DATE) AS last_day,
         numbered.known_day,
-        CASE WHEN numbered.window_number > 0 AND numbered.known_day >= watched.seen_since THEN 1 ELSE 0 END AS is_seen
+        CASE WHEN numbered.window_number > 0 AND seen_days.known_day IS NOT NULL THEN 1 ELSE 0 END AS is_seen
     FROM numbered
-    CROSS JOIN watched
+    LEFT JOIN seen_days ON seen_days.known_day = numbered.known_day
 ),
 
 recent_crimes AS (
@@ -96,14 +97,13 @@ units AS (
     WHERE community_area IS NOT NULL
 ),
 
--- Whole windows that the lake covers, the period not counted: the day of its first record belongs to them.
+-- Whole windows since the last gap, the period not counted: the day after a gap belongs to them.
 covered AS (
     SELECT
         CAST(
-            floor(CAST(date_diff('day', min(occurred_on), :last_complete_day) + 1 AS DOUBLE) / 28) AS BIGINT
+            floor(CAST(date_diff('day', max(day_after), :last_complete_day) + 1 AS DOUBLE) / 28) AS BIGINT
         ) - 1 AS windows
-    FROM crimes
-    WHERE occurred_on <= :last_complete_day
+    FROM gaps
 ),
 
 used AS (

@@ -5,7 +5,11 @@
 -- The hazard of a lag is the part of the records known at that lag that were published exactly then; completeness after
 -- L days is the product of 1 - hazard over all later lags. Records of the history count as known, never as published
 -- exactly then, unless their ids tell when they were (publications.sql). A change day that brought nothing recent
--- counts as not pulled and is not used. If there is no day to learn from, completeness is NULL.
+-- counts as not pulled and is not used. If there is no day to learn from, completeness is NULL. Where nothing of a day
+-- was known before a lag, it begins there, and completeness before is 0; but a lag longer than the city's own at which
+-- all that is known has just come, as in a town of few records, counts as if one record more had been known before.
+-- is_learnt is 1 if a lag was learnt from twenty known records on average, which the intervals below need: with fewer,
+-- that nothing came late says little.
 --
 -- completeness has six decimals. Three numbers of a million known records are computed from it, whole numbers, so that
 -- their sums are the same in any order: late_per_million are still to come; late_variance_per_million is the variance
@@ -89,6 +93,14 @@ by_lag AS (
         CAST(lags.days_since AS BIGINT) AS days_since,
         CAST(coalesce(learnt.known, 0) AS BIGINT) AS known,
         CAST(coalesce(learnt.first_published, 0) AS BIGINT) AS first_published,
+        CAST(
+            CASE
+                WHEN learnt.first_published = learnt.known
+                    AND lags.days_since > date_diff('day', :last_complete_day, :as_of_day)
+                    THEN learnt.known + 1
+                ELSE coalesce(learnt.known, 0)
+            END AS BIGINT
+        ) AS at_risk,
         coalesce(learnt.change_days, 0) AS change_days,
         learnt_count.days AS learnt_days,
         spread.dispersion
@@ -98,7 +110,7 @@ by_lag AS (
     CROSS JOIN spread
 ),
 
--- Nothing of a day was known before a lag at which all that is known was first_published.
+-- Nothing of a day was known before a lag at which all that is known was published.
 multiplied AS (
     SELECT
         days_since,
@@ -107,15 +119,16 @@ multiplied AS (
         change_days,
         learnt_days,
         dispersion,
-        sum(CASE WHEN first_published < known THEN ln(CAST(known - first_published AS DOUBLE) / known) END)
+        sum(known) OVER () AS known_at_all_lags,
+        sum(CASE WHEN first_published < at_risk THEN ln(CAST(at_risk - first_published AS DOUBLE) / at_risk) END)
             OVER (ORDER BY days_since DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS logarithm,
         sum(
             CASE
-                WHEN first_published < known
-                    THEN CAST(first_published AS DOUBLE) / (CAST(known AS DOUBLE) * (known - first_published))
+                WHEN first_published < at_risk
+                    THEN CAST(first_published AS DOUBLE) / (CAST(at_risk AS DOUBLE) * (at_risk - first_published))
             END
         ) OVER (ORDER BY days_since DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS greenwood,
-        sum(CASE WHEN known > 0 AND first_published = known THEN 1 ELSE 0 END)
+        sum(CASE WHEN at_risk > 0 AND first_published = at_risk THEN 1 ELSE 0 END)
             OVER (ORDER BY days_since DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS beginnings
     FROM by_lag
 ),
@@ -132,6 +145,7 @@ completed AS (
             WHEN coalesce(beginnings, 0) > 0 THEN CAST(0 AS DOUBLE)
             ELSE CAST(floor(exp(coalesce(logarithm, 0)) * 1000000 + 0.5) AS DOUBLE) / 1000000
         END AS completeness,
+        CASE WHEN known_at_all_lags >= 20 * 91 THEN 1 ELSE 0 END AS is_learnt,
         CAST(floor(coalesce(greenwood, 0) * dispersion * 1000000000000 + 0.5) AS DOUBLE) / 1000000000000 AS log_variance
     FROM multiplied
 )
@@ -142,6 +156,7 @@ SELECT
     first_published,
     change_days,
     completeness,
+    is_learnt,
     CASE
         WHEN completeness > 0
             THEN CAST(floor(CAST(1000000 AS DOUBLE) / completeness - 1000000 + 0.5) AS BIGINT)

@@ -2,8 +2,8 @@
 --
 -- It is the change day of a record's first version, if the lake pulled that day in time. Later pulls and histories show
 -- only the last stamp of a record, however often it was edited. Where the city numbers its records as they are reported
--- the id tells better: a record was reported by the first change day with ten greater ids (greatest_ids.sql), and
--- published then or when the city's lag was over.
+-- the id tells better: a record was reported by the first change day with ten ids as great or greater
+-- (greatest_ids.sql), and published then or when the city's lag was over.
 WITH recent AS (
     SELECT id, occurred_on, change_day
     FROM crimes

@@ -1,13 +1,35 @@
 -- Every version of a record that the lake has known, the present one and those it replaced, with the days on which it
 -- was known: from `known_from` until the day before `known_until`, which is NULL for present versions. Removed records
 -- end on the day from which the source is known to no longer have them. Of a day on which the lake did not look itself
--- (see watched.sql) only the last version is there.
+-- (see seen_days.sql) only the last version is there.
 WITH replaced AS (
-    SELECT id, occurred_on, district, beat, community_area, offense_class, change_day, CAST(NULL AS DATE) AS removed_on
+    SELECT
+        id,
+        occurred_on,
+        district,
+        beat,
+        community_area,
+        offense_class,
+        change_day,
+        updated_on,
+        ingested_at,
+        record_md5,
+        CAST(NULL AS DATE) AS removed_on
     FROM crimes_superseded
     WHERE change_day <= :as_of_day
     UNION ALL
-    SELECT id, occurred_on, district, beat, community_area, offense_class, change_day, removed_on
+    SELECT
+        id,
+        occurred_on,
+        district,
+        beat,
+        community_area,
+        offense_class,
+        change_day,
+        updated_on,
+        ingested_at,
+        record_md5,
+        removed_on
     FROM crimes_removed
     WHERE removed_on <= :as_of_day
 ),
@@ -27,7 +49,10 @@ ordered AS (
         offense_class,
         change_day,
         removed_on,
-        row_number() OVER (PARTITION BY id, change_day ORDER BY removed_on NULLS LAST) AS copy
+        row_number() OVER (
+            PARTITION BY id, change_day
+            ORDER BY removed_on NULLS LAST, updated_on DESC, ingested_at DESC, record_md5 DESC
+        ) AS copy
     FROM replaced
 ),
 

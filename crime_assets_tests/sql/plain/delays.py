@@ -22,8 +22,8 @@ def days_of(values: pd.Series) -> list[date]:
 
 
 @lru_cache(maxsize=4)
-def pulled_late(question: Question) -> dict[date, bool]:
-    """Change day of the lake, up to the as-of day → whether nothing of it was pulled within three days."""
+def pulled_after(question: Question) -> dict[date, float]:
+    """Change day of the lake, up to the as-of day → how many days later the first of it was pulled."""
     after: dict[date, list[float]] = {}
     for rows in (question.crimes, question.superseded):
         if rows is not None and len(rows):
@@ -32,7 +32,23 @@ def pulled_late(question: Question) -> dict[date, bool]:
                 if question.first_change_day <= day <= question.as_of_day:
                     after.setdefault(day, []).append(math.inf if pd.isna(at) else (at.date() - day).days)
     # Where it is not known when a day was pulled, nothing says that it was late.
-    return {day: math.isfinite(min(found)) and min(found) > 3 for day, found in after.items()}
+    return {day: min(found) for day, found in after.items()}
+
+
+def _is_late(days: float) -> bool:
+    return math.isfinite(days) and days > 3
+
+
+def is_seen(question: Question, day: date) -> bool:
+    """Whether no pull of that day, or of one before it, came more than three days after it."""
+    first = question.first_change_day
+    if not first - timedelta(days=1) <= day <= question.as_of_day:
+        return False
+    return not any(
+        _is_late((change + timedelta(days=after) - day).days)
+        for change, after in pulled_after(question).items()
+        if change <= max(day, first) and math.isfinite(after)
+    )
 
 
 def _greatest_ids(question: Question, recent: pd.DataFrame) -> dict[date, int]:
@@ -58,7 +74,8 @@ def _delays(question: Question) -> tuple[dict[date, list[int]], list[date]]:
         for number, day in versions:
             if day <= end and number in first:
                 first[number] = min(first[number], day)
-    is_late, greatest = pulled_late(question), _greatest_ids(question, recent)
+    is_late = {day: _is_late(after) for day, after in pulled_after(question).items()}
+    greatest = _greatest_ids(question, recent)
     lag = timedelta(days=(end - question.last_complete_day).days - 1)
     delays: dict[date, list[int]] = {}
     for number, occurred in zip(recent["id"], days_of(recent["occurred_on"]), strict=True):
@@ -82,6 +99,7 @@ class Lag:
     log_variance: float
     new: int
     days: int
+    known: int
 
 
 def _learn(question: Question) -> tuple[list[Lag], float]:
@@ -92,11 +110,14 @@ def _learn(question: Question) -> tuple[list[Lag], float]:
     bursts = _bursts(question, window, tables, totals)
     complete, greenwood = 1.0, Fraction(0)
     found: list[Lag] = []
+    own_lag = (question.as_of_day - question.last_complete_day).days
     for lag in reversed(LAGS):
         known, new = totals[lag]
         share = math.floor(complete * 1e6 + 0.5) / 1e6 if window else None
         variance = math.floor(float(greenwood) * bursts * 1e12 + 0.5) / 1e12
-        found.append(Lag(share, variance, new, sum(known > 0 for known, _ in tables[lag])))
+        found.append(Lag(share, variance, new, sum(there > 0 for there, _ in tables[lag]), known))
+        if lag > own_lag and known == new > 0:
+            known += 1
         complete *= float(1 - Fraction(new, known)) if known else 1
         greenwood += Fraction(new, known * (known - new)) if known > new else 0
     return found[::-1], bursts
@@ -143,8 +164,8 @@ class Learnt:
 
     @property
     def is_known(self) -> bool:
-        """Whether there was a day to learn from."""
-        return self.lags[90].complete is not None
+        """Whether there was enough to learn from: twenty records a lag on average."""
+        return sum(lag.known for lag in self.lags) >= 20 * len(self.lags)
 
     def late(self, day: date) -> tuple[int, int, int]:
         """How much of a record is still to come, the variance of that, and the error that all records share."""
@@ -182,12 +203,6 @@ def learnt(question: Question) -> Learnt:
     return Learnt(question, *_learn(question))
 
 
-def seen_since(question: Question) -> tuple[date, date | None]:
-    """From which day on the lake saw for itself what was known; the last change day that was pulled late."""
-    late = max((day for day, is_late in pulled_late(question).items() if is_late), default=None)
-    return late or question.first_change_day - timedelta(days=1), late
-
-
 def known_on(question: Question, day: date) -> pd.DataFrame:
     """The versions of crimes that the lake knew on a day: of each id the newest up to then, unless it was removed."""
     versions = [question.crimes.assign(removed_on=None)]
@@ -199,5 +214,5 @@ def known_on(question: Question, day: date) -> pd.DataFrame:
     everything = pd.concat(versions, ignore_index=True)
     everything["change_day"] = pd.to_datetime(everything["change_day"])
     known = everything[everything["change_day"] <= pd.Timestamp(day)]
-    newest = known.sort_values("change_day", kind="stable").groupby("id").tail(1)
+    newest = known.sort_values(["change_day", "updated_on", "ingested_at", "record_md5"]).groupby("id").tail(1)
     return newest[~(pd.to_datetime(newest["removed_on"]) <= pd.Timestamp(day))]

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from itertools import accumulate, count, product
 from statistics import fmean, pstdev, variance
@@ -15,7 +15,7 @@ import h3
 import numpy as np
 import pandas as pd
 
-from crime_assets_tests.sql.plain.delays import known_on, seen_since
+from crime_assets_tests.sql.plain.delays import is_seen, known_on
 from crime_assets_tests.sql.plain.question import Question, Row
 
 Band = tuple[int, int]
@@ -158,11 +158,12 @@ def early_warning(question: Question) -> Iterator[Row]:
     known = question.crimes[question.crimes["occurred_on"] <= last]
     if known.empty:
         return
-    covered = int((last - known["occurred_on"]).dt.days.max()) + 1
-    windows = max(0, min(13, covered // 28 - 1))
-    since = seen_since(question)[0]
-    found = [_window(question, number, since) for number in range(14)]
-    seen = sum(is_seen for _, is_seen in found[1 : windows + 1])
+    begin = max(question.unrecorded) + pd.Timedelta(days=1)
+    if question.is_pulled_with_gap:
+        begin = max(begin, pd.Timestamp(question.pulled_from))
+    windows = max(0, min(13, ((last - begin).days + 1) // 28 - 1))
+    found = [_window(question, number) for number in range(14)]
+    seen = sum(as_seen for _, as_seen in found[1 : windows + 1])
     for kind, column in (("beat", "beat"), ("community area", "community_area")):
         counts: dict[str, Counter[int]] = defaultdict(Counter)
         for number, (crimes, _) in enumerate(found):
@@ -172,13 +173,13 @@ def early_warning(question: Question) -> Iterator[Row]:
             yield {**_leading(question, "28d"), "unit_kind": kind, **row}
 
 
-def _window(question: Question, number: int, since: date) -> tuple[pd.DataFrame, bool]:
+def _window(question: Question, number: int) -> tuple[pd.DataFrame, bool]:
     """The crimes of the 28 days that end so many windows before the last complete day, and whether they were seen."""
     day = question.as_of_day - timedelta(days=28 * number)
     last = question.last_complete_day - timedelta(days=28 * number)
-    is_seen = number > 0 and day >= since
-    rows = known_on(question, day) if is_seen else question.crimes
-    return _days(rows, last - timedelta(days=27), last), is_seen
+    as_seen = number > 0 and is_seen(question, day)
+    rows = known_on(question, day) if as_seen else question.crimes
+    return _days(rows, last - timedelta(days=27), last), as_seen
 
 
 def _judged_units(counts: Mapping[str, Counter[int]], windows: int, seen: int) -> list[Row]:

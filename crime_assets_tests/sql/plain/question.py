@@ -46,6 +46,8 @@ class Question:
     first_change_day: date = date(2024, 1, 1)
     removed: pd.DataFrame | None = None
     serial_ids_from: date = date.max
+    pulled_since: date | None = None
+    """The first change day from which on none is missing; None for that of the lake."""
 
     @property
     def last_complete_day(self) -> date:
@@ -58,8 +60,43 @@ class Question:
             "as_of_day": self.as_of_day,
             "last_complete_day": self.last_complete_day,
             "first_change_day": self.first_change_day,
+            "pulled_since": self.pulled_since or self.first_change_day,
             "serial_ids_from": self.serial_ids_from,
         }
+
+    @property
+    def pulled_from(self) -> date:
+        return self.pulled_since or self.first_change_day
+
+    @property
+    def is_pulled_with_gap(self) -> bool:
+        return self.pulled_from > self.first_change_day
+
+    def lacks(self, window: tuple[date, date]) -> bool:
+        """Whether the last change day that was never pulled would have brought records of a window, if late ones."""
+        missing = self.pulled_from - timedelta(days=1)
+        return self.is_pulled_with_gap and window[0] <= missing < window[1] + timedelta(days=90)
+
+    def is_whole(self, window: tuple[date, date]) -> bool:
+        """Whether the lake holds a window: from its first record on, without 28 days or more in a row without one."""
+        return self.unrecorded.isdisjoint(pd.date_range(*window)) and not self.lacks(window)
+
+    @cached_property
+    def unrecorded(self) -> set[pd.Timestamp]:
+        """The days before the first record, of the last fifty years, and of every 28 days or more without one."""
+        last = _at(self.last_complete_day)
+        recorded = {day for day in self.crimes["occurred_on"] if day <= last}
+        found: set[pd.Timestamp] = set()
+        empty: list[pd.Timestamp] = []
+        has_begun = False
+        for day in pd.date_range(last - pd.DateOffset(years=50), last):
+            if day in recorded:
+                found.update(empty if len(empty) >= 28 or not has_begun else ())
+                empty, has_begun = [], True
+            else:
+                empty.append(day)
+        found.update(empty if len(empty) >= 28 or not has_begun else ())
+        return found
 
     @cached_property
     def crimes(self) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from crime_assets_tests.sql.plain.delays import Learnt, days_of, known_on, learnt, seen_since
+from crime_assets_tests.sql.plain.delays import Learnt, days_of, is_seen, known_on, learnt
 from crime_assets_tests.sql.plain.question import Question, Row, ratio
 
 Month = tuple[int, int]
@@ -74,10 +74,6 @@ def _compstat(question: Question) -> Iterator[Row]:
     crimes = question.crimes[["occurred_on", "district", "offense_class"]]
     known = learnt(question)
     windows = list(_windows(question))
-    unknown = _unknown_days(crimes["occurred_on"], windows, question.last_complete_day)
-
-    def is_whole(window: Window) -> bool:
-        return unknown.isdisjoint(pd.date_range(*window))
 
     def within(window: Window, rows: pd.DataFrame = crimes) -> pd.DataFrame:
         return rows[rows["occurred_on"].between(pd.Timestamp(window[0]), pd.Timestamp(window[1]))]
@@ -92,7 +88,8 @@ def _compstat(question: Question) -> Iterator[Row]:
     }
     lost_share = 0.0
     for period, now, before, years in windows:
-        whole = [year for year in years if is_whole(year)]
+        lacks = question.is_pulled_with_gap and question.pulled_from > now[0]
+        whole = [year for year in years if question.is_whole(year) and not lacks]
         tables = {window: _tally(within(window)) for window in (now, before, *whole)}
         late = _sums(within(now), known.late)
         earlier = _sums(within(before), lambda day, known_day=then[before]: known.then(day, known_day))
@@ -103,14 +100,22 @@ def _compstat(question: Question) -> Iterator[Row]:
         if period == "28d":
             was_known, was_seen = earlier["all", "all"][0] / 1e6, _tally(seen[before])["all", "all"]
             lost_share = max(0.0, (was_known - was_seen) / was_known) if was_known else 0.0
-        told = Before(then[before], is_whole(before), tables[before], _tally(seen[before]), earlier, young, lost_share)
+        told = Before(
+            then[before],
+            question.is_whole(before) and not lacks,
+            tables[before],
+            _tally(seen[before]),
+            earlier,
+            young,
+            lost_share,
+        )
         for district in sorted({*districts, "all"}, key=lambda name: (name is None, name or "")):
             for kind in CLASSES:
                 cell = (district, kind)
                 count = tables[now][cell]
                 past = [tables[year][cell] for year in whole]
                 coming, margin = late[cell][0] / 1e6, _margin(late[cell], late["all", "all"][0] / 1e6, known.bursts)
-                low, high = _in_the_end(known, count, coming, margin)
+                low, high = (None, None) if lacks else _in_the_end(known, count, coming, margin)
                 compared = told.told(question, known, cell)
                 estimate = compared["crimes_before"]
                 fewest, most = compared["crimes_before_low"], compared["crimes_before_high"]
@@ -178,15 +183,14 @@ class Before:
 
     def told(self, question: Question, known: Learnt, cell: tuple[object, object]) -> Row:
         """The columns of a cell about this window."""
-        since, late_until = seen_since(question)
         estimate, city = self.sums[cell][0] / 1e6, self.sums["all", "all"][0] / 1e6
         now, seen = self.now[cell], self.seen[cell]
         margin = _margin(self.sums[cell], self.now["all", "all"] - city, known.bursts, now - estimate)
-        is_replayed = late_until is not None and late_until > self.known_day
+        is_replayed = not is_seen(question, question.as_of_day)
         basis: str | None
         if not self.is_whole:
             basis, then, low, high = None, None, None, None
-        elif self.known_day >= since:
+        elif is_seen(question, self.known_day):
             basis, then, low, high = "seen", seen, seen, seen
         elif not known.is_known:
             basis, then, low, high = "unknown", now, seen, now
@@ -207,26 +211,6 @@ class Before:
 
 def _z(now: int, before: object) -> float | None:
     return None if before is None else 2 * (math.sqrt(now) - math.sqrt(int(str(before))))
-
-
-def _unknown_days(
-    occurred: pd.Series, windows: list[tuple[str, Window, Window, list[Window]]], last: date
-) -> set[pd.Timestamp]:
-    """The days before the first record, and of every 28 days or more in a row without one."""
-    first = min(window[0] for _, now, before, years in windows for window in (now, before, *years))
-    recorded = set(occurred)
-    unknown: set[pd.Timestamp] = set()
-    empty: list[pd.Timestamp] = []
-    begin = min([pd.Timestamp(first), *recorded])
-    has_begun = False
-    for day in pd.date_range(begin, pd.Timestamp(last)):
-        if day in recorded:
-            unknown.update(empty if len(empty) >= 28 or not has_begun else ())
-            empty, has_begun = [], True
-        else:
-            empty.append(day)
-    unknown.update(empty if len(empty) >= 28 or not has_begun else ())
-    return unknown
 
 
 def _position(count: int, most: int, past: list[int]) -> str | None:
@@ -268,7 +252,7 @@ class Months:
         if month not in self.whole or earlier not in self.whole:
             return None, None
         day = self.question.as_of_day - (_last_of(month) - _last_of(earlier))
-        if day >= seen_since(self.question)[0]:
+        if is_seen(self.question, day):
             seen = known_on(self.question, day)["occurred_on"]
             return int(seen.between(pd.Timestamp(*earlier, 1), pd.Timestamp(_last_of(earlier))).sum()), "seen"
         known, crimes = learnt(self.question), self.crimes[earlier]
@@ -283,7 +267,12 @@ def _monthly_trends(question: Question) -> Iterator[Row]:
             for day, crimes in period.crimes.groupby(pd.to_datetime(period.crimes["month"]))
         }
         days = pd.Series([(day.year, day.month) for day in period.days], dtype=object).value_counts()
-        months = Months(question, groups, {month for month in groups if days[month] == monthrange(*month)[1]})
+        whole = {
+            month
+            for month in groups
+            if days[month] == monthrange(*month)[1] and not question.lacks((date(*month, 1), _last_of(month)))
+        }
+        months = Months(question, groups, whole)
         for year, month in sorted(groups):
             crimes = groups[year, month]
             before, before_basis = months.as_old((year, month), (year, month - 1) if month > 1 else (year - 1, 12))
