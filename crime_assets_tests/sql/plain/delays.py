@@ -214,5 +214,6 @@ def known_on(question: Question, day: date) -> pd.DataFrame:
     everything = pd.concat(versions, ignore_index=True)
     everything["change_day"] = pd.to_datetime(everything["change_day"])
     known = everything[everything["change_day"] <= pd.Timestamp(day)]
-    newest = known.sort_values(["change_day", "updated_on", "ingested_at", "record_md5"]).groupby("id").tail(1)
+    by = [name for name in ("change_day", "updated_on", "ingested_at", "record_md5") if name in known]
+    newest = known.sort_values(by, kind="stable").groupby("id").tail(1)
     return newest[~(pd.to_datetime(newest["removed_on"]) <= pd.Timestamp(day))]
