@@ -155,6 +155,8 @@ def _cells(connection: duckdb.DuckDBPyConnection, lake: str, dealt: str, day: da
         SELECT
           * EXCLUDE pulled_on,
           CAST(pulled_on AS TIMESTAMPTZ) AS ingested_at,
+          CAST(change_day AS TIMESTAMP) AS updated_on,
+          '' AS record_md5,
           row_number() OVER (PARTITION BY id ORDER BY change_day DESC) AS recency
         FROM ({versions})
         """
@@ -165,10 +167,12 @@ def _cells(connection: duckdb.DuckDBPyConnection, lake: str, dealt: str, day: da
         "CREATE OR REPLACE TEMP VIEW crimes_removed AS SELECT *, change_day AS removed_on FROM crimes LIMIT 0"
     )
     (insight,) = (insight for insight in load_insights() if insight.name == "compstat")
+    first = day if lake == "begun today" else date(2018, 2, 13)
     parameters = {
         "as_of_day": day,
         "last_complete_day": last,
-        "first_change_day": day if lake == "begun today" else date(2018, 2, 13),
+        "first_change_day": first,
+        "pulled_since": first,
         "serial_ids_from": SERIAL,
     }
     cells = connection.sql(render(insight.statement, "duckdb", parameters)).df()
