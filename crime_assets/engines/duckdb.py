@@ -17,6 +17,7 @@ from crime_assets.core.insights import Insight
 from crime_assets.core.sql import render, render_apart, statement
 from crime_assets.engines.answers import BATCH_ROWS, Answer, Batches
 from crime_assets.engines.known import (
+    KEPT_DAYS,
     READ,
     SHARED,
     Merged,
@@ -37,8 +38,6 @@ from crime_assets.sources.cities import City
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
-_DAYS = 31
-"""As-of days for which a connection keeps what was known: those of a month that is computed as one range."""
 _NODE = re.compile(r'"type":\s*"([A-Z_]+_NODE)"')
 _READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"})
 _NESTED = frozenset({"list", "array", "struct", "map", "union"})
@@ -120,7 +119,7 @@ class DuckDBEngine:
         con = self._session()
         schema = identifier(str(as_of_day))
         if as_of_day not in self._days:
-            if len(self._days) == _DAYS:
+            if len(self._days) == KEPT_DAYS:
                 # One insight after the other goes through a longer range: without the oldest days the next finds none.
                 newest, _ = self._days.popitem()
                 con.execute(f"DROP SCHEMA {identifier(str(newest))} CASCADE")

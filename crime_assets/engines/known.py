@@ -39,6 +39,9 @@ SHARED = frozenset("completeness gaps greatest_ids periods publications pulls se
 """Parts of statements (sql/parts) that have few rows and take a scan or more: an engine that keeps rows between
 questions makes them once for all statements of a day."""
 
+KEPT_DAYS = 31
+"""As-of days for which an engine keeps what was known: those of a month that is computed as one range."""
+
 VERSIONS = {"crimes_superseded": (), "crimes_removed": ("removed_on", "noticed_at")}
 """Tables with versions of rows of crimes → the columns that they have besides."""
 

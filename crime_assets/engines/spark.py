@@ -16,6 +16,7 @@ from crime_assets.core.insights import Insight
 from crime_assets.core.sql import render, render_apart, statement
 from crime_assets.engines.answers import BATCH_ROWS, Answer, Batches, rows_of, unreadable
 from crime_assets.engines.known import (
+    KEPT_DAYS,
     READ,
     SHARED,
     Merged,
@@ -152,6 +153,9 @@ class SparkEngine:
     def _know(self, day: date) -> None:
         """Make `crimes` what was known on a change day; this is kept until one of the tables changes."""
         if day not in self._known:
+            if len(self._known) == KEPT_DAYS:
+                self._forget()
+                self._see()
             self._known[day] = self._known_on(day)
         self._known[day].createOrReplaceTempView("crimes")
 
