@@ -169,12 +169,6 @@ settling AS (
         daily.crimes * coalesce(shares_then.share_per_million, 1000000) AS known,
         daily.crimes * coalesce(shares_then.variance_per_million, 0) AS known_variance,
         daily.crimes * coalesce(shares_then.error_per_million, 0) AS known_error,
-        -- Of the days that were in the last 28 complete ones then.
-        CASE
-            WHEN compared.part = 'before' AND daily.occurred_on > CAST(date_add('day', -28, compared.last_day) AS DATE)
-                THEN daily.crimes * coalesce(shares_then.share_per_million, 1000000)
-            ELSE 0
-        END AS known_young,
         0 AS seen
     FROM compared
     JOIN daily ON daily.occurred_on BETWEEN compared.first_day AND compared.last_day
@@ -210,7 +204,7 @@ seen AS (
 both AS (
     SELECT * FROM settling
     UNION ALL
-    SELECT period, part, years_back, district, offense_class, 0, 0, 0, 0, 0, 0, 0, 0, seen FROM seen
+    SELECT period, part, years_back, district, offense_class, 0, 0, 0, 0, 0, 0, 0, seen FROM seen
 ),
 
 counted AS (
@@ -227,7 +221,6 @@ counted AS (
         sum(known) AS known,
         sum(known_variance) AS known_variance,
         sum(known_error) AS known_error,
-        sum(known_young) AS known_young,
         sum(seen) AS seen
     FROM both
     GROUP BY period, part, years_back, district, offense_class
@@ -273,7 +266,6 @@ filled AS (
         CAST(coalesce(sum(counted.known), 0) AS DOUBLE) / 1000000 AS known,
         CAST(coalesce(sum(counted.known_variance), 0) AS DOUBLE) / 1000000 AS known_variance,
         CAST(coalesce(sum(counted.known_error), 0) AS DOUBLE) / 1000000 AS known_error,
-        CAST(coalesce(sum(counted.known_young), 0) AS DOUBLE) / 1000000 AS known_young,
         CAST(coalesce(sum(counted.seen), 0) AS BIGINT) AS seen
     FROM cells
     LEFT JOIN counted
@@ -307,7 +299,6 @@ beside AS (
         max(CASE WHEN part = 'before' AND is_whole = 1 THEN crimes END) AS crimes_before_now,
         max(CASE WHEN part = 'before' AND is_whole = 1 THEN known END) AS known_before,
         max(CASE WHEN part = 'before' THEN known_variance + known_error * known_error END) AS known_variance,
-        max(CASE WHEN part = 'before' THEN known_young END) AS known_young,
         max(CASE WHEN part = 'before' AND is_whole = 1 THEN seen END) AS seen_before,
         max(CASE WHEN part = 'before' THEN known_day END) AS known_day,
         min(CASE WHEN part = 'past year' AND is_whole = 1 THEN crimes END) AS five_years_low,
@@ -328,18 +319,12 @@ of_city AS (
     WHERE district = 'all' AND offense_class = 'all'
 ),
 
--- Of the records that were known of the 28 days before: the share that a replay lacks, for they were edited since.
-lost AS (
-    SELECT CASE WHEN known > seen THEN CAST(known - seen AS DOUBLE) / known ELSE CAST(0 AS DOUBLE) END AS lost_share
-    FROM filled
-    WHERE period = '28d' AND part = 'before' AND district = 'all' AND offense_class = 'all'
-),
-
 learned AS (
     SELECT max(is_learnt) AS is_learned, max(dispersion) - 1 AS bursts FROM completeness
 ),
 
--- What is pulled long after lacks records that were edited in between, of the present too.
+-- What is pulled long after lacks records that were edited in between, of the present too: how many there will be in
+-- the end cannot be told.
 replayed AS (
     SELECT CASE WHEN count(*) = 0 THEN 1 ELSE 0 END AS is_replayed FROM seen_days WHERE known_day = :as_of_day
 ),
@@ -370,10 +355,6 @@ based AS (
         END AS before_basis,
         lacking.is_lacking,
         replayed.is_replayed,
-        CASE
-            WHEN replayed.is_replayed = 1 THEN lost.lost_share * beside.known_young
-            ELSE CAST(0 AS DOUBLE)
-        END AS known_lost,
         1.96 * sqrt(
             beside.late_variance
             + coalesce(
@@ -398,7 +379,6 @@ based AS (
     LEFT JOIN seen_days ON seen_days.known_day = beside.known_day
     CROSS JOIN replayed
     CROSS JOIN learned
-    CROSS JOIN lost
 ),
 
 ranged AS (
@@ -410,9 +390,11 @@ ranged AS (
             ELSE crimes_before_now
         END AS crimes_before,
         CASE
-            WHEN before_basis = 'estimated' AND known_before - known_lost - known_margin < 0 THEN 0
-            WHEN before_basis = 'estimated' THEN CAST(floor(known_before - known_lost - known_margin) AS BIGINT)
-            ELSE seen_before
+            WHEN before_basis <> 'estimated' THEN seen_before
+            -- A replay shows of the days before what its stamps show, and lacks of the present what was edited since.
+            WHEN is_replayed = 1 AND seen_before < known_before - known_margin THEN seen_before
+            WHEN known_before < known_margin THEN 0
+            ELSE CAST(floor(known_before - known_margin) AS BIGINT)
         END AS lowest,
         CASE
             WHEN before_basis = 'seen' THEN seen_before
@@ -432,13 +414,14 @@ judged AS (
         CASE WHEN lowest > crimes_before THEN crimes_before ELSE lowest END AS crimes_before_low,
         CASE WHEN highest < crimes_before THEN crimes_before ELSE highest END AS crimes_before_high,
         CASE
-            WHEN is_learned = 0 OR is_lacking = 1 THEN NULL
+            WHEN is_learned = 0 OR is_lacking = 1 OR is_replayed = 1 THEN NULL
             WHEN late_crimes > late_margin
                 THEN crimes + CAST(floor(late_crimes - late_margin) AS BIGINT)
             ELSE crimes
         END AS crimes_in_the_end_low,
         CASE
-            WHEN is_learned = 1 AND is_lacking = 0 THEN crimes + CAST(ceil(late_crimes + late_margin) AS BIGINT)
+            WHEN is_learned = 1 AND is_lacking = 0 AND is_replayed = 0
+                THEN crimes + CAST(ceil(late_crimes + late_margin) AS BIGINT)
         END AS crimes_in_the_end_high
     FROM ranged
 )

@@ -78,6 +78,7 @@ def _compstat(question: Question) -> Iterator[Row]:
     def within(window: Window, rows: pd.DataFrame = crimes) -> pd.DataFrame:
         return rows[rows["occurred_on"].between(pd.Timestamp(window[0]), pd.Timestamp(window[1]))]
 
+    is_replayed = not is_seen(question, question.as_of_day)
     then = {window: question.as_of_day - (question.last_complete_day - window[1]) for _, _, window, _ in windows}
     seen = {window: within(window, known_on(question, day)) for window, day in then.items()}
     everything = [within(window) for _, now, before, years in windows for window in (now, before, *years)]
@@ -86,28 +87,18 @@ def _compstat(question: Question) -> Iterator[Row]:
         for found in (*everything, *seen.values())
         for value in found["district"].unique()
     }
-    lost_share = 0.0
     for period, now, before, years in windows:
         lacks = question.is_pulled_with_gap and question.pulled_from > now[0]
         whole = [year for year in years if question.is_whole(year) and not lacks]
         tables = {window: _tally(within(window)) for window in (now, before, *whole)}
         late = _sums(within(now), known.late)
         earlier = _sums(within(before), lambda day, known_day=then[before]: known.then(day, known_day))
-        young = _sums(
-            within((before[1] - timedelta(days=27), before[1])),
-            lambda day, known_day=then[before]: known.then(day, known_day),
-        )
-        if period == "28d":
-            was_known, was_seen = earlier["all", "all"][0] / 1e6, _tally(seen[before])["all", "all"]
-            lost_share = max(0.0, (was_known - was_seen) / was_known) if was_known else 0.0
         told = Before(
             then[before],
             question.is_whole(before) and not lacks,
             tables[before],
             _tally(seen[before]),
             earlier,
-            young,
-            lost_share,
         )
         for district in sorted({*districts, "all"}, key=lambda name: (name is None, name or "")):
             for kind in CLASSES:
@@ -115,7 +106,7 @@ def _compstat(question: Question) -> Iterator[Row]:
                 count = tables[now][cell]
                 past = [tables[year][cell] for year in whole]
                 coming, margin = late[cell][0] / 1e6, _margin(late[cell], late["all", "all"][0] / 1e6, known.bursts)
-                low, high = (None, None) if lacks else _in_the_end(known, count, coming, margin)
+                low, high = (None, None) if lacks or is_replayed else _in_the_end(known, count, coming, margin)
                 compared = told.told(question, known, cell)
                 estimate = compared["crimes_before"]
                 fewest, most = compared["crimes_before_low"], compared["crimes_before_high"]
@@ -176,10 +167,6 @@ class Before:
     now: Counter[tuple[object, object]]
     seen: Counter[tuple[object, object]]
     sums: Sums
-    young: Sums
-    """Those of the days that were in the last 28 complete ones then."""
-    lost_share: float
-    """How many of the records known of the 28 days before a replay lacks."""
 
     def told(self, question: Question, known: Learnt, cell: tuple[object, object]) -> Row:
         """The columns of a cell about this window."""
@@ -196,8 +183,8 @@ class Before:
             basis, then, low, high = "unknown", now, seen, now
         else:
             basis, then = "estimated", math.floor(estimate + 0.5)
-            lost = self.lost_share * self.young[cell][0] / 1e6 if is_replayed else 0.0
-            low = max(0, math.floor(estimate - lost - margin))
+            low = max(0, math.floor(estimate - margin))
+            low = min(low, seen) if is_replayed and seen < estimate - margin else low
             high = min(math.ceil(estimate + margin), now)
             high = now if is_replayed and self.known_day < question.serial_ids_from else high
         return {
