@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 import orjson
 
 from crime_assets.core.errors import UsageError
-from crime_assets.core.sql import statement
 from crime_assets.publishing.cells import AREAS, ring
 from crime_assets.publishing.charts.key import NOT_SHOWN, entries
 from crime_assets.publishing.charts.maps import middle
@@ -126,7 +125,7 @@ class MapData:
         counts: dict[str, int | None] = {str(row["area"]): row["crimes"] for row in rows if row["area"]}
         steps = classes([float(value) for value in counts.values() if value])
         is_whole = level == "district" or self._choice.district == ALL
-        changes, links = self._changes(level), self._links(level)
+        changes, links = self._changes(level), figures.links(level)
         areas = {
             name: {**_said(counts.get(name, 0), steps), "change": changes.get(name), "link": links.get(name)}
             for name in drawn
@@ -155,20 +154,6 @@ class MapData:
             f"{_number(row['lower_limit'])} to {_number(row['upper_limit'])}."
             for row in rows
             if None not in (row["crimes"], row["lower_limit"], row["upper_limit"])
-        }
-
-    def _links(self, level: str) -> Mapping[str, str]:
-        """Area → the address of its page, if it has one."""
-        if level == "community_area":
-            return {}
-        found = self._extract.ask(statement("dashboard", "beat_districts"), {}).to_pylist()
-        if level == "district":
-            return {row["district"]: self._choice.but(district=row["district"], map="beat").link for row in found}
-        chosen = self._choice.district
-        district_of = {row["beat"]: row["district"] if chosen == ALL else chosen for row in found}
-        return {
-            beat: self._choice.but(district=district, beat=beat, map="beat").link
-            for beat, district in district_of.items()
         }
 
 

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from typing import Any
 from urllib.request import urlopen
 
@@ -163,6 +164,23 @@ class TestData:
         district, _, beat = asked(address, "/map/figures.json")["levels"]
         assert district["areas"]["011"]["link"] == "/?city=chicago&day=2024-01-31&district=011&map=beat"
         assert beat["areas"]["1112"]["link"] == "/?city=chicago&day=2024-01-31&district=011&beat=1112&map=beat"
+
+    @pytest.mark.parametrize("query", ["map=district", "map=beat", "map=beat&district=011", "map=community_area"])
+    def test_table_picture_and_map_lead_to_the_same_pages(self, address: str, query: str) -> None:
+        (one,) = (
+            level
+            for level in asked(address, f"/map/figures.json?{query}")["levels"]
+            if f"map={level['level']}" in query
+        )
+        links = {name: area["link"] for name, area in one["areas"].items() if area["link"]}
+        assert bool(links) == (one["level"] != "community_area")
+        with urlopen(f"{address}/?{query}") as answer:
+            said = answer.read().decode()
+        table = said[said.index('id="table-areas"') :]
+        tabled = dict(re.findall('<a href="([^"]+)">([0-9]+)</a>', table[: table.index("</table>")]))
+        pictured = dict(re.findall(f'<a href="([^"]+)" aria-label="{one["singular"]} ([0-9]+): ', said))
+        for found in (tabled, pictured):
+            assert {name: unescape(link) for link, name in found.items()} == links
 
     def test_shapes_are_kept_by_the_browser_until_they_change(self, address: str) -> None:
         (district, *_) = asked(address, "/map/figures.json")["levels"]
