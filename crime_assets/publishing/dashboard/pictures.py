@@ -96,7 +96,11 @@ class Pictures:
         found = hot_cells(self._figures)
         hot = {str(row["cell"]): row["crimes"] for row in found}
         shapes, _ = shapes_of(self._landing, self._extract, "district")
-        around = [Area(f"District {name}", rings, None, is_background=True) for name, rings in shapes.items()]
+        links = self._figures.links("district")
+        around = [
+            Area(f"District {name}", rings, None, link=links.get(name), is_background=True)
+            for name, rings in shapes.items()
+        ]
         cells = [
             Area(
                 f"Hot cell {cell}",
