@@ -161,6 +161,19 @@ class TestData:
             too_few += len(hidden)
         assert too_few or "violent" not in query
 
+    def test_areas_beside_hot_spots_are_pale_and_say_the_same(self, strict: str) -> None:
+        usual, beside = (asked(strict, f"/map/figures.json?offense_class=violent{of}") for of in ("", "&map=hotspots"))
+        for colored, pale in zip(usual["levels"], beside["levels"], strict=True):
+            assert pale["key"] == []
+            assert {name: set(area) for name, area in pale["areas"].items()} == {
+                name: {"said", "change", "link"} for name in colored["areas"]
+            }
+            for name, area in pale["areas"].items():
+                assert (area["said"], area["change"]) == (
+                    colored["areas"][name]["said"],
+                    colored["areas"][name]["change"],
+                )
+
     def test_has_only_blocks_that_the_table_has(self, address: str) -> None:
         found = asked(address, "/map/blocks.json?district=011&period=28d")
         tabled = [row for row in rows(address, "blocks", "district=011&period=28d") if row["crimes"]]

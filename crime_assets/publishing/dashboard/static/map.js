@@ -7,8 +7,7 @@ import { describe, key } from "./map-said.js";
 // How many zoom levels beyond the whole city each is shown from.
 const STEPS = { community_area: 0.9, beat: 1.8, blocks: 3.3 };
 
-// Pixels that the legend and the help take beyond what the line below the picture took: nothing below moves when the map
-// comes.
+// Pixels that the legend and the help take beyond the line that was below the picture: nothing moves when the map comes.
 const LEGEND = 70;
 
 const canvas = Object.assign(document.createElement("div"), { className: "live-canvas" });
@@ -196,7 +195,8 @@ function follow({ point: place, originalEvent: { ctrlKey, metaKey, shiftKey } })
   if (!found || (isTouched && isNew)) return;
   const link = live.querySelector(".live-said a");
   // With the keys that were held, so that a browser can open it beside this page.
-  if (link) link.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey, metaKey, shiftKey }));
+  const keys = { ctrlKey, metaKey, shiftKey };
+  if (link) link.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ...keys }));
   else if (found.source === "community_area") map.fitBounds(bounds(found.shape), { padding: 16 });
 }
 

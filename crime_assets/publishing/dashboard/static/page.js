@@ -74,7 +74,8 @@ document.addEventListener("click", (event) => {
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
   // Whoever points at the map goes on there; whoever follows its links by key would not see where the focus is.
-  show(link.getAttribute("href"), { stays: Boolean(link.closest("#live") || (event.detail && link.closest(".picture"))) });
+  const isPointed = link.closest("#live") || (event.detail && link.closest(".picture"));
+  show(link.getAttribute("href"), { stays: Boolean(isPointed) });
 });
 
 // A jump within the page is no other page.
