@@ -56,7 +56,7 @@ def draw(title: str, areas: Sequence[Area], steps: Classes, dots: Sequence[Dot] 
     place = _Projection(points)
     key = Key(title, steps, _WIDTH - 2 * _EDGE, has_nothing=not any(area.is_background for area in areas))
     order = sorted(areas, key=lambda area: (not area.is_background, area.is_marked))
-    body = [_background(area, place) if area.is_background else _area(area, key, place) for area in order]
+    body = [_linked(area, _shape(area, key, place)) for area in order]
     body += [_label(area, steps, place) for area in areas if area.label]
     body += [_dot(dot, place, max(other.value for other in dots)) for dot in dots]
     body += key.legend(_EDGE, place.height + _GAP)
@@ -82,6 +82,20 @@ class _Projection:
         )
 
 
+def _shape(area: Area, key: Key, place: _Projection) -> str:
+    return _background(area, place) if area.is_background else _area(area, key, place)
+
+
+def _linked(area: Area, shape: str) -> str:
+    return element("a", shape, href=area.link, aria_label=_said(area)) if area.link else shape
+
+
+def _said(area: Area) -> str:
+    if area.is_background:
+        return area.name
+    return f"{area.name}: {NOT_SHOWN if area.value is None else number(area.value)}"
+
+
 def _background(area: Area, place: _Projection) -> str:
     return element(
         "path", d=_data(area, place), fill=BACKGROUND, fill_rule="evenodd", stroke=FAINT_INK, stroke_width=0.4
@@ -89,17 +103,15 @@ def _background(area: Area, place: _Projection) -> str:
 
 
 def _area(area: Area, key: Key, place: _Projection) -> str:
-    said = f"{area.name}: {NOT_SHOWN if area.value is None else number(area.value)}"
-    shape = element(
+    return element(
         "path",
-        tooltip(said),
+        tooltip(_said(area)),
         d=_data(area, place),
         fill=key.fill(area.value),
         fill_rule="evenodd",
         stroke=INK if area.is_marked else key.outline(area.value),
         stroke_width=(1.2 if area.is_of_cells else 2) if area.is_marked else 0.7,
     )
-    return element("a", shape, href=area.link, aria_label=said) if area.link else shape
 
 
 def _data(area: Area, place: _Projection) -> str:

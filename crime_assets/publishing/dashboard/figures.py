@@ -168,10 +168,27 @@ class Figures:
         rows: list[dict[str, object]] = found.to_pylist()
         return rows
 
+    def links(self, level: str) -> Mapping[str, str]:
+        """Area → the address of its page, if it has one: table, picture and map lead to the same pages."""
+        choice = self.choice
+        if level == "district":
+            found = self._answer("districts").column("place").to_pylist()
+            return {district: choice.but(district=district, map="beat").link for district in found if district != NONE}
+        district_of = self._beats() if level == "beat" else {}
+        return {
+            beat: choice.but(district=district, beat=beat, map="beat").link for beat, district in district_of.items()
+        }
+
     def names(self) -> list[Insight]:
         """The insights that have tables on this day."""
         held = self._extract.tables()
         return [insight for insight in insights().values() if insight.table in held]
+
+    def _beats(self) -> Mapping[str, str]:
+        """Beat → the district of its page: the chosen one, or the one that most of its records have."""
+        if self.choice.district != ALL:
+            return dict.fromkeys(self._answer("beats").column("place").to_pylist(), self.choice.district)
+        return {row["beat"]: row["district"] for row in self._answer("beat_districts").to_pylist()}
 
     def _chosen(self, name: str, table: pa.Table) -> pa.Table:
         """The chosen rows. All rows are protected together: one class is the total minus the others."""
@@ -182,16 +199,21 @@ class Figures:
         return table.filter(pc.equal(table.column("offense_class"), self.choice.offense_class))
 
     def _asked(self, name: str) -> pa.Table:
-        asked: dict[str, str | int] = dict(self.choice.parameters)
         if name == "trend":
-            name = "trend_days" if self.choice.period in _STRETCHES else "trend_months"
-            asked["days"], asked["stretches"] = _STRETCHES.get(self.choice.period, (1, 1))
-        elif name == "areas":
+            days, stretches = _STRETCHES.get(self.choice.period, (1, 1))
+            trend = "trend_days" if self.choice.period in _STRETCHES else "trend_months"
+            return self._answer(trend, days=days, stretches=stretches)
+        if name == "areas":
             # All of them, so that one can go from one to the next.
             level = self.choice.map if self.choice.map != "hotspots" else "district"
-            asked |= {"level": level, **dict.fromkeys(_WITHIN.get(level, ()), ALL)}
+            return self._answer(name, level=level, **dict.fromkeys(_WITHIN.get(level, ()), ALL))
+        return self._answer(name)
+
+    def _answer(self, name: str, **more: str | int) -> pa.Table:
+        """The answer to a statement of sql/dashboard with the parameters of the choice, or `more` in their place."""
         text = statement("dashboard", name)
         named = set(_PARAMETER.findall(text))
+        asked = {**self.choice.parameters, **more}
         return self._extract.ask(text, {key: value for key, value in asked.items() if key in named})
 
 

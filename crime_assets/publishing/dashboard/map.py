@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 import orjson
 
 from crime_assets.core.errors import UsageError
-from crime_assets.core.sql import statement
 from crime_assets.publishing.cells import AREAS, ring
 from crime_assets.publishing.charts.key import NOT_SHOWN, entries
 from crime_assets.publishing.charts.maps import middle
@@ -54,6 +53,7 @@ class MapData:
             "title": f"Map of crimes, {described(choice, own.about)}",
             "known": known and f"About {known} of the records of {own.about.last_complete_day} are known so far.",
             "coarsest": choice.map if choice.map in _LEVELS else "district",
+            "city": choice.city,
             "shows_hot_spots": choice.map == "hotspots",
             "within": self._within(),
             "levels": [self._level(level) for level in _LEVELS],
@@ -68,7 +68,12 @@ class MapData:
             "title": f"Hot spots, {hotspots_described(self._choice, own.about)}",
             "key": _key(steps, has_nothing=False),
             "cells": [
-                {"ring": ring(str(row["cell"])), "name": f"Hot cell {row['cell']}", **_said(row["crimes"], steps)}
+                {
+                    "ring": ring(str(row["cell"])),
+                    "name": f"Hot cell {row['cell']}",
+                    **_look(row["crimes"], steps),
+                    "said": _said(row["crimes"]),
+                }
                 for row in rows
             ],
         }
@@ -118,21 +123,25 @@ class MapData:
         }
 
     def _areas(self, level: str, drawn: Sequence[str]) -> dict[str, object]:
-        """The figures of the areas that have a shape; none where only hot spots are shown."""
-        if self._choice.map == "hotspots":
-            return {"key": [], "areas": {}}
+        """The figures of the areas that have a shape; they are pale beside hot spots, which have the colors."""
         figures = self._of(self._choice.but(map=level))
         rows = figures.table("areas").to_pylist()
         counts: dict[str, int | None] = {str(row["area"]): row["crimes"] for row in rows if row["area"]}
         steps = classes([float(value) for value in counts.values() if value])
         is_whole = level == "district" or self._choice.district == ALL
-        changes, links = self._changes(level), self._links(level)
+        changes, links = self._changes(level), figures.links(level)
+        is_pale = self._choice.map == "hotspots"
         areas = {
-            name: {**_said(counts.get(name, 0), steps), "change": changes.get(name), "link": links.get(name)}
+            name: {
+                **({} if is_pale else _look(counts.get(name, 0), steps)),
+                "said": _said(counts.get(name, 0)),
+                "change": changes.get(name),
+                "link": links.get(name),
+            }
             for name in drawn
             if is_whole or name in counts
         }
-        return {"key": _key(steps), "areas": areas}
+        return {"key": [] if is_pale else _key(steps), "areas": areas}
 
     def _changes(self, level: str) -> Mapping[str, str]:
         """Area → how it has changed, in words, as far as the tables of the page tell."""
@@ -157,30 +166,18 @@ class MapData:
             if None not in (row["crimes"], row["lower_limit"], row["upper_limit"])
         }
 
-    def _links(self, level: str) -> Mapping[str, str]:
-        """Area → the address of its page, if it has one."""
-        if level == "community_area":
-            return {}
-        found = self._extract.ask(statement("dashboard", "beat_districts"), {}).to_pylist()
-        if level == "district":
-            return {row["district"]: self._choice.but(district=row["district"], map="beat").link for row in found}
-        chosen = self._choice.district
-        district_of = {row["beat"]: row["district"] if chosen == ALL else chosen for row in found}
-        return {
-            beat: self._choice.but(district=district, beat=beat, map="beat").link
-            for beat, district in district_of.items()
-        }
 
-
-def _said(value: object, steps: Classes) -> dict[str, str]:
-    """A count as color and words; None is a hidden one."""
+def _look(value: object, steps: Classes) -> dict[str, str]:
+    """The color of a count, and of the text on it; None is a hidden one."""
     if value is None:
-        return {"fill": _HIDDEN, "ink": "#1f2933", "said": NOT_SHOWN}
+        return {"fill": _HIDDEN, "ink": "#1f2933"}
     count = float(str(value))
-    said = f"{number(count)} crime{'' if count == 1 else 's'}"
-    if not count:
-        return {"fill": NOTHING, "ink": "#1f2933", "said": said}
-    return {"fill": steps.color(count), "ink": steps.ink(count), "said": said}
+    return {"fill": steps.color(count), "ink": steps.ink(count)} if count else {"fill": NOTHING, "ink": "#1f2933"}
+
+
+def _said(value: object) -> str:
+    """A count in words; None is a hidden one."""
+    return NOT_SHOWN if value is None else f"{_number(value)} crime{'' if float(str(value)) == 1 else 's'}"
 
 
 def _key(steps: Classes, *, has_nothing: bool = True) -> list[tuple[str, str]]:

@@ -169,17 +169,13 @@ def _panel(name: str, table: str, figures: Figures, pictures: Pictures) -> Panel
 def _areas(figures: Figures) -> list[dict[str, Cell]]:
     choice = figures.choice
     level = choice.map if choice.map != "hotspots" else "district"
+    links = figures.links(level)
     rows = []
     for row in figures.table("areas").to_pylist():
         area = row["area"]
-        link = None
-        if level == "district" and area is not None:
-            link = choice.but(district=area, map="beat").link
-        elif level == "beat" and area is not None and choice.district != ALL:
-            link = choice.but(beat=area).link
         rows.append(
             {
-                MAPS[level].removesuffix("s"): Cell(area or "not recorded", link=link),
+                MAPS[level].removesuffix("s"): Cell(area or "not recorded", link=links.get(area)),
                 "Crimes": _counted(row, "crimes"),
                 "Arrests recorded": _counted(row, "arrests"),
                 "Domestic": _counted(row, "domestic_crimes"),

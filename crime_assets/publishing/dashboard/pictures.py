@@ -57,13 +57,14 @@ class Pictures:
         level = self._choice.map
         counts = {str(row["area"]): row["crimes"] for row in self._figures.table("areas").to_pylist() if row["area"]}
         shapes, is_outlined = shapes_of(self._landing, self._extract, level)
+        links = self._figures.links(level)
         marked = {"district": self._choice.district, "beat": self._choice.beat}.get(level, ALL)
         areas = [
             Area(
                 name=f"{MAPS[level].removesuffix('s')} {name}",
                 rings=rings,
                 value=counts.get(name, 0),
-                link=self._link(level, name),
+                link=links.get(name),
                 is_marked=name == marked,
                 is_of_cells=not is_outlined,
                 label=name.lstrip("0") if level == "district" else None,
@@ -95,7 +96,11 @@ class Pictures:
         found = hot_cells(self._figures)
         hot = {str(row["cell"]): row["crimes"] for row in found}
         shapes, _ = shapes_of(self._landing, self._extract, "district")
-        around = [Area(f"District {name}", rings, None, is_background=True) for name, rings in shapes.items()]
+        links = self._figures.links("district")
+        around = [
+            Area(f"District {name}", rings, None, link=links.get(name), is_background=True)
+            for name, rings in shapes.items()
+        ]
         cells = [
             Area(
                 f"Hot cell {cell}",
@@ -129,11 +134,6 @@ class Pictures:
         rows = self._figures.table("types").slice(0, _BARS).to_pylist()
         labels = [row["primary_type"] or "not recorded" for row in rows]
         return bars(self._title("Crimes by offense category"), labels, [row["crimes"] for row in rows])
-
-    def _link(self, level: str, name: str) -> str | None:
-        if level == "district":
-            return self._choice.but(district=name, map="beat").link
-        return self._choice.but(beat=name).link if level == "beat" and self._choice.district != ALL else None
 
     def _title(self, what: str, *, is_of_period: bool = True) -> str:
         about = self._figures.about if is_of_period else None

@@ -8,12 +8,13 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from crime_assets.core.insights import load_insights
 from crime_assets.profiles import Profile
@@ -98,6 +99,25 @@ def opened(page: Page, address: str) -> Page:
     return page
 
 
+def scrolled(page: Page, down: int) -> None:
+    page.evaluate("down => scrollTo(0, down)", down)
+    page.wait_for_function("down => new Promise(done => requestAnimationFrame(() => done(scrollY === down)))", arg=down)
+
+
+def in_a_large_city(page: Page) -> None:
+    """Put a district far away, so that a beat is as small a part of the city as a real one is."""
+
+    def with_another(route: Route) -> None:
+        shapes = route.fetch().json()
+        corners = [[-86.8, 42.6], [-86.7, 42.6], [-86.7, 42.7], [-86.8, 42.6]]
+        geometry = {"type": "MultiPolygon", "coordinates": [[corners]]}
+        properties = {"name": "099", "middle": corners[0]}
+        shapes["features"].append({"type": "Feature", "properties": properties, "geometry": geometry})
+        route.fulfill(json=shapes)
+
+    page.route("**/map/shapes/district-*.json*", with_another)
+
+
 def pointed_at(page: Page, name: str) -> tuple[float, float]:
     """Where on the screen the area is whose link in the picture has that name: the map shows it when it is focused."""
     page.locator("#panel-map .picture").get_by_role("link", name=re.compile(f"^{name}: ")).focus()
@@ -141,6 +161,19 @@ class TestData:
             too_few += len(hidden)
         assert too_few or "violent" not in query
 
+    def test_areas_beside_hot_spots_are_pale_and_say_the_same(self, strict: str) -> None:
+        usual, beside = (asked(strict, f"/map/figures.json?offense_class=violent{of}") for of in ("", "&map=hotspots"))
+        for colored, pale in zip(usual["levels"], beside["levels"], strict=True):
+            assert pale["key"] == []
+            assert {name: set(area) for name, area in pale["areas"].items()} == {
+                name: {"said", "change", "link"} for name in colored["areas"]
+            }
+            for name, area in pale["areas"].items():
+                assert (area["said"], area["change"]) == (
+                    colored["areas"][name]["said"],
+                    colored["areas"][name]["change"],
+                )
+
     def test_has_only_blocks_that_the_table_has(self, address: str) -> None:
         found = asked(address, "/map/blocks.json?district=011&period=28d")
         tabled = [row for row in rows(address, "blocks", "district=011&period=28d") if row["crimes"]]
@@ -163,6 +196,23 @@ class TestData:
         district, _, beat = asked(address, "/map/figures.json")["levels"]
         assert district["areas"]["011"]["link"] == "/?city=chicago&day=2024-01-31&district=011&map=beat"
         assert beat["areas"]["1112"]["link"] == "/?city=chicago&day=2024-01-31&district=011&beat=1112&map=beat"
+
+    @pytest.mark.parametrize("query", ["map=district", "map=beat", "map=beat&district=011", "map=community_area"])
+    def test_table_picture_and_map_lead_to_the_same_pages(self, address: str, query: str) -> None:
+        (one,) = (
+            level
+            for level in asked(address, f"/map/figures.json?{query}")["levels"]
+            if f"map={level['level']}" in query
+        )
+        links = {name: area["link"] for name, area in one["areas"].items() if area["link"]}
+        assert bool(links) == (one["level"] != "community_area")
+        with urlopen(f"{address}/?{query}") as answer:
+            said = answer.read().decode()
+        table = said[said.index('id="table-areas"') :]
+        tabled = dict(re.findall('<a href="([^"]+)">([0-9]+)</a>', table[: table.index("</table>")]))
+        pictured = dict(re.findall(f'<a href="([^"]+)" aria-label="{one["singular"]} ([0-9]+): ', said))
+        for found in (tabled, pictured):
+            assert {name: unescape(link) for link, name in found.items()} == links
 
     def test_shapes_are_kept_by_the_browser_until_they_change(self, address: str) -> None:
         (district, *_) = asked(address, "/map/figures.json")["levels"]
@@ -228,6 +278,114 @@ class TestInABrowser:
         expect(page.locator("#live[data-ready]")).to_be_visible()
         expect(page.locator(".live-shown")).to_have_text("Shown: Districts")
         assert page.locator("canvas").count() == 1
+
+    @pytest.mark.parametrize("query", ["district=011&beat=1112&map=beat", "district=011&beat=1112"])
+    def test_a_shared_page_of_a_beat_has_its_map(self, page: Page, address: str, query: str) -> None:
+        in_a_large_city(page)
+        opened(page, f"{address}/?{query}")
+        expect(page.locator(".live-shown")).to_have_text("Shown: Beats, hot spots, blocks")
+        expect(page.locator(".live-key")).to_contain_text("not drawn: ")
+
+    def test_other_figures_of_the_same_place_leave_the_map_where_it_is(self, page: Page, address: str) -> None:
+        opened(page, address)
+        page.get_by_role("button", name="Zoom in").click(click_count=2)
+        expect(page.locator(".live-shown")).to_have_text("Shown: Beats, hot spots")
+        page.locator("#period").select_option("365d")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("365 days")
+        expect(page.locator("#live[data-ready]")).to_be_visible()
+        expect(page.locator(".live-shown")).to_have_text("Shown: Beats, hot spots")
+        page.locator("#district").select_option("016")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("district 016")
+        expect(page.locator("#live[data-ready]")).to_be_visible()
+        page.locator("#district").select_option("all")
+        expect(page.locator(".live-shown")).to_have_text("Shown: Districts")
+
+    def test_a_click_on_the_map_and_back_keep_the_place_on_the_page(self, page: Page, address: str) -> None:
+        opened(page, address)
+        spot = pointed_at(page, "District 011")
+        down = int(page.evaluate("scrollY"))
+        assert down > 100
+        page.mouse.click(*spot)
+        expect(page.get_by_role("heading", level=1)).to_contain_text("district 011")
+        expect(page.locator("#live[data-ready]")).to_be_visible()
+        assert page.evaluate("document.activeElement.tagName") == "H1"
+        assert page.evaluate("scrollY") == pytest.approx(down, abs=40)
+        scrolled(page, 1500)
+        page.evaluate("document.querySelector('.crumbs a').click()")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("the whole city")
+        assert page.evaluate("scrollY") < 300
+        scrolled(page, 700)
+        page.go_back()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("district 011")
+        expect(page.locator("#live")).to_be_visible()
+        assert page.evaluate("scrollY") == pytest.approx(1500, abs=40)
+        page.go_forward()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("the whole city")
+        expect(page.locator("#live")).to_be_visible()
+        assert page.evaluate("scrollY") == pytest.approx(700, abs=40)
+
+    def test_a_click_with_a_key_opens_another_tab(self, page: Page, address: str) -> None:
+        opened(page, address)
+        spot = pointed_at(page, "District 011")
+        page.keyboard.down("Control")
+        with page.context.expect_page() as other:
+            page.mouse.click(*spot)
+        page.keyboard.up("Control")
+        expect(other.value.get_by_role("heading", level=1)).to_contain_text("district 011")
+        assert page.url.rstrip("/") == address
+
+    def test_nothing_is_said_about_the_picture_behind_the_map(self, page: Page, address: str) -> None:
+        opened(page, address)
+        expect(page.locator("#reading-map")).to_be_hidden()
+        expect(page.locator("#reading-trend")).to_be_visible()
+        expect(page.locator("#panel-map .picture")).to_have_attribute("aria-describedby", "live-help")
+
+    def test_areas_beside_hot_spots_have_their_figures_and_lead_on(self, page: Page, address: str) -> None:
+        opened(page, f"{address}/?map=hotspots")
+        expect(page.locator("#live-help")).not_to_contain_text("blocks")
+        page.locator("#panel-map .picture").get_by_role("link", name="District 011", exact=True).focus()
+        said = page.locator(".live-said")
+        expect(said.locator("strong")).to_have_text("District 011")
+        (district, *_) = asked(address, "/map/figures.json")["levels"]
+        expect(said).to_contain_text(district["areas"]["011"]["said"])
+        expect(said).to_contain_text(district["areas"]["011"]["change"])
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("district 011")
+
+    @pytest.mark.parametrize("missing", ["blocks", "hotspots"])
+    def test_what_cannot_be_loaded_is_left_out_and_said(self, browser: Browser, address: str, missing: str) -> None:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.route(f"**/map/{missing}.json*", lambda route: route.fulfill(status=503))
+        in_a_large_city(page)
+        opened(page, f"{address}/?district=011&beat=1112&map=beat")
+        says = {"blocks": "those of 1 district could not be loaded", "hotspots": "Hot spots could not be loaded"}
+        expect(page.locator(".live-key")).to_contain_text(says[missing])
+        expect(page.locator("#live")).to_be_visible()
+        assert wrong == []
+        page.close()
+
+    def test_a_map_that_the_browser_takes_away_comes_back(self, browser: Browser, address: str) -> None:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        opened(page, address)
+        page.evaluate(
+            "document.querySelector('canvas').getContext('webgl2').getExtension('WEBGL_lose_context').loseContext()"
+        )
+        expect(page.locator("#live")).to_be_hidden()
+        expect(page.locator("#panel-map svg")).to_be_visible()
+        box = page.locator("#panel-map .picture").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 100, box["y"] + 100)
+        page.locator("#map").select_option("beat")
+        expect(page.locator("#live[data-ready]")).to_be_visible()
+        expect(page.locator(".live-shown")).to_contain_text("Beats")
+        pointed_at(page, "Beat 1112")
+        assert page.locator("canvas").count() == 1
+        assert wrong == []
+        page.close()
 
     def test_a_finger_is_told_before_it_is_led_on(self, browser: Browser, address: str) -> None:
         context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)

@@ -1,21 +1,15 @@
 // What the map says in words: its legend, and the box beside what is pointed at.
 
-// One part of the legend: (fill or name of a mark, words), in place of what that part said before.
-export function key(live, entries, group) {
-  const list = live.querySelector(".live-key");
-  const made = entries.map(([fill, said]) => {
+// The legend: (fill or name of a mark, words).
+export function key(live, entries) {
+  live.querySelector(".live-key").replaceChildren(...entries.map(([fill, said]) => {
     const entry = Object.assign(document.createElement("li"), { textContent: said });
     const swatch = document.createElement("span");
     if (fill.startsWith("#")) swatch.style.background = fill;
     else swatch.className = fill;
-    entry.dataset.group = group;
     entry.prepend(swatch);
     return entry;
-  });
-  const old = list.querySelectorAll(`[data-group=${group}]`);
-  if (old.length) old[0].before(...made);
-  else list.append(...made);
-  for (const one of old) one.remove();
+  }));
 }
 
 // The box beside what is pointed at.

@@ -14,7 +14,18 @@ function chosen(form) {
 let asked = 0;
 let shown = location.search;
 
-async function show(address, isNew) {
+// How far down the reader was on each page of the history, by the state of its entry. A browser goes back there before
+// the page is there again, which is too early if the one before it is shorter.
+const places = new Map();
+let entry = history.state;
+
+// While a page is waited for, the browser may already have gone to a place on it.
+addEventListener("scroll", () => {
+  if (!document.body.classList.contains("waiting")) places.set(entry, scrollY);
+}, { passive: true });
+
+// `isNew` if it becomes an entry of the history, `stays` if the reader is not to be taken to the title.
+async function show(address, { isNew = true, stays = false } = {}) {
   const mine = ++asked;
   const focused = document.activeElement && document.activeElement.id;
   const open = [...document.querySelectorAll("details[open]")].map((found) => found.id);
@@ -31,13 +42,15 @@ async function show(address, isNew) {
     document.querySelector("header nav").replaceWith(found.querySelector("header nav"));
     document.title = found.title;
     shown = new URL(address, location).search;
-    if (isNew) history.pushState(null, "", address);
+    if (isNew) history.pushState(Date.now(), "", address);
+    entry = history.state;
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     document.getElementById("announced").textContent = `Now shown: ${document.title}`;
     const again = focused && document.getElementById(focused);
     // What was followed to come here is gone: the reading goes on at the title.
     if (again) again.focus({ preventScroll: true });
-    else document.querySelector("h1").focus();
+    else document.querySelector("h1").focus({ preventScroll: stays });
+    if (places.has(entry)) scrollTo(0, places.get(entry));
   } catch {
     location.assign(address);
   } finally {
@@ -47,25 +60,28 @@ async function show(address, isNew) {
 
 document.addEventListener("change", (event) => {
   const form = event.target.closest("form#choice");
-  if (form) show(chosen(form), true);
+  if (form) show(chosen(form));
 });
 
 document.addEventListener("submit", (event) => {
   if (event.target.id !== "choice") return;
   event.preventDefault();
-  show(chosen(event.target), true);
+  show(chosen(event.target));
 });
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href^='/?']");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
-  show(link.getAttribute("href"), true);
+  // Whoever points at the map goes on there; whoever follows its links by key would not see where the focus is.
+  const isPointed = link.closest("#live") || (event.detail && link.closest(".picture"));
+  show(link.getAttribute("href"), { stays: Boolean(isPointed) });
 });
 
 // A jump within the page is no other page.
 addEventListener("popstate", () => {
-  if (location.search !== shown) show(location.pathname + location.search, false);
+  if (location.search === shown) return;
+  show(location.pathname + location.search, { isNew: false, stays: true });
 });
 
 // An explanation that is in the way goes at Escape, and comes back when its word is left and met again.
