@@ -128,7 +128,12 @@ class MapData:
         is_whole = level == "district" or self._choice.district == ALL
         changes, links = self._changes(level), self._links(level)
         areas = {
-            name: {**_said(counts.get(name, 0), steps), "change": changes.get(name), "link": links.get(name)}
+            name: {
+                **_said(counts.get(name, 0), steps),
+                # It may be of more than the chosen district or of other days, and still tell what is hidden of these.
+                "change": None if counts.get(name, 0) is None else changes.get(name),
+                "link": links.get(name),
+            }
             for name in drawn
             if is_whole or name in counts
         }
