@@ -46,10 +46,14 @@ WORDS = (
     Word(
         "28 before",
         "The 28 days just before those, counted as they were known when they were as old, so that records that are "
-        "still coming tip neither side. Where the lake was not there to see it, the count is about right.",
+        "still coming tip neither side. About marks an estimate of that, and by now a count as of today, which "
+        "had more time.",
     ),
     Word("Year to date", "From 1 January to the last complete day."),
-    Word("Last year", "The same days of the year before, as they were known when they were as old."),
+    Word(
+        "Last year",
+        "The same days of the year before, as they were known when they were as old, marked like 28 before.",
+    ),
     Word("Change", "The count less the earlier one. Percentages are left out: from 2 to 4 is no real doubling."),
     Word("Change to date", "The year to date less the same days of last year."),
     Word("Difference", "The count of the first day less that of the other, where both are shown."),
@@ -116,8 +120,8 @@ WORDS = (
     Word(
         "Still filling up",
         "Days whose late records are still to come. The dashed line is what is expected in the end.",
-        ("Expected crimes", "Unsettled"),
     ),
+    Word("Expected crimes", "The count once all late records are there, as far as earlier delays tell."),
     Word("Not recorded", "The record does not say, or the city has withdrawn it."),
 )
 

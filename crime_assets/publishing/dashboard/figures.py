@@ -111,7 +111,8 @@ TABLES: Mapping[str, Shown] = {
     "changes": Shown(
         "What changed",
         "The last 28 complete days against the 28 before, and the year to date against last year, both as they were "
-        "known when they were as old. A rise ▲ or a fall ▼ is more than chance explains; with so many comparisons a "
+        "known when they were as old. About marks an estimate of that, and by now a count as of today, which had more "
+        "time. A rise ▲ or a fall ▼ is more than chance explains; with so many comparisons a "
         "few are chance all the same. The files hold the z.",
         Counting(
             counts=(

@@ -125,15 +125,15 @@ def _two_days(now: Figures, then: Figures) -> dict[str, Any]:
 
 
 def _side_by_side(name: str, found: Compared, days: list[str]) -> ShownTable:
-    def shown(text: str | None) -> Cell:
+    def cell(text: str | None) -> Cell:
         return Cell(NOT_SHOWN if text is None else text, is_number=True)
 
     rows = [
         {
             found.first: Cell(pair.name),
-            days[0]: shown(None if pair.now is None else number(pair.now)),
-            days[1]: shown(None if pair.then is None else number(pair.then)),
-            "Difference": shown(None if pair.difference is None else signed(pair.difference)),
+            days[0]: cell(None if pair.now is None else number(pair.now)),
+            days[1]: cell(None if pair.then is None else number(pair.then)),
+            "Difference": cell(None if pair.difference is None else signed(pair.difference)),
         }
         for pair in found.pairs
     ]

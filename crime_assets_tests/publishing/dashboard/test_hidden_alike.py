@@ -105,3 +105,16 @@ def test_a_hidden_district_is_hidden_on_its_own_page(get: Get) -> None:
     changes = page.partition('id="table-changes"')[2].partition("</table>")[0]
     assert "not shown" in re.findall(r'data-head="28 days">([^<]*)<', changes)[0]
     assert others
+
+
+@pytest.mark.parametrize("query", ["", "district=001&map=beat", "district=none&offense_class=violent"])
+def test_what_a_file_hides_is_not_shown_and_cannot_be_copied(get: Get, query: str) -> None:
+    """Also shares, of which a file names the column."""
+    page = get(f"/?{query}").text
+    chosen = next((word for word in query.split("=") if word in CLASSES), "all")
+    row = next(row for row in rows(get, "classes", query) if row["offense_class"] == chosen)
+    card = re.findall(r"<strong>([^<]*)</strong>", page.partition("Arrest recorded</button>")[2])[0]
+    assert (card == "not shown") == ("arrest_share" in row["hidden"].split(", "))
+    texts = re.findall(r'data-text="([^"]*)"', page)
+    assert texts or row["crimes"] == ""
+    assert not [text for text in texts if "not shown" in text or "\N{EN DASH}" in text]

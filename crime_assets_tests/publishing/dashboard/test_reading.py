@@ -88,7 +88,7 @@ def test_what_changed_says_in_words_what_its_file_says_in_figures(page: Page, ad
     rows = {row["district"]: row for row in csv.DictReader(io.StringIO(file))}
     for district, row in rows.items():
         shown = page.locator("#table-changes tbody tr").filter(
-            has=page.get_by_role("rowheader", name=district, exact=True)
+            has=page.get_by_role("rowheader", name={"all": "All districts"}.get(district, district), exact=True)
         )
         said = shown.locator("[data-head=Meaning] .said").inner_text()
         assert float(row["z_before"]) > 3
@@ -280,8 +280,8 @@ def test_a_row_of_what_changed_is_copied_with_its_meaning(page: Page, address: s
     text = str(row.get_by_role("button", name="Copy 011 with its caveat and address").get_attribute("data-text"))
     assert text.startswith(
         f"All offenses, district 011: {crimes} records in the 28 days from 2023-12-27 to 2024-01-23 as known on "
-        f"2024-01-31, {before} in the 28 before as they were known when they were as old: ▲ more than chance explains. "
-        "About "
+        f"2024-01-31, {before} in the 28 before, estimated as known when they were as old: ▲ more than chance "
+        "explains. About "
     )
 
 
