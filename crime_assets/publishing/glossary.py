@@ -94,7 +94,7 @@ WORDS = (
         "Arrest recorded",
         "The record says that somebody was arrested. That is not clearance, which also needs charges or exceptional "
         "means; arrests are recorded for months after the crime.",
-        ("Arrests recorded", "Arrests", "Arrest share"),
+        ("Arrests recorded", "Share with an arrest"),
     ),
     Word("Domestic", "The city marks the record as domestic violence as Illinois law defines it."),
     Word("District", "A police district, the largest area here; records of a few crimes name none."),
