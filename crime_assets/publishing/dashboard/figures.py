@@ -148,13 +148,15 @@ class Figures:
         return self._protected(name, found, insight.counting)
 
     def dated(self, name: str) -> pa.Table:
-        """The same with the days of the chosen period in front, where the table does not say of which days it is."""
+        """The same with the as-of day and the days of the chosen period in front, where the table does not say them."""
         found = self.table(name)
-        if name not in TABLES or "first_day" in found.column_names:
+        if name not in TABLES:
             return found
-        days = zip(("first_day", "last_day"), self.about.days_of(self.choice.period), strict=True)
-        for place, (column, day) in enumerate(days):
-            found = found.add_column(place, column, pa.repeat(pa.scalar(day, pa.date32()), found.num_rows))
+        first, last = self.about.days_of(self.choice.period)
+        days = {"as_of_day": self.about.as_of_day, "first_day": first, "last_day": last}
+        lacking = [column for column in days if column not in found.column_names]
+        for place, column in enumerate(lacking):
+            found = found.add_column(place, column, pa.repeat(pa.scalar(days[column], pa.date32()), found.num_rows))
         return found
 
     def has(self, name: str) -> bool:

@@ -211,7 +211,7 @@ def test_tables_and_pictures_can_be_taken_away(page: Page, address: str, profile
     def taken(kind: str) -> bytes:
         with page.expect_download() as download:
             panel.get_by_role("link", name=re.compile(f"^{kind}")).click()
-        assert download.value.suggested_filename.startswith("chicago-2024-01-31-types.")
+        assert download.value.suggested_filename.startswith("chicago-2024-01-31-types-district-011.")
         return Path(download.value.path()).read_bytes()
 
     rows = list(csv.DictReader(io.StringIO(taken("CSV").decode())))

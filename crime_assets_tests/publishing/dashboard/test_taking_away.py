@@ -56,12 +56,18 @@ def text_of(content: bytes) -> str:
 
 
 @pytest.mark.parametrize(
-    "query", ["", "district=011&map=beat&offense_class=violent", "district=016&map=hotspots", f"beside={DAY_BEFORE}"]
+    ("query", "name"),
+    [
+        ("", "chicago-2024-01-31"),
+        ("district=011&map=beat&offense_class=violent", "chicago-2024-01-31-violent-district-011-by-beats"),
+        ("district=016&map=hotspots", "chicago-2024-01-31-district-016-by-hot-spots"),
+        (f"beside={DAY_BEFORE}", "chicago-2024-01-31-beside-2024-01-30"),
+    ],
 )
-def test_the_pdf_of_a_view_has_the_figures_of_its_page(get: Get, query: str) -> None:
+def test_the_pdf_of_a_view_has_the_figures_of_its_page(get: Get, query: str, name: str) -> None:
     answer = get(f"/view.pdf?{query}")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/pdf")
-    assert answer.headers["content-disposition"] == 'attachment; filename="chicago-2024-01-31.pdf"'
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}.pdf"'
     said, page = text_of(answer.content), get(f"/?{query}").text
     of_pictures = page.index('<div class="panels">'), page.index('id="panel-trend"')
     seen = 0
