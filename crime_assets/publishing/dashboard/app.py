@@ -14,6 +14,7 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -33,7 +34,7 @@ from crime_assets.publishing.dashboard.files import WRITERS
 from crime_assets.publishing.dashboard.map import KEPT, LIBRARY, MapData
 from crime_assets.publishing.dashboard.page import Beside, page_of
 from crime_assets.publishing.dashboard.pictures import Pictures
-from crime_assets.publishing.dashboard.printing import pdf_of
+from crime_assets.publishing.dashboard.printing import Turns, pdf_of
 from crime_assets.publishing.dashboard.two_days import compared, file_of
 from crime_assets.publishing.reading import Extract, Extracts, lately
 from crime_assets.publishing.typeset import png
@@ -83,6 +84,7 @@ class Dashboard:
         self._extracts = Extracts(profile.landing, cache)
         self._threshold = profile.settings.small_numbers
         self._clock = profile.clock
+        self._exports = Turns()
         self._newest_merged = lately(self._look_for_merged)
 
     def app(self) -> Starlette:
@@ -117,7 +119,11 @@ class Dashboard:
         choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
         return _html("page.html", **self._values(choice, choices, extract))
 
-    def _view(self, request: Request) -> Response:
+    async def _view(self, request: Request) -> Response:
+        async with self._exports.mine():
+            return await run_in_threadpool(self._exported, request)
+
+    def _exported(self, request: Request) -> Response:
         choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
         address = f"{request.base_url}?{choice.query}"
         content = pdf_of(self._values(choice, choices, extract), address)
