@@ -84,7 +84,7 @@ WORDS = (
         "Records that someone reported or the police saw. More records can mean more crime, more trust in the police, "
         "or another way of recording.",
     ),
-    Word("Category", "The kind of offense as the city names it; renamed kinds are combined.", ("Primary type",)),
+    Word("Category", "The kind of offense as the city names it; renamed kinds are combined."),
     Word("Class", "Violent or property index crime or other, by the FBI code and not by the name.", ("Offense class",)),
     Word("Index crime", "The violent and property offenses that the FBI has long counted for its crime index."),
     Word("Violent", "Index crime against persons: homicide, sexual assault, robbery, aggravated assault and battery."),

@@ -10,7 +10,7 @@ from crime_assets.publishing.briefing.tables import Row, Tables
 from crime_assets.publishing.cells import ring
 from crime_assets.publishing.charts.maps import Area, draw
 from crime_assets.publishing.charts.scales import classes, number
-from crime_assets.publishing.dashboard.changed import earlier
+from crime_assets.publishing.dashboard.changed import as_of_today, earlier
 from crime_assets.publishing.dashboard.choice import ALL, CLASSES, Choice
 from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.pictures import Pictures, period_in_words
@@ -150,7 +150,7 @@ def _numbers(tables: Tables) -> Iterator[Number]:
     for name, what in CLASSES.items():
         row = city.get(name, {})
         change, late = row.get("change"), row.get("late_crimes")
-        note = "in 28 days" if change is None else f"{change:+,} on the 28 days before"
+        note = "in 28 days" if change is None else f"{signed(change)} on the 28 days before{as_of_today(row)}"
         if change is not None and late is not None and round(late):
             note += f"; about {number(round(late))} may still come late"
         yield Number(what, counted(row, "crimes"), note)

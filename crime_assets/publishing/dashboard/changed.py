@@ -71,6 +71,11 @@ def earlier(row: Mapping[str, Any], of: str = "") -> str:
     return shown(row, f"{of}crimes_before", lambda count: f"{mark}{number(count)}")
 
 
+def as_of_today(row: Mapping[str, Any]) -> str:
+    """What must be said of an earlier count of which only the present state is known; nothing of others."""
+    return " as known by now" if row.get("before_basis") == "unknown" else ""
+
+
 def _basis(row: Mapping[str, Any], of: str = "") -> str:
     """How the earlier count is known; an estimate that cannot be wrong is as good as seen."""
     is_certain = row.get(f"{of}crimes_before_low") == row.get(f"{of}crimes_before_high")

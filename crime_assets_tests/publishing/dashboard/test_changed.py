@@ -9,7 +9,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pytest
 
-from crime_assets.publishing.dashboard.changed import changes_of, earlier
+from crime_assets.publishing.dashboard.changed import as_of_today, changes_of, earlier
 from crime_assets.publishing.dashboard.choice import Choice
 from crime_assets.publishing.dashboard.citing import late
 from crime_assets.publishing.dashboard.figures import Figures
@@ -160,3 +160,10 @@ def test_what_is_hidden_is_not_offered_to_be_copied(hidden: str) -> None:
 )
 def test_late_records_are_counted_in_words(records: float, said: str) -> None:
     assert late(records) == said
+
+
+@pytest.mark.parametrize(
+    ("basis", "said"), [("seen", ""), ("estimated", ""), ("unknown", " as known by now"), (None, "")]
+)
+def test_a_change_in_a_sentence_says_if_it_is_against_what_is_known_today(basis: str | None, said: str) -> None:
+    assert as_of_today(row(basis=basis)) == said
