@@ -22,7 +22,7 @@ from crime_assets.publishing.dashboard.pictures import (
     period_in_words,
 )
 from crime_assets.publishing.dashboard.two_days import MEANING, Compared, compared, days_of_both
-from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted, percent, shown, signed
+from crime_assets.publishing.dashboard.values import Cell, counted, percent, shown, signed
 from crime_assets.publishing.quality import Said
 
 _ROWS = 30
@@ -217,7 +217,7 @@ def _blocks(figures: Figures) -> list[dict[str, Cell]]:
             "Block": Cell(row["block"] or "not recorded"),
             "Crimes": _counted(row, "crimes"),
             "Arrests recorded": _counted(row, "arrests"),
-            "Last": Cell(str(row["last_crime_on"] or NOTHING)),
+            "Last": Cell(shown(row, "last_crime_on", str)),
         }
         for row in figures.table("blocks").slice(0, _ROWS + 1).to_pylist()
     ]

@@ -144,6 +144,14 @@ def test_tables_of_the_page_have_words_and_their_files_have_columns(get: Get) ->
     assert [row[0] for row in table(page, "changes")[1:3]] == ["All districts", "001"]
 
 
+def test_the_last_day_of_a_block_is_hidden_with_its_count(get: Get) -> None:
+    query = f"day={DAY}&district=011&map=beat"
+    days = [row[-1] for row in table(get(f"/?{query}").text, "blocks")[1:]]
+    filed = [row["last_crime_on"] or "not shown" for row in rows(get, "blocks", query)]
+    assert days == filed[: len(days)]
+    assert "not shown" in days
+
+
 @pytest.mark.parametrize(
     ("path", "query", "name"),
     [
