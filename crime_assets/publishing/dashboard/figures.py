@@ -197,7 +197,7 @@ class Figures:
         else:
             return {}
         counts = [count.name for count in TABLES["areas"].counting.counts]
-        return {name: [row for row, key in enumerate(keys) if name in hidden.get(key, ())] for name in counts}
+        return {count: [row for row, key in enumerate(keys) if count in hidden.get(key, ())] for count in counts}
 
     def _hidden_units(self) -> dict[tuple[str, str], list[str]]:
         """(kind, unit) → what the areas hide of it, also for the sake of records without an area, which are no unit."""
