@@ -40,7 +40,16 @@ def in_words(found: Comparison | None) -> str:
         return "fewer so far; late records may close the gap"
     if is_few:
         return "too few to tell"
-    return _unflagged(abs(found.z), way)
+    return _beside_today(found.z) if found.basis == "unknown" else _unflagged(abs(found.z), way)
+
+
+def _beside_today(z: float) -> str:
+    """Not fewer, beside an earlier count as it is known today: records of that had more time to come."""
+    if z < CHANCE_Z:
+        return "about as many so far; late records may still come"
+    return (
+        "somewhat more so far; it may be chance" if z < FLAG_Z else "more so far, though late records are still to come"
+    )
 
 
 def _unflagged(z: float, way: str) -> str:

@@ -46,10 +46,14 @@ WORDS = (
     Word(
         "28 before",
         "The 28 days just before those, counted as they were known when they were as old, so that records that are "
-        "still coming tip neither side. Where the lake was not there to see it, the count is about right.",
+        "still coming tip neither side. About marks an estimate of that, and by now a count as of today, which "
+        "had more time.",
     ),
     Word("Year to date", "From 1 January to the last complete day."),
-    Word("Last year", "The same days of the year before, as they were known when they were as old."),
+    Word(
+        "Last year",
+        "The same days of the year before, as they were known when they were as old, marked like 28 before.",
+    ),
     Word("Change", "The count less the earlier one. Percentages are left out: from 2 to 4 is no real doubling."),
     Word("Change to date", "The year to date less the same days of last year."),
     Word("Difference", "The count of the first day less that of the other, where both are shown."),
@@ -80,7 +84,7 @@ WORDS = (
         "Records that someone reported or the police saw. More records can mean more crime, more trust in the police, "
         "or another way of recording.",
     ),
-    Word("Category", "The kind of offense as the city names it; renamed kinds are combined.", ("Primary type",)),
+    Word("Category", "The kind of offense as the city names it; renamed kinds are combined."),
     Word("Class", "Violent or property index crime or other, by the FBI code and not by the name.", ("Offense class",)),
     Word("Index crime", "The violent and property offenses that the FBI has long counted for its crime index."),
     Word("Violent", "Index crime against persons: homicide, sexual assault, robbery, aggravated assault and battery."),
@@ -90,7 +94,7 @@ WORDS = (
         "Arrest recorded",
         "The record says that somebody was arrested. That is not clearance, which also needs charges or exceptional "
         "means; arrests are recorded for months after the crime.",
-        ("Arrests recorded", "Arrests", "Arrest share"),
+        ("Arrests recorded", "Share with an arrest"),
     ),
     Word("Domestic", "The city marks the record as domestic violence as Illinois law defines it."),
     Word("District", "A police district, the largest area here; records of a few crimes name none."),
@@ -116,8 +120,8 @@ WORDS = (
     Word(
         "Still filling up",
         "Days whose late records are still to come. The dashed line is what is expected in the end.",
-        ("Expected crimes", "Unsettled"),
     ),
+    Word("Expected crimes", "The count once all late records are there, as far as earlier delays tell."),
     Word("Not recorded", "The record does not say, or the city has withdrawn it."),
 )
 

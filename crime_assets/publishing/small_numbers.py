@@ -5,16 +5,17 @@ A count of 1 to `threshold` - 1 can point to a person. It is hidden, and so is
 - whatever is computed from it (shares, rates, changes, ranks), and shares whose part is that small;
 - where rows add up to a total, further counts, the smallest first, until nobody can work out a hidden one from the
   others: there are at least two, they are not few together, and not all as small or as large as hidden ones are;
-- its position, if the rows are sorted by their first count: rows that hide it come last, sorted by their names.
+- its position, if the rows are sorted by their first count: rows that hide it come last, sorted by their names;
+- whatever another table hides of the same counts, if that is said (`elsewhere`).
 
-Zeros stay: there is nobody in them. The README says what the rule cannot do: anyone who gets several overlapping
-tables can subtract them.
+The same counts hide the same rows in every table, whatever the order of its rows. Zeros stay: there is nobody in them.
+The README says what the rule cannot do: anyone who gets several overlapping tables can subtract them.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -40,10 +41,12 @@ class _Sum:
     total: int | None
 
 
-def protect(table: pa.Table, counting: Counting, threshold: int) -> pa.Table:
+def protect(
+    table: pa.Table, counting: Counting, threshold: int, elsewhere: Mapping[str, Collection[int]] | None = None
+) -> pa.Table:
     """The table with NULL for what must not be seen, and one more column, `hidden`: the names of these, or NULL.
 
-    A threshold of 0 or 1 hides nothing.
+    A threshold of 0 or 1 hides nothing. `elsewhere` are the rows of each count that another table hides already.
     """
     hidden: list[set[str]] = [set() for _ in range(table.num_rows)]
     columns = {name: table.column(name).to_pylist() for name in _needed(counting, table)}
@@ -51,6 +54,7 @@ def protect(table: pa.Table, counting: Counting, threshold: int) -> pa.Table:
     out_of_order: set[int] = set()
     for number, count in enumerate(counting.counts):
         rows = _hidden_rows(_counts(columns[count.name]), sums, threshold)
+        rows.update((elsewhere or {}).get(count.name, ()))
         for row in rows:
             hidden[row].update((count.name, *count.derived))
         if number == 0 and counting.ranked is not None:
@@ -93,14 +97,20 @@ def _hidden_rows(counts: Sequence[int], sums: Sequence[_Sum], threshold: int) ->
 
 
 def _sums(columns: Columns, adds_up: Sequence[str]) -> Iterator[_Sum]:
-    """Groups of rows that add up to one total, for each column over whose values they do."""
+    """Groups of rows that add up to one total, for each column over whose values they do; rows sorted by their names.
+
+    Which rows are hidden depends on that order where counts are equal, and must not on that of the table: of two tables
+    of the same counts, one would give away what the other hides.
+    """
+    names = [columns[name] for name in adds_up]
+    order = sorted(range(len(names[0])) if names else (), key=lambda row: [str(column[row]) for column in names])
     for name in adds_up:
         keys = [columns[key] for key in (*_KEYS, *adds_up) if key != name and key in columns]
         parts: dict[tuple[object, ...], list[int]] = defaultdict(list)
         totals: dict[tuple[object, ...], int] = {}
-        for row, value in enumerate(columns[name]):
+        for row in order:
             group = tuple(key[row] for key in keys)
-            if value == TOTAL:
+            if columns[name][row] == TOTAL:
                 totals[group] = row
             else:
                 parts[group].append(row)
@@ -114,7 +124,7 @@ def _complement(one: _Sum, counts: Sequence[int], hidden: set[int], threshold: i
     is_total_hidden = one.total in hidden
     if not known and not is_total_hidden:
         return set()
-    others = sorted((row for row in one.parts if row not in hidden and counts[row]), key=lambda row: (counts[row], row))
+    others = sorted((row for row in one.parts if row not in hidden and counts[row]), key=lambda row: counts[row])
     more: list[int] = []
     while not _is_safe([counts[row] for row in (*known, *more)], threshold, is_total_hidden=is_total_hidden):
         if len(more) == len(others):

@@ -29,11 +29,12 @@ def compared(crimes: int, before: int, basis: str = "seen", margin: int = 0) -> 
         (180, 120, "estimated", 40, "more, if the estimate of the days before is right"),
         (120, 180, "unknown", 60, "fewer so far; late records may close the gap"),
         (150, 180, "unknown", 40, "fewer so far; late records may close the gap"),
-        (180, 150, "unknown", 40, "somewhat more; it may be chance"),
+        (180, 150, "unknown", 40, "somewhat more so far; it may be chance"),
+        (200, 150, "unknown", 60, "more so far, though late records are still to come"),
         (150, 180, "seen", 0, "somewhat fewer; it may be chance"),
         (180, 150, "estimated", 10, "somewhat more; it may be chance"),
         (100, 100, "seen", 0, "about as before"),
-        (100, 104, "unknown", 30, "about as before"),
+        (100, 104, "unknown", 30, "about as many so far; late records may still come"),
         (0, 0, "seen", 0, "too few to tell"),
         (6, 9, "seen", 0, "too few to tell"),
         (9, 6, "estimated", 3, "too few to tell"),
@@ -64,6 +65,8 @@ def test_every_flag_is_told_and_nothing_else_is_told_like_one() -> None:
                     assert abs(found.z) < CHANCE_Z
                 if "may close" in said:
                     assert (found.z < 0, basis) == (True, "unknown")
+                if basis == "unknown" and not found.flag and "too few" not in said:
+                    assert "so far" in said
                 if max(crimes, before) >= FEWEST:
                     assert "too few" not in said
 

@@ -70,6 +70,26 @@ def test_what_is_computed_from_a_hidden_count_goes_with_it_and_is_named() -> Non
     assert found.schema.field("crimes").type == pa.int64()
 
 
+def test_the_order_of_the_rows_does_not_decide_what_is_hidden() -> None:
+    """Of two tables of the same counts, one would show what the other hides: here several are the smallest."""
+    table = rows(district=list("abcd") * 2, kind=["x"] * 4 + ["y"] * 4, crimes=[3, 9, 9, 9, 9, 9, 9, 9])
+    found = {
+        tuple(sorted((row["district"], row["kind"]) for row in protect(shuffled, GRID).to_pylist() if row[HIDDEN]))
+        for seed in range(20)
+        for shuffled in [table.take(np.random.default_rng(seed).permutation(8))]
+    }
+    assert found == {(("a", "x"), ("a", "y"), ("b", "x"), ("b", "y"))}
+
+
+def test_what_another_table_hides_is_hidden_with_all_that_is_computed_from_it() -> None:
+    table = rows(rank=[1, 2, 3], district=["c", "b", "a"], crimes=[30, 20, 10], share=[0.5, 0.3, 0.2])
+    counting = Counting(counts=(Count("crimes", ("share",)),), ranked=("rank",), adds_up=("district",))
+    found = small_numbers.protect(table, counting, 5, {"crimes": [1]})
+    assert found.column("district").to_pylist() == ["c", "a", "b"]
+    assert crimes_of(found) == [30, 10, None]
+    assert found.column(HIDDEN).to_pylist() == [None, None, "rank, crimes, share"]
+
+
 @pytest.mark.parametrize("threshold", [0, 1])
 def test_a_person_may_hide_nothing(threshold: int) -> None:
     found = protect(districts(1, 2, 30), DISTRICTS, threshold)

@@ -10,10 +10,11 @@ from crime_assets.publishing.briefing.tables import Row, Tables
 from crime_assets.publishing.cells import ring
 from crime_assets.publishing.charts.maps import Area, draw
 from crime_assets.publishing.charts.scales import classes, number
+from crime_assets.publishing.dashboard.changed import as_of_today, earlier
 from crime_assets.publishing.dashboard.choice import ALL, CLASSES, Choice
 from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.pictures import Pictures, period_in_words
-from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted, signed
+from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted, percent, shown, signed
 from crime_assets.publishing.extract import About
 from crime_assets.publishing.quality import in_words
 from crime_assets.publishing.reading import Extract
@@ -106,7 +107,8 @@ def contents_of(extract: Extract, landing: LandingStore, tables: Tables, thresho
         ),
         compstat=list(_compstat(tables.compstat)),
         compstat_meaning="The 28 days that end on the last complete day against the 28 before, and the year to date "
-        "against last year, both as they were known when they were as old, so that late records tip neither side. z is "
+        "against last year, both as they were known when they were as old, so that late records tip neither side. "
+        "About marks an estimate of that, and by now a count as of today, which had more time. z is "
         "2(√now - √then): a change of 3 or more either way is flagged ▲ or ▼, if it is one however much was known "
         "then; districts show the flags of every class. Other years says where the count stands among those of the "
         "same days in up to five years before.",
@@ -148,15 +150,12 @@ def _numbers(tables: Tables) -> Iterator[Number]:
     for name, what in CLASSES.items():
         row = city.get(name, {})
         change, late = row.get("change"), row.get("late_crimes")
-        note = "in 28 days" if change is None else f"{change:+,} on the 28 days before"
+        note = "in 28 days" if change is None else f"{signed(change)} on the 28 days before{as_of_today(row)}"
         if change is not None and late is not None and round(late):
             note += f"; about {number(round(late))} may still come late"
         yield Number(what, counted(row, "crimes"), note)
     year = next((row for row in tables.classes if row["offense_class"] == ALL), {})
-    share = year.get("arrest_share")
-    yield Number(
-        "Arrest recorded", NOTHING if share is None else f"{share:.1%}", "of 365 days' crimes so far; not clearance"
-    )
+    yield Number("Arrest recorded", shown(year, "arrest_share", percent), "of 365 days' crimes so far; not clearance")
 
 
 def _map(extract: Extract, landing: LandingStore, cells: Sequence[Row]) -> str:
@@ -214,14 +213,14 @@ def _grid(title: str, first: str, rows: Sequence[tuple[str, Row, Row, list[Cell]
         [
             Cell(name),
             Cell(counted(now, "crimes"), is_number=True),
-            Cell(counted(now, "crimes_before"), is_number=True),
-            Cell(signed(now.get("change")), is_number=True),
+            Cell(earlier(now), is_number=True),
+            Cell(shown(now, "change", signed), is_number=True),
             flags[0],
-            Cell(signed(now.get("z_before"), 1), is_number=True),
-            Cell(now.get("five_years_position") or NOTHING),
+            Cell(shown(now, "z_before", lambda z: signed(z, 1)), is_number=True),
+            Cell(shown(now, "five_years_position", str)),
             Cell(counted(year, "crimes"), is_number=True),
-            Cell(counted(year, "crimes_before"), is_number=True),
-            Cell(signed(year.get("change")), is_number=True),
+            Cell(earlier(year), is_number=True),
+            Cell(shown(year, "change", signed), is_number=True),
             flags[1],
         ]
         for name, now, year, flags in rows

@@ -14,6 +14,7 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -27,13 +28,13 @@ from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.profiles import Profile
 from crime_assets.publishing import glossary, quality
-from crime_assets.publishing.dashboard.choice import Choice, Choices, read_choice
-from crime_assets.publishing.dashboard.figures import TABLES, Figures
+from crime_assets.publishing.dashboard.choice import ALL, Choice, Choices, read_choice
+from crime_assets.publishing.dashboard.figures import TABLES, Figures, insights
 from crime_assets.publishing.dashboard.files import WRITERS
 from crime_assets.publishing.dashboard.map import KEPT, LIBRARY, MapData
 from crime_assets.publishing.dashboard.page import Beside, page_of
 from crime_assets.publishing.dashboard.pictures import Pictures
-from crime_assets.publishing.dashboard.printing import pdf_of
+from crime_assets.publishing.dashboard.printing import Turns, pdf_of
 from crime_assets.publishing.dashboard.two_days import compared, file_of
 from crime_assets.publishing.reading import Extract, Extracts, lately
 from crime_assets.publishing.typeset import png
@@ -43,6 +44,8 @@ from crime_assets.streams.inventory import merged_days
 _LOG = logging.getLogger(__name__)
 _AT_ONCE = 4
 """Answers that are made at once: Python computes one at a time, and each holds memory until it is done."""
+_OF_AREAS = ("areas", "both-areas", "map")
+"""Tables and pictures that follow the choice of the map."""
 _HOSTS = ["127.0.0.1", "localhost"]
 _HEADERS = {
     # Pages hold texts of a feed: even if markup got through, a browser would not run it.
@@ -81,6 +84,7 @@ class Dashboard:
         self._extracts = Extracts(profile.landing, cache)
         self._threshold = profile.settings.small_numbers
         self._clock = profile.clock
+        self._exports = Turns()
         self._newest_merged = lately(self._look_for_merged)
 
     def app(self) -> Starlette:
@@ -115,11 +119,15 @@ class Dashboard:
         choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
         return _html("page.html", **self._values(choice, choices, extract))
 
-    def _view(self, request: Request) -> Response:
+    async def _view(self, request: Request) -> Response:
+        async with self._exports.mine():
+            return await run_in_threadpool(self._exported, request)
+
+    def _exported(self, request: Request) -> Response:
         choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
         address = f"{request.base_url}?{choice.query}"
         content = pdf_of(self._values(choice, choices, extract), address)
-        return _file(content, "application/pdf", f"{choice.city}-{choice.day}.pdf")
+        return _file(content, "application/pdf", f"{choice.file('', of_areas=True)}.pdf")
 
     def _values(self, choice: Choice, choices: Choices, extract: Extract) -> dict[str, Any]:
         """The values of a choice's page."""
@@ -152,13 +160,13 @@ class Dashboard:
         then = self._then(choice)
         both = compared(figures, then) if then else {}
         found = file_of(both[name], figures, then) if then and name in both else figures.dated(name)
-        return _file(write(found), media, f"{choice.city}-{choice.day}-{name}.{kind}")
+        return _file(write(found), media, f"{_file_name(choice, name)}.{kind}")
 
     def _picture(self, request: Request) -> Response:
         name, kind = request.path_params["name"], request.path_params["kind"]
         choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
         _, pictures = self._of(choice, extract)
-        file = f"{choice.city}-{choice.day}-{name}.{kind}"
+        file = f"{_file_name(choice, name)}.{kind}"
         match kind:
             case "svg":
                 return _file(pictures.framed(name).encode(), "image/svg+xml", file)
@@ -239,6 +247,15 @@ def _html(template: str, status: int = 200, **values: Any) -> HTMLResponse:
 
 def _json(values: dict[str, object]) -> Response:
     return Response(orjson.dumps(values), media_type="application/json")
+
+
+def _file_name(choice: Choice, name: str) -> str:
+    """That of a table or picture; tables of the lake are whole, whatever was chosen."""
+    if name in insights():
+        return Choice(choice.city, choice.day).file(name)
+    if name == "changes":
+        choice = choice.but(period="28d", beat=ALL)
+    return (choice if name.startswith("both-") else choice.alone).file(name, of_areas=name in _OF_AREAS)
 
 
 def _file(content: bytes, media: str, name: str) -> Response:

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from crime_assets.publishing.dashboard.choice import ALL, CLASSES, NONE
-from crime_assets.publishing.dashboard.citing import NOT_CLEARANCE, STILL_COMING, cited, late
+from crime_assets.publishing.dashboard.citing import NOT_CLEARANCE, STILL_COMING, cited, late, records
 from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.pictures import period_in_words
-from crime_assets.publishing.dashboard.values import NOTHING, Cited, counted, signed
+from crime_assets.publishing.dashboard.values import Cited, counted, percent, shown, signed
 
 
 @dataclass(frozen=True)
 class Card:
-    """A key figure: what it is, its value, a note, its caveat, what a person copies, and its count, if it is shown."""
+    """A key figure: what it is, its value, a note, its caveat; what a person copies and its count, if it is shown."""
 
     what: str
     value: str
     note: str
     caveat: str
-    cited: Cited
+    cited: Cited | None
     count: int | None = None
 
 
@@ -31,26 +32,32 @@ def cards_of(figures: Figures) -> list[Card]:
     rows = {row["offense_class"]: row for row in figures.table("classes").to_pylist()}
     caveats = _caveats(figures)
     chosen = rows.get(choice.offense_class, {})
-    share = chosen.get("arrest_share")
-    shown = NOTHING if share is None else f"{share:.1%}"
-    domestic = counted(chosen, "domestic_crimes")
 
     def count(name: str, what: str, note: str) -> Card:
         row = rows.get(name, {})
-        value, caveat = counted(row, "crimes"), caveats.get(name, STILL_COMING)
+        value, caveat, crimes = counted(row, "crimes"), caveats.get(name, STILL_COMING), row.get("crimes")
         of_class = choice.but(offense_class=name)
-        return Card(what, value, note, caveat, cited(of_class, about, _records(value), caveat), row.get("crimes"))
+        text = None if crimes is None else cited(of_class, about, records(value), caveat)
+        return Card(what, value, note, caveat, text, crimes)
 
     found = [count(choice.offense_class, "Crimes", period_in_words(choice.period, about))]
     if choice.offense_class == ALL:
         found += [count(name, CLASSES[name].split()[0], "by FBI code") for name in ("violent", "property")]
-    arrests = cited(choice, about, shown, NOT_CLEARANCE, "Arrest recorded")
-    found.append(Card("Arrest recorded", shown, "so far; not clearance", NOT_CLEARANCE, arrests))
-    marked = cited(choice, about, _records(domestic), STILL_COMING, "Domestic")
-    found.append(
-        Card("Domestic", domestic, "as the city marks them", STILL_COMING, marked, chosen.get("domestic_crimes"))
-    )
-    return found
+    return [*found, _arrests(figures, chosen), _domestic(figures, chosen)]
+
+
+def _arrests(figures: Figures, row: Mapping[str, Any]) -> Card:
+    what, value = "Arrest recorded", shown(row, "arrest_share", percent)
+    text = None
+    if row.get("arrest_share") is not None:
+        text = cited(figures.choice, figures.about, value, NOT_CLEARANCE, what)
+    return Card(what, value, "so far; not clearance", NOT_CLEARANCE, text)
+
+
+def _domestic(figures: Figures, row: Mapping[str, Any]) -> Card:
+    what, value, count = "Domestic", counted(row, "domestic_crimes"), row.get("domestic_crimes")
+    text = None if count is None else cited(figures.choice, figures.about, records(value), STILL_COMING, what)
+    return Card(what, value, "as the city marks them", STILL_COMING, text, count)
 
 
 def on_the_other_day(now: Card, then: Card, day: date) -> str:
@@ -72,7 +79,3 @@ def _caveats(figures: Figures) -> Mapping[str, str]:
         str(row["offense_class"]): late(None if row["late_crimes"] is None else float(str(row["late_crimes"])))
         for row in rows
     }
-
-
-def _records(value: str) -> str:
-    return f"{value} record" if value == "1" else f"{value} records" if value[0].isdigit() else value

@@ -6,15 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from crime_assets.publishing.charts.key import NOT_SHOWN
+from crime_assets.publishing.charts.scales import number
 from crime_assets.publishing.comparing import Comparison, in_words
 from crime_assets.publishing.dashboard.choice import ALL, CLASSES, NONE, Choice
 from crime_assets.publishing.dashboard.citing import cited_change, late
 from crime_assets.publishing.dashboard.figures import Figures
-from crime_assets.publishing.dashboard.values import NOTHING, Cell, Cited, counted, signed
-from crime_assets.publishing.small_numbers import HIDDEN
+from crime_assets.publishing.dashboard.values import Cell, Cited, counted, is_hidden, shown, signed
 
 _FLAGS = {1: ("▲ ", "rise"), -1: ("▼ ", "fall")}
 _POSITIONS = {"above": "above all", "below": "below all", "within": "within"}
+_MARKS = {"estimated": "about ", "unknown": "by now "}
+_HOW = {
+    "seen": " as they were known when they were as old",
+    "estimated": ", estimated as known when they were as old",
+    "unknown": " as they are known by now, with more time to come",
+}
+"""How an earlier count is known, by its basis: in a table, and in a sentence."""
 
 
 def changes_of(figures: Figures) -> list[dict[str, Cell]]:
@@ -28,14 +35,14 @@ def changes_of(figures: Figures) -> list[dict[str, Cell]]:
             {
                 "District" if choice.district == ALL else "Class": _name(choice, row),
                 "28 days": _counted(row, "crimes"),
-                "28 before": _before(row),
-                "Change": Cell(signed(row["change"]), is_number=True),
+                "28 before": Cell(earlier(row), is_number=True),
+                "Change": Cell(shown(row, "change", signed), is_number=True),
                 "Meaning": _meaning(row, cites=_cited(figures, row)),
                 "Year to date": _counted(row, "year_crimes"),
-                "Last year": _before(row, "year_"),
-                "Change to date": Cell(signed(row["year_change"]), is_number=True),
+                "Last year": Cell(earlier(row, "year_"), is_number=True),
+                "Change to date": Cell(shown(row, "year_change", signed), is_number=True),
                 "Meaning to date": _meaning(row, "year_"),
-                "Five years": Cell(_POSITIONS.get(row["five_years_position"], NOTHING)),
+                "Five years": Cell(shown(row, "five_years_position", lambda position: _POSITIONS[position])),
             }
         )
     return rows
@@ -54,24 +61,47 @@ def _name(choice: Choice, row: Mapping[str, Any]) -> Cell:
     if choice.district != ALL:
         return Cell(CLASSES[row["offense_class"]])
     if row["district"] in (None, ALL):
-        return Cell(row["district"] or "not recorded")
+        return Cell("All districts" if row["district"] else "not recorded")
     return Cell(row["district"], link=choice.but(district=row["district"], map="beat").link)
 
 
-def _cited(figures: Figures, row: Mapping[str, Any]) -> Cited:
-    """What a person copies of the row: its 28 days."""
+def earlier(row: Mapping[str, Any], of: str = "") -> str:
+    """The earlier count of a comparison, marked if it is not known as it was; `of` begins the names of its columns."""
+    mark = _MARKS.get(_basis(row, of), "")
+    return shown(row, f"{of}crimes_before", lambda count: f"{mark}{number(count)}")
+
+
+def as_of_today(row: Mapping[str, Any]) -> str:
+    """What must be said of an earlier count of which only the present state is known; nothing of others."""
+    return " as known by now" if row.get("before_basis") == "unknown" else ""
+
+
+def _basis(row: Mapping[str, Any], of: str = "") -> str:
+    """How the earlier count is known; an estimate that cannot be wrong is as good as seen."""
+    is_certain = row.get(f"{of}crimes_before_low") == row.get(f"{of}crimes_before_high")
+    basis = row.get(f"{of}before_basis")
+    return "seen" if basis is None or (basis == "estimated" and is_certain) else str(basis)
+
+
+def _cited(figures: Figures, row: Mapping[str, Any]) -> Cited | None:
+    """What a person copies of the row: its 28 days, unless something of them is hidden."""
+    if is_hidden(row, "crimes") or is_hidden(row, "change"):
+        return None
     choice = figures.choice.but(
         district=row["district"] or NONE, offense_class=row["offense_class"], period="28d", beat=ALL
     )
     days = (row["first_day"], row["last_day"])
-    counts = cited_change(choice, figures.about, counted(row, "crimes"), _before(row).text, days)
-    how = "" if row["before_basis"] in ("unknown", None) else " as they were known when they were as old"
-    return Cited(f"{counts}{how}: {_meaning(row).text}. {late(row['late_crimes'])}", choice.link)
+    before = ""
+    if row["crimes_before"] is not None:
+        about = "about " if _basis(row) == "estimated" else ""
+        before = f", {about}{counted(row, 'crimes_before')} in the 28 before{_HOW[_basis(row)]}"
+    counts = cited_change(choice, figures.about, counted(row, "crimes"), days)
+    return Cited(f"{counts}{before}: {_meaning(row).text}. {late(row['late_crimes'])}", choice.link)
 
 
 def _meaning(row: Mapping[str, Any], of: str = "", cites: Cited | None = None) -> Cell:
     """What a change means, marked if it is flagged; `of` begins the names of its columns."""
-    if f"{of}change" in str(row[HIDDEN] or "").split(", "):
+    if is_hidden(row, f"{of}change"):
         return Cell(NOT_SHOWN, cited=cites)
     z, flag = row[f"{of}z_before"], row[f"{of}flag"] or 0
     found = None
@@ -79,13 +109,6 @@ def _meaning(row: Mapping[str, Any], of: str = "", cites: Cited | None = None) -
         found = Comparison(row[f"{of}crimes"], row[f"{of}crimes_before"], z, flag, row[f"{of}before_basis"])
     sign, mark = _FLAGS.get(flag, ("", None))
     return Cell(f"{sign}{in_words(found)}", mark=mark, cited=cites)
-
-
-def _before(row: Mapping[str, Any], of: str = "") -> Cell:
-    """The earlier count; an estimate is marked as such."""
-    count = counted(row, f"{of}crimes_before")
-    is_estimate = row[f"{of}before_basis"] == "estimated" and row[f"{of}crimes_before"] is not None
-    return Cell(f"about {count}" if is_estimate else count, is_number=True)
 
 
 def _counted(row: Mapping[str, object], key: str) -> Cell:

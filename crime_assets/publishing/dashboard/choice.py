@@ -5,6 +5,7 @@ Everything in an address is hostile until it is found among the values in the ex
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -58,6 +59,21 @@ class Choice:
         if self.beside is not None:
             chosen["beside"] = self.beside.isoformat()
         return urlencode({"city": self.city, "day": self.day.isoformat(), **chosen})
+
+    def file(self, name: str, *, of_areas: bool = False) -> str:
+        """The name of a file, without its ending, and what was chosen; the map only if it is a file `of_areas`."""
+        usual = Choice(self.city, self.day)
+        said = {
+            "period": PERIODS[self.period],
+            "offense_class": self.offense_class,
+            "district": f"district {self.district}",
+            "beat": f"beat {self.beat}",
+            "map": f"by {MAPS[self.map]}" if of_areas else "",
+        }
+        parts = [text for field, text in said.items() if getattr(self, field) != getattr(usual, field)]
+        beside = f"beside {self.beside}" if self.beside else ""
+        # Places are texts of the feed, and a name of a file is part of a header.
+        return re.sub("[^a-z0-9]+", "-", " ".join([self.city, f"{self.day}", name, *parts, beside]).lower()).strip("-")
 
     @property
     def link(self) -> str:

@@ -19,17 +19,24 @@ def cited(choice: Choice, about: About, value: str, caveat: str, what: str | Non
     return Cited(f"{subject}: {value} as known on {about.as_of_day}. {caveat}", choice.link)
 
 
-def cited_change(choice: Choice, about: About, crimes: str, before: str, days: tuple[object, object]) -> str:
-    """The counts of 28 days and of the 28 before, without what the change means."""
+def cited_change(choice: Choice, about: About, crimes: str, days: tuple[object, object]) -> str:
+    """The count of 28 days, to be followed by what it is compared with."""
     what = f"{CLASSES[choice.offense_class]}, {place_in_words(choice)}"
-    return (
-        f"{what}: {crimes} records in the 28 days from {days[0]} to {days[1]} as known on {about.as_of_day}, {before} "
-        "in the 28 before"
-    )
+    return f"{what}: {records(crimes)} in the 28 days from {days[0]} to {days[1]} as known on {about.as_of_day}"
 
 
-def late(records: float | None) -> str:
+def records(count: str) -> str:
+    """A count with its unit."""
+    return f"{count} record{'' if count == '1' else 's'}"
+
+
+def late(expected: float | None) -> str:
     """The caveat about records that may still come, if it is known how many."""
-    if records is None:
+    if expected is None:
         return STILL_COMING
-    return f"About {number(round(records))} late records may still come." if round(records) else "Few may still come."
+    count = number(round(expected))
+    return (
+        "Few may still come."
+        if count == "0"
+        else f"About {count} late record{'' if count == '1' else 's'} may still come."
+    )

@@ -19,11 +19,13 @@ from crime_assets.core.sql import statement
 from crime_assets.publishing.dashboard.choice import ALL, NONE, Choice
 from crime_assets.publishing.extract import ABOUT
 from crime_assets.publishing.reading import Extract
-from crime_assets.publishing.small_numbers import protect
+from crime_assets.publishing.small_numbers import HIDDEN, protect
 
 _PARAMETER = re.compile(r"[$]([a-z_]+)")
 _STRETCHES: Mapping[str, tuple[int, int]] = {"28d": (1, 56), "365d": (7, 53)}
 """Period → days per point of its trend, and the number of points."""
+_UNITS = {"beat": "beat", "community area": "community_area"}
+"""Kind of unit of early warning → the level of the map that has the same areas."""
 _WITHIN: Mapping[str, tuple[str, ...]] = {"district": ("district", "beat"), "beat": ("beat",)}
 """Level of a map → the chosen places that it does not follow: its own, and those inside."""
 
@@ -109,7 +111,8 @@ TABLES: Mapping[str, Shown] = {
     "changes": Shown(
         "What changed",
         "The last 28 complete days against the 28 before, and the year to date against last year, both as they were "
-        "known when they were as old. A rise ▲ or a fall ▼ is more than chance explains; with so many comparisons a "
+        "known when they were as old. About marks an estimate of that, and by now a count as of today, which had more "
+        "time. A rise ▲ or a fall ▼ is more than chance explains; with so many comparisons a "
         "few are chance all the same. The files hold the z.",
         Counting(
             counts=(
@@ -137,21 +140,23 @@ class Figures:
     def table(self, name: str) -> pa.Table:
         """One of the dashboard's own tables, by its name in TABLES, or a whole insight. UsageError for other names."""
         if self.has(name):
-            return self._chosen(name, protect(self._asked(name), TABLES[name].counting, self._threshold))
+            return self._chosen(name, self._protected(name, self._asked(name), TABLES[name].counting))
         insight = insights().get(name)
         if insight is None or insight.table not in self._extract.tables():
             raise UsageError(f"There is no table {name[:40]!r} on this day: look at the list of tables.")
         found = self._extract.ask(f"FROM {insight.table}", {})
-        return protect(found, insight.counting, self._threshold)
+        return self._protected(name, found, insight.counting)
 
     def dated(self, name: str) -> pa.Table:
-        """The same with the days of the chosen period in front, where the table does not say of which days it is."""
+        """The same with the as-of day and the days of the chosen period in front, where the table does not say them."""
         found = self.table(name)
-        if name not in TABLES or "first_day" in found.column_names:
+        if name not in TABLES:
             return found
-        days = zip(("first_day", "last_day"), self.about.days_of(self.choice.period), strict=True)
-        for place, (column, day) in enumerate(days):
-            found = found.add_column(place, column, pa.repeat(pa.scalar(day, pa.date32()), found.num_rows))
+        first, last = self.about.days_of(self.choice.period)
+        days = {"as_of_day": self.about.as_of_day, "first_day": first, "last_day": last}
+        lacking = [column for column in days if column not in found.column_names]
+        for place, column in enumerate(lacking):
+            found = found.add_column(place, column, pa.repeat(pa.scalar(days[column], pa.date32()), found.num_rows))
         return found
 
     def has(self, name: str) -> bool:
@@ -190,6 +195,45 @@ class Figures:
             return dict.fromkeys(self._answer("beats").column("place").to_pylist(), self.choice.district)
         return {row["beat"]: row["district"] for row in self._answer("beat_districts").to_pylist()}
 
+    def _protected(self, name: str, found: pa.Table, counting: Counting) -> pa.Table:
+        return protect(found, counting, self._threshold, self._elsewhere(name, found))
+
+    def _elsewhere(self, name: str, found: pa.Table) -> Mapping[str, list[int]]:
+        """Count → the rows that the areas of a larger place hide: they would be read here, and give others away."""
+        choice = self.choice
+        if name == "classes" and choice.district != ALL:
+            level, place = ("district", choice.district) if choice.beat == ALL else ("beat", choice.beat)
+            hidden = self._hidden_in(choice.but(map=level))
+            keys = [(place, offense_class) for offense_class in found.column("offense_class").to_pylist()]
+        elif name == "areas" and choice.map == "beat" and choice.district != ALL:
+            hidden = self._hidden_in(choice.but(district=ALL))
+            keys = _keys(found, "area", "offense_class")
+        elif name == "early_warning":
+            hidden = self._hidden_units()
+            keys = _keys(found, "unit_kind", "unit")
+        else:
+            return {}
+        counts = [count.name for count in TABLES["areas"].counting.counts]
+        return {count: [row for row, key in enumerate(keys) if count in hidden.get(key, ())] for count in counts}
+
+    def _hidden_units(self) -> dict[tuple[str, str], list[str]]:
+        """(kind, unit) → what the areas hide of it, also for the sake of records without an area, which are no unit."""
+        return {
+            (kind, area): names
+            for kind, level in _UNITS.items()
+            for (area, offense_class), names in self._hidden_in(
+                Choice(self.choice.city, self.choice.day, map=level)
+            ).items()
+            if offense_class == ALL
+        }
+
+    def _hidden_in(self, choice: Choice) -> dict[tuple[str, str], list[str]]:
+        """(area, class) → what the table of the areas of a choice hides of it."""
+        around = Figures(self._extract, choice, self._threshold)
+        found = around._protected("areas", around._asked("areas"), TABLES["areas"].counting)
+        hidden = zip(_keys(found, "area", "offense_class"), found.column(HIDDEN).to_pylist(), strict=True)
+        return {key: names.split(", ") for key, names in hidden if names}
+
     def _chosen(self, name: str, table: pa.Table) -> pa.Table:
         """The chosen rows. All rows are protected together: one class is the total minus the others."""
         if name == "classes":
@@ -215,6 +259,11 @@ class Figures:
         named = set(_PARAMETER.findall(text))
         asked = {**self.choice.parameters, **more}
         return self._extract.ask(text, {key: value for key, value in asked.items() if key in named})
+
+
+def _keys(table: pa.Table, *names: str) -> list[tuple[str, str]]:
+    """What identifies each row; an unknown place has the name that addresses have for it."""
+    return list(zip(*([value or NONE for value in table.column(name).to_pylist()] for name in names), strict=True))
 
 
 @lru_cache

@@ -17,6 +17,7 @@ from crime_assets.publishing.cells import AREAS, ring
 from crime_assets.publishing.charts.key import NOT_SHOWN, entries
 from crime_assets.publishing.charts.maps import middle
 from crime_assets.publishing.charts.scales import NOTHING, Classes, classes, number
+from crime_assets.publishing.dashboard.changed import as_of_today
 from crime_assets.publishing.dashboard.choice import ALL, MAPS, Choice
 from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.page import completeness
@@ -135,7 +136,8 @@ class MapData:
             name: {
                 **({} if is_pale else _look(counts.get(name, 0), steps)),
                 "said": _said(counts.get(name, 0)),
-                "change": changes.get(name),
+                # It may be of more than the chosen district or of other days, and still tell what is hidden of these.
+                "change": None if counts.get(name, 0) is None else changes.get(name),
                 "link": links.get(name),
             }
             for name in drawn
@@ -150,7 +152,7 @@ class MapData:
         city = self._of(self._choice.but(district=ALL))
         rows = city.table("changes").to_pylist() if city.has("changes") else []
         return {
-            str(row["district"]): f"In 28 days: {signed(row['change'])} against the 28 before."
+            str(row["district"]): f"In 28 days: {signed(row['change'])} against the 28 before{as_of_today(row)}."
             for row in rows
             if row["change"] is not None
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,6 +14,7 @@ from crime_assets.publishing.dashboard.changed import changes_of, days_compared
 from crime_assets.publishing.dashboard.choice import ALL, CLASSES, MAPS, PERIODS, Choice, Choices
 from crime_assets.publishing.dashboard.figures import TABLES, Figures
 from crime_assets.publishing.dashboard.pictures import (
+    WEEKDAYS,
     Pictures,
     described,
     hot_cells,
@@ -21,9 +22,8 @@ from crime_assets.publishing.dashboard.pictures import (
     period_in_words,
 )
 from crime_assets.publishing.dashboard.two_days import MEANING, Compared, compared, days_of_both
-from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted, signed
+from crime_assets.publishing.dashboard.values import Cell, counted, percent, shown, signed
 from crime_assets.publishing.quality import Said
-from crime_assets.publishing.small_numbers import HIDDEN
 
 _ROWS = 30
 """Most rows of a table that a page shows; its file has them all."""
@@ -125,15 +125,15 @@ def _two_days(now: Figures, then: Figures) -> dict[str, Any]:
 
 
 def _side_by_side(name: str, found: Compared, days: list[str]) -> ShownTable:
-    def shown(text: str | None) -> Cell:
+    def cell(text: str | None) -> Cell:
         return Cell(NOT_SHOWN if text is None else text, is_number=True)
 
     rows = [
         {
             found.first: Cell(pair.name),
-            days[0]: shown(None if pair.now is None else number(pair.now)),
-            days[1]: shown(None if pair.then is None else number(pair.then)),
-            "Difference": shown(None if pair.difference is None else signed(pair.difference)),
+            days[0]: cell(None if pair.now is None else number(pair.now)),
+            days[1]: cell(None if pair.then is None else number(pair.then)),
+            "Difference": cell(None if pair.difference is None else signed(pair.difference)),
         }
         for pair in found.pairs
     ]
@@ -150,6 +150,27 @@ _HOT = (
     "Cells of about a tenth of a square kilometer in which, with their neighbors, more crimes lie together than chance "
     "explains, corrected for the number of cells (Getis-Ord Gi*). Colors count crimes; the rest of the city is pale."
 )
+_COLUMNS = {
+    "first_day": "First day",
+    "last_day": "Last day",
+    "hour": "Hour",
+    "iso_weekday": "Weekday",
+    "primary_type": "Category",
+    "crimes": "Crimes",
+    "expected_crimes": "Expected crimes",
+    "unsettled": "Still filling up",
+    "arrests": "Arrests recorded",
+    "arrest_share": "Share with an arrest",
+}
+"""Column → its word on the page."""
+_FORMS: Mapping[str, Callable[[Any], str]] = {
+    "first_day": str,
+    "last_day": str,
+    "iso_weekday": lambda day: WEEKDAYS[day - 1],
+    "primary_type": lambda name: name or "not recorded",
+    "unsettled": lambda is_unsettled: "yes" if is_unsettled else "no",
+}
+"""Column that counts nothing → how its values are written."""
 _PANELS = (("map", "areas"), ("trend", "trend"), ("hours", "hours"), ("types", "types"))
 
 
@@ -192,23 +213,22 @@ def _blocks(figures: Figures) -> list[dict[str, Cell]]:
             "Block": Cell(row["block"] or "not recorded"),
             "Crimes": _counted(row, "crimes"),
             "Arrests recorded": _counted(row, "arrests"),
-            "Last": Cell(str(row["last_crime_on"] or NOTHING)),
+            "Last": Cell(shown(row, "last_crime_on", str)),
         }
         for row in figures.table("blocks").slice(0, _ROWS + 1).to_pylist()
     ]
 
 
 def _plain(figures: Figures, name: str) -> list[dict[str, Cell]]:
-    """A table as it is, except for the column that names what is hidden."""
+    """A table with the columns that have a word."""
     rows = figures.table(name).to_pylist()
-    return [{_words(key): _plain_cell(row, key) for key in row if key not in (HIDDEN, "offense_class")} for row in rows]
+    return [{_COLUMNS[key]: _plain_cell(row, key) for key in row if key in _COLUMNS} for row in rows]
 
 
-def _plain_cell(row: Mapping[str, object], key: str) -> Cell:
-    value = row[key]
-    if key.endswith("_share") and value is not None:
-        return Cell(f"{value:.1%}", is_number=True)
-    return _counted(row, key) if isinstance(value, int | float) or value is None else Cell(str(value))
+def _plain_cell(row: Mapping[str, Any], key: str) -> Cell:
+    if key in _FORMS:
+        return Cell(_FORMS[key](row[key]))
+    return Cell(shown(row, key, percent), is_number=True) if key == "arrest_share" else _counted(row, key)
 
 
 def _hot_cells(figures: Figures) -> list[dict[str, Cell]]:
@@ -271,10 +291,6 @@ def _table_of(name: str, title: str, days: str, meaning: str, rows: list[dict[st
         [list(row.values()) for row in rows[:_ROWS]],
         max(0, len(rows) - _ROWS),
     )
-
-
-def _words(column: str) -> str:
-    return column.replace("_", " ").capitalize()
 
 
 def _counted(row: Mapping[str, object], key: str) -> Cell:

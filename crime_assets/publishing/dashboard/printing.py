@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, time
 from importlib.resources import files
 from itertools import zip_longest
 from typing import Any
+
+import anyio
 
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.publishing import typeset
@@ -21,12 +24,33 @@ _MAP_MM, _PICTURE_MM = 115, 62
 _WITH_TABLES = ("map", "types")
 """Pictures beside which their tables fit; those of the others have hundreds of rows."""
 _WAIT_SECONDS = 15.0
-_AT_WORK = threading.BoundedSemaphore(1)
-"""Typesetting takes a processor: readers who only look must not wait for many who export at once."""
+
+
+class Turns:
+    """Lets one view after the other be exported, for each takes a processor.
+
+    Whoever waits holds none of the few threads: readers who only look must not wait for many who export at once.
+    """
+
+    def __init__(self) -> None:
+        self._is_taken = asyncio.Lock()
+
+    @asynccontextmanager
+    async def mine(self) -> AsyncIterator[None]:
+        """The next turn. CrimeAssetsError if others take theirs all the time."""
+        try:
+            with anyio.fail_after(_WAIT_SECONDS):
+                await self._is_taken.acquire()
+        except TimeoutError as error:
+            raise CrimeAssetsError("Other views are being exported: try again in a minute.") from error
+        try:
+            yield
+        finally:
+            self._is_taken.release()
 
 
 def pdf_of(page: Mapping[str, Any], address: str) -> bytes:
-    """The values of a page, by `page_of`, as PDF/UA. CrimeAssetsError if others are being made all the time."""
+    """The values of a page, by `page_of`, as PDF/UA."""
     day = page["about"].as_of_day
     contents = {
         "title": f"{page['about'].title} crime: {page['said']}",
@@ -49,12 +73,7 @@ def pdf_of(page: Mapping[str, Any], address: str) -> bytes:
         "days_watched": page["days_watched"],
         "blocks": _table(page["blocks"]),
     }
-    if not _AT_WORK.acquire(timeout=_WAIT_SECONDS):
-        raise CrimeAssetsError("Other views are being exported: try again in a minute.")
-    try:
-        return typeset.pdf(_TEMPLATE, contents, datetime.combine(day, time(), UTC))
-    finally:
-        _AT_WORK.release()
+    return typeset.pdf(_TEMPLATE, contents, datetime.combine(day, time(), UTC))
 
 
 def _known(page: Mapping[str, Any]) -> list[str]:

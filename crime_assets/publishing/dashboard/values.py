@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from crime_assets.publishing.charts.key import NOT_SHOWN
 from crime_assets.publishing.charts.scales import number
@@ -32,14 +33,28 @@ class Cell:
     cited: Cited | None = None
 
 
-def counted(row: Mapping[str, object], key: str) -> str:
+def is_hidden(row: Mapping[str, Any], key: str) -> bool:
+    """Whether a value of a row must not be seen."""
+    return key in str(row.get(HIDDEN) or "").split(", ")
+
+
+def shown(row: Mapping[str, Any], key: str, form: Callable[[Any], str]) -> str:
+    """A value of a row as `form` writes it, or why there is none."""
+    if row.get(key) is not None:
+        return form(row[key])
+    return NOT_SHOWN if is_hidden(row, key) else NOTHING
+
+
+def counted(row: Mapping[str, Any], key: str) -> str:
     """A number of a row, or why there is none."""
-    value = row.get(key)
-    if value is None:
-        return NOT_SHOWN if key in str(row.get(HIDDEN) or "").split(", ") else NOTHING
-    return number(float(str(value)))
+    return shown(row, key, lambda value: number(float(value)))
 
 
-def signed(value: object, digits: int = 0) -> str:
+def signed(value: float, digits: int = 0) -> str:
     """A change, with its sign."""
-    return NOTHING if value is None else f"{float(str(value)):+,.{digits}f}"
+    return f"{value:+,.{digits}f}"
+
+
+def percent(value: float) -> str:
+    """A share."""
+    return f"{value:.1%}"

@@ -307,6 +307,30 @@ def test_the_quality_says_since_when_what_passed_was_not_run(lake: Lake) -> None
     assert quality_of(lost) == "0 of 1 checks passed when they were last run."
 
 
+def test_an_earlier_count_says_how_it_is_known_and_what_is_hidden_is_not_a_dash(lake: Lake) -> None:
+    found = tables_of(lake.extract, [], 5)
+    (city,) = (
+        row for row in found.compstat if (row["period"], row["district"], row["offense_class"]) == ("28d", "all", "all")
+    )
+    compared = {**city, "crimes": 90, "crimes_before": 1_044, "change": -954, "z_before": -45.6, "flag": 0}
+    said = {}
+    for basis in ("seen", "estimated", "unknown"):
+        row = {**compared, "before_basis": basis, "crimes_before_low": 1_000, "crimes_before_high": 1_100}
+        shown = contents_of(lake.extract, lake.profile.landing, replace(found, compstat=[row]), 5)
+        said[basis] = (shown.compstat[0].rows[0][2].text, shown.numbers[0].note.partition(";")[0])
+    assert said == {
+        "seen": ("1,044", "-954 on the 28 days before"),
+        "estimated": ("about 1,044", "-954 on the 28 days before"),
+        "unknown": ("by now 1,044", "-954 on the 28 days before as known by now"),
+    }
+    hidden = {**city, **dict.fromkeys(("crimes", "change", "z_before")), "hidden": "crimes, change, z_before"}
+    year = [{**row, "arrest_share": None, "hidden": "arrests, arrest_share"} for row in found.classes]
+    shown = contents_of(lake.extract, lake.profile.landing, replace(found, compstat=[hidden], classes=year), 5)
+    heads = dict(zip(shown.compstat[0].head, shown.compstat[0].rows[0], strict=True))
+    assert [heads[name].text for name in ("28 days", "Change", "z")] == ["not shown"] * 3
+    assert shown.numbers[-1].value == "not shown"
+
+
 def test_the_pdf_has_a_title_tags_pages_and_the_day_it_is_of(lake: Lake) -> None:
     lake.write()
     found = PdfReader(io.BytesIO(lake.briefing("pdf")))

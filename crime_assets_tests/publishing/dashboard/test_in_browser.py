@@ -117,7 +117,7 @@ def test_no_column_of_what_changed_is_cut_off_on_a_desk(page: Page, address: str
 def test_cards_and_the_table_of_changes_never_disagree(page: Page, address: str, chosen: str) -> None:
     page.goto(f"{address}/?day={DAY}{chosen}")
     rows = page.locator("#table-changes tbody tr")
-    all_of_it = rows.filter(has=page.get_by_role("rowheader", name=re.compile("^(all|All offenses)$")))
+    all_of_it = rows.filter(has=page.get_by_role("rowheader", name=re.compile("^(All districts|All offenses)$")))
     assert all_of_it.locator("td").first.inner_text() == shown(page, "Crimes")
 
 
@@ -211,7 +211,7 @@ def test_tables_and_pictures_can_be_taken_away(page: Page, address: str, profile
     def taken(kind: str) -> bytes:
         with page.expect_download() as download:
             panel.get_by_role("link", name=re.compile(f"^{kind}")).click()
-        assert download.value.suggested_filename.startswith("chicago-2024-01-31-types.")
+        assert download.value.suggested_filename.startswith("chicago-2024-01-31-types-district-011.")
         return Path(download.value.path()).read_bytes()
 
     rows = list(csv.DictReader(io.StringIO(taken("CSV").decode())))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
+from threading import Event
 from xml.etree import ElementTree
 
 import pytest
 from pypdf import PdfReader
 
 from crime_assets.profiles import Profile
-from crime_assets.publishing.dashboard import printing
+from crime_assets.publishing.dashboard import app, printing
 from crime_assets_tests.publishing.dashboard.serving import served
 from crime_assets_tests.publishing.dashboard.test_app import Get, asker
 from crime_assets_tests.publishing.dashboard.two_days import DAY_BEFORE, lake_of_two_days
@@ -56,12 +59,18 @@ def text_of(content: bytes) -> str:
 
 
 @pytest.mark.parametrize(
-    "query", ["", "district=011&map=beat&offense_class=violent", "district=016&map=hotspots", f"beside={DAY_BEFORE}"]
+    ("query", "name"),
+    [
+        ("", "chicago-2024-01-31"),
+        ("district=011&map=beat&offense_class=violent", "chicago-2024-01-31-violent-district-011-by-beats"),
+        ("district=016&map=hotspots", "chicago-2024-01-31-district-016-by-hot-spots"),
+        (f"beside={DAY_BEFORE}", "chicago-2024-01-31-beside-2024-01-30"),
+    ],
 )
-def test_the_pdf_of_a_view_has_the_figures_of_its_page(get: Get, query: str) -> None:
+def test_the_pdf_of_a_view_has_the_figures_of_its_page(get: Get, query: str, name: str) -> None:
     answer = get(f"/view.pdf?{query}")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/pdf")
-    assert answer.headers["content-disposition"] == 'attachment; filename="chicago-2024-01-31.pdf"'
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}.pdf"'
     said, page = text_of(answer.content), get(f"/?{query}").text
     of_pictures = page.index('<div class="panels">'), page.index('id="panel-trend"')
     seen = 0
@@ -91,11 +100,40 @@ def test_a_view_that_is_not_there_is_refused(get: Get, query: str) -> None:
     assert get(f"/view.pdf?{query}").status == 404
 
 
-def test_one_view_is_typeset_at_a_time_and_the_next_is_told(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(printing, "_WAIT_SECONDS", 0.05)
-    with printing._AT_WORK:
-        refused, page = get("/view.pdf"), get("/")
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
+    """Until it is set, no export comes to an end."""
+    may_end = Event()
+
+    def pdf_of(*_: object) -> bytes:
+        assert may_end.wait(30)
+        return b"%PDF-1.7"
+
+    monkeypatch.setattr(app, "pdf_of", pdf_of)
+    yield may_end
+    may_end.set()
+
+
+def test_many_who_export_do_not_hold_up_those_who_look(get: Get, held: Event) -> None:
+    """They are more than there are threads, and only one of them has one."""
+    with ThreadPoolExecutor(8) as people, ThreadPoolExecutor(1) as reader:
+        exports = [people.submit(get, "/view.pdf") for _ in range(8)]
+        time.sleep(0.3)
+        looking = [reader.submit(get, path) for path in ("/words", "/")]
+        assert [found.result(timeout=10).status for found in looking] == [200, 200]
+        assert not any(export.done() for export in exports)
+        held.set()
+        assert {export.result().status for export in exports} == {200}
+
+
+def test_who_waits_for_long_is_told(get: Get, held: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printing, "_WAIT_SECONDS", 0.2)
+    with ThreadPoolExecutor(1) as other:
+        export = other.submit(get, "/view.pdf")
+        time.sleep(0.1)
+        refused = get("/view.pdf")
+        held.set()
+        assert export.result().status == 200
     assert refused.status == 503
     assert "Other views are being exported: try again in a minute." in refused.text
-    assert page.status == 200
     assert get("/view.pdf").status == 200

@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
 
@@ -105,6 +106,88 @@ def test_cards_have_both_days(get: Get) -> None:
     )
     assert f'<span class="then">2024-01-30: {before} (difference {int(crimes) - int(before):+})</span>' in page
     assert len(re.findall('class="then"', page)) == 5
+
+
+@pytest.mark.parametrize("query", [BOTH, f"day={DAY}&district=011&map=beat", f"day={DAY}&period=all&map=hotspots"])
+def test_no_id_stands_twice_and_every_explanation_is_there(get: Get, query: str) -> None:
+    page = get(f"/?{query}").text
+    ids = Counter(re.findall(r'\sid="([^"]+)"', page))
+    assert [name for name, count in ids.items() if count > 1] == []
+    described = set(re.findall(r'aria-describedby="([^"]+)"', page))
+    assert len(described) > 20
+    assert described - {"live-help"} <= ids.keys()
+
+
+def table(page: str, name: str) -> list[list[str]]:
+    """The texts of the rows of a table, its heads first."""
+    found = page.partition(f'<table id="table-{name}"')[2].partition("</table>")[0]
+    found = re.sub(r'<span class="tip".*?</span>|<caption.*?</caption>', "", found)
+    return [
+        [html.unescape(re.sub("<[^>]*>", "", cell)).strip() for cell in re.findall(r"(?s)<t[hd].*?</t[hd]>", row)]
+        for row in re.findall(r"(?s)<tr.*?</tr>", found)
+    ]
+
+
+def test_tables_of_the_page_have_words_and_their_files_have_columns(get: Get) -> None:
+    page = get(f"/?day={DAY}").text
+    heads = {name: table(page, name)[0] for name in ("trend", "hours", "types")}
+    assert heads == {
+        "trend": ["First day", "Last day", "Crimes", "Expected crimes", "Still filling up"],
+        "hours": ["Hour", "Weekday", "Crimes"],
+        "types": ["Category", "Crimes", "Arrests recorded", "Share with an arrest"],
+    }
+    weekdays = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    for shown, row in zip(table(page, "hours")[1:], rows(get, "hours", f"day={DAY}"), strict=False):
+        assert shown[:2] == [row["hour"], weekdays[int(row["iso_weekday"]) - 1]]
+    for shown, row in zip(table(page, "trend")[1:], rows(get, "trend", f"day={DAY}"), strict=False):
+        assert (shown[0], shown[-1]) == (row["first_day"], "yes" if row["unsettled"] == "1" else "no")
+    assert [row[0] for row in table(page, "changes")[1:3]] == ["All districts", "001"]
+
+
+def test_the_last_day_of_a_block_is_hidden_with_its_count(get: Get) -> None:
+    query = f"day={DAY}&district=011&map=beat"
+    days = [row[-1] for row in table(get(f"/?{query}").text, "blocks")[1:]]
+    filed = [row["last_crime_on"] or "not shown" for row in rows(get, "blocks", query)]
+    assert days == filed[: len(days)]
+    assert "not shown" in days
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "name"),
+    [
+        ("/table/areas.csv", "", "areas.csv"),
+        (
+            "/table/areas.csv",
+            "district=011&map=beat&period=all&offense_class=violent",
+            "areas-all-years-violent-district-011-by-beats.csv",
+        ),
+        ("/table/types.parquet", "district=011&beat=1112&map=beat", "types-district-011-beat-1112.parquet"),
+        ("/table/areas.csv", f"beside={DAY_BEFORE}&map=community_area", "areas-by-community-areas.csv"),
+        ("/table/both-areas.csv", f"beside={DAY_BEFORE}&map=beat", "both-areas-by-beats-beside-2024-01-30.csv"),
+        ("/table/changes.csv", "period=365d&offense_class=property", "changes-property.csv"),
+        ("/table/compstat.csv", "period=365d&district=011&map=beat", "compstat.csv"),
+        ("/picture/map.svg", "period=365d&map=hotspots", "map-365-days-by-hot-spots.svg"),
+        ("/picture/hours.svg", "district=016&map=beat&offense_class=other", "hours-other-district-016.svg"),
+    ],
+)
+def test_the_name_of_a_file_says_what_was_chosen(get: Get, path: str, query: str, name: str) -> None:
+    answer = get(f"{path}?day={DAY}&{query}")
+    assert answer.headers["content-disposition"] == f'attachment; filename="chicago-2024-01-31-{name}"'
+
+
+def test_a_name_of_a_file_is_made_of_letters_and_digits() -> None:
+    """Places are texts of the feed."""
+    choice = Choice("chicago", DAY, district='0"1\r\nX: y/../z')
+    assert choice.file("areas") == "chicago-2024-01-31-areas-district-0-1-x-y-z"
+
+
+@pytest.mark.parametrize("table", ["classes", "areas", "trend", "hours", "types", "blocks", "changes"])
+def test_a_table_taken_away_says_as_of_when_and_of_which_days_it_is(get: Get, table: str) -> None:
+    found = rows(get, table, f"day={DAY}")
+    assert found
+    assert list(found[0])[:3] == ["as_of_day", "first_day", "last_day"]
+    assert {row["as_of_day"] for row in found} == {f"{DAY}"}
+    assert all(row["first_day"] <= row["last_day"] for row in found)
 
 
 @pytest.mark.parametrize("other", ["2024-02-01", "2023-12-31", "yesterday", "2024-01-30'--", "%00"])

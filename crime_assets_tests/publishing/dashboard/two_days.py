@@ -19,11 +19,16 @@ _INSIGHTS = tuple(
 )
 
 
-def lake_of_two_days(place: Path, crimes: int = 2_400) -> Profile:
-    """A lake with the extracts of DAY_BEFORE and DAY; each record was published on the day that it was last changed."""
+def lake_of_two_days(place: Path, crimes: int = 2_400, *, without_place: int = 0) -> Profile:
+    """A lake with the extracts of DAY_BEFORE and DAY; each record was published on the day that it was last changed.
+
+    The first records `without_place` say no district, beat or area.
+    """
     found = export_profile(place / "lake", "none.csv")
     found.begin(DAY_BEFORE)
     records = crimes_of_the_city(crimes)
+    for nowhere in records[:without_place]:
+        nowhere |= {"district": None, "beat": None, "community_area": None}
     merge(found.lake, *(envelope(record, str(record["updated_on"])[:10]) for record in records))
     for day in (DAY_BEFORE, DAY):
         for insight in _INSIGHTS:
