@@ -211,10 +211,12 @@ def _sum(of_cell: pd.Series, district: str | None, offense_class: str) -> int:
 def show(what: str, figures: Found, *, ends_at: date | None = None) -> None:
     """A line of the table in docs/like-for-like.md."""
     settled = Found(figures.cells[figures.cells["day"] <= (ends_at or LAST)])
+    is_told = bool(settled.cells["crimes_in_the_end_low"].notna().any())
+    in_the_end = settled.covered("crimes_in_the_end_low", "crimes_in_the_end_high", "in_the_end") if is_told else None
     print(
         f"| {what} | {figures.bias('crimes_before_now'):+.1f} | {figures.bias('crimes_before'):+.1f} "
         f"| {figures.covered('crimes_before_low', 'crimes_before_high', 'known_then'):.0%} "
-        f"| {settled.covered('crimes_in_the_end_low', 'crimes_in_the_end_high', 'in_the_end'):.0%} |"
+        f"| {'not told' if in_the_end is None else format(in_the_end, '.0%')} |"
     )
 
 
@@ -245,6 +247,7 @@ def test_a_replay(rows: duckdb.DuckDBPyConnection) -> None:
     show("replayed", figures)
     assert set(figures.cells["before_basis"]) == {"estimated"}
     assert figures.covered("crimes_before_low", "crimes_before_high", "known_then") > 0.95
+    assert figures.cells["crimes_in_the_end_high"].isna().all()
     newest = Found(figures.cells[figures.cells["day"] == LAST])
     assert abs(float(_z(newest.city, "crimes_before").iloc[0])) < 1
     assert float(_z(newest.city, "crimes_before_now").iloc[0]) < -3
