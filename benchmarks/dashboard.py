@@ -7,10 +7,8 @@ Makes the extract of the loaded lake; prints its bytes and the seconds that it t
 
 from __future__ import annotations
 
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import time
 from datetime import timedelta
@@ -21,6 +19,7 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.history import CITY, FIRST_DAY
 from benchmarks.insights import files
 from benchmarks.measuring import Figure, module, spend
+from benchmarks.readers import served
 from crime_assets.analysis.statistics import finished
 from crime_assets.core import keys
 from crime_assets.core.insights import load_insights
@@ -32,7 +31,6 @@ from crime_assets.publishing.extract import cubes, write_extract
 from crime_assets.streams.directory import DirectoryStore
 
 _DAY = FIRST_DAY - timedelta(days=1)
-_PROGRAM = Path(sys.executable).with_name("crime-assets")
 _ROUNDS = 5
 _CHANGED = """async ([id, value]) => {
   const before = document.getElementById("content");
@@ -92,14 +90,7 @@ def figures(rows: int, home: Path) -> list[Figure]:
         flags = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
         browser = playwright.chromium.launch(executable_path=chromium, args=flags)
         for _ in range(_ROUNDS):
-            with subprocess.Popen(
-                [_PROGRAM, "dashboard", "--port", "0"],
-                env={**os.environ, "CRIME_HOME": str(home)},
-                stdout=subprocess.PIPE,
-                text=True,
-            ) as server:
-                assert server.stdout is not None
-                address = server.stdout.readline().split()[4]
+            with served(home) as (_, address):
                 page = browser.new_page(viewport={"width": 1280, "height": 900})
                 firsts.append(_first(page, address))
                 start = time.perf_counter()
@@ -107,7 +98,6 @@ def figures(rows: int, home: Path) -> list[Figure]:
                 maps.append(time.perf_counter() - start)
                 filters += [_filtered(page, choice) for choice in _FILTERS]
                 page.close()
-                server.terminate()
         browser.close()
     return [
         Figure(

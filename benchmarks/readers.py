@@ -55,10 +55,10 @@ def renew(home: Path) -> None:
 
 def figures(rows: int, home: Path) -> list[Figure]:
     """The peak memory of a server with one reader, and of one with many."""
-    with _served(home) as (server, address):
+    with served(home) as (server, address):
         _read(address, 0, _READERS)
         one = _peak(server)
-    with _served(home) as (server, address), subprocess.Popen(module("readers", home, "renew")) as renewing:
+    with served(home) as (server, address), subprocess.Popen(module("readers", home, "renew")) as renewing:
         readers = [threading.Thread(target=_read, args=(address, number, 1)) for number in range(_READERS)]
         start = time.perf_counter()
         for reader in readers:
@@ -87,8 +87,8 @@ def _read(address: str, number: int, times: int) -> None:
 
 
 @contextmanager
-def _served(home: Path) -> Iterator[tuple[int, str]]:
-    """The process id of a dashboard, and its address."""
+def served(home: Path) -> Iterator[tuple[int, str]]:
+    """The process id of a dashboard of its own, and its address."""
     with subprocess.Popen(
         [_PROGRAM, "dashboard", "--port", "0"],
         env={**os.environ, "CRIME_HOME": str(home)},

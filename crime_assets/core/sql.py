@@ -81,7 +81,7 @@ def render_table(statement: str, locations: Mapping[str, str]) -> str:
 @lru_cache(maxsize=512)
 def _translated(
     statement: str, dialect: str, days: frozenset[str], numbers: frozenset[str], apart: frozenset[str]
-) -> list[tuple[str, str]]:
+) -> tuple[tuple[str, str], ...]:
     """The statement in another dialect, with marks for values. Cached: translating takes longer than many queries."""
     query = parse(statement)
     if missing := placeholders(query) - days - numbers:
@@ -96,10 +96,10 @@ def _translated(
     try:
         filled = query.transform(fill)
         translated = for_spark(filled) if dialect == "spark" else filled
-        return [
+        return tuple(
             (name, one.sql(dialect, pretty=True, unsupported_level=ErrorLevel.RAISE))
             for name, one in _taken_apart(translated, apart)
-        ]
+        )
     except SqlglotError as error:
         raise UsageError(f"The SQL cannot be written in the dialect of {dialect}: {_first(error)}") from error
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from threading import Event
+from threading import Event, Semaphore
 from xml.etree import ElementTree
 
 import pytest
@@ -100,39 +101,55 @@ def test_a_view_that_is_not_there_is_refused(get: Get, query: str) -> None:
     assert get(f"/view.pdf?{query}").status == 404
 
 
+@dataclass(frozen=True)
+class Exports:
+    """What is known of exports: those that came for their turn, whether one has begun, and whether they may end."""
+
+    came: Semaphore = field(default_factory=lambda: Semaphore(0))
+    begun: Event = field(default_factory=Event)
+    may_end: Event = field(default_factory=Event)
+
+
 @pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
-    """Until it is set, no export comes to an end."""
-    may_end = Event()
+def exports(monkeypatch: pytest.MonkeyPatch) -> Iterator[Exports]:
+    """No export comes to an end until it may."""
+    found = Exports()
+    turn = printing.Turns.mine
+
+    def mine(turns: printing.Turns) -> AbstractAsyncContextManager[None]:
+        found.came.release()
+        return turn(turns)
 
     def pdf_of(*_: object) -> bytes:
-        assert may_end.wait(30)
+        found.begun.set()
+        assert found.may_end.wait(30)
         return b"%PDF-1.7"
 
+    monkeypatch.setattr(printing.Turns, "mine", mine)
     monkeypatch.setattr(app, "pdf_of", pdf_of)
-    yield may_end
-    may_end.set()
+    yield found
+    found.may_end.set()
 
 
-def test_many_who_export_do_not_hold_up_those_who_look(get: Get, held: Event) -> None:
+def test_many_who_export_do_not_hold_up_those_who_look(get: Get, exports: Exports) -> None:
     """They are more than there are threads, and only one of them has one."""
     with ThreadPoolExecutor(8) as people, ThreadPoolExecutor(1) as reader:
-        exports = [people.submit(get, "/view.pdf") for _ in range(8)]
-        time.sleep(0.3)
+        asked = [people.submit(get, "/view.pdf") for _ in range(8)]
+        assert all(exports.came.acquire(timeout=10) for _ in asked)
         looking = [reader.submit(get, path) for path in ("/words", "/")]
         assert [found.result(timeout=10).status for found in looking] == [200, 200]
-        assert not any(export.done() for export in exports)
-        held.set()
-        assert {export.result().status for export in exports} == {200}
+        assert not any(export.done() for export in asked)
+        exports.may_end.set()
+        assert {export.result().status for export in asked} == {200}
 
 
-def test_who_waits_for_long_is_told(get: Get, held: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_for_long_is_told(get: Get, exports: Exports, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(printing, "_WAIT_SECONDS", 0.2)
     with ThreadPoolExecutor(1) as other:
         export = other.submit(get, "/view.pdf")
-        time.sleep(0.1)
+        assert exports.begun.wait(10)
         refused = get("/view.pdf")
-        held.set()
+        exports.may_end.set()
         assert export.result().status == 200
     assert refused.status == 503
     assert "Other views are being exported: try again in a minute." in refused.text
