@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from crime_assets.core.digests import set_digest
@@ -15,10 +15,21 @@ BATCH_SIZE = 200
 
 @dataclass(frozen=True)
 class BatchEntry:
-    """What a manifest says about one batch: how many records, and the digest of their digests."""
+    """What a manifest says about one batch: how many records, and the digest of their digests.
+
+    `landed`, of a batch that was part of the way when the manifest was written, are the digests of the records that
+    had landed by then: all of these are promised, and more may come.
+    """
 
     records: int
     digest: str
+    landed: frozenset[str] = frozenset()
+
+    def is_kept(self, delivered: set[str]) -> bool:
+        """Whether these records of the batch fulfill the promise."""
+        if self.landed:
+            return self.landed <= delivered
+        return self == entry(delivered)
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,13 @@ def entry(digests: set[str]) -> BatchEntry:
     return BatchEntry(len(digests), set_digest(digests))
 
 
+def landed_entry(digests: set[str], promised: BatchEntry | None) -> BatchEntry:
+    """The entry of a batch of an earlier pull, of which these records have landed; `promised` is its entry before."""
+    found = entry(digests)
+    is_whole = found == promised or found.records == BATCH_SIZE
+    return found if is_whole else replace(found, landed=frozenset(digests))
+
+
 def dump_manifest(city: str, day: date, manifest: Manifest) -> bytes:
     """A manifest as JSON; equal manifests give equal bytes."""
     document = {
@@ -46,16 +64,24 @@ def dump_manifest(city: str, day: date, manifest: Manifest) -> bytes:
         "columns": sorted(manifest.columns),
         "undated": manifest.undated,
         **({} if manifest.complete else {"complete": False}),
-        "batches": {name: {"records": e.records, "digest": e.digest} for name, e in sorted(manifest.batches.items())},
+        "batches": {name: _dump(manifest.batches[name]) for name in sorted(manifest.batches)},
     }
     return json.dumps(document, indent=1).encode()
+
+
+def _dump(promised: BatchEntry) -> dict[str, object]:
+    landed = {"landed": sorted(promised.landed)} if promised.landed else {}
+    return {"records": promised.records, "digest": promised.digest, **landed}
 
 
 def load_manifest(content: bytes) -> Manifest:
     """Read what `dump_manifest` wrote; LandingError if it is something else."""
     try:
         document = json.loads(content)
-        batches = {str(k): BatchEntry(int(e["records"]), str(e["digest"])) for k, e in document["batches"].items()}
+        batches = {
+            str(name): BatchEntry(int(e["records"]), str(e["digest"]), frozenset(map(str, e.get("landed", ()))))
+            for name, e in document["batches"].items()
+        }
         columns, complete = frozenset(map(str, document["columns"])), document.get("complete", True) is True
         return Manifest(batches, columns, int(document["undated"]), complete)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -64,5 +90,6 @@ def load_manifest(content: bytes) -> Manifest:
 
 def missing_batches(manifest: Manifest, delivered: Mapping[str, Iterable[str]]) -> list[str]:
     """Batches promised by the manifest whose records were not all delivered."""
-    found = {name: entry(set(delivered.get(name, ()))) for name in manifest.batches}
-    return sorted(name for name, promised in manifest.batches.items() if found[name] != promised)
+    return sorted(
+        name for name, promised in manifest.batches.items() if not promised.is_kept(set(delivered.get(name, ())))
+    )

@@ -155,9 +155,9 @@ class FirehoseStream:
     def _put_all(self, lines: list[bytes]) -> None:
         """Put records until each is taken. AwsThrottled if none was taken for five minutes."""
         progress, attempt = self._clock(), 0
-        while True:
+        while self._failure is None:
             left, reason = self._put_once(lines)
-            if not left or self._failure is not None:
+            if not left:
                 return
             if len(left) < len(lines):
                 progress = self._clock()

@@ -7,15 +7,24 @@ even after a crash, adds only what is missing.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from crime_assets.core import keys
-from crime_assets.core.batches import BATCH_SIZE, Manifest, dump_manifest, entry
+from crime_assets.core.batches import (
+    BATCH_SIZE,
+    BatchEntry,
+    Manifest,
+    dump_manifest,
+    entry,
+    landed_entry,
+    load_manifest,
+)
 from crime_assets.core.digests import record_digest
 from crime_assets.core.envelopes import seal
+from crime_assets.core.errors import LandingError
 from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore, Stream
 from crime_assets.streams.deliveries import delivered_batches
@@ -76,11 +85,8 @@ def pull(  # noqa: PLR0913, PLR0917 - the pull joins this many different parts
         seen.add(digest)
     batcher.flush()
     stream.close()
-    promises = (
-        _promise(city, day, landed[day], result, Manifest({}, columns, undated, complete=day <= complete_to))
-        for day, result in pulls.items()
-    )
-    write_all(landing, ((key, content) for key, content in promises if content != landing.read(key)))
+    sources = {day: Manifest({}, columns, undated, complete=day <= complete_to) for day in pulls}
+    write_all(landing, _manifests(landing, city, pulls, landed, sources))
     return pulls
 
 
@@ -142,15 +148,36 @@ class _Batch:
     lines: list[bytes] = field(default_factory=list)
 
 
-def _promise(
-    city: City, day: date, landed: Mapping[str, set[str]], result: DayPull, source: Manifest
-) -> tuple[str, bytes]:
-    """The key and content of the day's manifest: what had landed before the pull, and what the pull put to the stream.
+def _manifests(
+    landing: LandingStore,
+    city: City,
+    pulls: Mapping[date, DayPull],
+    landed: Mapping[date, Mapping[str, set[str]]],
+    sources: Mapping[date, Manifest],
+) -> Iterator[tuple[str, bytes]]:
+    """Keys and contents of the manifests that change: what had landed before the pull, and what it put to the stream.
 
-    `source` is a manifest that describes the source and promises no batches yet.
-
-    A batch that an earlier manifest promised but that never landed is no longer promised: its records, as the source
-    has them now, are among the new ones.
+    `sources` are manifests that describe the source and promise no batches yet.
     """
-    batches = {name: entry(digests) for name, digests in {**landed, **result.batches}.items()}
-    return keys.manifest(city.name, day), dump_manifest(city.name, day, replace(source, batches=batches))
+    for day, result in pulls.items():
+        key = keys.manifest(city.name, day)
+        content = landing.read(key)
+        batches = _landed_entries(landed[day], content) | {
+            name: entry(digests) for name, digests in result.batches.items()
+        }
+        changed = dump_manifest(city.name, day, replace(sources[day], batches=batches))
+        if changed != content:
+            yield key, changed
+
+
+def _landed_entries(landed: Mapping[str, set[str]], content: bytes | None) -> dict[str, BatchEntry]:
+    """The entries of what had landed before the pull; `content` is the day's manifest as it was.
+
+    A batch that it promised but that never landed is no longer promised: its records, as the source has them now, are
+    among the new ones. Neither is the rest of a batch that landed in part, though it may still come.
+    """
+    try:
+        promised = load_manifest(content).batches if content is not None else {}
+    except LandingError:
+        promised = {}  # It is written anew.
+    return {name: landed_entry(digests, promised.get(name)) for name, digests in landed.items()}

@@ -5,7 +5,16 @@ from datetime import date
 
 import pytest
 
-from crime_assets.core.batches import BatchEntry, Manifest, dump_manifest, entry, load_manifest, missing_batches
+from crime_assets.core.batches import (
+    BATCH_SIZE,
+    BatchEntry,
+    Manifest,
+    dump_manifest,
+    entry,
+    landed_entry,
+    load_manifest,
+    missing_batches,
+)
 from crime_assets.core.digests import set_digest
 from crime_assets.core.errors import LandingError
 
@@ -75,6 +84,18 @@ class TestMissingBatches:
     def test_what_differs_from_its_promise_is_named_in_order(self, delivered: dict[str, set[str]]) -> None:
         assert missing_batches(MANIFEST, delivered) == ["one", "two"]
         assert missing_batches(MANIFEST, {**delivered, "two": TWO}) == ["one"]
+
+    def test_of_a_batch_that_had_landed_in_part_more_may_come(self) -> None:
+        for promised in (None, entry({"a", "b", "c"}), landed_entry({"a"}, None)):
+            part = Manifest({"one": landed_entry(ONE, promised)}, frozenset())
+            assert load_manifest(dump_manifest("chicago", DAY, part)) == part
+            for delivered, missing in ((ONE, []), (ONE | {"x"}, []), ({"a"}, ["one"]), ({"a", "x"}, ["one"])):
+                assert missing_batches(part, {"one": delivered}) == missing
+
+    def test_a_batch_that_had_landed_whole_is_promised_as_it_is(self) -> None:
+        assert landed_entry(ONE, entry(ONE)) == entry(ONE)
+        full = {str(n) for n in range(BATCH_SIZE)}
+        assert landed_entry(full, None) == entry(full)
 
     def test_an_empty_manifest_promises_nothing(self) -> None:
         assert missing_batches(Manifest({}, frozenset()), {}) == []
