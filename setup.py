@@ -40,7 +40,8 @@ setup(
         "fastavro",
         "pandas",
         "sodapy",
-        "sqlglot",
+        # Compiled, it reads our statements in a third of the time.
+        "sqlglot[c]",
         "orjson",
         # The dashboard; the four of them come with dagster-webserver anyway.
         "anyio",

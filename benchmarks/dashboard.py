@@ -27,7 +27,7 @@ from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.iceberg.duck import connection, literal
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.writing.insights import replace_days
-from crime_assets.publishing.extract import cubes, write_extract
+from crime_assets.publishing.extract import cubes, write_extracts
 from crime_assets.streams.directory import DirectoryStore
 
 _DAY = FIRST_DAY - timedelta(days=1)
@@ -60,7 +60,7 @@ def prepare(home: Path) -> None:
     for insight in insights:
         replace_days(lake, CITY, insight, {_DAY: finished(insight, engine.insight(insight, _DAY))})
     start = time.perf_counter()
-    write_extract(lake, landing, engine, CITY, insights, _DAY)
+    write_extracts(lake, landing, engine, CITY, insights, [_DAY])
     seconds = time.perf_counter() - start
     print(Path(landing.location(keys.extract(CITY.name, _DAY))).stat().st_size, seconds, _scan(home))
 

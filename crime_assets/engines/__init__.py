@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
 from crime_assets.core.insights import Insight
 from crime_assets.engines.answers import Answer
 
-__all__ = ["Answer", "Engine"]
+__all__ = ["Answer", "Engine", "for_days"]
+
+T = TypeVar("T")
 
 
 class Engine(Protocol):
     """Runs insights, measurements and ad-hoc queries over one city's tables."""
 
     name: str
+    days_at_once: int
+    """As-of days for which it can be asked at the same time, each by a thread of its own."""
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
         """The rows of the insight's statement, in its order, computed from what was known on the as-of day.
@@ -39,3 +44,14 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Release what is held between queries; the next query opens it again."""
+
+
+def for_days(engine: Engine, days: Sequence[date], make: Callable[[date], T]) -> dict[date, T]:
+    """What `make` returns for each of the days, in their order; it may ask the engine, for that day only.
+
+    It runs for as many days at once as the engine can answer. The first error ends it, once those begun have ended.
+    """
+    if engine.days_at_once == 1 or len(days) == 1:
+        return {day: make(day) for day in days}
+    with ThreadPoolExecutor(engine.days_at_once) as threads:
+        return dict(zip(days, threads.map(make, days), strict=True))

@@ -33,6 +33,7 @@ class AthenaEngine:
     """One city's tables in one lake, whose catalog is Glue; the city's name is the database."""
 
     name = "athena"
+    days_at_once = 1
 
     def __init__(
         self,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import date
@@ -49,6 +51,8 @@ class DuckDBEngine:
     """One city's tables in one lake."""
 
     name = "duckdb"
+    days_at_once = 2
+    """DuckDB keeps all processors busy while it scans, but not while it sorts or hands over."""
 
     def __init__(self, lake: Lake, city: City, merged: Merged = tuple) -> None:
         self._lake = lake
@@ -59,12 +63,14 @@ class DuckDBEngine:
         self._open: tuple[tuple[int | None, ...], duckdb.DuckDBPyConnection] | None = None
         self._days: dict[date, dict[str, str]] = {}
         """As-of day → shared part → its query: what the connection has in a schema of the day."""
+        self._asking: Counter[date] = Counter()
+        """Questions that are being answered, by as-of day."""
+        self._lock = threading.RLock()
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
         """The rows of the insight's statement, in its order, from what was known on the as-of day."""
         asked = parameters(self._lake, self._city, as_of_day, self._merged())
-        with explained(self._lake):
-            con = self._knowing(as_of_day)
+        with explained(self._lake), self._knowing(as_of_day) as con:
             *shared, (_, rest) = render_apart(insight.statement, self.name, asked, SHARED).items()
             made = self._days[as_of_day]
             for name, query in shared:
@@ -75,8 +81,7 @@ class DuckDBEngine:
 
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
         """The rows of a statement of sql/checks, from what was known on the as-of day."""
-        with explained(self._lake):
-            con = self._knowing(as_of_day)
+        with explained(self._lake), self._knowing(as_of_day) as con:
             asked = render(statement("checks", measurement), self.name, {"as_of_day": as_of_day, **parameters})
             return list(con.sql(asked).to_arrow_table().to_pylist())
 
@@ -111,26 +116,40 @@ class DuckDBEngine:
             while rows := con.fetchmany(BATCH_ROWS):
                 yield rows
 
-    def _knowing(self, as_of_day: date) -> duckdb.DuckDBPyConnection:
-        """A connection in which `crimes` is what was known on the as-of day.
+    @contextmanager
+    def _knowing(self, as_of_day: date) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection, for one thread, in which `crimes` is what was known on the as-of day.
 
         What it takes to know is kept for some days: every insight of a range asks for the same days again.
         """
-        con = self._session()
         schema = identifier(str(as_of_day))
-        if as_of_day not in self._days:
-            if len(self._days) == KEPT_DAYS:
-                # One insight after the other goes through a longer range: without the oldest days the next finds none.
-                newest, _ = self._days.popitem()
-                con.execute(f"DROP SCHEMA {identifier(str(newest))} CASCADE")
-            # A day that could not be looked at left an empty one.
-            con.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-            con.execute(f"CREATE SCHEMA {schema}")
-            con.execute(f"SET search_path = '{schema},main'")
-            self._know(con, as_of_day)
-            self._days[as_of_day] = {}
+        with self._lock:
+            con = self._session()
+            self._asking[as_of_day] += 1
+        try:
+            with self._lock:
+                if as_of_day not in self._days:
+                    self._begin(con, as_of_day, schema)
+                own = con.cursor()
+            with own:
+                own.execute(f"SET search_path = '{schema},main'")
+                yield own
+        finally:
+            self._asking[as_of_day] -= 1
+
+    def _begin(self, con: duckdb.DuckDBPyConnection, as_of_day: date, schema: str) -> None:
+        """Make the schema of an as-of day."""
+        if len(self._days) >= KEPT_DAYS:
+            # One insight after the other goes through a longer range: without the oldest days the next finds none.
+            newest = next(day for day in reversed(self._days) if not self._asking[day])
+            del self._days[newest]
+            con.execute(f"DROP SCHEMA {identifier(str(newest))} CASCADE")
+        # A day that could not be looked at left an empty one.
+        con.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        con.execute(f"CREATE SCHEMA {schema}")
         con.execute(f"SET search_path = '{schema},main'")
-        return con
+        self._know(con, as_of_day)
+        self._days[as_of_day] = {}
 
     def _know(self, con: duckdb.DuckDBPyConnection, day: date) -> None:
         """Make `crimes`, in the current schema, what was known on a change day."""
@@ -154,9 +173,9 @@ class DuckDBEngine:
             self.close()
             con = self._exit.enter_context(connection(self._lake.staging))
             # The statements of a run read the same files one after another.
-            con.execute("SET parquet_metadata_cache = true")
+            con.execute("SET GLOBAL parquet_metadata_cache = true")
             # Months are small files; otherwise DuckDB would prefetch whole ranges of them, one by one.
-            con.execute("SET disable_parquet_prefetching = true")
+            con.execute("SET GLOBAL disable_parquet_prefetching = true")
             for name, table in found.items():
                 self._view(con, READ[name][0], name, table)
             self._open = (state, con)
@@ -179,7 +198,9 @@ class DuckDBEngine:
         if table is None:
             types = {field.name: field.type for field in arrow_schema(READ[name][1])}
             columns = [(column, types.get(column, pa.string())) for column in columns_of(name, self._load)]
-            con.register(view, pa.schema(columns).empty_table())
+            con.register("nothing", pa.schema(columns).empty_table())
+            con.execute(f"CREATE TABLE {identifier(view)} AS FROM nothing")
+            con.unregister("nothing")
         else:
             rows = rows_of(table, tables.data_files(table, snapshot_id), columns_of(name, self._load))
             con.execute(f"CREATE VIEW {identifier(view)} AS {rows}")

@@ -62,6 +62,7 @@ class SparkEngine:
     """One city's tables in one lake; `session` starts Spark when it is first needed."""
 
     name = "spark"
+    days_at_once = 1
 
     def __init__(self, lake: Lake, city: City, session: Callable[[], SparkSession], merged: Merged = tuple) -> None:
         self._lake = lake

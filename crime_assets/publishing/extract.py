@@ -7,7 +7,7 @@ they are hidden when something is shown, not here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -22,7 +22,7 @@ from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight, load_insights
 from crime_assets.core.sql import SQL_DIRECTORY
-from crime_assets.engines import Engine
+from crime_assets.engines import Engine, for_days
 from crime_assets.lakehouse.iceberg.duck import connection, identifier, literal
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.writing.insights import Held, present_snapshots
@@ -81,36 +81,50 @@ def release_of(city: City, insights: tuple[Insight, ...]) -> str:
     return sha256(f"{FORMAT} {city.lag_days} {city.serial_ids_from} {definitions}".encode()).hexdigest()
 
 
-def write_extract(
-    lake: Lake, landing: LandingStore, engine: Engine, city: City, insights: tuple[Insight, ...], day: date
-) -> dict[str, int]:
-    """Make the extract of an as-of day from the lake, replacing an earlier one; returns row counts by table."""
+def write_extracts(
+    lake: Lake, landing: LandingStore, engine: Engine, city: City, insights: tuple[Insight, ...], asked: Sequence[date]
+) -> dict[date, dict[str, int]]:
+    """Make the extracts of as-of days from the lake, replacing earlier ones; returns row counts by day and table.
+
+    CrimeAssetsError, before anything is made, if the tables of insights lack one of the days.
+    """
     # All from one state of the lake: nobody merges meanwhile. If machines share no lock, the state recorded as seen is
     # too old rather than too new.
     with lake.writing():
         held = held_of(lake, city, insights)
-        if outdated := [table for table, found in held.items() if found.is_outdated]:
-            raise CrimeAssetsError(
-                f"{', '.join(outdated)} of {city.title} were computed by another release: materialize the insights of "
-                f"{day} first, or run `crime-assets run --from {day} --to {day}`."
-            )
-        if lacking := lacking_day(held, day):
-            raise CrimeAssetsError(
-                f"{', '.join(lacking)} of {city.title} were not computed for {day}: materialize the insights of {day} "
-                f"first, or run `crime-assets run --from {day} --to {day}`."
-            )
-        snapshots = present_snapshots(lake, city)
-        tables = {cube.name: engine.insight(cube, day) for cube in cubes()}
-        tables |= {table: rows for table, found in held.items() if (rows := found.rows(day)) is not None}
-    tables["cells"] = cells_of(tables["blocks"])
-    about = _about(city, day, tables, snapshots, rows_seen(held, day), release_of(city, insights))
-    landing.write(keys.extract(city.name, day), _packed(lake.staging, tables, about))
-    for kind in ("html", "pdf"):
-        # It tells of the extract that was here before, and is made from this one next.
-        landing.delete(keys.briefing(city.name, day, kind))
+        for day in asked:
+            _check_held(city, held, day)
+        snapshots, release = present_snapshots(lake, city), release_of(city, insights)
+
+        def make(day: date) -> dict[str, int]:
+            tables = {cube.name: engine.insight(cube, day) for cube in cubes()}
+            tables |= {table: rows for table, found in held.items() if (rows := found.rows(day)) is not None}
+            tables["cells"] = cells_of(tables["blocks"])
+            about = _about(city, day, tables, snapshots, rows_seen(held, day), release)
+            landing.write(keys.extract(city.name, day), _packed(lake.staging, tables, about))
+            for kind in ("html", "pdf"):
+                # It tells of the extract that was here before, and is made from this one next.
+                landing.delete(keys.briefing(city.name, day, kind))
+            return {name: rows.num_rows for name, rows in tables.items()}
+
+        made = for_days(engine, asked, make)
     for old in days(landing, city)[KEPT_DAYS:]:
         landing.delete(keys.extract(city.name, old))
-    return {name: rows.num_rows for name, rows in tables.items()}
+    return made
+
+
+def _check_held(city: City, held: Mapping[str, Held], day: date) -> None:
+    """CrimeAssetsError if an insight's table has not the rows of a day that this release would compute."""
+    if outdated := [table for table, found in held.items() if found.is_outdated]:
+        raise CrimeAssetsError(
+            f"{', '.join(outdated)} of {city.title} were computed by another release: materialize the insights of "
+            f"{day} first, or run `crime-assets run --from {day} --to {day}`."
+        )
+    if lacking := lacking_day(held, day):
+        raise CrimeAssetsError(
+            f"{', '.join(lacking)} of {city.title} were not computed for {day}: materialize the insights of {day} "
+            f"first, or run `crime-assets run --from {day} --to {day}`."
+        )
 
 
 def held_of(lake: Lake, city: City, insights: tuple[Insight, ...]) -> dict[str, Held]:

@@ -19,7 +19,7 @@ from crime_assets.lakehouse.writing.insights import Held, replace_days
 from crime_assets.profiles import Profile
 from crime_assets.publishing import extract
 from crime_assets.publishing.cells import outlines, ring
-from crime_assets.publishing.extract import FORMAT, days, write_extract
+from crime_assets.publishing.extract import FORMAT, days, write_extracts
 from crime_assets.publishing.reading import Extract, Extracts, lately
 from crime_assets.publishing.shapes import shapes_of
 from crime_assets_tests.build import CHICAGO, envelope, export_profile, kept, record
@@ -46,7 +46,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
 
 
 def written(profile: Profile, day: date) -> Extract:
-    write_extract(profile.lake, profile.landing, profile.engine, profile.city, SUMMARY, day)
+    write_extracts(profile.lake, profile.landing, profile.engine, profile.city, SUMMARY, [day])
     return Extracts(profile.landing, profile.lake.home / "cache").of("chicago", day)
 
 
@@ -156,7 +156,7 @@ def test_a_reader_sees_a_new_extract_and_keeps_its_own(profile: Profile, monkeyp
     written(profile, DAY)
     before = extracts.of("chicago", DAY)
     assert extracts.of("chicago", DAY) is before
-    write_extract(profile.lake, profile.landing, profile.engine, profile.city, (), DAY)
+    write_extracts(profile.lake, profile.landing, profile.engine, profile.city, (), [DAY])
     after = extracts.of("chicago", DAY)
     assert "insight_crime_summary" in before.tables()
     assert "insight_crime_summary" not in after.tables()
@@ -176,7 +176,7 @@ def test_old_days_are_forgotten(profile: Profile, monkeypatch: pytest.MonkeyPatc
     for old in days(profile.landing, CHICAGO):
         profile.landing.delete(keys.extract("chicago", old))
     for day in (DAY, DAY + timedelta(days=1), DAY + timedelta(days=2)):
-        write_extract(profile.lake, profile.landing, profile.engine, profile.city, (), day)
+        write_extracts(profile.lake, profile.landing, profile.engine, profile.city, (), [day])
     assert days(profile.landing, CHICAGO) == [DAY + timedelta(days=2), DAY + timedelta(days=1)]
 
 
@@ -217,7 +217,7 @@ def test_one_that_is_not_whole_says_so(
 ) -> None:
     """And the other days are there as they were."""
     for day in (DAY, DAY + timedelta(days=1)):
-        write_extract(profile.lake, profile.landing, profile.engine, profile.city, (), day)
+        write_extracts(profile.lake, profile.landing, profile.engine, profile.city, (), [day])
     key = keys.extract("chicago", DAY)
     with kept(profile, key, damage(profile.landing.read(key) or b"", tmp_path)):
         extracts = Extracts(profile.landing, tmp_path / "cache")

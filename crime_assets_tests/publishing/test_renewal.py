@@ -15,7 +15,7 @@ from crime_assets.core.insights import load_insights
 from crime_assets.defs.work.steps import compute
 from crime_assets.profiles import Profile
 from crime_assets.publishing import extract, renewal
-from crime_assets.publishing.extract import write_extract
+from crime_assets.publishing.extract import write_extracts
 from crime_assets.publishing.renewal import days_to_extract
 from crime_assets_tests.build import envelope, export_profile, record
 from crime_assets_tests.lakehouse.lakes import merge
@@ -54,7 +54,7 @@ def change(profile: Profile, number: int, day: date) -> None:
 
 
 def write(profile: Profile, day: date) -> None:
-    write_extract(profile.lake, profile.landing, profile.engine, profile.city, SUMMARY, day)
+    write_extracts(profile.lake, profile.landing, profile.engine, profile.city, SUMMARY, [day])
 
 
 def to_make(profile: Profile, *asked: date) -> Sequence[date]:
@@ -112,10 +112,10 @@ def test_an_extract_of_two_definitions_is_refused(changing: Profile) -> None:
     other = dataclasses.replace(SUMMARY[0], statement=f"{SUMMARY[0].statement} ASC")
 
     with pytest.raises(CrimeAssetsError, match="insight_crime_summary of Chicago were computed by another release"):
-        write_extract(changing.lake, changing.landing, changing.engine, changing.city, (other,), DAYS[0])
+        write_extracts(changing.lake, changing.landing, changing.engine, changing.city, (other,), [DAYS[0]])
 
     compute(changing, changing.engine, other, [DAYS[0]])
-    write_extract(changing.lake, changing.landing, changing.engine, changing.city, (other,), DAYS[0])
+    write_extracts(changing.lake, changing.landing, changing.engine, changing.city, (other,), [DAYS[0]])
 
 
 def test_another_release_makes_all_that_are_kept_once(changing: Profile) -> None:
@@ -127,7 +127,7 @@ def test_another_release_makes_all_that_are_kept_once(changing: Profile) -> None
 
     made = days_to_extract(changing.lake, changing.landing, changing.city, other, [DAYS[3]])
     for day in made:
-        write_extract(changing.lake, changing.landing, changing.engine, changing.city, other, day)
+        write_extracts(changing.lake, changing.landing, changing.engine, changing.city, other, [day])
     renewal.remember_release(changing.lake, changing.landing, changing.city, other)
 
     assert made == DAYS

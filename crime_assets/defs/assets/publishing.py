@@ -13,7 +13,7 @@ from crime_assets.engines import Engine
 from crime_assets.profiles import Profile
 from crime_assets.publishing.briefing.changes import Told
 from crime_assets.publishing.briefing.writing import days_to_write, write_briefing, written_days
-from crime_assets.publishing.extract import KEPT_DAYS, write_extract
+from crime_assets.publishing.extract import KEPT_DAYS, write_extracts
 from crime_assets.publishing.reading import Extracts
 from crime_assets.publishing.renewal import days_to_extract, remember_release
 
@@ -47,8 +47,7 @@ def build(days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> li
         for day in sorted({*asked} - {*to_make}):
             sentence = f"not made: there are extracts of {KEPT_DAYS} later days, and no more are kept"
             context.add_asset_metadata({"file": sentence}, partition_key=day.isoformat())
-        for day in to_make:
-            rows = write_extract(lake, landing, engine, city, told, day)
+        for day, rows in write_extracts(lake, landing, engine, city, told, to_make).items():
             if day in asked:
                 context.add_asset_metadata(
                     {

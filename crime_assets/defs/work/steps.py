@@ -11,7 +11,7 @@ import pyarrow as pa
 from crime_assets.analysis.statistics import finished
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight
-from crime_assets.engines import Engine
+from crime_assets.engines import Engine, for_days
 from crime_assets.lakehouse.iceberg.tables import StalePlan
 from crime_assets.lakehouse.writing.history import HistoryResult, history_before
 from crime_assets.lakehouse.writing.insights import busy, look_at, replace_days, stale_days
@@ -115,5 +115,5 @@ def _replace(
         known = look_at(lake, city, insight)
         # An extract needs all insights of its day: a table that was lost, or is new, gets the days of those kept.
         computed = sorted({*days, *stale_days(lake, city, insight, extracted_days(profile.landing, city))})
-        results = {day: finished(insight, engine.insight(insight, day)) for day in computed}
+        results = for_days(engine, computed, lambda day: finished(insight, engine.insight(insight, day)))
         return results, replace_days(lake, city, insight, results, known)

@@ -14,7 +14,6 @@ _SETTINGS = {
     "TimeZone": "UTC",
     "memory_limit": "1536MB",
     "preserve_insertion_order": "false",
-    "enable_progress_bar": "false",
 }
 
 
@@ -25,7 +24,9 @@ def connection(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     con = duckdb.connect(config={"temp_directory": str(spill / "spill")})
     try:
         for name, value in _SETTINGS.items():
-            con.execute(f"SET {name} = '{value}'")
+            # For cursors, too: they begin with the settings of the whole database.
+            con.execute(f"SET GLOBAL {name} = '{value}'")
+        con.execute("SET enable_progress_bar = false")
         yield con
     finally:
         con.close()

@@ -39,7 +39,7 @@ class Death:
 
 
 DEATHS = {
-    "objects have landed, no manifest": Death("crime_assets.streams.pull:_promise"),
+    "objects have landed, no manifest": Death("crime_assets.streams.pull:_landed_entries"),
     "raw_crime_batches is done": Death("crime_assets.defs.assets.crime_deliveries:take_inventories"),
     "crime_deliveries is done": Death("crime_assets.defs.checks.crime_deliveries:read_inventory"),
     "quarantine is written, superseded not": Death("crime_assets.lakehouse.writing.merge:quarantine", after=True),

@@ -192,7 +192,7 @@ def test_the_next_day_goes_on_from_there(graph: Graph) -> None:
 # Each of these is the last thing a run does: the function, which call of it, and whether that is done.
 # The commits are those of quarantine, superseded, crimes, removed, and crimes again.
 DEATHS: dict[str, tuple[str, int, bool]] = {
-    "landed, not promised": ("crime_assets.streams.pull._promise", 1, False),
+    "landed, not promised": ("crime_assets.streams.pull._landed_entries", 1, False),
     "promised, not merged": ("crime_assets.lakehouse.reconciliation.reconcile.merge_deliveries", 1, False),
     "superseded, not merged": ("crime_assets.lakehouse.iceberg.tables.commit", 2, True),
     "merged, nothing removed": ("crime_assets.lakehouse.reconciliation.reconcile.record_merged", 1, False),

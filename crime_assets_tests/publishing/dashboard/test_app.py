@@ -20,7 +20,7 @@ from crime_assets.core import keys
 from crime_assets.profiles import Profile
 from crime_assets.publishing.dashboard import app
 from crime_assets.publishing.dashboard.files import as_csv
-from crime_assets.publishing.extract import write_extract
+from crime_assets.publishing.extract import write_extracts
 from crime_assets_tests.build import envelope, export_profile, kept, record, ticking_clock
 from crime_assets_tests.lakehouse.lakes import merge
 from crime_assets_tests.publishing.dashboard.serving import served
@@ -40,7 +40,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
             for number in range(40)
         ),
     )
-    write_extract(found.lake, found.landing, found.engine, found.city, (), DAY)
+    write_extracts(found.lake, found.landing, found.engine, found.city, (), [DAY])
     return found
 
 

@@ -20,7 +20,7 @@ from crime_assets.core.insights import load_insights
 from crime_assets.profiles import Profile
 from crime_assets.publishing.dashboard.map import KEPT, LIBRARY
 from crime_assets.publishing.dashboard.polygons import polygons
-from crime_assets.publishing.extract import write_extract
+from crime_assets.publishing.extract import write_extracts
 from crime_assets_tests.build import export_profile
 from crime_assets_tests.graph import Graph
 from crime_assets_tests.publishing.dashboard.city import BEATS, DAY, write_city
@@ -52,7 +52,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     graph.run(
         f"{DAY}", only={"raw_crime_batches", "crime_deliveries", "crimes", *(insight.table for insight in _INSIGHTS)}
     )
-    write_extract(found.lake, found.landing, found.engine, found.city, _INSIGHTS, DAY)
+    write_extracts(found.lake, found.landing, found.engine, found.city, _INSIGHTS, [DAY])
     write_boundaries(found)
     return found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from crime_assets.core.insights import load_insights
 from crime_assets.defs.work.steps import compute
 from crime_assets.profiles import Profile
-from crime_assets.publishing.extract import write_extract
+from crime_assets.publishing.extract import write_extracts
 from crime_assets_tests.build import envelope, export_profile
 from crime_assets_tests.lakehouse.lakes import merge
 from crime_assets_tests.publishing.dashboard.city import DAY, crimes_of_the_city
@@ -33,5 +33,5 @@ def lake_of_two_days(place: Path, crimes: int = 2_400, *, without_place: int = 0
     for day in (DAY_BEFORE, DAY):
         for insight in _INSIGHTS:
             compute(found, found.engine, insight, [day])
-        write_extract(found.lake, found.landing, found.engine, found.city, _INSIGHTS, day)
+        write_extracts(found.lake, found.landing, found.engine, found.city, _INSIGHTS, [day])
     return found
