@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from crime_assets.core.insights import load_insights
-from crime_assets.engines import Answer
+from crime_assets.engines.answers import Answer
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets_tests.build import CHICAGO

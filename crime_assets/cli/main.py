@@ -9,12 +9,15 @@ import sys
 import traceback
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from crime_assets.cli.terminal import ReaderGone, answering, hold_descriptors, unbreakable
 from crime_assets.core.errors import CrimeAssetsError, UsageError, chain
 from crime_assets.lakehouse.place.lake import is_disk_full
 from crime_assets.profiles import Profile, Settings, open_profile
+
+if TYPE_CHECKING:
+    from crime_assets.engines.answers import Answer
 
 _MOST_PORT = 65_535
 
@@ -120,6 +123,14 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", parents=[common], help="show what the lake holds")
     status.set_defaults(command=_status)
 
+    policy = commands.add_parser("policy", help="check the policy, or see what somebody may see by it")
+    asked = policy.add_subparsers(required=True, metavar="WHAT")
+    check = asked.add_parser("check", parents=[common], help="whether the policy is right, and what it leaves out")
+    check.set_defaults(command=_policy, principal=None)
+    explain = asked.add_parser("explain", parents=[common], help="what a principal sees: tables, rows and columns")
+    explain.add_argument("principal", metavar="PRINCIPAL")
+    explain.set_defaults(command=_policy)
+
     dashboard = commands.add_parser("dashboard", parents=[common], help="show the figures, on this machine only")
     dashboard.add_argument("--port", type=_port, default=8500)
     dashboard.set_defaults(command=_dashboard)
@@ -163,9 +174,28 @@ def _query(profile: Profile, options: argparse.Namespace) -> int:
     if not options.sql.strip():
         raise UsageError("The query is empty: write SQL, such as SELECT count(*) FROM crimes.")
     check_whole(profile)
-    with profile.engine.query(options.sql, options.as_of) as answer, answering() as out:
+    with _answer(profile, options) as answer, answering() as out:
         write_answer(answer, options.format, out)
     return 0
+
+
+def _answer(profile: Profile, options: argparse.Namespace) -> Answer:
+    """The answer by the policy, if there is one, to whose account this is."""
+    access = profile.access
+    if access is None:
+        return profile.engine.query(options.sql, options.as_of)
+    import pwd
+
+    principal = access.of_os_user(pwd.getpwuid(os.geteuid()).pw_name)
+    scope = access.scope(principal.name)
+    if scope is None:
+        return profile.engine.query(options.sql, options.as_of)
+    if options.as_of:
+        raise UsageError(f"The role {principal.role} sees the present only: leave out --as-of.")
+    try:
+        return access.answer(scope, options.sql)
+    finally:
+        access.close()
 
 
 def _reconcile(profile: Profile, options: argparse.Namespace) -> int:
@@ -192,6 +222,16 @@ def _status(profile: Profile, options: argparse.Namespace) -> int:
 
     with answering() as out:
         write_answer(lake_status(profile), "table", out)
+    return 0
+
+
+def _policy(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.cli.output import write_answer
+    from crime_assets.cli.policy import checked, explained
+
+    found = checked(profile) if options.principal is None else explained(profile, options.principal)
+    with answering() as out:
+        write_answer(found, "table", out)
     return 0
 
 

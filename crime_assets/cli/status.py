@@ -48,6 +48,12 @@ def lake_status(profile: Profile) -> Answer:
         ("change days merged", len(days)),
         ("last change day merged", str(days[-1]) if days else "none"),
         ("change days missing before it", len(missing)),
+        (
+            "who may see what",
+            f"the policy {policy}"
+            if (policy := profile.settings.policy)
+            else "no policy: open to all who read the files",
+        ),
     ]
     for name in tables.names(profile.lake, profile.city.name):
         rows.append((f"rows in {name}", _rows(profile, name)))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-from crime_assets.core.insights import Insight
-from crime_assets.engines.answers import Answer
-
-__all__ = ["Answer", "Engine", "for_days"]
+    from crime_assets.core.insights import Insight
+    from crime_assets.engines.answers import Answer
 
 T = TypeVar("T")
 

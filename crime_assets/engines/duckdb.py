@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
 import pyarrow as pa
 
-from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import Insight
 from crime_assets.core.sql import render, render_apart, statement
 from crime_assets.engines.answers import BATCH_ROWS, Answer, Batches
+from crime_assets.engines.asking import answering, only_reading, start
 from crime_assets.engines.known import (
     KEPT_DAYS,
     READ,
     SHARED,
+    VERSIONS,
     Merged,
     change_day,
     check_known,
@@ -40,24 +40,22 @@ from crime_assets.sources.cities import City
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
-_NODE = re.compile(r'"type":\s*"([A-Z_]+_NODE)"')
-_READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"})
-_NESTED = frozenset({"list", "array", "struct", "map", "union"})
-_MORE_THAN_PYTHON = frozenset({"interval", "timestamp_ns"})
-"""Types whose values DuckDB's client cannot keep in full: a month would become 30 days, a nanosecond nothing."""
+Restrict: TypeAlias = Callable[[duckdb.DuckDBPyConnection, str, str, Sequence[str]], None]
+"""Makes a table, in the current schema, of those rows of a query with these columns that may be seen."""
 
 
 class DuckDBEngine:
-    """One city's tables in one lake."""
+    """One city's tables in one lake; with `restrict`, insights know only what that lets them see."""
 
     name = "duckdb"
     days_at_once = 2
     """DuckDB keeps all processors busy while it scans, but not while it sorts or hands over."""
 
-    def __init__(self, lake: Lake, city: City, merged: Merged = tuple) -> None:
+    def __init__(self, lake: Lake, city: City, merged: Merged = tuple, restrict: Restrict | None = None) -> None:
         self._lake = lake
         self._city = city
         self._merged = merged
+        self._restrict = restrict
         self._load = partial(tables.load, lake, city.name)
         self._exit = ExitStack()
         self._open: tuple[tuple[int | None, ...], duckdb.DuckDBPyConnection] | None = None
@@ -106,13 +104,13 @@ class DuckDBEngine:
             con.execute(f"SET allowed_directories = [{literal(str(self._lake.warehouse))}]")
             con.execute("SET enable_external_access = false")
             con.execute("SET lock_configuration = true")
-            with _answering():
-                columns = _execute(con, _only_reading(con, sql))
+            with answering():
+                columns = start(con, only_reading(con, sql))
             return Answer(columns, self._batches(con, held.pop_all()))
 
     def _batches(self, con: duckdb.DuckDBPyConnection, held: ExitStack) -> Batches:
         """The answer of a connection, which is released with the last row."""
-        with held, explained(self._lake), _answering():
+        with held, explained(self._lake), answering():
             while rows := con.fetchmany(BATCH_ROWS):
                 yield rows
 
@@ -155,15 +153,21 @@ class DuckDBEngine:
         """Make `crimes`, in the current schema, what was known on a change day."""
         later = render(statement("crimes", "changed_later"), self.name, {"as_of_day": day})
         ((is_changed_later,),) = con.execute(later).fetchall()
-        if not is_changed_later:
-            # The usual case: every row was known, and no statement need look at its change day.
-            con.execute("CREATE VIEW crimes AS FROM crimes_now")
+        columns = columns_of("crimes", self._load)
+        # The usual case: every row was known, and no statement need look at its change day.
+        known = "SELECT * FROM crimes_now"
+        if is_changed_later:
+            # All statements of a day need the same few overtaken versions; finding them takes a ranking.
+            overtaken = render(statement("crimes", "overtaken"), self.name, {"as_of_day": day})
+            con.execute(f"CREATE TABLE crimes_overtaken AS FROM ({overtaken}) SELECT {names_of(columns)}")
+            as_of = render(statement("crimes", "as_of"), self.name, {"as_of_day": day})
+            known = f"FROM ({as_of}) SELECT {names_of(columns)}"
+        if self._restrict is None:
+            con.execute(f"CREATE VIEW crimes AS {known}")
             return
-        columns = names_of(columns_of("crimes", self._load))
-        # All statements of a day need the same few overtaken versions; finding them takes a ranking.
-        for kind, name, text in (("TABLE", "crimes_overtaken", "overtaken"), ("VIEW", "crimes", "as_of")):
-            rows = render(statement("crimes", text), self.name, {"as_of_day": day})
-            con.execute(f"CREATE {kind} {name} AS FROM ({rows}) SELECT {columns}")
+        self._restrict(con, "crimes", known, columns)
+        for name in VERSIONS:
+            self._restrict(con, name, f"FROM main.{name}", columns_of(name, self._load))
 
     def _session(self) -> duckdb.DuckDBPyConnection:
         """A connection with views of the current snapshots, kept until one of the tables changes."""
@@ -204,53 +208,3 @@ class DuckDBEngine:
         else:
             rows = rows_of(table, tables.data_files(table, snapshot_id), columns_of(name, self._load))
             con.execute(f"CREATE VIEW {identifier(view)} AS {rows}")
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    """Turn DuckDB's errors about a person's query into UsageError; errors of the disk are not the query's fault."""
-    try:
-        yield
-    except duckdb.IOException:
-        raise
-    except (duckdb.Error, UnicodeEncodeError) as error:
-        raise UsageError(f"The query cannot be answered: {str(error).splitlines()[0]}") from error
-
-
-def _execute(con: duckdb.DuckDBPyConnection, asked: duckdb.Statement) -> list[str]:
-    """Start a statement; returns the names of its columns. Values that Python cannot hold come as DuckDB's text."""
-    columns = con.execute(asked).description or []
-    shown = [
-        f"CAST(#{place} AS VARCHAR)" if _is_more_than_python(kind) else f"#{place}"
-        for place, (_, kind, *_) in enumerate(columns, 1)
-    ]
-    if any(text.startswith("CAST") for text in shown):
-        con.abort()
-        con.execute(con.sql(asked).project(", ".join(shown)).sql_query())
-    return [str(name) for name, *_ in columns]
-
-
-def _is_more_than_python(kind: Any) -> bool:
-    if kind.id in _NESTED:
-        # The size of an array is a number next to its type.
-        return any(_is_more_than_python(part) for _, part in kind.children if not isinstance(part, int))
-    return kind.id in _MORE_THAN_PYTHON
-
-
-def _only_reading(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
-    """The one statement of `sql`; UsageError unless it is a SELECT that changes nothing.
-
-    DuckDB would run several, and wherever it may read it may also write, even in a CTE (WITH x AS (COPY …)).
-    """
-    sql.encode()
-    statements = con.extract_statements(sql)
-    tree = str(con.execute("SELECT json_serialize_sql(?)", [sql]).fetchone())
-    if (
-        [statement.type for statement in statements] != [duckdb.StatementType.SELECT]
-        or not _READING_NODES.issuperset(nodes := _NODE.findall(tree))
-        or not nodes
-    ):
-        raise UsageError(
-            "The query must be one SELECT statement that changes nothing: write no other statement around or in it."
-        )
-    return statements[0]

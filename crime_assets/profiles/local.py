@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from crime_assets.cloud.notices import Notices
+    from crime_assets.governance.access import Access
     from crime_assets.lakehouse.writers import Writer
     from crime_assets.sources.feeds.boundaries import BoundarySource
 
@@ -77,6 +78,15 @@ class Profile:
         from crime_assets.engines.duckdb import DuckDBEngine
 
         return DuckDBEngine(self.lake, self.city, self._merged)
+
+    @cached_property
+    def access(self) -> Access | None:
+        """Who may see what, by the policy; None if there is none, and whoever reads the files sees all."""
+        if self.settings.policy is None:
+            return None
+        from crime_assets.governance.access import Access
+
+        return Access(self.settings.policy, self.lake, self.city, self._merged, lambda: self.today)
 
     def _merged(self) -> list[date]:
         return merged_days(self.landing, self.city.name)

@@ -73,6 +73,7 @@ class Settings:
     sample_seed: int = 7
     small_numbers: int = 5
     boundaries: str = ""
+    policy: Path | None = None
     dagster_home: Path | None = None
     aws: AwsSettings | None = None
 
@@ -97,6 +98,7 @@ class Settings:
             small_numbers=_whole_number(environment, "CRIME_SMALL_NUMBERS", cls.small_numbers),
             sample_seed=_whole_number(environment, "CRIME_SAMPLE_SEED", cls.sample_seed),
             boundaries=_boundaries(environment),
+            policy=_directory(environment, "CRIME_POLICY", Path()) if environment.get("CRIME_POLICY") else None,
             dagster_home=Path(environment["DAGSTER_HOME"]) if environment.get("DAGSTER_HOME") else None,
             aws=_aws(environment, engine) if is_aws else None,
         )

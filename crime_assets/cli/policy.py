@@ -1,0 +1,67 @@
+"""`crime-assets policy`: is the policy right, and what does a principal see by it?"""
+
+from __future__ import annotations
+
+from crime_assets.core.errors import UsageError
+from crime_assets.core.insights import all_insights
+from crime_assets.engines.answers import Answer, whole
+from crime_assets.governance.access import Access
+from crime_assets.governance.gates import seen_columns
+from crime_assets.governance.policy import INSIGHTS, unclassified
+from crime_assets.governance.scopes import Scope, finer_than_masks
+from crime_assets.profiles import Profile
+
+
+def access_of(profile: Profile) -> Access:
+    """Access by the policy; UsageError if none is set."""
+    if profile.access is None:
+        raise UsageError("There is no policy, so whoever reads the files sees all: set CRIME_POLICY to one.")
+    return profile.access
+
+
+def checked(profile: Profile) -> Answer:
+    """What the policy holds, and what it leaves out; UsageError if it is wrong."""
+    policy = access_of(profile).policy()
+    hidden = unclassified(policy, seen_columns(profile.lake, profile.city))
+    return whole(
+        ["what", "value"],
+        [
+            ("policy", str(profile.settings.policy)),
+            ("digest", policy.digest[:16]),
+            ("roles", ", ".join(policy.roles)),
+            ("principals", len(policy.principals)),
+            ("columns in no class, seen by nobody", ", ".join(hidden) or "none"),
+        ],
+    )
+
+
+def explained(profile: Profile, principal: str) -> Answer:
+    """What a principal sees: tables, rows, and each column."""
+    access = access_of(profile)
+    role = access.policy().principal(principal, profile.today).role
+    scope = access.scope(principal)
+    if scope is None:
+        return whole(["what", "value"], [("role", role), ("sees", "the lake itself: all tables, rows and columns")])
+    rows: list[tuple[str, object]] = [("role", role), ("rows", scope.rows if scope.rows != "TRUE" else "all")]
+    rows += [(f"column {name}", said) for name, said in _columns(profile, scope)]
+    rows += [(f"table {name}", "given") for name in sorted(scope.tables - {INSIGHTS})]
+    rows += [
+        (f"table {insight.table}", _said(scope.columns_of(insight), insight.columns)) for insight in all_insights()
+    ]
+    if finer := finer_than_masks(scope):
+        rows.append(("warning", f"{', '.join(finer)} say more of the place than its mask lets see"))
+    return whole(["what", "value"], rows)
+
+
+def _columns(profile: Profile, scope: Scope) -> list[tuple[str, str]]:
+    found = []
+    for name in seen_columns(profile.lake, profile.city):
+        mask = scope.columns.get(name)
+        found.append((name, "hidden" if name not in scope.columns else f"masked: {mask}" if mask else "clear"))
+    return found
+
+
+def _said(seen: tuple[str, ...], columns: tuple[object, ...]) -> str:
+    if not seen:
+        return "hidden"
+    return "given" if len(seen) == len(columns) else f"given, without {len(columns) - len(seen)} columns"

@@ -1,0 +1,5 @@
+"""Who may see what, and who saw it. Without a policy nothing here runs.
+
+`policy` reads the one file; `scopes` says what a person may see by it. `gates` makes a file with just that, and
+`worker`, a confined process, answers people's SQL on it; `pool` keeps workers warm.
+"""

@@ -1,0 +1,130 @@
+"""The language in which a policy says which rows a role sees: columns against constants, as Lake Formation has it.
+
+    district IN (:districts)
+    district = '011' AND NOT domestic = TRUE
+    beat LIKE '11%' OR ward IN (3, 4)
+
+A filter means the same in DuckDB, Trino and Lake Formation: no functions, no arithmetic, no column against a column.
+A row for which it is NULL is not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from crime_assets.core.errors import UsageError
+
+DISTRICTS = "districts"
+"""The parameter that stands for a principal's districts."""
+
+_JOINING = (exp.And, exp.Or, exp.Not, exp.Paren)
+_COMPARING = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like)
+
+
+def check(rows: str, columns: Collection[str], place: str) -> None:
+    """UsageError, with the place in the policy, unless the filter is empty or one of this language over the columns."""
+    if not rows:
+        return
+    _check_node(_parsed(rows, place), frozenset(columns), place)
+
+
+def asks_for_districts(rows: str) -> bool:
+    """Whether a filter needs districts."""
+    return bool(rows) and any(_parsed(rows, "rows").find_all(exp.Placeholder))
+
+
+def duckdb_filter(rows: str, districts: Sequence[str]) -> str:
+    """A checked filter for DuckDB, the districts put in; TRUE if it is empty."""
+    if not rows:
+        return "TRUE"
+
+    def fill(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.In) and any(isinstance(value, exp.Placeholder) for value in node.expressions):
+            values = [exp.Literal.string(district) for district in districts]
+            return exp.In(this=exp.column(node.this.name, quoted=True), expressions=values)
+        if isinstance(node, exp.Column):
+            return exp.column(node.name, quoted=True)
+        return node
+
+    return _parsed(rows, "rows").transform(fill).sql("duckdb")
+
+
+def columns_of(rows: str) -> set[str]:
+    """The columns that a filter compares."""
+    return {column.name for column in _parsed(rows, "rows").find_all(exp.Column)} if rows else set()
+
+
+def _parsed(rows: str, place: str) -> exp.Expr:
+    try:
+        found = sqlglot.parse(f"SELECT * FROM crimes WHERE {rows}", read="trino")  # noqa: S608 - parsed, never run
+    except SqlglotError as error:
+        raise UsageError(f"{place}.rows is not a condition: {str(error).splitlines()[0]}") from error
+    except RecursionError as error:
+        raise UsageError(f"{place}.rows is nested too deeply.") from error
+    query = found[0] if len(found) == 1 else None
+    # What follows the condition, such as a LIMIT or a UNION, would be cut off unseen.
+    if not isinstance(query, exp.Select) or {key for key, value in query.args.items() if value} != {
+        "expressions",
+        "from_",
+        "where",
+    }:
+        raise UsageError(f"{place}.rows must be one condition, such as district IN (:districts).")
+    condition: exp.Expr = query.args["where"].this
+    return condition
+
+
+def _check_node(node: exp.Expr, columns: frozenset[str], place: str) -> None:
+    if isinstance(node, _JOINING):
+        for part in node.iter_expressions():
+            _check_node(part, columns, place)
+    elif isinstance(node, exp.In) and not node.args.get("query") and not node.args.get("unnest"):
+        _check_column(node.this, columns, place)
+        _check_values(node, place)
+    elif isinstance(node, exp.Between):
+        _check_column(node.this, columns, place)
+        for bound in (node.args["low"], node.args["high"]):
+            _check_constant(bound, place)
+    elif isinstance(node, exp.Is):
+        _check_column(node.this, columns, place)
+        if not isinstance(node.expression, exp.Null):
+            raise _other(node, place)
+    elif isinstance(node, _COMPARING):
+        _check_column(node.this, columns, place)
+        _check_constant(node.expression, place)
+    else:
+        raise _other(node, place)
+
+
+def _check_values(node: exp.In, place: str) -> None:
+    values = node.expressions
+    if len(values) == 1 and isinstance(values[0], exp.Placeholder):
+        if values[0].name != DISTRICTS or node.this.name != "district":
+            raise UsageError(f"{place}.rows: the one parameter is district IN (:{DISTRICTS}).")
+        return
+    for value in values:
+        _check_constant(value, place)
+
+
+def _check_column(node: exp.Expr, columns: frozenset[str], place: str) -> None:
+    if not isinstance(node, exp.Column) or node.table:
+        raise _other(node, place)
+    if node.name not in columns:
+        raise UsageError(f"{place}.rows compares {node.name!r}, which is a column of no class.")
+
+
+def _check_constant(node: exp.Expr, place: str) -> None:
+    if isinstance(node, exp.Neg):
+        node = node.this
+    if not isinstance(node, (exp.Literal, exp.Boolean)):
+        raise _other(node, place)
+
+
+def _other(node: exp.Expr, place: str) -> UsageError:
+    return UsageError(
+        f"{place}.rows: {node.sql()[:100]!r} is not a comparison of a column with constants, which is all that Lake "
+        "Formation can do as well."
+    )

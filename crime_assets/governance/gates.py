@@ -1,0 +1,236 @@
+"""A gate: one DuckDB file with the rows and columns that a scope may see, and nothing else.
+
+Its insights are computed from those rows, by the same statements as the lake's. What a gate does not hold cannot be
+asked out of it, whatever the SQL.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date, timedelta
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import pyarrow as pa
+from h3.api import basic_int as h3
+
+from crime_assets.analysis.statistics import finished
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.core.insights import Insight
+from crime_assets.engines.duckdb import DuckDBEngine
+from crime_assets.engines.known import Merged, columns_of
+from crime_assets.governance.keys import MaskKey
+from crime_assets.governance.masks import PLACE, masked
+from crime_assets.governance.scopes import Scope
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.duck import identifier, literal
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.place.lock import writer_lock
+from crime_assets.lakehouse.writing.history import history_before
+from crime_assets.lakehouse.writing.insights import present_snapshots
+from crime_assets.sources.cities import City
+
+GATE = "gate.duckdb"
+FEWEST = 5
+"""Rows that a cell must have in a table: else its place is that of the larger cell around it, or none."""
+FORMAT = 1
+"""Increased when a gate is made otherwise: older ones are made again."""
+
+_PLANS = 5
+_PATIENCE_SECONDS = 600.0
+_REMOVED = "SELECT id FROM main.crimes_removed WHERE id NOT IN (SELECT id FROM main.crimes_now)"
+"""Ids of crimes that the source no longer has: no version of them is in a gate."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate's directory, which has nothing else in it, and the state of the lake and of ours that it is of."""
+
+    place: Path
+    state: str
+
+
+class GateMaker:
+    """Makes gates of one city's lake in a directory that belongs to the service alone."""
+
+    def __init__(
+        self, lake: Lake, city: City, merged: Merged, insights: Sequence[Insight], key: MaskKey, directory: Path
+    ) -> None:
+        self._lake = lake
+        self._city = city
+        self._merged = merged
+        self._insights = insights
+        self._key = key
+        self._directory = directory
+
+    def gate(self, scope: Scope) -> Gate:
+        """The scope's gate, of the lake as it is now; made unless it is there."""
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        place = self._directory / scope.digest
+        noted = self._directory / f"{scope.digest}.state"
+        # Who asks for the same gate meanwhile waits, and finds it.
+        with writer_lock(self._directory / f"{scope.digest}.lock", _PATIENCE_SECONDS):
+            for _ in range(_PLANS):
+                state = self._state(scope)
+                if (place / GATE).is_file() and noted.is_file() and noted.read_text("ascii") == state:
+                    return Gate(place, state)
+                # Not after the gate: it would have the name of another state for a moment.
+                noted.unlink(missing_ok=True)
+                self._make(scope, place)
+                if self._state(scope) == state:
+                    noted.write_text(state, "ascii")
+                # If not, the lake changed meanwhile, and the gate may be of both states.
+        raise CrimeAssetsError("The lake changed five times while a gate was made: ask again.")
+
+    def _state(self, scope: Scope) -> str:
+        """What a gate depends on besides its scope."""
+        removed = tables.load(self._lake, self._city.name, "crimes_removed")
+        snapshot = removed.current_snapshot() if removed is not None else None
+        told = {
+            "format": FORMAT,
+            "scope": scope.digest,
+            "key": self._key.id,
+            "snapshots": {**present_snapshots(self._lake, self._city), "removed": snapshot and snapshot.snapshot_id},
+            "insights": [insight.definition for insight in self._insights],
+            "lag": self._city.lag_days,
+        }
+        return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
+
+    def _make(self, scope: Scope, place: Path) -> None:
+        """Write the gate beside its place, and put it there whole. Who has the old one open keeps it."""
+        place.mkdir(exist_ok=True, mode=0o700)
+        with TemporaryDirectory(dir=self._directory, prefix="making-") as scratch:
+            made = Path(scratch, GATE)
+            self._write(scope, made)
+            made.chmod(0o400)
+            made.rename(place / GATE)
+
+    def _write(self, scope: Scope, path: Path) -> None:
+        cut = _Cut(scope, self._key, path)
+        engine = DuckDBEngine(self._lake, self._city, self._merged, cut.restrict)
+        day = self._newest_day()
+        with ExitStack() as held:
+            held.callback(engine.close)
+            computed = {
+                insight.table: finished(insight, engine.insight(insight, day)).select(seen)
+                for insight in self._insights
+                if (seen := list(scope.columns_of(insight)))
+            }
+            if not computed:
+                engine.measure("one_row_per_id", day)  # The tables are made when something is asked.
+        _add(path, computed)
+
+    def _newest_day(self) -> date:
+        """The newest change day that the lake has merged, or with which its history ends. No row tells it."""
+        before = history_before(self._lake, self._city)
+        days = [*self._merged(), *([before - timedelta(days=1)] if before is not None else [])]
+        if not days:
+            raise CrimeAssetsError("There are no crimes in the lake yet: run `crime-assets run` first.")
+        return max(days)
+
+
+class _Cut:
+    """Cuts the permitted rows out of the tables of an engine, and puts what is seen of them into a gate."""
+
+    def __init__(self, scope: Scope, key: MaskKey, path: Path) -> None:
+        self._scope = scope
+        self._key = key
+        self._path = path
+        self._is_open = False
+
+    def restrict(self, con: duckdb.DuckDBPyConnection, table: str, rows: str, columns: Sequence[str]) -> None:
+        """Make a table of the permitted rows of a query, masked; each version by its own district.
+
+        Columns that are not seen are kept: insights count by them, and leave them out of what they show.
+        """
+        if not self._is_open:
+            con.execute(f"ATTACH {literal(str(self._path))} AS gate (STORAGE_VERSION 'latest')")
+            self._is_open = True
+        name = identifier(table)
+        permitted = f"FROM ({rows}) WHERE {self._scope.rows}"
+        join = ""
+        if (mask := self._scope.mask_of(*PLACE)) is not None:
+            con.register("cells", _cells(con, permitted, int(mask.value)))
+            join = "LEFT JOIN cells ON latitude = cells.at_latitude AND longitude = cells.at_longitude"
+        shown = ", ".join(self._shown(column) for column in columns)
+        con.execute(
+            f"CREATE TABLE {name} AS WITH permitted AS ({permitted}) SELECT {shown} FROM permitted {join}",
+            self._parameters(),
+        )
+        if mask is not None:
+            con.unregister("cells")
+        if table in self._scope.tables:
+            seen = ", ".join(identifier(column) for column in columns if column in self._scope.columns)
+            con.execute(
+                # Sorted by all that is seen: an order may not tell what is hidden.
+                f"CREATE TABLE gate.{name} AS SELECT {seen} FROM {name} WHERE id NOT IN ({_REMOVED}) ORDER BY ALL"
+            )
+
+    def _shown(self, column: str) -> str:
+        mask = self._scope.columns.get(column)
+        return identifier(column) if mask is None else f"{masked(mask, column)} AS {identifier(column)}"
+
+    def _parameters(self) -> dict[str, bytes]:
+        kinds = {mask.kind for mask in self._scope.columns.values() if mask is not None}
+        return {"inner": self._key.inner, "outer": self._key.outer} if "keyed_hash" in kinds else {}
+
+
+def _cells(con: duckdb.DuckDBPyConnection, permitted: str, resolution: int) -> pa.Table:
+    """Place → the centre of the cell that stands for it.
+
+    Where a cell of the resolution has fewer than FEWEST rows, it is the one around it; NULL if that has too few.
+    """
+    asked = f"SELECT latitude, longitude, count(*) {permitted} AND latitude IS NOT NULL AND longitude IS NOT NULL"
+    places = con.execute(f"{asked} GROUP BY ALL").fetchall()
+    cells = [h3.latlng_to_cell(latitude, longitude, resolution) for latitude, longitude, _ in places]
+    rows: defaultdict[int, int] = defaultdict(int)
+    for cell, (_, _, count) in zip(cells, places, strict=True):
+        rows[cell] += count
+    around: defaultdict[int, int] = defaultdict(int)
+    parents = {cell: h3.cell_to_parent(cell, resolution - 1) for cell in rows}
+    for cell, count in rows.items():
+        around[parents[cell]] += count
+    centres = {cell: _centre(cell, parents[cell], rows[cell], around[parents[cell]]) for cell in rows}
+    found = [
+        (latitude, longitude, *centres[cell]) for cell, (latitude, longitude, _) in zip(cells, places, strict=True)
+    ]
+    names = ("at_latitude", "at_longitude", "cell_latitude", "cell_longitude")
+    kind = pa.schema([(name, pa.float64()) for name in names])
+    return pa.Table.from_pydict(dict(zip(names, zip(*found, strict=True) if found else [[]] * 4, strict=True)), kind)
+
+
+def _centre(cell: int, parent: int, rows: int, around: int) -> tuple[float | None, float | None]:
+    shown = cell if rows >= FEWEST else parent if around >= FEWEST else None
+    if shown is None:
+        return None, None
+    latitude, longitude = h3.cell_to_latlng(shown)
+    return latitude, longitude
+
+
+def _add(path: Path, computed: Mapping[str, pa.Table]) -> None:
+    """Put computed tables into a gate that nothing else has open."""
+    with duckdb.connect(str(path)) as con:
+        con.execute("SET preserve_insertion_order = true")
+        for name, rows in computed.items():
+            con.register("computed", rows)
+            con.execute(f"CREATE TABLE {identifier(name)} AS FROM computed")
+            con.unregister("computed")
+        con.execute("CHECKPOINT")
+
+
+def seen_columns(lake: Lake, city: City) -> dict[str, str]:
+    """The columns of `crimes` as the lake has them, and their Iceberg types."""
+    names = columns_of("crimes", lambda name: tables.load(lake, city.name, name))
+    table = tables.load(lake, city.name, "crimes")
+    if table is None:
+        from crime_assets.lakehouse.schema import CRIMES
+
+        return {column.name: column.type for column in CRIMES}
+    types = {field.name: str(field.field_type) for field in table.schema().fields}
+    return {name: types[name] for name in names}

@@ -1,0 +1,66 @@
+"""The key of keyed hashes: made once for a lake, and read by who makes gates, nobody else."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from crime_assets.core.errors import LakeError
+
+_BYTES = 32
+_BLOCK = 64
+"""Bytes of a block of SHA-256, to which HMAC fills a key up (RFC 2104)."""
+
+
+@dataclass(frozen=True)
+class MaskKey:
+    """A key as HMAC uses it; `id` tells two keys apart and says nothing of them."""
+
+    id: str
+    inner: bytes = field(repr=False)
+    outer: bytes = field(repr=False)
+
+
+def mask_key(directory: Path) -> MaskKey:
+    """The key in a directory, made if there is none. LakeError if others may read it."""
+    path = directory / "mask.key"
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        _make(path)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "rb") as file:
+        state = os.fstat(file.fileno())
+        key = file.read()
+    if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise LakeError(f"Others than its owner may read {path}: run `chmod 600 {path}`.")
+    if len(key) != _BYTES:
+        raise LakeError(f"{path} is not a key: restore it, or remove it; then every masked case number is a new one.")
+    filled = key.ljust(_BLOCK, b"\0")
+    return MaskKey(
+        sha256(b"crime-assets mask key " + key).hexdigest()[:16],
+        bytes(byte ^ 0x36 for byte in filled),
+        bytes(byte ^ 0x5C for byte in filled),
+    )
+
+
+def _make(path: Path) -> None:
+    """Write a new key; another process may be faster."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        # A link, not a rename: it does not replace the key of another process.
+        os.link(partial, path)
+    except FileExistsError:
+        pass
+    finally:
+        partial.unlink()

@@ -1,0 +1,113 @@
+"""The confined process that answers people's SQL on one gate. A program of its own: `python -I -m …worker DIRECTORY`.
+
+It reads questions from its standard input, a JSON object a line, and writes to its standard output: 4 bytes with the
+length of a JSON object, that object, and as many bytes of Arrow as the object says. It has one file to read, no
+environment and no network, and knows nothing of policies, keys and other scopes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import duckdb
+import pyarrow as pa
+
+from crime_assets.core.errors import UsageError
+from crime_assets.engines.asking import answering, in_texts, only_reading
+from crime_assets.governance import confine
+
+LENGTH = struct.Struct(">I")
+_ROWS_A_BATCH = 10_000
+_SETTINGS = {
+    "threads": "2",
+    "memory_limit": "1GB",
+    "preserve_insertion_order": "true",
+    # What does not fit into memory is refused: a confined process writes nothing.
+    "temp_directory": "",
+    "max_temp_directory_size": "0B",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "python_enable_replacements": "false",
+}
+
+
+def main(directory: Path, *, landlock: bool, locks: bool, guard: bool) -> None:
+    """Answer until the input ends. Two walls and a guard, which tests switch off one by one."""
+    os.chdir(directory)
+    confine.limit()
+    if landlock:
+        confine.restrict(directory)
+    con = _connected(locks=locks)
+    answers = os.fdopen(os.dup(1), "wb")
+    # Whatever else writes to the standard output would be taken for an answer.
+    os.dup2(2, 1)
+    for line in sys.stdin.buffer:
+        asked = json.loads(line)
+        confine.allow_cpu(asked["cpu_seconds"])
+        try:
+            told, content = _answered(con, asked, guard=guard)
+        except UsageError as error:
+            told, content = {"refused": str(error)}, b""
+        _write(answers, told, content)
+
+
+def _connected(*, locks: bool) -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect(":memory:", config=dict(_SETTINGS))
+    con.execute("ATTACH 'gate.duckdb' AS gate (READ_ONLY)")
+    # For cursors, too: they begin with the settings of the whole database.
+    con.execute("SET GLOBAL TimeZone = 'UTC'")
+    if locks:
+        con.execute("SET enable_external_access = false")
+        con.execute("SET lock_configuration = true")
+    return con
+
+
+def _answered(con: duckdb.DuckDBPyConnection, asked: Mapping[str, Any], *, guard: bool) -> tuple[dict[str, Any], bytes]:
+    """An answer of bounded size; UsageError if there is none, or it is larger."""
+    # A cursor of its own: nothing that a question sets is there for the next one.
+    with answering(), con.cursor() as own:
+        own.execute("USE gate")
+        found = own.sql(only_reading(own, asked["sql"]) if guard else asked["sql"])
+        if found is None:
+            return {"columns": [], "rows": 0, "bytes": 0}, b""
+        columns = list(found.columns)
+        if texts := in_texts(found.types):
+            found = found.project(texts)
+        reader = found.to_arrow_reader(_ROWS_A_BATCH)
+        # Names may repeat, and be empty: they come apart from the values.
+        schema = pa.schema([field.with_name(str(place)) for place, field in enumerate(reader.schema)])
+        sink, rows = pa.BufferOutputStream(), 0
+        with pa.ipc.new_stream(sink, schema) as stream:
+            for batch in reader:
+                rows += batch.num_rows
+                stream.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+                if rows > asked["most_rows"] or sink.tell() > asked["most_bytes"]:
+                    raise UsageError(
+                        f"The answer has more than {asked['most_rows']:,} rows or {asked['most_bytes'] >> 20} MiB: "
+                        "ask for sums, or for fewer rows or columns."
+                    )
+    content = sink.getvalue().to_pybytes()
+    return {"columns": columns, "rows": rows, "bytes": len(content)}, content
+
+
+def _write(file: BinaryIO, told: Mapping[str, Any], content: bytes) -> None:
+    head = json.dumps(told).encode("utf-8", "replace")
+    file.write(LENGTH.pack(len(head)) + head + content)
+    file.flush()
+
+
+if __name__ == "__main__":
+    switches = sys.argv[2:]
+    main(
+        Path(sys.argv[1]),
+        landlock="--no-landlock" not in switches,
+        locks="--no-locks" not in switches,
+        guard="--no-guard" not in switches,
+    )

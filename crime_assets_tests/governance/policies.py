@@ -1,0 +1,81 @@
+"""The policy that the tests of this room share, and parts of it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from crime_assets.governance.policy import Policy, parse_policy
+from crime_assets.governance.scopes import Scope, scope_of
+from crime_assets.lakehouse.schema import CRIMES
+
+TODAY = date(2026, 6, 1)
+TYPES = {column.name: column.type for column in CRIMES}
+
+TEXT = """
+version = 1
+city = "chicago"
+
+[classes]
+open = ["occurred_on", "month", "hour", "iso_weekday", "time_of_day", "iucr", "primary_type", "arrest", "domestic",
+        "district", "community_area", "ward", "fbi_code", "offense_class", "is_index", "is_violent", "is_property",
+        "change_day"]
+detail = ["id", "occurred_at", "beat", "block", "description", "location_description", "updated_on"]
+identity = ["case_number"]
+place = ["latitude", "longitude", "x_coordinate", "y_coordinate"]
+origin = ["ingested_at"]
+digest = ["record_md5"]
+
+[masks]
+token = { kind = "keyed_hash", length = 16 }
+cell = { kind = "h3_center", resolution = 8 }
+day = { kind = "truncate", to = "day" }
+
+[roles.commander]
+tables = ["crimes", "crimes_superseded", "insights"]
+rows = "district IN (:districts)"
+clear = ["open", "detail", "identity", "origin"]
+mask = { place = "cell" }
+
+[roles.desk]
+tables = ["crimes", "insights"]
+rows = "district IN (:districts) AND domestic = FALSE"
+clear = ["open", "origin"]
+mask = { identity = "token", place = "cell", occurred_at = "day" }
+
+[roles.analyst]
+tables = ["crimes", "insights"]
+clear = ["open", "origin"]
+mask = { identity = "token", place = "cell", occurred_at = "day" }
+
+[roles.steward]
+tables = ["*"]
+clear = ["*"]
+
+[principals."p.diaz"]
+role = "commander"
+districts = ["011"]
+os_user = "pdiaz"
+expires = 2027-06-30
+
+[principals.desk]
+role = "desk"
+districts = ["011", "025"]
+
+[principals.ana]
+role = "analyst"
+os_user = "ana"
+
+[principals.keeper]
+role = "steward"
+"""
+
+
+def policy(text: str = TEXT) -> Policy:
+    """The policy of a text."""
+    return parse_policy(text.encode())
+
+
+def scope(principal: str, text: str = TEXT) -> Scope:
+    """What a principal sees by it."""
+    found = policy(text)
+    return scope_of(found, found.principal(principal, TODAY), TYPES)
