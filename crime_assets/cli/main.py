@@ -238,6 +238,11 @@ def _policy(profile: Profile, options: argparse.Namespace) -> int:
 def _dashboard(profile: Profile, options: argparse.Namespace) -> int:
     from crime_assets.publishing.dashboard.serving import serve
 
+    if profile.settings.policy is not None:
+        raise UsageError(
+            "The dashboard shows the figures of all districts, and there is a policy (CRIME_POLICY): ask with "
+            "`crime-assets query`."
+        )
     return serve(profile, options.port)
 
 

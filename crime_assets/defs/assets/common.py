@@ -7,6 +7,8 @@ from datetime import date
 
 import dagster as dg
 
+from crime_assets.profiles import Profile
+
 OWNERS = ["team:data-engineering"]
 POOL = "lake"
 """Steps that write tables share a pool, which has one slot in a deployment."""
@@ -44,6 +46,11 @@ def column_lineage(upstream: str, sources: Mapping[str, Iterable[str]]) -> dg.Ta
             for column, names in sources.items()
         }
     )
+
+
+def rows_shown(profile: Profile, shown: Mapping[str, dg.MetadataValue]) -> dict[str, dg.MetadataValue]:
+    """Metadata that shows rows, or figures of districts: none where a policy says who may see which."""
+    return dict(shown) if profile.settings.policy is None else {}
 
 
 def preview(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MarkdownMetadataValue:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from crime_assets.defs.assets.common import OWNERS, POOL, preview_of, table_schema
+from crime_assets.defs.assets.common import OWNERS, POOL, preview_of, rows_shown, table_schema
 from crime_assets.defs.work import Work
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.schema import CRIMES
@@ -60,6 +60,6 @@ def crime_history(
             "quarantined": result.quarantined,
             "before": first.isoformat(),
             "snapshot": str(result.snapshot_id or ""),
-            "preview": preview_of(engine.measure("newest_rows", first - timedelta(days=1))),
+            **rows_shown(profile, {"preview": preview_of(engine.measure("newest_rows", first - timedelta(days=1)))}),
         }
     )

@@ -2,10 +2,20 @@
 
 import dagster as dg
 
-from crime_assets.defs.assets.common import OWNERS, POOL, TOGETHER, column_lineage, days_of, preview_of, table_schema
+from crime_assets.defs.assets.common import (
+    OWNERS,
+    POOL,
+    TOGETHER,
+    column_lineage,
+    days_of,
+    preview_of,
+    rows_shown,
+    table_schema,
+)
 from crime_assets.defs.work import Work
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.schema import COMPUTED_FROM, CRIMES
+from crime_assets.profiles import Profile
 from crime_assets.sources.cities import City
 
 _DAYS_SHOWN = 7
@@ -31,6 +41,7 @@ def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition
     )
     def crimes(
         context: dg.AssetExecutionContext,
+        profile: dg.ResourceParam[Profile],
         engine: dg.ResourceParam[Engine],
         work: dg.ResourceParam[Work],
     ) -> dg.MaterializeResult[None]:
@@ -41,9 +52,8 @@ def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition
         asked = days_of(context)
         result = work.merge(context, asked)
         for day in asked[-_DAYS_SHOWN:]:
-            context.add_asset_metadata(
-                {"preview": preview_of(engine.measure("newest_rows", day))}, partition_key=day.isoformat()
-            )
+            shown = rows_shown(profile, {"preview": preview_of(engine.measure("newest_rows", day))})
+            context.add_asset_metadata(shown, partition_key=day.isoformat())
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": result.rows,

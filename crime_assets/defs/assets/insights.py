@@ -12,11 +12,13 @@ from crime_assets.defs.assets.common import (
     column_lineage,
     days_of,
     preview_of,
+    rows_shown,
     table_schema,
 )
 from crime_assets.defs.work import Work
 from crime_assets.defs.work.steps import InsightDay
 from crime_assets.engines import Engine
+from crime_assets.profiles import Profile
 from crime_assets.sources.cities import City
 
 
@@ -43,6 +45,7 @@ def build(insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> d
     )
     def insight_asset(
         context: dg.AssetExecutionContext,
+        profile: dg.ResourceParam[Profile],
         engine: dg.ResourceParam[Engine],
         work: dg.ResourceParam[Work],
     ) -> dg.MaterializeResult[None]:
@@ -51,10 +54,12 @@ def build(insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> d
         for found in result.days:
             key = found.day.isoformat()
             if found.day in asked:
-                context.add_asset_metadata(_described(found), partition_key=key)
+                context.add_asset_metadata(_described(profile, found), partition_key=key)
             else:
                 # A late change made these days stale, so they were computed too: recorded like requested ones.
-                stale = dg.AssetMaterialization(asset_key=insight.table, partition=key, metadata=_described(found))
+                stale = dg.AssetMaterialization(
+                    asset_key=insight.table, partition=key, metadata=_described(profile, found)
+                )
                 context.log_event(stale)
         return dg.MaterializeResult(
             metadata={
@@ -69,10 +74,10 @@ def build(insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> d
     return insight_asset
 
 
-def _described(found: InsightDay) -> dict[str, dg.MetadataValue]:
+def _described(profile: Profile, found: InsightDay) -> dict[str, dg.MetadataValue]:
+    chart = {"chart": chart_of(found.chart)} if found.chart else {}
     return {
-        **({"chart": chart_of(found.chart)} if found.chart else {}),
+        **rows_shown(profile, {**chart, "preview": preview_of(found.preview)}),
         "dagster/partition_row_count": dg.MetadataValue.int(found.rows),
         "changed": dg.MetadataValue.bool(found.changed),
-        "preview": preview_of(found.preview),
     }
