@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     query.add_argument(
         "--as-of", metavar="SNAPSHOT_OR_TIME", help="crimes as of a snapshot id, a time (UTC) or a change day"
     )
+    query.add_argument("--purpose", default="", help="what it is for, such as a case's number, where a policy asks")
     query.set_defaults(command=_query)
 
     reconcile = commands.add_parser(
@@ -130,6 +131,12 @@ def _parser() -> argparse.ArgumentParser:
     explain = asked.add_parser("explain", parents=[common], help="what a principal sees: tables, rows and columns")
     explain.add_argument("principal", metavar="PRINCIPAL")
     explain.set_defaults(command=_policy)
+
+    audit = commands.add_parser("audit", help="look after the audit trail")
+    verify = audit.add_subparsers(required=True, metavar="WHAT").add_parser(
+        "verify", parents=[common], help="whether it is whole; then its head is noted with the anchors"
+    )
+    verify.set_defaults(command=_verify)
 
     dashboard = commands.add_parser("dashboard", parents=[common], help="show the figures, on this machine only")
     dashboard.add_argument("--port", type=_port, default=8500)
@@ -186,14 +193,11 @@ def _answer(profile: Profile, options: argparse.Namespace) -> Answer:
         return profile.engine.query(options.sql, options.as_of)
     import pwd
 
-    principal = access.of_os_user(pwd.getpwuid(os.geteuid()).pw_name)
-    scope = access.scope(principal.name)
-    if scope is None:
-        return profile.engine.query(options.sql, options.as_of)
-    if options.as_of:
-        raise UsageError(f"The role {principal.role} sees the present only: leave out --as-of.")
+    from crime_assets.governance.access import Question
+
+    user = pwd.getpwuid(os.geteuid()).pw_name
     try:
-        return access.answer(scope, options.sql)
+        return access.answer(Question(user, f"pid {os.getpid()}", options.sql, options.as_of, options.purpose))
     finally:
         access.close()
 
@@ -233,6 +237,16 @@ def _policy(profile: Profile, options: argparse.Namespace) -> int:
     with answering() as out:
         write_answer(found, "table", out)
     return 0
+
+
+def _verify(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.cli.output import write_answer
+    from crime_assets.cli.policy import verified
+
+    found, is_whole = verified(profile)
+    with answering() as out:
+        write_answer(found, "table", out)
+    return 0 if is_whole else 1
 
 
 def _dashboard(profile: Profile, options: argparse.Namespace) -> int:

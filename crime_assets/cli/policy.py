@@ -1,4 +1,4 @@
-"""`crime-assets policy`: is the policy right, and what does a principal see by it?"""
+"""`crime-assets policy` and `audit`: is the policy right, what does a principal see by it, and is the trail whole?"""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ def checked(profile: Profile) -> Answer:
 def explained(profile: Profile, principal: str) -> Answer:
     """What a principal sees: tables, rows, and each column."""
     access = access_of(profile)
-    role = access.policy().principal(principal, profile.today).role
-    scope = access.scope(principal)
+    policy = access.policy()
+    found = policy.principal(principal, profile.today)
+    role, scope = found.role, access.scope(policy, found)
     if scope is None:
         return whole(["what", "value"], [("role", role), ("sees", "the lake itself: all tables, rows and columns")])
     rows: list[tuple[str, object]] = [("role", role), ("rows", scope.rows if scope.rows != "TRUE" else "all")]
@@ -51,6 +52,20 @@ def explained(profile: Profile, principal: str) -> Answer:
     if finer := finer_than_masks(scope):
         rows.append(("warning", f"{', '.join(finer)} say more of the place than its mask lets see"))
     return whole(["what", "value"], rows)
+
+
+def verified(profile: Profile) -> tuple[Answer, bool]:
+    """What became of the audit trail, and whether it is whole. Its head is noted with the anchors if it is."""
+    trail = access_of(profile).trail
+    verdict = trail.verify()
+    if not verdict.problems:
+        trail.anchor()
+    rows: list[tuple[str, object]] = [
+        ("lines", verdict.lines),
+        ("vouched for by anchors, up to line", verdict.anchored),
+    ]
+    rows += [("problem", problem) for problem in verdict.problems] or [("problems", "none")]
+    return whole(["what", "value"], rows), not verdict.problems
 
 
 def _columns(profile: Profile, scope: Scope) -> list[tuple[str, str]]:

@@ -1,12 +1,16 @@
-"""Answers a principal's query: finds the scope, has its gate made, and asks a confined worker."""
+"""Answers a principal's query and leaves a trail: finds the scope, has its gate made, and asks a confined worker."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from crime_assets.core.errors import LakeError, UsageError
+from crime_assets.core.errors import CrimeAssetsError, LakeError, UsageError
 from crime_assets.core.insights import all_insights
 from crime_assets.engines.answers import Answer, rows_of, whole
 from crime_assets.engines.known import Merged
@@ -16,22 +20,47 @@ from crime_assets.governance.keys import mask_key
 from crime_assets.governance.policy import Policy, Principal, read_policy
 from crime_assets.governance.pool import Pool
 from crime_assets.governance.scopes import Scope, check_columns, scope_of
+from crime_assets.governance.trail import Trail
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.sources.cities import City
+
+if TYPE_CHECKING:
+    from crime_assets.engines import Engine
+
+
+@dataclass(frozen=True)
+class Question:
+    """A query as it came: from which account of this machine, by what process, of which state, and what for."""
+
+    os_user: str
+    source: str
+    sql: str
+    as_of: str | None = None
+    purpose: str = ""
 
 
 class Access:
     """One city's lake under a policy. `today` returns today's date: access ends by it."""
 
     def __init__(
-        self, policy: Path, lake: Lake, city: City, merged: Merged, today: Callable[[], date], pool: Pool | None = None
+        self,
+        policy: Path,
+        lake: Lake,
+        city: City,
+        merged: Merged,
+        today: Callable[[], date],
+        engine: Callable[[], Engine],
+        trail: Trail,
     ) -> None:
+        """`engine` answers those who see the lake itself."""
         self._path = policy
         self._lake = lake
         self._city = city
         self._merged = merged
         self._today = today
-        self._pool = pool or Pool()
+        self._engine = engine
+        self.trail = trail
+        self._pool = Pool()
 
     def policy(self) -> Policy:
         """The policy as it is now; UsageError if it is wrong, or for another city."""
@@ -43,26 +72,49 @@ class Access:
         check_columns(found, seen_columns(self._lake, self._city))
         return found
 
-    def of_os_user(self, user: str) -> Principal:
-        """The principal that an account of this machine is; UsageError if it is none."""
-        return self.policy().of_os_user(user, self._today())
-
-    def scope(self, principal: str) -> Scope | None:
-        """What a principal may see; None if that is the lake itself. UsageError if there is no such principal."""
-        policy = self.policy()
-        found = policy.principal(principal, self._today())
-        if policy.roles[found.role].is_unrestricted:
+    def scope(self, policy: Policy, principal: Principal) -> Scope | None:
+        """What a principal may see; None if that is the lake itself."""
+        if policy.roles[principal.role].is_unrestricted:
             return None
-        return scope_of(policy, found, seen_columns(self._lake, self._city))
+        return scope_of(policy, principal, seen_columns(self._lake, self._city))
 
-    def answer(self, scope: Scope, sql: str) -> Answer:
-        """The answer to a query in a scope; UsageError if there is none. LakeError where nothing can be confined."""
+    def answer(self, question: Question) -> Answer:
+        """The answer by the policy as it is now; UsageError if there is none. It is on the trail before it leaves."""
+        told = {"source": question.source, "sql": question.sql, "purpose": question.purpose}
+        digest = sha256(question.sql.encode("utf-8", "replace")).hexdigest()
+        asked = self.trail.append("ask", account=question.os_user, sql_sha256=digest, **told)
+        begun = time.monotonic()
+        try:
+            by, answer = self._answered(question)
+        except CrimeAssetsError as error:
+            self.trail.append("refuse", asked=asked.n, account=question.os_user, reason=str(error))
+            raise
+        seconds = round(time.monotonic() - begun, 3)
+        self.trail.append("answer", asked=asked.n, columns=answer.columns, seconds=seconds, **by)
+        return answer
+
+    def _answered(self, question: Question) -> tuple[dict[str, object], Answer]:
+        """By what it was answered, and the answer."""
+        policy = self.policy()
+        principal = policy.of_os_user(question.os_user, self._today())
+        role = policy.roles[principal.role]
+        by: dict[str, object] = {"principal": principal.name, "role": role.name, "policy": policy.digest}
+        if role.purpose_required and not question.purpose.strip():
+            raise UsageError(f"The role {role.name} must say what for: add --purpose with the number of a case.")
+        scope = self.scope(policy, principal)
+        if scope is None:
+            # Its rows are counted by nobody before they leave: there may be more than fit into memory.
+            return {**by, "scope": "the lake itself"}, self._engine().query(question.sql, question.as_of)
+        if question.as_of is not None:
+            raise UsageError(f"The role {role.name} sees the present only: leave out --as-of.")
         if not confine.landlock_version():
             raise LakeError("This kernel has no Landlock, so nobody is answered by a policy: use Linux 5.13 or newer.")
         key = mask_key(self._lake.home / "governance")
         maker = GateMaker(self._lake, self._city, self._merged, all_insights(), key, self._lake.home / "gates")
-        found = self._pool.ask(maker.gate(scope), sql)
-        return whole(found.columns, rows_of(found.rows, "VARCHAR"))
+        gate = maker.gate(scope)
+        found = self._pool.ask(gate, question.sql)
+        by |= {"scope": scope.digest, "gate": gate.state, "rows": found.rows.num_rows, "bytes": found.rows.nbytes}
+        return by, whole(found.columns, rows_of(found.rows, "VARCHAR"))
 
     def close(self) -> None:
         """End the workers."""

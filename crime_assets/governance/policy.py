@@ -33,7 +33,7 @@ _LARGEST = 1 << 20
 _LONGEST_FILTER = 2_000
 _KEYS: Mapping[str, frozenset[str]] = {
     "the file": frozenset({"version", "city", "classes", "masks", "roles", "principals"}),
-    "role": frozenset({"tables", "rows", "clear", "mask"}),
+    "role": frozenset({"tables", "rows", "clear", "mask", "purpose_required"}),
     "principal": frozenset({"role", "districts", "os_user", "expires"}),
 }
 
@@ -42,7 +42,8 @@ _KEYS: Mapping[str, frozenset[str]] = {
 class Role:
     """What a role sees: tables, rows, and columns by their class: clear, masked, or not at all.
 
-    `masks` maps a class or a column to the name of a mask; a column goes before its class.
+    `masks` maps a class or a column to the name of a mask; a column goes before its class. If a purpose is required,
+    each question must say what it is for, such as the number of a case.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Role:
     rows: str = ""
     clear: frozenset[str] = frozenset()
     masks: Mapping[str, str] = field(default_factory=dict)
+    purpose_required: bool = False
 
     @property
     def is_unrestricted(self) -> bool:
@@ -202,12 +204,16 @@ def _role(name: str, told: object) -> Role:
     rows = _text(fields.get("rows", ""), f"{place}.rows")
     if len(rows) > _LONGEST_FILTER:
         raise UsageError(f"{place}.rows is longer than {_LONGEST_FILTER:,} characters: Lake Formation takes no more.")
+    is_required = fields.get("purpose_required", False)
+    if not isinstance(is_required, bool):
+        raise UsageError(f"{place}.purpose_required must be true or false.")
     return Role(
         name,
         frozenset(_texts(fields.get("tables", []), f"{place}.tables")),
         rows,
         frozenset(_texts(fields.get("clear", []), f"{place}.clear")),
         {what: _text(mask, f"{place}.mask.{what}") for what, mask in masks.items()},
+        is_required,
     )
 
 

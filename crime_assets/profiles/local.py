@@ -85,8 +85,11 @@ class Profile:
         if self.settings.policy is None:
             return None
         from crime_assets.governance.access import Access
+        from crime_assets.governance.trail import Trail
 
-        return Access(self.settings.policy, self.lake, self.city, self._merged, lambda: self.today)
+        trail = Trail(self.lake.home / "trail", self.settings.audit_anchor, self.clock)
+        policy, lake, city = self.settings.policy, self.lake, self.city
+        return Access(policy, lake, city, self._merged, lambda: self.today, lambda: self.engine, trail)
 
     def _merged(self) -> list[date]:
         return merged_days(self.landing, self.city.name)

@@ -74,6 +74,7 @@ class Settings:
     small_numbers: int = 5
     boundaries: str = ""
     policy: Path | None = None
+    audit_anchor: Path | None = None
     dagster_home: Path | None = None
     aws: AwsSettings | None = None
 
@@ -98,7 +99,8 @@ class Settings:
             small_numbers=_whole_number(environment, "CRIME_SMALL_NUMBERS", cls.small_numbers),
             sample_seed=_whole_number(environment, "CRIME_SAMPLE_SEED", cls.sample_seed),
             boundaries=_boundaries(environment),
-            policy=_directory(environment, "CRIME_POLICY", Path()) if environment.get("CRIME_POLICY") else None,
+            policy=_optional(environment, "CRIME_POLICY"),
+            audit_anchor=_optional(environment, "CRIME_AUDIT_ANCHOR"),
             dagster_home=Path(environment["DAGSTER_HOME"]) if environment.get("DAGSTER_HOME") else None,
             aws=_aws(environment, engine) if is_aws else None,
         )
@@ -195,6 +197,10 @@ def _directory(environment: Mapping[str, str], name: str, default: Path) -> Path
         return Path(text).expanduser().absolute()
     except RuntimeError as error:
         raise UsageError(f"{name}={text} names a user without a home directory here: write the whole path.") from error
+
+
+def _optional(environment: Mapping[str, str], name: str) -> Path | None:
+    return _directory(environment, name, Path()) if environment.get(name) else None
 
 
 def _token(environment: Mapping[str, str], name: str) -> str:

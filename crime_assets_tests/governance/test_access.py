@@ -1,0 +1,200 @@
+"""The command under a policy: who asks sees what is theirs, and all of it is on the trail."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from crime_assets.cli.main import main
+from crime_assets.core.errors import LakeError
+from crime_assets.governance import confine
+from crime_assets.governance.trail import Trail
+from crime_assets_tests.build import CHICAGO, record, write_export
+from crime_assets_tests.governance.policies import TEXT
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not confine.landlock_version(), reason="this kernel has no Landlock: nobody is answered here"),
+]
+
+ME = pwd.getpwuid(os.geteuid()).pw_name
+Told = tuple[int, str, str]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake of 60 crimes, 20 in each of three districts."""
+    place = tmp_path_factory.mktemp("access")
+    days = [f"2024-01-{20 + n % 3}" for n in range(60)]
+    crimes = [
+        record(n + 1, day, "2024-01-03", district=("011", "012", "025")[n % 3], arrest=n < 6)
+        for n, day in enumerate(days)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRIME_HOME", str(place / "lake"))
+        patch.setenv("CRIME_FEED", "export")
+        patch.setenv("CRIME_EXPORT", str(write_export(place / "crimes.csv", crimes)))
+        assert main(["run", "--no-insights", "--from", "2024-01-21", "--to", "2024-01-22"]) == 0
+    return place / "lake"
+
+
+@pytest.fixture
+def policy(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Puts a policy in force in which the account of these tests is what pdiaz is in the shared one."""
+    path = tmp_path / "policy.toml"
+    monkeypatch.setenv("CRIME_HOME", str(home))
+    monkeypatch.setenv("CRIME_POLICY", str(path))
+    monkeypatch.setenv("CRIME_AUDIT_ANCHOR", str(tmp_path))
+
+    def put(text: str = TEXT) -> Path:
+        path.write_text(text.replace("pdiaz", ME))
+        path.chmod(0o600)
+        return path
+
+    put()
+    return put
+
+
+@pytest.fixture
+def run(policy: Callable[[str], Path], capfd: pytest.CaptureFixture[str]) -> Callable[..., Told]:
+    def call(*arguments: str) -> Told:
+        capfd.readouterr()
+        code = main(list(arguments))
+        told = capfd.readouterr()
+        return code, told.out, told.err
+
+    return call
+
+
+def lines(home: Path) -> list[dict[str, object]]:
+    return [{"event": entry.event, **entry.fields} for entry in Trail(home / "trail").entries()]
+
+
+def test_a_commander_sees_the_own_district(run: Callable[..., Told], home: Path) -> None:
+    before = len(lines(home)) if (home / "trail").exists() else 0
+    asked = "SELECT district, count(*) AS n FROM crimes GROUP BY ALL"
+    assert run("query", "--format", "csv", asked) == (0, "district,n\n011,20\n", "")
+    ask, answer = lines(home)[before:]
+    assert (ask["event"], ask["account"], ask["sql"]) == ("ask", ME, asked)
+    assert {name: answer[name] for name in ("event", "principal", "role", "columns", "rows")} == {
+        "event": "answer",
+        "principal": "p.diaz",
+        "role": "commander",
+        "columns": ["district", "n"],
+        "rows": 1,
+    }
+    assert answer["asked"] == len(lines(home)) - 1
+
+
+def test_what_is_refused_is_on_the_trail_too(
+    run: Callable[..., Told], policy: Callable[[str], Path], home: Path
+) -> None:
+    for arguments, said in (
+        (["SELECT record_md5 FROM crimes"], "record_md5"),
+        (["SELECT * FROM crimes_quarantine"], "does not exist"),
+        (["--as-of", "2024-01-21", "SELECT 1"], "leave out --as-of"),
+    ):
+        code, out, err = run("query", *arguments)
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert said in err
+        assert lines(home)[-1]["event"] == "refuse"
+    policy(TEXT.replace('os_user = "pdiaz"', ""))
+    code, out, err = run("query", "SELECT 1")
+    assert (code, out) == (2, "")
+    assert "not in the policy" in err
+    assert (lines(home)[-1]["account"], lines(home)[-1]["event"]) == (ME, "refuse")
+
+
+def test_a_steward_says_what_for(run: Callable[..., Told], policy: Callable[[str], Path], home: Path) -> None:
+    steward = TEXT.replace('role = "commander"\ndistricts = ["011"]', 'role = "steward"')
+    policy(steward.replace('clear = ["*"]', 'clear = ["*"]\npurpose_required = true'))
+    asked = "SELECT count(*) AS n FROM crimes"
+    code, _, err = run("query", asked)
+    assert (code, "--purpose" in err) == (2, True)
+    assert run("query", "--format", "csv", "--purpose", "case 7", asked) == (0, "n\n60\n", "")
+    ask, answer = lines(home)[-2:]
+    assert (ask["purpose"], answer["scope"]) == ("case 7", "the lake itself")
+
+
+def test_where_the_trail_cannot_be_written_nothing_is_answered(
+    run: Callable[..., Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+
+    def fails_at(event: str) -> Callable[..., object]:
+        append = Trail.append
+
+        def stand_in(self: Trail, what: str, **fields: object) -> object:
+            written.append(what)
+            if what == event:
+                raise LakeError("The audit trail cannot be written, so nothing is answered: mend that.")
+            return append(self, what, **fields)
+
+        return stand_in
+
+    for event, seen in (("ask", ["ask"]), ("answer", ["ask", "answer"])):
+        written.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(Trail, "append", fails_at(event))
+            code, out, err = run("query", "SELECT 1 AS one")
+        assert (code, out, written) == (1, "", seen)
+        assert "nothing is answered" in err
+
+
+def test_a_policy_is_checked_and_explained(run: Callable[..., Told], policy: Callable[[str], Path]) -> None:
+    code, out, _ = run("policy", "check")
+    assert code == 0
+    assert "primary_type_published, year" in out
+    code, out, _ = run("policy", "explain", "ana")
+    said = {line.split("  ")[0].strip(): line for line in out.splitlines()}
+    assert "masked: keyed_hash (length 16)" in said["column case_number"]
+    assert "hidden" in said["column block"]
+    assert "hidden" in said["table insight_repeat_blocks"]
+    assert "given" in said["table insight_crime_summary"]
+    assert "all" in said["rows"]
+    assert "block, beat say more" in run("policy", "explain", "p.diaz")[1]
+    assert "the lake itself" in run("policy", "explain", "keeper")[1]
+    code, _, err = run("policy", "explain", "nobody")
+    assert (code, "not in the policy" in err) == (2, True)
+    policy(TEXT.replace("version = 1", "version = 9"))
+    assert run("policy", "check")[0] == 2
+
+
+def test_the_trail_is_verified(run: Callable[..., Told], home: Path) -> None:
+    run("query", "SELECT 1")
+    code, out, _ = run("audit", "verify")
+    assert (code, "none" in out) == (0, True)
+    newest = max((home / "trail").glob("*.jsonl"))
+    whole = newest.read_bytes()
+    newest.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    code, out, _ = run("audit", "verify")
+    newest.write_bytes(whole)
+    assert (code, "is missing" in out) == (1, True)
+
+
+def test_nothing_else_shows_rows(run: Callable[..., Told], home: Path) -> None:
+    code, _, err = run("dashboard", "--port", "0")
+    assert (code, "all districts" in err) == (2, True)
+    assert "policy.toml" in run("status")[1]
+
+
+def test_without_a_policy_all_is_as_it_was(run: Callable[..., Told], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CRIME_POLICY")
+    assert run("query", "--format", "csv", "SELECT count(*) AS n FROM crimes")[1] == "n\n60\n"
+    assert "no policy" in run("status")[1]
+    code, _, err = run("policy", "check")
+    assert (code, "set CRIME_POLICY" in err) == (2, True)
+
+
+def test_the_shared_policy_is_one(home: Path, policy: Callable[[str], Path], run: Callable[..., Told]) -> None:
+    """The file that people copy."""
+    shipped = Path(__file__).parents[2] / "deploy" / "governance" / "policy.toml"
+    policy(shipped.read_text())
+    assert run("policy", "check")[0] == 0
+    assert CHICAGO.name in shipped.read_text()
+    assert json.loads(run("query", "--format", "json", "SELECT count(*) AS n FROM crimes")[1]) == [{"n": 20}]

@@ -1,0 +1,230 @@
+"""The trail: one chain whoever writes, nothing lost in a crash, and every tampering found."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from crime_assets.core.errors import LakeError, UsageError
+from crime_assets.governance import trail as module
+from crime_assets.governance.trail import Trail
+
+BEGUN = datetime(2026, 5, 1, 23, 0, tzinfo=UTC)
+
+
+def ticking(step: timedelta) -> Callable[[], datetime]:
+    moments = (BEGUN + n * step for n in range(10**9))
+    return lambda: next(moments)
+
+
+@pytest.fixture
+def trail(tmp_path: Path) -> Trail:
+    (tmp_path / "anchors").mkdir()
+    return Trail(tmp_path / "trail", tmp_path / "anchors", ticking(timedelta(minutes=20)))
+
+
+def test_lines_are_chained_over_days(trail: Trail, tmp_path: Path) -> None:
+    for n in range(10):
+        entry = trail.append("ask", principal="ana", sql=f"SELECT {n}")
+        assert entry.n == n + 1
+    assert sorted(path.name for path in (tmp_path / "trail").glob("*.jsonl")) == [
+        "2026-05-01.jsonl",
+        "2026-05-02.jsonl",
+    ]
+    found = list(trail.entries())
+    assert [entry.fields["sql"] for entry in found] == [f"SELECT {n}" for n in range(10)]
+    assert [entry.prev for entry in found[1:]] == [entry.hash for entry in found[:-1]]
+    verdict = trail.verify()
+    assert (verdict.lines, verdict.anchored, verdict.problems) == (10, 0, ())
+    trail.anchor()
+    assert trail.verify().anchored == 10
+    assert (tmp_path / "trail").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_clock_that_is_set_back_does_not_break_the_order(tmp_path: Path) -> None:
+    moments = iter([BEGUN + timedelta(hours=3), BEGUN, BEGUN + timedelta(hours=4)])
+    trail = Trail(tmp_path / "trail", clock=lambda: next(moments))
+    first, second, third = (trail.append("ask") for _ in range(3))
+    assert first.at == second.at < third.at
+    assert trail.verify().problems == ()
+
+
+def test_every_tampering_is_found(trail: Trail, tmp_path: Path) -> None:
+    """By one who cannot write the anchors: changes, cuts, insertions, new orders, and chains written anew."""
+    for n in range(40):
+        trail.append("ask", principal=("ana", "p.diaz")[n % 2], sql=f"SELECT {n}", rows=n)
+        if n in {19, 39}:
+            trail.anchor()
+    files = sorted((tmp_path / "trail").glob("*.jsonl"))
+    whole = {path: path.read_bytes() for path in files}
+    chance = random.Random(5)
+    for number in range(400):
+        kind = _tamper(whole, chance)
+        assert {path: path.read_bytes() if path.exists() else b"" for path in files} != whole, kind
+        assert trail.verify().problems, (number, kind)
+        for path, content in whole.items():
+            path.write_bytes(content)
+    assert trail.verify().problems == ()
+
+
+def _tamper(whole: dict[Path, bytes], chance: random.Random) -> str:
+    kind = chance.choice(["byte", "cut", "drop", "swap", "repeat", "field", "anew", "file", "add"])
+    path = chance.choice(list(whole))
+    lines = whole[path].splitlines(keepends=True)
+    at = chance.randrange(len(lines))
+    match kind:
+        case "byte":
+            content = bytearray(whole[path])
+            content[chance.randrange(len(content))] ^= 1 << chance.randrange(7)
+            path.write_bytes(bytes(content))
+        case "cut":
+            last = max(whole)
+            last.write_bytes(whole[last][: chance.randrange(len(whole[last]))])
+        case "drop":
+            path.write_bytes(b"".join(lines[:at] + lines[at + 1 :]))
+        case "swap":
+            other = (at + chance.randrange(1, len(lines))) % len(lines)
+            lines[at], lines[other] = lines[other], lines[at]
+            path.write_bytes(b"".join(lines))
+        case "repeat":
+            path.write_bytes(b"".join([*lines[: at + 1], *lines[at:]]))
+        case "field":
+            told = {**json.loads(lines[at]), "rows": 10_000}
+            lines[at] = json.dumps({**told, "hash": module._hash(told)}).encode() + b"\n"
+            path.write_bytes(b"".join(lines))
+        case "anew":
+            _write_anew(whole, chance.randrange(sum(len(content.splitlines()) for content in whole.values())))
+        case "file":
+            path.unlink()
+        case "add":
+            path.write_bytes(whole[path] + lines[at])
+    return kind
+
+
+def _write_anew(whole: dict[Path, bytes], changed: int) -> None:
+    """Change one line, and give all later ones the hashes that fit."""
+    prev, n = module.FIRST, 0
+    for path, content in sorted(whole.items()):
+        lines = []
+        for line in content.splitlines():
+            told = {**json.loads(line), "prev": prev}
+            if n == changed:
+                told["principal"] = "somebody"
+            told["hash"] = prev = module._hash(told)
+            lines.append(json.dumps(told).encode() + b"\n")
+            n += 1
+        path.write_bytes(b"".join(lines))
+
+
+def test_what_is_left_of_a_line_is_taken_out_and_noted(trail: Trail, tmp_path: Path) -> None:
+    trail.append("ask", sql="SELECT 1")
+    (path,) = (tmp_path / "trail").glob("*.jsonl")
+    whole = path.read_bytes()
+    for torn in (b"{", whole[:-1], b'{"n": 2, "at"'):
+        path.write_bytes(whole + torn)
+        trail.append("ask", sql="SELECT 2")
+        assert [entry.event for entry in trail.entries()] == ["ask", "torn", "ask"]
+        assert trail.verify().problems == ()
+        for day in (tmp_path / "trail").glob("*.jsonl"):
+            day.unlink()
+        path.write_bytes(whole)
+
+
+def test_a_file_that_has_only_a_torn_line_follows_the_day_before(trail: Trail, tmp_path: Path) -> None:
+    for _ in range(3):
+        trail.append("ask")
+    (tmp_path / "trail" / "2026-05-02.jsonl").write_bytes(b'{"n":')
+    trail.append("ask")
+    assert [entry.event for entry in trail.entries()] == ["ask", "ask", "ask", "torn", "ask"]
+    assert trail.verify().problems == ()
+
+
+def test_a_last_line_that_is_none_stops_everything(trail: Trail, tmp_path: Path) -> None:
+    trail.append("ask")
+    (path,) = (tmp_path / "trail").glob("*.jsonl")
+    path.write_bytes(path.read_bytes() + b"not a line\n")
+    with pytest.raises(LakeError, match="audit verify"):
+        trail.append("ask")
+
+
+@pytest.mark.parametrize("when", ["write", "fsync", "part"])
+def test_a_full_disk_refuses_and_leaves_nothing(
+    trail: Trail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    trail.append("ask", sql="SELECT 1")
+    (path,) = (tmp_path / "trail").glob("*.jsonl")
+    before = path.read_bytes()
+    write = os.write
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        if when == "part":
+            patched.setattr(os, "write", lambda file, line: write(file, line[:20]))
+        else:
+            patched.setattr(os, when, full)
+        with pytest.raises(LakeError, match="nothing is answered"):
+            trail.append("answer", rows=3)
+    assert path.read_bytes() == before
+    assert trail.append("answer", rows=3).n == 2
+    assert trail.verify().problems == ()
+
+
+def test_an_endless_question_is_refused(trail: Trail) -> None:
+    with pytest.raises(UsageError, match="shorter"):
+        trail.append("ask", sql="x" * (2 << 20))
+    assert trail.append("ask", sql="x" * 500_000).n == 1
+    assert trail.append("ask").n == 2
+
+
+@pytest.mark.slow
+def test_many_writers_make_one_chain(tmp_path: Path) -> None:
+    directory = tmp_path / "trail"
+    program = (
+        "import sys; from pathlib import Path; from crime_assets.governance.trail import Trail\n"
+        f"trail = Trail(Path({str(directory)!r}))\n"
+        "for n in range(60): trail.append('ask', who=sys.argv[1], sql=f'SELECT {n}')"
+    )
+    others = [subprocess.Popen([sys.executable, "-c", program, str(n)]) for n in range(3)]
+    own = Trail(directory)
+    threads = [threading.Thread(target=lambda: [own.append("ask", who="here") for _ in range(60)]) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [other.wait(60) for other in others] == [0, 0, 0]
+    verdict = own.verify()
+    assert (verdict.lines, verdict.problems) == (300, ())
+
+
+@pytest.mark.slow
+def test_a_kill_loses_no_line_that_was_told(tmp_path: Path) -> None:
+    directory = tmp_path / "trail"
+    program = (
+        "from pathlib import Path; from crime_assets.governance.trail import Trail\n"
+        f"trail = Trail(Path({str(directory)!r}))\n"
+        "while True: print(trail.append('answer', sql='x' * 2000).n, flush=True)"
+    )
+    chance = random.Random(3)
+    for _ in range(5):
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            told = [int(writer.stdout.readline()) for _ in range(chance.randint(1, 40))]
+            writer.send_signal(signal.SIGKILL)
+            told += [int(line) for line in writer.stdout.read().split("\n")[:-1]]
+        held = {entry.n for entry in Trail(directory).entries()} if told else set()
+        assert set(told) <= held
+    Trail(directory).append("ask")
+    assert Trail(directory).verify().problems == ()
