@@ -138,6 +138,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.set_defaults(command=_verify)
 
+    serve = commands.add_parser("serve", parents=[common], help="answer the accounts of this machine by the policy")
+    serve.add_argument("--as-root", action="store_true", help="as root in spite of everything")
+    serve.set_defaults(command=_serve)
+
     dashboard = commands.add_parser("dashboard", parents=[common], help="show the figures, on this machine only")
     dashboard.add_argument("--port", type=_port, default=8500)
     dashboard.set_defaults(command=_dashboard)
@@ -180,6 +184,12 @@ def _query(profile: Profile, options: argparse.Namespace) -> int:
 
     if not options.sql.strip():
         raise UsageError("The query is empty: write SQL, such as SELECT count(*) FROM crimes.")
+    if profile.settings.socket is not None:
+        from crime_assets.cli.asking import ask
+
+        with answering() as out:
+            ask(profile.settings.socket, options.sql, options.format, options.as_of, options.purpose, out)
+        return 0
     check_whole(profile)
     with _answer(profile, options) as answer, answering() as out:
         write_answer(answer, options.format, out)
@@ -236,6 +246,20 @@ def _policy(profile: Profile, options: argparse.Namespace) -> int:
     found = checked(profile) if options.principal is None else explained(profile, options.principal)
     with answering() as out:
         write_answer(found, "table", out)
+    return 0
+
+
+def _serve(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.cli.output import write_answer
+    from crime_assets.cli.policy import access_of
+    from crime_assets.cli.status import check_whole
+    from crime_assets.governance.service import serve
+
+    access, place = access_of(profile), profile.settings.socket
+    if place is None:
+        raise UsageError("Set CRIME_SOCKET to the place of the socket, such as /run/crime-assets/socket.")
+    check_whole(profile)
+    serve(access, write_answer, profile.settings.home, place, as_root=options.as_root)
     return 0
 
 

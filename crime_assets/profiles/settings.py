@@ -75,6 +75,7 @@ class Settings:
     boundaries: str = ""
     policy: Path | None = None
     audit_anchor: Path | None = None
+    socket: Path | None = None
     dagster_home: Path | None = None
     aws: AwsSettings | None = None
 
@@ -101,6 +102,7 @@ class Settings:
             boundaries=_boundaries(environment),
             policy=_optional(environment, "CRIME_POLICY"),
             audit_anchor=_optional(environment, "CRIME_AUDIT_ANCHOR"),
+            socket=_optional(environment, "CRIME_SOCKET"),
             dagster_home=Path(environment["DAGSTER_HOME"]) if environment.get("DAGSTER_HOME") else None,
             aws=_aws(environment, engine) if is_aws else None,
         )
