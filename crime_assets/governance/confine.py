@@ -31,14 +31,12 @@ _BIND_AND_CONNECT = 0b11
 _SOCKETS_AND_SIGNALS = 0b11
 
 
-def limit(cpu_seconds: float | None = None) -> None:
-    """No files written, no core dumps, bounded memory; `cpu_seconds` more of the processor, then the process ends."""
+def limit() -> None:
+    """No files written, no core dumps, few open files, bounded memory."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_MOST_FILES, _MOST_FILES))
     resource.setrlimit(resource.RLIMIT_AS, (_LARGEST_MEMORY, _LARGEST_MEMORY))
-    if cpu_seconds is not None:
-        allow_cpu(cpu_seconds)
 
 
 def allow_cpu(seconds: float) -> None:

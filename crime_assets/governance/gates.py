@@ -7,6 +7,7 @@ asked out of it, whatever the SQL.
 from __future__ import annotations
 
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
@@ -105,11 +105,16 @@ class GateMaker:
     def _make(self, scope: Scope, place: Path) -> None:
         """Write the gate beside its place, and put it there whole. Who has the old one open keeps it."""
         place.mkdir(exist_ok=True, mode=0o700)
-        with TemporaryDirectory(dir=self._directory, prefix="making-") as scratch:
-            made = Path(scratch, GATE)
-            self._write(scope, made)
-            made.chmod(0o400)
-            made.rename(place / GATE)
+        scratch = self._directory / f"{scope.digest}.making"
+        # What a process that was killed has left.
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(mode=0o700)
+        try:
+            self._write(scope, scratch / GATE)
+            (scratch / GATE).chmod(0o400)
+            (scratch / GATE).rename(place / GATE)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
     def _write(self, scope: Scope, path: Path) -> None:
         cut = _Cut(scope, self._key, path)

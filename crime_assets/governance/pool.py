@@ -61,6 +61,8 @@ class Pool:
         worker = self._worker(gate)
         with worker.lock:
             told, content = self._told(worker, sql)
+        if "stopped" in told:
+            raise self._stopped()
         if "refused" in told:
             raise UsageError(told["refused"])
         rows = pa.ipc.open_stream(content).read_all() if content else pa.table({})
@@ -111,12 +113,16 @@ class Pool:
             return _exchanged(worker, json.dumps(asked).encode())
         except (EOFError, BrokenPipeError) as error:
             _end(worker)
-            raise UsageError(
-                f"The query was stopped: it may take {limits.cpu_seconds:.0f} seconds of the processor, "
-                f"{limits.seconds:.0f} seconds in all, and 1 GB of memory."
-            ) from error
+            raise self._stopped() from error
         finally:
             patience.cancel()
+
+    def _stopped(self) -> UsageError:
+        """Which limit it was depends on what else the machine has to do."""
+        return UsageError(
+            f"The query was stopped: it may take {self._limits.cpu_seconds:.0f} seconds of the processor, "
+            f"{self._limits.seconds:.0f} seconds in all, and 1 GB of memory."
+        )
 
 
 def _exchanged(worker: _Worker, asked: bytes) -> tuple[Mapping[str, Any], bytes]:

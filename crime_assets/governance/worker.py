@@ -54,7 +54,8 @@ def main(directory: Path, *, landlock: bool, locks: bool, guard: bool) -> None:
         try:
             told, content = _answered(con, asked, guard=guard)
         except UsageError as error:
-            told, content = {"refused": str(error)}, b""
+            is_out_of_memory = isinstance(error.__cause__, duckdb.OutOfMemoryException)
+            told, content = {"stopped": True} if is_out_of_memory else {"refused": str(error)}, b""
         _write(answers, told, content)
 
 

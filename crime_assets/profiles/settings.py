@@ -16,6 +16,7 @@ _CHOICES = {
     "CRIME_FEED": ("sample", "export", "socrata"),
     "CRIME_ENGINE": ("duckdb", "spark", "athena"),
 }
+_LOCAL_ONLY = ("CRIME_POLICY", "CRIME_SOCKET", "CRIME_AUDIT_ANCHOR")
 _NEEDED_ON_AWS = {
     "CRIME_LAKE": "s3://your-bucket/lake",
     "CRIME_LANDING": "s3://your-bucket/landing",
@@ -86,6 +87,8 @@ class Settings:
             if (environment.get(name) or choices[0]) not in choices:
                 raise UsageError(f"{name}={environment[name]} is not known: set it to one of {', '.join(choices)}.")
         is_aws = environment.get("CRIME_PROFILE") == "aws"
+        if is_aws and (unfit := [name for name in _LOCAL_ONLY if environment.get(name)]):
+            raise UsageError(f"{unfit[0]} is for the local profile so far: unset it, or CRIME_PROFILE.")
         engine = environment.get("CRIME_ENGINE") or "duckdb"
         if engine == "athena" and not is_aws:
             raise UsageError("CRIME_ENGINE=athena needs AWS: set CRIME_PROFILE=aws too, or CRIME_ENGINE=duckdb.")

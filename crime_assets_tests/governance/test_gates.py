@@ -39,7 +39,7 @@ def maker(lake: Lake, tmp_path: Path) -> GateMaker:
 
 def table(place: Path, name: str) -> pd.DataFrame:
     with duckdb.connect(str(place / GATE), read_only=True) as con:
-        return con.sql(f"FROM {name}").df()
+        return con.sql(f"FROM {name}").to_arrow_table().to_pandas()
 
 
 def names(place: Path) -> set[str]:

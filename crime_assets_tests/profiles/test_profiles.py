@@ -85,6 +85,9 @@ class TestSettings:
             "CRIME_SAMPLE_SEED": "0",
             "CRIME_BOUNDARIES": "/data/maps",
             "CRIME_SMALL_NUMBERS": "0",
+            "CRIME_POLICY": "/etc/policy.toml",
+            "CRIME_SOCKET": "/run/socket",
+            "CRIME_AUDIT_ANCHOR": "/somewhere/anchors",
             "DAGSTER_HOME": "/somewhere/dagster",
         }
         settings = Settings.from_environment(environment)
@@ -99,6 +102,9 @@ class TestSettings:
             sample_seed=0,
             boundaries="/data/maps",
             small_numbers=0,
+            policy=Path("/etc/policy.toml"),
+            socket=Path("/run/socket"),
+            audit_anchor=Path("/somewhere/anchors"),
             dagster_home=Path("/somewhere/dagster"),
         )
         defaults = Settings()
@@ -106,7 +112,9 @@ class TestSettings:
         assert all(getattr(settings, name) != getattr(defaults, name) for name in names)
 
     def test_a_variable_set_to_nothing_is_not_set(self) -> None:
-        names = "PROFILE HOME CITY FEED EXPORT ENGINE SAMPLE_ROWS SAMPLE_SEED BOUNDARIES".split()
+        names = (
+            "PROFILE HOME CITY FEED EXPORT ENGINE SAMPLE_ROWS SAMPLE_SEED BOUNDARIES POLICY SOCKET AUDIT_ANCHOR".split()
+        )
         nothing = {f"CRIME_{name}": "" for name in names} | {"SOCRATA_APP_TOKEN": ""}
         assert Settings.from_environment(nothing) == Settings.from_environment({})
 
@@ -372,6 +380,8 @@ class TestAws:
             ("CRIME_FIRST_DAY", "yesterday", "write it like 2026-01-01"),
             ("CRIME_FIREHOSE", "a stream", "the name of a delivery stream"),
             ("CRIME_ENGINE", "athena", "needs CRIME_ATHENA_WORKGROUP"),
+            ("CRIME_POLICY", "/etc/policy.toml", "CRIME_POLICY is for the local profile"),
+            ("CRIME_SOCKET", "/run/socket", "CRIME_SOCKET is for the local profile"),
             ("CRIME_CATALOG", "https://catalog.example.org", "CRIME_ENGINE=athena needs the Glue catalog"),
             ("CRIME_CATALOG", "hive", "neither glue nor the address"),
             ("CRIME_CATALOG", "https://me:secret@catalog.example.org", "without a password in it"),

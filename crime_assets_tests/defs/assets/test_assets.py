@@ -176,6 +176,8 @@ def test_an_insight_is_computed_while_nobody_else_may_write(tmp_path: Path) -> N
     asked = []
 
     class Watched:
+        days_at_once = 1
+
         def insight(self, insight: Insight, day: date) -> object:
             with (profile.settings.home / ".lock").open() as file, pytest.raises(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
