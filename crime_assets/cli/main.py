@@ -127,10 +127,12 @@ def _parser() -> argparse.ArgumentParser:
     policy = commands.add_parser("policy", help="check the policy, or see what somebody may see by it")
     asked = policy.add_subparsers(required=True, metavar="WHAT")
     check = asked.add_parser("check", parents=[common], help="whether the policy is right, and what it leaves out")
-    check.set_defaults(command=_policy, principal=None)
+    check.set_defaults(command=_policy, principal=None, matrix=False)
+    matrix = asked.add_parser("matrix", parents=[common], help="how every role sees every table and column")
+    matrix.set_defaults(command=_policy, principal=None, matrix=True)
     explain = asked.add_parser("explain", parents=[common], help="what a principal sees: tables, rows and columns")
     explain.add_argument("principal", metavar="PRINCIPAL")
-    explain.set_defaults(command=_policy)
+    explain.set_defaults(command=_policy, matrix=False)
 
     audit = commands.add_parser("audit", help="look after the audit trail")
     verify = audit.add_subparsers(required=True, metavar="WHAT").add_parser(
@@ -241,9 +243,12 @@ def _status(profile: Profile, options: argparse.Namespace) -> int:
 
 def _policy(profile: Profile, options: argparse.Namespace) -> int:
     from crime_assets.cli.output import write_answer
-    from crime_assets.cli.policy import checked, explained
+    from crime_assets.cli.policy import checked, explained, matrix
 
-    found = checked(profile) if options.principal is None else explained(profile, options.principal)
+    if options.principal is not None:
+        found = explained(profile, options.principal)
+    else:
+        found = matrix(profile) if options.matrix else checked(profile)
     with answering() as out:
         write_answer(found, "table", out)
     return 0

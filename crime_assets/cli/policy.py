@@ -7,9 +7,12 @@ from crime_assets.core.insights import all_insights
 from crime_assets.engines.answers import Answer, whole
 from crime_assets.governance.access import Access
 from crime_assets.governance.gates import seen_columns
-from crime_assets.governance.policy import INSIGHTS, unclassified
+from crime_assets.governance.policy import INSIGHTS, TABLES, Principal, unclassified
 from crime_assets.governance.scopes import Scope, finer_than_masks
 from crime_assets.profiles import Profile
+
+_SOME_DISTRICT = ("001",)
+"""Columns do not depend on the district."""
 
 
 def access_of(profile: Profile) -> Access:
@@ -45,13 +48,32 @@ def explained(profile: Profile, principal: str) -> Answer:
         return whole(["what", "value"], [("role", role), ("sees", "the lake itself: all tables, rows and columns")])
     rows: list[tuple[str, object]] = [("role", role), ("rows", scope.rows if scope.rows != "TRUE" else "all")]
     rows += [(f"column {name}", said) for name, said in _columns(profile, scope)]
-    rows += [(f"table {name}", "given") for name in sorted(scope.tables - {INSIGHTS})]
+    rows += [(f"table {name}", "clear") for name in sorted(scope.tables - {INSIGHTS})]
     rows += [
         (f"table {insight.table}", _said(scope.columns_of(insight), insight.columns)) for insight in all_insights()
     ]
     if finer := finer_than_masks(scope):
         rows.append(("warning", f"{', '.join(finer)} say more of the place than its mask lets see"))
     return whole(["what", "value"], rows)
+
+
+def matrix(profile: Profile) -> Answer:
+    """Every table and column by role: what nobody decided about is hidden."""
+    access = access_of(profile)
+    policy = access.policy()
+    roles = list(policy.roles)
+    scopes = [access.scope(policy, Principal(role, role, _SOME_DISTRICT)) for role in roles]
+    columns = seen_columns(profile.lake, profile.city)
+    rows: list[tuple[object, ...]] = []
+    for name in columns:
+        rows.append((f"crimes.{name}", *(_seen(scope, name) for scope in scopes)))
+    for name in TABLES:
+        if name != INSIGHTS:
+            rows.append((name, *("clear" if scope is None or name in scope.tables else "hidden" for scope in scopes)))
+    for insight in all_insights():
+        told = ("clear" if scope is None else _said(scope.columns_of(insight), insight.columns) for scope in scopes)
+        rows.append((insight.table, *told))
+    return whole(["table or column", *roles], rows)
 
 
 def verified(profile: Profile) -> tuple[Answer, bool]:
@@ -69,14 +91,19 @@ def verified(profile: Profile) -> tuple[Answer, bool]:
 
 
 def _columns(profile: Profile, scope: Scope) -> list[tuple[str, str]]:
-    found = []
-    for name in seen_columns(profile.lake, profile.city):
-        mask = scope.columns.get(name)
-        found.append((name, "hidden" if name not in scope.columns else f"masked: {mask}" if mask else "clear"))
-    return found
+    return [(name, _seen(scope, name)) for name in seen_columns(profile.lake, profile.city)]
+
+
+def _seen(scope: Scope | None, column: str) -> str:
+    """How a column of crimes is seen; without a scope, the lake itself."""
+    if scope is None:
+        return "clear"
+    mask = scope.columns.get(column)
+    return "hidden" if column not in scope.columns else f"masked: {mask}" if mask else "clear"
 
 
 def _said(seen: tuple[str, ...], columns: tuple[object, ...]) -> str:
     if not seen:
         return "hidden"
-    return "given" if len(seen) == len(columns) else f"given, without {len(columns) - len(seen)} columns"
+    left_out = len(columns) - len(seen)
+    return f"without {left_out} column{'s'[: left_out > 1]}" if left_out else "clear"

@@ -24,7 +24,7 @@ from crime_assets.analysis.statistics import finished
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight
 from crime_assets.engines.duckdb import DuckDBEngine
-from crime_assets.engines.known import Merged, columns_of
+from crime_assets.engines.known import VERSIONS, Merged, columns_of
 from crime_assets.governance.keys import MaskKey
 from crime_assets.governance.masks import PLACE, masked
 from crime_assets.governance.scopes import Scope
@@ -44,7 +44,11 @@ FORMAT = 1
 
 _PLANS = 5
 _PATIENCE_SECONDS = 600.0
-_REMOVED = "SELECT id FROM main.crimes_removed WHERE id NOT IN (SELECT id FROM main.crimes_now)"
+_REMOVED = """
+SELECT id FROM main.crimes_removed
+EXCEPT
+SELECT id FROM main.crimes_now WHERE id IN (SELECT id FROM main.crimes_removed)
+"""
 """Ids of crimes that the source no longer has: no version of them is in a gate."""
 
 
@@ -157,25 +161,21 @@ class _Cut:
         if not self._is_open:
             con.execute(f"ATTACH {literal(str(self._path))} AS gate (STORAGE_VERSION 'latest')")
             self._is_open = True
-        name = identifier(table)
-        permitted = f"FROM ({rows}) WHERE {self._scope.rows}"
-        join = ""
+        name, join = identifier(table), ""
+        con.execute(f"CREATE OR REPLACE TABLE permitted AS FROM ({rows}) WHERE {self._scope.rows}")
         if (mask := self._scope.mask_of(*PLACE)) is not None:
-            con.register("cells", _cells(con, permitted, int(mask.value)))
+            con.register("cells", _cells(con, int(mask.value)))
             join = "LEFT JOIN cells ON latitude = cells.at_latitude AND longitude = cells.at_longitude"
         shown = ", ".join(self._shown(column) for column in columns)
-        con.execute(
-            f"CREATE TABLE {name} AS WITH permitted AS ({permitted}) SELECT {shown} FROM permitted {join}",
-            self._parameters(),
-        )
+        con.execute(f"CREATE TABLE {name} AS SELECT {shown} FROM permitted {join}", self._parameters())
+        con.execute("DROP TABLE permitted")
         if mask is not None:
             con.unregister("cells")
         if table in self._scope.tables:
             seen = ", ".join(identifier(column) for column in columns if column in self._scope.columns)
-            con.execute(
-                # Sorted by all that is seen: an order may not tell what is hidden.
-                f"CREATE TABLE gate.{name} AS SELECT {seen} FROM {name} WHERE id NOT IN ({_REMOVED}) ORDER BY ALL"
-            )
+            kept = f"WHERE id NOT IN ({_REMOVED})" if table in VERSIONS else ""
+            # Sorted by all that is seen: an order may not tell what is hidden.
+            con.execute(f"CREATE TABLE gate.{name} AS SELECT {seen} FROM {name} {kept} ORDER BY ALL")
 
     def _shown(self, column: str) -> str:
         mask = self._scope.columns.get(column)
@@ -186,12 +186,12 @@ class _Cut:
         return {"inner": self._key.inner, "outer": self._key.outer} if "keyed_hash" in kinds else {}
 
 
-def _cells(con: duckdb.DuckDBPyConnection, permitted: str, resolution: int) -> pa.Table:
-    """Place → the centre of the cell that stands for it.
+def _cells(con: duckdb.DuckDBPyConnection, resolution: int) -> pa.Table:
+    """Place of the permitted rows → the centre of the cell that stands for it.
 
     Where a cell of the resolution has fewer than FEWEST rows, it is the one around it; NULL if that has too few.
     """
-    asked = f"SELECT latitude, longitude, count(*) {permitted} AND latitude IS NOT NULL AND longitude IS NOT NULL"
+    asked = "FROM permitted SELECT latitude, longitude, count(*) WHERE latitude IS NOT NULL AND longitude IS NOT NULL"
     places = con.execute(f"{asked} GROUP BY ALL").fetchall()
     cells = [h3.latlng_to_cell(latitude, longitude, resolution) for latitude, longitude, _ in places]
     rows: defaultdict[int, int] = defaultdict(int)

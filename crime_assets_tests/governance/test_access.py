@@ -22,6 +22,7 @@ pytestmark = [
     pytest.mark.skipif(not confine.landlock_version(), reason="this kernel has no Landlock: nobody is answered here"),
 ]
 
+PROJECT = Path(__file__).parents[2]
 ME = pwd.getpwuid(os.geteuid()).pw_name
 Told = tuple[int, str, str]
 
@@ -155,7 +156,7 @@ def test_a_policy_is_checked_and_explained(run: Callable[..., Told], policy: Cal
     assert "masked: keyed_hash (length 16)" in said["column case_number"]
     assert "hidden" in said["column block"]
     assert "hidden" in said["table insight_repeat_blocks"]
-    assert "given" in said["table insight_crime_summary"]
+    assert "clear" in said["table insight_crime_summary"]
     assert "all" in said["rows"]
     assert "block, beat say more" in run("policy", "explain", "p.diaz")[1]
     assert "the lake itself" in run("policy", "explain", "keeper")[1]
@@ -193,8 +194,22 @@ def test_without_a_policy_all_is_as_it_was(run: Callable[..., Told], monkeypatch
 
 def test_the_shared_policy_is_one(home: Path, policy: Callable[[str], Path], run: Callable[..., Told]) -> None:
     """The file that people copy."""
-    shipped = Path(__file__).parents[2] / "deploy" / "governance" / "policy.toml"
+    shipped = PROJECT / "deploy" / "governance" / "policy.toml"
     policy(shipped.read_text())
     assert run("policy", "check")[0] == 0
     assert CHICAGO.name in shipped.read_text()
     assert json.loads(run("query", "--format", "json", "SELECT count(*) AS n FROM crimes")[1]) == [{"n": 20}]
+
+
+def test_the_matrix_is_the_one_that_was_decided(
+    tmp_path: Path, policy: Callable[[str], Path], run: Callable[..., Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table or column that is new turns this red, until somebody says in the policy what it is: then write the page
+    anew with `crime-assets policy matrix`.
+    """
+    monkeypatch.setenv("CRIME_HOME", str(tmp_path / "none"))  # the schema, and nothing of a lake's own
+    policy((PROJECT / "deploy" / "governance" / "policy.toml").read_text())
+    code, out, _ = run("policy", "matrix")
+    page = (PROJECT / "docs" / "governance-matrix.md").read_text()
+    assert code == 0
+    assert page.split("```text\n")[1] == f"{out}```\n"
