@@ -41,18 +41,21 @@ def start(con: duckdb.DuckDBPyConnection, asked: duckdb.Statement) -> list[str]:
     return [str(name) for name, *_ in columns]
 
 
-def in_texts(kinds: Sequence[Any]) -> str:
-    """A projection of columns of these types, in which those that Python cannot hold are texts; empty if none is."""
-    odd = [_is_more_than_python(kind) for kind in kinds]
+def in_texts(kinds: Sequence[Any], too_much: frozenset[str] = _MORE_THAN_PYTHON) -> str:
+    """A projection of columns of these types, in which those that are too much are texts; empty if none is.
+
+    Without `too_much`, the types that Python cannot hold.
+    """
+    odd = [_is_one_of(kind, too_much) for kind in kinds]
     shown = (f"CAST(#{place} AS VARCHAR)" if is_odd else f"#{place}" for place, is_odd in enumerate(odd, 1))
     return ", ".join(shown) if any(odd) else ""
 
 
-def _is_more_than_python(kind: Any) -> bool:
+def _is_one_of(kind: Any, too_much: frozenset[str]) -> bool:
     if kind.id in _NESTED:
         # The size of an array is a number next to its type.
-        return any(_is_more_than_python(part) for _, part in kind.children if not isinstance(part, int))
-    return kind.id in _MORE_THAN_PYTHON
+        return any(_is_one_of(part, too_much) for _, part in kind.children if not isinstance(part, int))
+    return kind.id in too_much
 
 
 def only_reading(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:

@@ -86,11 +86,16 @@ class Access:
         begun = time.monotonic()
         try:
             by, answer = self._answered(question)
+            seconds = round(time.monotonic() - begun, 3)
+            self.trail.append("answer", asked=asked.n, columns=answer.columns, seconds=seconds, **by)
         except CrimeAssetsError as error:
             self.trail.append("refuse", asked=asked.n, account=question.os_user, reason=str(error))
             raise
-        seconds = round(time.monotonic() - begun, 3)
-        self.trail.append("answer", asked=asked.n, columns=answer.columns, seconds=seconds, **by)
+        except Exception as error:
+            # Its text may hold values that are not for who asks.
+            kind = type(error).__name__
+            self.trail.append("refuse", asked=asked.n, account=question.os_user, reason=kind)
+            raise LakeError(f"The answer could not be made ({kind}): ask who keeps the lake.") from error
         return answer
 
     def _answered(self, question: Question) -> tuple[dict[str, object], Answer]:

@@ -15,7 +15,7 @@ from pathlib import Path
 READABLE = ("/proc/self/cgroup", "/sys/fs/cgroup", "/sys/devices/system/cpu")
 """DuckDB looks up its memory and its processors there, and ends if it cannot."""
 
-_LARGEST_MEMORY = 3 << 30
+_LARGEST_MEMORY = 6 << 30
 _MOST_FILES = 64
 
 # Landlock has no functions in the C library. The numbers are the same on all processors that Linux added since 2019.

@@ -10,7 +10,7 @@ A row for which it is NULL is not seen.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import sqlglot
 from sqlglot import exp
@@ -18,10 +18,17 @@ from sqlglot.errors import SqlglotError
 
 from crime_assets.core.errors import UsageError
 
+_DIGITS = 9
+"""Most digits of a number, a sign included: any integer type holds it."""
 DISTRICTS = "districts"
 """The parameter that stands for a principal's districts."""
 
 _JOINING = (exp.And, exp.Or, exp.Not, exp.Paren)
+_PARTS: Mapping[type[exp.Expr], frozenset[str]] = {
+    exp.In: frozenset({"this", "expressions"}),
+    exp.Between: frozenset({"this", "low", "high"}),
+}
+"""The parts that a comparison may have; any other, such as IN without brackets, means something else."""
 _COMPARING = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like)
 
 
@@ -58,6 +65,32 @@ def columns_of(rows: str) -> set[str]:
     return {column.name for column in _parsed(rows, "rows").find_all(exp.Column)} if rows else set()
 
 
+def check_types(rows: str, types: Mapping[str, str], place: str) -> None:
+    """UsageError unless each column is compared with constants of its own kind; `types` are Iceberg's.
+
+    Engines differ in what they make of others. Days and times cannot be compared at all: Lake Formation has none.
+    """
+    for column, constant in _compared(_parsed(rows, place)) if rows else ():
+        kind = types.get(column.name, "")
+        if isinstance(constant, exp.Boolean):
+            fits = kind == "boolean"
+        elif isinstance(constant, exp.Literal) and constant.is_string:
+            fits = kind == "string"
+        else:
+            fits = kind in {"int", "long"} and constant.sql().lstrip("-").isdecimal() and len(constant.sql()) <= _DIGITS
+        if not fits:
+            raise UsageError(f"{place}.rows compares {column.name}, a {kind}, with {constant.sql()[:50]}.")
+
+
+def _compared(condition: exp.Expr) -> Iterator[tuple[exp.Column, exp.Expr]]:
+    """Each column with each constant that it is compared with."""
+    for node in condition.find_all(exp.In, exp.Between, *_COMPARING):
+        values = node.expressions or [node.args.get(name) for name in ("low", "high", "expression")]
+        for value in values:
+            if value is not None and not isinstance(value, exp.Placeholder):
+                yield node.this, value
+
+
 def _parsed(rows: str, place: str) -> exp.Expr:
     try:
         found = sqlglot.parse(f"SELECT * FROM crimes WHERE {rows}", read="trino")  # noqa: S608 - parsed, never run
@@ -81,7 +114,9 @@ def _check_node(node: exp.Expr, columns: frozenset[str], place: str) -> None:
     if isinstance(node, _JOINING):
         for part in node.iter_expressions():
             _check_node(part, columns, place)
-    elif isinstance(node, exp.In) and not node.args.get("query") and not node.args.get("unnest"):
+    elif {key for key, value in node.args.items() if value} - _PARTS.get(type(node), {"this", "expression"}):
+        raise _other(node, place)
+    elif isinstance(node, exp.In) and node.expressions:
         _check_column(node.this, columns, place)
         _check_values(node, place)
     elif isinstance(node, exp.Between):

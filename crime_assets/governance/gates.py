@@ -24,7 +24,7 @@ from crime_assets.analysis.statistics import finished
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight
 from crime_assets.engines.duckdb import DuckDBEngine
-from crime_assets.engines.known import VERSIONS, Merged, columns_of
+from crime_assets.engines.known import Merged, columns_of
 from crime_assets.governance.keys import MaskKey
 from crime_assets.governance.masks import PLACE, masked
 from crime_assets.governance.scopes import Scope
@@ -38,7 +38,7 @@ from crime_assets.sources.cities import City
 
 GATE = "gate.duckdb"
 FEWEST = 5
-"""Rows that a cell must have in a table: else its place is that of the larger cell around it, or none."""
+"""Crimes that a cell must have: else its place is that of the larger cell around it, or none."""
 FORMAT = 1
 """Increased when a gate is made otherwise: older ones are made again."""
 
@@ -103,6 +103,7 @@ class GateMaker:
             "snapshots": {**present_snapshots(self._lake, self._city), "removed": snapshot and snapshot.snapshot_id},
             "insights": [insight.definition for insight in self._insights],
             "lag": self._city.lag_days,
+            "day": str(self._newest_day()),
         }
         return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -151,71 +152,82 @@ class _Cut:
         self._scope = scope
         self._key = key
         self._path = path
-        self._is_open = False
+        self._is_open = self._has_cells = False
 
     def restrict(self, con: duckdb.DuckDBPyConnection, table: str, rows: str, columns: Sequence[str]) -> None:
-        """Make a table of the permitted rows of a query, masked; each version by its own district.
+        """Make a table of the permitted rows of a query, each version by its own district; the gate gets what is seen.
 
-        Columns that are not seen are kept: insights count by them, and leave them out of what they show.
+        Insights know all columns of those rows, clear: they leave out what they may not show.
         """
         if not self._is_open:
             con.execute(f"ATTACH {literal(str(self._path))} AS gate (STORAGE_VERSION 'latest')")
             self._is_open = True
-        name, join = identifier(table), ""
-        con.execute(f"CREATE OR REPLACE TABLE permitted AS FROM ({rows}) WHERE {self._scope.rows}")
+        name, scope = identifier(table), self._scope
+        kept = f"{scope.rows} AND id NOT IN ({_REMOVED})"
+        con.execute(f"CREATE OR REPLACE TABLE permitted AS FROM ({rows}) WHERE {kept}")
+        if table in scope.tables:
+            self._keep(con, name, [column for column in columns if column in scope.columns], kept)
+        con.execute(f"ALTER TABLE permitted RENAME TO {name}")
+
+    def _keep(self, con: duckdb.DuckDBPyConnection, name: str, seen: Sequence[str], kept: str) -> None:
+        """Put what is seen of the permitted rows into the gate."""
+        if not seen:
+            return
+        join = ""
         if (mask := self._scope.mask_of(*PLACE)) is not None:
-            con.register("cells", _cells(con, int(mask.value)))
-            join = "LEFT JOIN cells ON latitude = cells.at_latitude AND longitude = cells.at_longitude"
-        shown = ", ".join(self._shown(column) for column in columns)
-        con.execute(f"CREATE TABLE {name} AS SELECT {shown} FROM permitted {join}", self._parameters())
-        con.execute("DROP TABLE permitted")
-        if mask is not None:
-            con.unregister("cells")
-        if table in self._scope.tables:
-            seen = ", ".join(identifier(column) for column in columns if column in self._scope.columns)
-            kept = f"WHERE id NOT IN ({_REMOVED})" if table in VERSIONS else ""
-            # Sorted by all that is seen: an order may not tell what is hidden.
-            con.execute(f"CREATE TABLE gate.{name} AS SELECT {seen} FROM {name} {kept} ORDER BY ALL")
+            if not self._has_cells:
+                older = f"SELECT latitude, longitude FROM main.crimes_superseded WHERE {kept}"
+                con.register("cells", _cells(con, older, int(mask.value)))
+                self._has_cells = True
+            join = "LEFT JOIN cells ON permitted.latitude = at_latitude AND permitted.longitude = at_longitude"
+        shown = ", ".join(self._shown(column) for column in seen)
+        # Sorted by all that is seen: an order may not tell what is hidden.
+        made = f"CREATE TABLE gate.{name} AS SELECT {shown} FROM permitted {join} ORDER BY ALL"
+        con.execute(made, self._parameters())
 
     def _shown(self, column: str) -> str:
         mask = self._scope.columns.get(column)
-        return identifier(column) if mask is None else f"{masked(mask, column)} AS {identifier(column)}"
+        shown = masked(mask, column) if mask is not None else f"permitted.{identifier(column)}"
+        return f"{shown} AS {identifier(column)}"
 
     def _parameters(self) -> dict[str, bytes]:
         kinds = {mask.kind for mask in self._scope.columns.values() if mask is not None}
         return {"inner": self._key.inner, "outer": self._key.outer} if "keyed_hash" in kinds else {}
 
 
-def _cells(con: duckdb.DuckDBPyConnection, resolution: int) -> pa.Table:
-    """Place of the permitted rows → the centre of the cell that stands for it.
+def _cells(con: duckdb.DuckDBPyConnection, older: str, resolution: int) -> pa.Table:
+    """Place → the centre that stands for it, for the permitted crimes and for the places of older versions.
 
-    Where a cell of the resolution has fewer than FEWEST rows, it is the one around it; NULL if that has too few.
+    A cell of the resolution with fewer than FEWEST crimes gives way to the one around it, of which it is told only
+    what is left: if those crimes are too few as well, they have no place.
     """
-    asked = "FROM permitted SELECT latitude, longitude, count(*) WHERE latitude IS NOT NULL AND longitude IS NOT NULL"
-    places = con.execute(f"{asked} GROUP BY ALL").fetchall()
+    places = con.execute(
+        f"""
+        SELECT latitude, longitude, sum(crimes)
+        FROM (SELECT latitude, longitude, 1 AS crimes FROM permitted UNION ALL SELECT *, 0 FROM ({older}))
+        WHERE isfinite(latitude) AND isfinite(longitude)
+        GROUP BY ALL
+        """
+    ).fetchall()
     cells = [h3.latlng_to_cell(latitude, longitude, resolution) for latitude, longitude, _ in places]
-    rows: defaultdict[int, int] = defaultdict(int)
+    crimes: defaultdict[int, int] = defaultdict(int)
     for cell, (_, _, count) in zip(cells, places, strict=True):
-        rows[cell] += count
-    around: defaultdict[int, int] = defaultdict(int)
-    parents = {cell: h3.cell_to_parent(cell, resolution - 1) for cell in rows}
-    for cell, count in rows.items():
-        around[parents[cell]] += count
-    centres = {cell: _centre(cell, parents[cell], rows[cell], around[parents[cell]]) for cell in rows}
+        crimes[cell] += count
+    left: defaultdict[int, int] = defaultdict(int)
+    parents = {cell: h3.cell_to_parent(cell, resolution - 1) for cell, count in crimes.items() if count < FEWEST}
+    for cell, parent in parents.items():
+        left[parent] += crimes[cell]
+    centres: dict[int, tuple[float | None, float | None]] = {}
+    for cell in crimes:
+        shown = parents.get(cell, cell)
+        is_shown = cell not in parents or left[shown] >= FEWEST
+        centres[cell] = h3.cell_to_latlng(shown) if is_shown else (None, None)
+    names = ("at_latitude", "at_longitude", "latitude", "longitude")
     found = [
         (latitude, longitude, *centres[cell]) for cell, (latitude, longitude, _) in zip(cells, places, strict=True)
     ]
-    names = ("at_latitude", "at_longitude", "cell_latitude", "cell_longitude")
-    kind = pa.schema([(name, pa.float64()) for name in names])
-    return pa.Table.from_pydict(dict(zip(names, zip(*found, strict=True) if found else [[]] * 4, strict=True)), kind)
-
-
-def _centre(cell: int, parent: int, rows: int, around: int) -> tuple[float | None, float | None]:
-    shown = cell if rows >= FEWEST else parent if around >= FEWEST else None
-    if shown is None:
-        return None, None
-    latitude, longitude = h3.cell_to_latlng(shown)
-    return latitude, longitude
+    columns = dict(zip(names, zip(*found, strict=True) if found else [()] * len(names), strict=True))
+    return pa.table(columns, pa.schema([(name, pa.float64()) for name in names]))
 
 
 def _add(path: Path, computed: Mapping[str, pa.Table]) -> None:

@@ -235,7 +235,7 @@ def _principal(name: str, told: object) -> Principal:
 
 def _mask(name: str, told: object) -> Mask:
     place = f"masks.{name}"
-    if not isinstance(told, dict) or told.get("kind") not in MASKS:
+    if not isinstance(told, dict) or not isinstance(told.get("kind"), str) or told["kind"] not in MASKS:
         raise UsageError(f"{place} must be a table with a kind, one of {', '.join(sorted(MASKS))}.")
     kind = MASKS[told["kind"]]
     given = {key: value for key, value in told.items() if key != "kind"}

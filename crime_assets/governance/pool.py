@@ -58,9 +58,15 @@ class Pool:
 
     def ask(self, gate: Gate, sql: str) -> Answered:
         """The answer to a person's query on a gate; UsageError if there is none."""
-        worker = self._worker(gate)
-        with worker.lock:
-            told, content = self._told(worker, sql)
+        told: Mapping[str, Any] | None = None
+        while told is None:
+            worker = self._worker(gate)
+            with worker.lock:
+                if worker.process.poll() is None:
+                    told, content = self._told(worker, sql)
+                # Who asked it last when another one took its place, ends it.
+                if told is not None and (told.get("last") or self._workers.get(gate.place) is not worker):
+                    _end(worker)
         if "stopped" in told:
             raise self._stopped()
         if "refused" in told:
@@ -80,11 +86,14 @@ class Pool:
             found = self._workers.get(gate.place)
             if found is not None and found.state == gate.state and found.process.poll() is None:
                 return found
-            if found is not None:
-                with found.lock:
-                    _end(found)
             self._workers[gate.place] = made = self._started(gate)
-            return made
+        # If it is being asked, who asks ends it.
+        if found is not None and found.lock.acquire(blocking=False):
+            try:
+                _end(found)
+            finally:
+                found.lock.release()
+        return made
 
     def _started(self, gate: Gate) -> _Worker:
         # A fresh program: nothing of this process is in it, no open file, no variable, no key.
@@ -111,7 +120,7 @@ class Pool:
         patience.start()
         try:
             return _exchanged(worker, json.dumps(asked).encode())
-        except (EOFError, BrokenPipeError) as error:
+        except (EOFError, OSError) as error:
             _end(worker)
             raise self._stopped() from error
         finally:

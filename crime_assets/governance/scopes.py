@@ -8,15 +8,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from types import MappingProxyType
 
+from sqlglot import exp
+
 from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import Insight
+from crime_assets.core.sql import parse
+from crime_assets.governance import filters
 from crime_assets.governance.filters import columns_of, duckdb_filter
 from crime_assets.governance.masks import PLACE, PLANE, Mask, check_fits
 from crime_assets.governance.policy import INSIGHTS, Policy, Principal, Role
+from crime_assets.lakehouse.schema import CRIMES
 
 
 @dataclass(frozen=True)
@@ -41,14 +46,31 @@ class Scope:
         return next((mask for name in columns if (mask := self.columns.get(name)) is not None), None)
 
     def columns_of(self, insight: Insight) -> tuple[str, ...]:
-        """The columns of an insight that are seen: none if one that tells its rows apart is not.
+        """The columns of an insight that are seen: those that are computed from clear columns only.
 
-        A column is seen if all that it is computed from is; what is masked is masked before it is computed.
+        None, if one that tells its rows apart is not, or if its statement reads a hidden column: it also tells of what
+        it filters, groups and sorts by. KNOWN_BY are left out of that: they say when a record was known. What a module
+        of `statistics` finishes must read nothing that is masked, either: it tells of distances.
         """
-        if INSIGHTS not in self.tables:
+        clear = {name for name, mask in self.columns.items() if mask is None}
+        readable = clear if insight.python else self.columns.keys()
+        if INSIGHTS not in self.tables or not _read_by(insight.statement) - KNOWN_BY <= readable:
             return ()
-        seen = [column.name for column in insight.columns if set(column.sources) <= self.columns.keys()]
+        seen = [column.name for column in insight.columns if set(column.sources) <= clear]
         return tuple(seen) if set(insight.promises.key) <= set(seen) else ()
+
+
+KNOWN_BY = frozenset({"id", "updated_on", "change_day", "ingested_at", "record_md5"})
+"""Columns by which insights find out which version of a record was known when."""
+_LIKE_BEATS = 8
+"""H3 resolution from which on cells are smaller than beats."""
+_COLUMNS = frozenset(column.name for column in CRIMES)
+
+
+@lru_cache
+def _read_by(statement: str) -> frozenset[str]:
+    """The columns of crimes that a statement reads anywhere; one of its own with such a name counts, too."""
+    return frozenset(column.name for column in parse(statement).find_all(exp.Column)) & _COLUMNS
 
 
 def scope_of(policy: Policy, principal: Principal, types: Mapping[str, str]) -> Scope:
@@ -76,6 +98,7 @@ def check_columns(policy: Policy, types: Mapping[str, str]) -> None:
     for role in policy.roles.values():
         if unknown := sorted(columns_of(role.rows) - types.keys()):
             raise UsageError(f"roles.{role.name}.rows compares {unknown[0]!r}, which is no column of crimes.")
+        filters.check_types(role.rows, types, f"roles.{role.name}")
         masks = {name: mask for name, mask in _seen(policy, role, types).items() if mask is not None}
         for name, mask in masks.items():
             try:
@@ -93,20 +116,23 @@ def _seen(policy: Policy, role: Role, columns: Iterable[str]) -> dict[str, Mask 
     for column in columns:
         kind = policy.class_of(column)
         name = role.masks.get(column, role.masks.get(kind)) if kind is not None else None
-        if name is None:
-            if kind in role.clear:
-                found[column] = None
-            continue
-        mask = policy.masks[name]
-        # A cell stands for the place; the same place in feet would say more.
-        if mask.kind != "h3_center" or column not in PLANE:
-            found[column] = mask
-    return found
+        if name is not None:
+            found[column] = policy.masks[name]
+        elif kind in role.clear:
+            found[column] = None
+    is_in_cells = any(mask is not None and mask.kind == "h3_center" for mask in found.values())
+    # A cell stands for the place; the same place in feet would say more.
+    return {column: mask for column, mask in found.items() if not (is_in_cells and column in PLANE)}
 
 
 def finer_than_masks(scope: Scope) -> list[str]:
-    """Columns seen clear that say more of the place than its mask does."""
-    masks = [scope.columns.get(name) for name in PLACE]
-    is_masked = any(mask is not None and mask.kind == "h3_center" for mask in masks)
-    finer = ("block", "beat", *PLANE)
-    return [name for name in finer if is_masked and name in scope.columns and scope.columns[name] is None]
+    """Columns seen clear that say more of a place or a time than the mask of that does."""
+    finer: list[str] = []
+    if (mask := scope.mask_of(*PLACE)) is not None:
+        finer += ["block"]
+        # Chicago has 277 beats in 606 square kilometres: 2.2 each, between cells of resolution 8 (0.7) and 7 (5.2).
+        finer += ["beat"] if int(mask.value) < _LIKE_BEATS else []
+    if (mask := scope.columns.get("occurred_at")) is not None:
+        finer += ["hour", "time_of_day"] if mask.value != "hour" else []
+        finer += ["occurred_on", "iso_weekday"] if mask.value in {"month", "year"} else []
+    return [name for name in finer if name in scope.columns and scope.columns[name] is None]

@@ -23,9 +23,11 @@ EVENTS = frozenset({"ask", "answer", "refuse", "gate_made", "policy_changed", "t
 FIRST = "0" * 64
 """What the first line is chained to."""
 
+ANCHORED_EVERY = 64
+"""So often, in lines, the head of the chain is noted with the anchors."""
+
 _ANCHORS = "heads.jsonl"
 _PATIENCE_SECONDS = 30.0
-_TAIL = 1 << 16
 _LONGEST = 1 << 20
 """Most bytes of a line: the text of a query is cut before."""
 
@@ -70,8 +72,10 @@ class Trail:
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             with writer_lock(self._directory / ".lock", _PATIENCE_SECONDS):
-                last = self._mended_tail()
-                return self._written(last, event, fields)
+                written = self._written(self._mended_tail(), event, fields)
+                if written.n % ANCHORED_EVERY == 0:
+                    self._note(written)
+                return written
         except OSError as error:
             raise LakeError(
                 f"The audit trail {self._directory} cannot be written ({error.strerror}), so nothing is answered: "
@@ -80,14 +84,11 @@ class Trail:
 
     def anchor(self) -> None:
         """Note the head of the chain where the anchors are. LakeError if that is not possible."""
-        if self._anchors is None:
-            return
         try:
             with writer_lock(self._directory / ".lock", _PATIENCE_SECONDS):
                 last = self._mended_tail()
                 if last is not None:
-                    noted = {"n": last.n, "at": last.at, "hash": last.hash}
-                    _append(self._anchors / _ANCHORS, json.dumps(noted).encode() + b"\n")
+                    self._note(last)
         except OSError as error:
             raise LakeError(f"The anchors {self._anchors} cannot be written ({error.strerror}): mend that.") from error
 
@@ -117,23 +118,37 @@ class Trail:
         anchored = self._anchored(hashes, problems)
         return Verdict(len(hashes) - 1, anchored, tuple(problems))
 
+    def _note(self, head: Entry) -> None:
+        if self._anchors is not None:
+            path = self._anchors / _ANCHORS
+            # After what a crash has left of a line, a new one begins.
+            is_torn = path.is_file() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
+            noted = json.dumps({"n": head.n, "at": head.at, "hash": head.hash}).encode()
+            _append(path, b"\n" * is_torn + noted + b"\n")
+
     def _anchored(self, hashes: list[str], problems: list[str]) -> int:
         """The last line that an anchor vouches for; adds what the anchors contradict."""
-        path = self._anchors / _ANCHORS if self._anchors is not None else None
-        if path is None or not path.is_file():
+        if self._anchors is None:
             return 0
-        newest = 0
-        for line in path.read_bytes().splitlines():
-            noted = json.loads(line)
-            newest = max(newest, noted["n"])
-            if noted["n"] >= len(hashes):
-                problems.append(f"line {noted['n']:,}, noted on {noted['at']}, is missing")
-            elif hashes[noted["n"]] != noted["hash"]:
-                problems.append(f"line {noted['n']:,} is not the one noted on {noted['at']}")
+        if not self._anchors.is_dir():
+            problems.append(f"the anchors {self._anchors} are not there")
+            return 0
+        path, newest = self._anchors / _ANCHORS, 0
+        for place, line in enumerate(path.read_bytes().splitlines() if path.is_file() else (), 1):
+            noted = _anchor(line)
+            if noted is None:
+                problems.append(f"{_ANCHORS}:{place} is no anchor")
+                continue
+            n, at, known = noted
+            newest = max(newest, n)
+            if n >= len(hashes):
+                problems.append(f"line {n:,}, noted on {at}, is missing")
+            elif hashes[n] != known:
+                problems.append(f"line {n:,} is not the one noted on {at}")
         return newest
 
     def _files(self) -> list[Path]:
-        return sorted(self._directory.glob("[0-9]*.jsonl"))
+        return sorted(path for path in self._directory.glob("[0-9]*.jsonl") if path.is_file())
 
     def _mended_tail(self) -> Entry | None:
         """The last line; None if there is none. What a crash has left of a line is taken out, and that is noted."""
@@ -143,7 +158,7 @@ class Trail:
         path = files[-1]
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _LONGEST - _TAIL))
+            file.seek(max(0, size - 2 * _LONGEST))
             tail = file.read()
         whole, _, torn = tail.rpartition(b"\n")
         last = _entry(whole.rpartition(b"\n")[2]) if whole else self._last_of(files[:-1])
@@ -214,6 +229,16 @@ def _entry(line: bytes) -> Entry | None:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return found if type(found.n) is int else None
+
+
+def _anchor(line: bytes) -> tuple[int, str, str] | None:
+    """Number, time and hash of an anchor; None if it is none."""
+    try:
+        noted = json.loads(line)
+        n, at, known = noted["n"], noted["at"], noted["hash"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return (n, at, known) if type(n) is int and n > 0 and isinstance(at, str) and isinstance(known, str) else None
 
 
 def _faults(entry: Entry, line: bytes, n: int, prev: str, path: Path) -> Iterator[str]:

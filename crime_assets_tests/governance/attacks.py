@@ -14,6 +14,8 @@ ATTACKS = {
     "memory maps": "SELECT content FROM read_text('/proc/self/maps')",
     "a variable of the host": "SELECT getenv('HOME')",
     "another gate": "SELECT * FROM glob('{gate}/../../*')",
+    "the gate's own bytes": "SELECT size, content FROM read_blob('gate.duckdb')",
+    "the gate's own bytes by its path": "SELECT size FROM read_blob('{gate}')",
     "the gate again": "ATTACH '{gate}' AS again",
     "the gate for writing": "ATTACH '{gate}' AS again (READ_WRITE)",
     "a copy": "COPY crimes TO '{out}/stolen.parquet'",

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from crime_assets.core.errors import UsageError
-from crime_assets.governance.filters import asks_for_districts, check, columns_of, duckdb_filter
+from crime_assets.governance.filters import asks_for_districts, check, check_types, columns_of, duckdb_filter
 
 COLUMNS = {"district", "beat", "ward", "domestic", "occurred_on", "primary_type"}
 
@@ -70,6 +70,17 @@ def test_a_condition_selects_rows(rows: str, ids: list[int]) -> None:
         "record_md5 LIKE 'a%'",
         "random() < 0.5",
         "district IN (",
+        "district IN ()",
+        "district IN beat",
+        "district IN '011,012'",
+        "district IN :districts",
+        "district IN coalesce((SELECT max(district) FROM crimes), 'x')",
+        "district IN split('011,012', ',')",
+        "district IN read_text('/etc/passwd')",
+        "ward BETWEEN SYMMETRIC 3 AND 1",
+        "beat LIKE '1!%' ESCAPE '!'",
+        "district IN ('011', beat)",
+        "ward BETWEEN 1 AND ward",
         "district",
         "domestic",
         "NOT domestic",
@@ -81,6 +92,31 @@ def test_a_condition_selects_rows(rows: str, ids: list[int]) -> None:
 def test_nothing_else_is_a_condition(rows: str) -> None:
     with pytest.raises(UsageError, match=r"^roles\.x\.rows"):
         check(rows, COLUMNS, "roles.x")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "district = 11",
+        "domestic = 'yes'",
+        "domestic = 1",
+        "beat LIKE 3",
+        "ward = -'3'",
+        "ward = '3'",
+        "ward = 1.5",
+        "occurred_on >= '2024-01-02'",
+        "district IN ('011', 12)",
+        "ward BETWEEN 1 AND TRUE",
+        "ward = 12345678901234567890",
+    ],
+)
+def test_constants_are_of_the_columns_kind(rows: str) -> None:
+    types = {"district": "string", "beat": "string", "ward": "int", "domestic": "boolean", "occurred_on": "date"}
+    check(rows, COLUMNS, "roles.x")
+    with pytest.raises(UsageError, match=r"^roles\.x\.rows compares"):
+        check_types(rows, types, "roles.x")
+    for fine in ("", "district IN (:districts)", "ward = -3 AND NOT domestic = TRUE", "beat LIKE '1%'", "ward IS NULL"):
+        check_types(fine, types, "roles.x")
 
 
 def test_what_it_compares_and_needs_is_known() -> None:

@@ -53,13 +53,13 @@ def token(key: bytes, text: object) -> object:
 
 
 def cells(frame: pd.DataFrame, resolution: int) -> list[tuple[float | None, float | None]]:
-    """The centre that stands for each row's place: cells of fewer than five rows give way to the larger one."""
+    """The centre that stands for each row's place: of cells with fewer than five rows, the larger one has the rest."""
     placed = [
         None if pd.isna(row.latitude) else h3.latlng_to_cell(row.latitude, row.longitude, resolution)
         for row in frame.itertuples()
     ]
     count = Counter(cell for cell in placed if cell)
-    larger = Counter(h3.cell_to_parent(cell, resolution - 1) for cell in placed if cell)
+    larger = Counter(h3.cell_to_parent(cell, resolution - 1) for cell in placed if cell and count[cell] < 5)
 
     def shown(cell: str | None) -> tuple[float | None, float | None]:
         if cell is None:
@@ -146,12 +146,45 @@ def test_an_insight_shows_no_column_that_comes_from_a_hidden_one(maker: GateMake
     place = maker.gate(ana).place
     held = names(place)
     assert "insight_repeat_blocks" not in held, "its rows are blocks"
+    assert not {"insight_hotspots", "insight_near_repeat"} & held, "places are masked: figures of cells would be wrong"
     for insight in all_insights():
         if insight.table in held:
             sources = {column.name: set(column.sources) for column in insight.columns}
             for column in table(place, insight.table).columns:
                 assert sources[column] <= ana.columns.keys()
-    assert {"insight_crime_summary", "insight_compstat", "insight_hotspots"} <= held
+    assert {"insight_crime_summary", "insight_hourly_heat_map", "insight_domestic_violence"} <= held
+
+
+def test_an_insight_that_filters_or_groups_by_a_hidden_column_is_not_there(maker: GateMaker) -> None:
+    """Though none of the columns it shows is computed from one."""
+    less = TEXT.replace('"hour", "iso_weekday", "time_of_day", ', "").replace('"domestic",', "")
+    less = less.replace(" AND domestic = FALSE", "")
+    held = names(maker.gate(scope("ana", less)).place)
+    assert not {"insight_hourly_heat_map", "insight_day_of_week_patterns", "insight_domestic_violence"} & held
+    assert "insight_crime_by_district" in held
+
+
+def test_no_place_stands_for_few_crimes(maker: GateMaker) -> None:
+    for who in ("p.diaz", "desk", "ana"):
+        places = table(maker.gate(scope(who)).place, "crimes").groupby(["latitude", "longitude"]).size()
+        assert len(places) > 3
+        assert places.min() >= 5
+
+
+def test_a_crime_removed_after_the_newest_day_is_gone_too(lake: Lake, tmp_path: Path) -> None:
+    key = mask_key(tmp_path)
+    maker = GateMaker(lake, CHICAGO, lambda: MERGED[:-1], all_insights(), key, tmp_path / "gates")
+    place = maker.gate(scope("p.diaz")).place
+    removed = {row["id"] for row in rows(lake, "crimes_removed")}
+    assert not removed & set(table(place, "crimes")["id"])
+
+
+@pytest.mark.parametrize("seed", [2, 9])
+def test_a_district_of_few_crimes_has_a_gate(tmp_path: Path, seed: int) -> None:
+    """The share of a day that is known can be as small as anything there: figures must not overflow."""
+    small = lay(tmp_path / "lake", versions(seed, 2500))
+    maker = GateMaker(small, CHICAGO, lambda: MERGED, all_insights(), mask_key(tmp_path), tmp_path / "gates")
+    assert "insight_compstat" in names(maker.gate(scope("p.diaz")).place)
 
 
 def test_it_is_made_again_when_the_lake_changes_and_only_then(
@@ -166,7 +199,11 @@ def test_it_is_made_again_when_the_lake_changes_and_only_then(
     day = LAST
     merge(lake, envelope(record(9001, f"{day}", "2024-01-03", district="011", beat="0111"), f"{day}"))
     two = maker.gate(scope("p.diaz"))
-    assert (two.place, two.state == one.state, len(made)) == (one.place, False, 2)
+    later = GateMaker(
+        lake, CHICAGO, lambda: [*MERGED, LAST + timedelta(days=1)], (), mask_key(tmp_path), tmp_path / "x"
+    )
+    assert later.gate(scope("desk")).state != maker.gate(scope("desk")).state, "another day"
+    assert (two.place, two.state == one.state) == (one.place, False)
     assert 9001 in set(table(two.place, "crimes")["id"])
     assert [path.name for path in two.place.iterdir()] == [GATE], "nothing else is beside it"
 

@@ -42,6 +42,8 @@ def test_it_is_read_whole() -> None:
         ("length = 16", "length = true", "masks.token.length must be one of 12"),
         ("length = 16", "length = 16, salt = 3", "must have kind and length"),
         ('kind = "truncate"', 'kind = "rot13"', "masks.day must be a table with a kind"),
+        ('kind = "truncate"', 'kind = ["truncate"]', "masks.day must be a table with a kind"),
+        ('{ kind = "truncate"', "{ kind = { a = 1 }", "masks.day must be a table with a kind"),
         ('clear = ["open", "origin"]', 'clear = ["open", "all"]', "no class 'all'"),
         ('clear = ["open", "origin"]', 'clear = ["*"]', "name the classes"),
         ('tables = ["crimes", "insights"]', 'tables = ["crimes", "crimes_removed"]', "no table 'crimes_removed'"),
@@ -78,6 +80,7 @@ def test_what_is_wrong_is_said(before: str, after: str, said: str) -> None:
         ('occurred_at = "day"', 'occurred_at = "token"', "does not fit the column occurred_at"),
         ('identity = "token"', 'identity = "cell"', "does not fit the column case_number"),
         ('identity = "token", place = "cell"', 'identity = "token", latitude = "cell"', "mask both by the same"),
+        ("domestic = FALSE", "domestic = 'no'", "roles.desk.rows compares domestic"),
     ],
 )
 def test_what_the_lake_does_not_have_is_said(before: str, after: str, said: str) -> None:
@@ -136,8 +139,18 @@ def test_a_scope_has_what_is_named_and_nothing_else() -> None:
     }  # fmt: skip
     with pytest.raises(UsageError, match="sees the lake itself"):
         scope("keeper")
-    assert finer_than_masks(commander) == ["block", "beat"]
-    assert finer_than_masks(analyst) == []
+    assert finer_than_masks(commander) == ["block"]
+    assert finer_than_masks(scope("p.diaz", TEXT.replace("resolution = 8", "resolution = 7"))) == ["block", "beat"]
+    assert finer_than_masks(analyst) == ["hour", "time_of_day"]
+    assert finer_than_masks(scope("ana", TEXT.replace('to = "day"', 'to = "hour"'))) == []
+    assert finer_than_masks(scope("ana", TEXT.replace('to = "day"', 'to = "year"')))[-1] == "iso_weekday"
+    both = 'clear = ["open", "place"]\nmask = { latitude = "cell", longitude = "cell" }'
+    before = (
+        'clear = ["open", "origin"]\nmask = { identity = "token", place = "cell", occurred_at = "day" }\n\n[roles.st'
+    )
+    assert before in TEXT
+    analyst = scope("ana", TEXT.replace(before, f"{both}\n\n[roles.st"))
+    assert not {"x_coordinate", "y_coordinate"} & analyst.columns.keys()
 
 
 def test_equal_scopes_are_one_and_others_are_not() -> None:

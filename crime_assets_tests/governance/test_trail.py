@@ -127,6 +127,33 @@ def _write_anew(whole: dict[Path, bytes], changed: int) -> None:
         path.write_bytes(b"".join(lines))
 
 
+def test_anchors_are_noted_as_lines_come_and_what_is_none_is_said(trail: Trail, tmp_path: Path) -> None:
+    heads = tmp_path / "anchors" / "heads.jsonl"
+    for _ in range(module.ANCHORED_EVERY + 1):
+        trail.append("ask")
+    assert trail.verify().anchored == module.ANCHORED_EVERY
+    whole = heads.read_bytes()
+    for torn in (b'{"n": 6', b"null\n", b'{"n": "3"}\n', b"\xff\n", b"\n", b"[" * 9999):
+        heads.write_bytes(whole + torn)
+        trail.anchor()
+        verdict = trail.verify()
+        assert (verdict.anchored, len(verdict.problems)) == (module.ANCHORED_EVERY + 1, 1), torn
+    heads.write_bytes(whole)
+    (tmp_path / "trail" / "2030-01-01.jsonl").mkdir()
+    assert trail.verify().problems == ()
+    heads.unlink()
+    heads.parent.rmdir()
+    assert "are not there" in trail.verify().problems[0]
+
+
+def test_a_crash_in_a_long_line_after_a_long_line_is_mended(trail: Trail, tmp_path: Path) -> None:
+    trail.append("ask", sql="x" * 900_000)
+    (path,) = (tmp_path / "trail").glob("*.jsonl")
+    path.write_bytes(path.read_bytes() + b"y" * 900_000)
+    assert trail.append("ask").n == 3
+    assert trail.verify().problems == ()
+
+
 def test_what_is_left_of_a_line_is_taken_out_and_noted(trail: Trail, tmp_path: Path) -> None:
     trail.append("ask", sql="SELECT 1")
     (path,) = (tmp_path / "trail").glob("*.jsonl")

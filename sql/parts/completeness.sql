@@ -11,7 +11,7 @@
 -- is_learnt is 1 if a lag was learnt from twenty known records on average, which the intervals below need: with fewer,
 -- that nothing came late says little.
 --
--- completeness has six decimals. Three numbers of a million known records are computed from it, whole numbers, so that
+-- completeness has six decimals, and is 0 where it would be less than a thousandth. Three numbers of a million known records are computed from it, whole numbers, so that
 -- their sums are the same in any order: late_per_million are still to come; late_variance_per_million is the variance
 -- of these if each record comes by itself and completeness is right; late_error_per_million is the standard error that
 -- the uncertainty of completeness makes, which is the same for all records (Greenwood's formula, as in Lawless 1994).
@@ -142,7 +142,7 @@ completed AS (
         dispersion,
         CASE
             WHEN learnt_days = 0 THEN NULL
-            WHEN coalesce(beginnings, 0) > 0 THEN CAST(0 AS DOUBLE)
+            WHEN coalesce(beginnings, 0) > 0 OR exp(coalesce(logarithm, 0)) < 0.001 THEN CAST(0 AS DOUBLE)
             ELSE CAST(floor(exp(coalesce(logarithm, 0)) * 1000000 + 0.5) AS DOUBLE) / 1000000
         END AS completeness,
         CASE WHEN known_at_all_lags >= 20 * 91 THEN 1 ELSE 0 END AS is_learnt,

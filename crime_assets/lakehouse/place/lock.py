@@ -22,7 +22,9 @@ class _Held:
 
 
 _held: dict[Path, _Held] = {}
-_mutex = threading.RLock()
+_mutex = threading.Lock()
+_mutexes: dict[Path, threading.RLock] = {}
+"""Lock by path: threads that wait for one do not hold up those that need another."""
 
 
 @contextmanager
@@ -33,6 +35,8 @@ def writer_lock(path: Path, wait_seconds: float) -> Iterator[None]:
     """
     path = path.resolve()
     with _mutex:
+        mutex = _mutexes.setdefault(path, threading.RLock())
+    with mutex:
         held = _held.get(path)
         if held is None:
             _held[path] = held = _Held(_acquire(path, wait_seconds), 0)

@@ -113,7 +113,8 @@ def _learn(question: Question) -> tuple[list[Lag], float]:
     own_lag = (question.as_of_day - question.last_complete_day).days
     for lag in reversed(LAGS):
         known, new = totals[lag]
-        share = math.floor(complete * 1e6 + 0.5) / 1e6 if window else None
+        known_share = complete if complete >= 0.001 else 0.0
+        share = math.floor(known_share * 1e6 + 0.5) / 1e6 if window else None
         variance = math.floor(float(greenwood) * bursts * 1e12 + 0.5) / 1e12
         found.append(Lag(share, variance, new, sum(there > 0 for there, _ in tables[lag]), known))
         if lag > own_lag and known == new > 0:

@@ -1,0 +1,148 @@
+"""Workers: what they say is what DuckDB says, and they end when they should."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from crime_assets.core.errors import UsageError
+from crime_assets.engines.answers import rows_of
+from crime_assets.governance import confine
+from crime_assets.governance.gates import GATE, Gate
+from crime_assets.governance.pool import Limits, Pool
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not confine.landlock_version(), reason="this kernel has no Landlock: nobody is answered here"),
+]
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    place = tmp_path / "gate"
+    place.mkdir()
+    with duckdb.connect(str(place / GATE)) as con:
+        con.execute("CREATE TABLE crimes AS SELECT range AS id, 'THEFT' AS kind FROM range(1000)")
+    return Gate(place, "one")
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    made = Pool(Limits(seconds=8))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("'340282366920938463463374607431768211455'::UHUGEINT", "340282366920938463463374607431768211455"),
+        ("'101'::BIT", "101"),
+        ("'10:00:00+05'::TIMETZ", "10:00:00+05"),
+        ("TIME '24:00:00'", "24:00:00"),
+        ("12345678901234567890123::BIGNUM", "12345678901234567890123"),
+        ("[INTERVAL 1 month]", "[1 month]"),
+        ("NULL", "None"),
+        ("'ä€\0'", "ä€\0"),
+        ("1.5::DECIMAL(9,2)", "1.50"),
+        ("TIMESTAMPTZ '2024-01-01 00:00:00+01'", "2023-12-31 23:00:00+00:00"),
+    ],
+)
+def test_values_are_what_they_are(gate: Gate, pool: Pool, sql: str, shown: str) -> None:
+    found = pool.ask(gate, f"SELECT {sql}, {sql} AS x, 1 AS x")
+    ((first, second, third),) = rows_of(found.rows, "VARCHAR")
+    assert (str(first), str(second), third) == (shown, shown, 1)
+    assert found.columns[1:] == ["x", "x"]
+
+
+def test_nothing_is_carried_from_one_question_to_the_next(gate: Gate) -> None:
+    pool = Pool(switches=("--no-guard",))
+    for sql in ("SET VARIABLE x = 1", "CREATE TEMP TABLE t AS SELECT 1", "PREPARE p AS SELECT 1", "BEGIN"):
+        try:
+            pool.ask(gate, sql)
+        except UsageError:
+            continue
+    for sql in ("FROM t", "EXECUTE p"):
+        with pytest.raises(UsageError):
+            pool.ask(gate, sql)
+    assert pool.ask(gate, "SELECT getvariable('x')").rows.to_pylist() == [{"0": None}]
+    pool.close()
+
+
+def test_many_ask_while_the_gate_changes(gate: Gate, pool: Pool) -> None:
+    """Each is answered, and no worker is left behind."""
+    wrong: list[object] = []
+
+    def ask(number: int) -> None:
+        for n in range(40):
+            try:
+                found = pool.ask(Gate(gate.place, f"{(n + number) // 10}"), f"SELECT {number}, count(*) FROM crimes")
+                if found.rows.to_pylist() != [{"0": number, "1": 1000}]:
+                    wrong.append(found)
+            except BaseException as error:  # whatever it is
+                wrong.append(error)
+
+    threads = [threading.Thread(target=ask, args=[number]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "args", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True
+    )
+    assert listed.stdout.count(str(gate.place)) == 1
+
+
+def test_a_long_question_to_one_gate_does_not_hold_up_another(gate: Gate, pool: Pool, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / GATE).write_bytes((gate.place / GATE).read_bytes())
+    ended: list[str] = []
+
+    def long() -> None:
+        pool.ask(gate, "SELECT sleep_ms(3000)")
+        ended.append("long")
+
+    first = threading.Thread(target=long)
+    first.start()
+    time.sleep(0.5)
+    second = threading.Thread(target=lambda: pool.ask(Gate(gate.place, "two"), "SELECT 1"))
+    second.start()
+    pool.ask(Gate(other, "one"), "SELECT 1")
+    ended.append("other")
+    first.join()
+    second.join()
+    assert ended == ["other", "long"]
+
+
+def test_a_worker_ends_with_its_parent(gate: Gate) -> None:
+    program = (
+        "from pathlib import Path; from crime_assets.governance.pool import Pool; "
+        "from crime_assets.governance.gates import Gate\n"
+        f"pool = Pool(); pool.ask(Gate(Path({str(gate.place)!r}), 'x'), 'SELECT 1'); print('asked', flush=True)\n"
+        f"pool.ask(Gate(Path({str(gate.place)!r}), 'x'), 'SELECT sleep_ms(60000)')"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "asked\n"
+        time.sleep(0.5)
+        parent.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while _workers(gate.place) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not _workers(gate.place)
+
+
+def _workers(place: Path) -> list[str]:
+    listed = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if "governance.worker" in line and str(place) in line]
