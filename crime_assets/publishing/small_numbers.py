@@ -8,6 +8,9 @@ A count of 1 to `threshold` - 1 can point to a person. It is hidden, and so is
 - its position, if the rows are sorted by their first count: rows that hide it come last, sorted by their names;
 - whatever another table hides of the same counts, if that is said (`elsewhere`).
 
+If `insiders` read it, who each know one of the rows (a commander the own district), what is left without that row is
+held to the same: three rows are hidden at least, or the total.
+
 The same counts hide the same rows in every table, whatever the order of its rows. Zeros stay: there is nobody in them.
 The README says what the rule cannot do: anyone who gets several overlapping tables can subtract them.
 """
@@ -42,18 +45,24 @@ class _Sum:
 
 
 def protect(
-    table: pa.Table, counting: Counting, threshold: int, elsewhere: Mapping[str, Collection[int]] | None = None
+    table: pa.Table,
+    counting: Counting,
+    threshold: int,
+    elsewhere: Mapping[str, Collection[int]] | None = None,
+    *,
+    insiders: bool = False,
 ) -> pa.Table:
     """The table with NULL for what must not be seen, and one more column, `hidden`: the names of these, or NULL.
 
     A threshold of 0 or 1 hides nothing. `elsewhere` are the rows of each count that another table hides already.
+    `insiders`: readers may know one of the rows.
     """
     hidden: list[set[str]] = [set() for _ in range(table.num_rows)]
     columns = {name: table.column(name).to_pylist() for name in _needed(counting, table)}
     sums = list(_sums(columns, counting.adds_up))
     out_of_order: set[int] = set()
     for number, count in enumerate(counting.counts):
-        rows = _hidden_rows(_counts(columns[count.name]), sums, threshold)
+        rows = _hidden_rows(_counts(columns[count.name]), sums, threshold, insiders=insiders)
         rows.update((elsewhere or {}).get(count.name, ()))
         for row in rows:
             hidden[row].update((count.name, *count.derived))
@@ -66,7 +75,7 @@ def protect(
             round(float(str(part)) * int(str(whole))) if part is not None and whole is not None else 0
             for part, whole in zip(columns[share.name], columns[share.whole], strict=True)
         ]
-        for row in _hidden_rows(parts, sums, threshold):
+        for row in _hidden_rows(parts, sums, threshold, insiders=insiders):
             hidden[row].add(share.name)
     _hide_across(columns, counting, hidden)
     found = _without(table, hidden)
@@ -83,14 +92,14 @@ def _counts(values: Sequence[object]) -> list[int]:
     return [int(str(value)) if value is not None else 0 for value in values]
 
 
-def _hidden_rows(counts: Sequence[int], sums: Sequence[_Sum], threshold: int) -> set[int]:
+def _hidden_rows(counts: Sequence[int], sums: Sequence[_Sum], threshold: int, *, insiders: bool) -> set[int]:
     """The rows whose count is hidden."""
     hidden = {row for row, count in enumerate(counts) if 0 < count < threshold}
     is_settled = not hidden
     while not is_settled:
         is_settled = True
         for one in sums:
-            more = _complement(one, counts, hidden, threshold)
+            more = _complement(one, counts, hidden, threshold, insiders=insiders)
             is_settled = is_settled and not more
             hidden |= more
     return hidden
@@ -118,20 +127,31 @@ def _sums(columns: Columns, adds_up: Sequence[str]) -> Iterator[_Sum]:
             yield _Sum(rows, totals.get(group))
 
 
-def _complement(one: _Sum, counts: Sequence[int], hidden: set[int], threshold: int) -> set[int]:
+def _complement(one: _Sum, counts: Sequence[int], hidden: set[int], threshold: int, *, insiders: bool) -> set[int]:
     """The rows to hide as well, so that the others do not give the hidden ones away."""
     known = [row for row in one.parts if row in hidden]
     is_total_hidden = one.total in hidden
     if not known and not is_total_hidden:
         return set()
     others = sorted((row for row in one.parts if row not in hidden and counts[row]), key=lambda row: counts[row])
+    is_safe = _is_safe_from_insiders if insiders else _is_safe
     more: list[int] = []
-    while not _is_safe([counts[row] for row in (*known, *more)], threshold, is_total_hidden=is_total_hidden):
+    while not is_safe([counts[row] for row in (*known, *more)], threshold, is_total_hidden=is_total_hidden):
         if len(more) == len(others):
-            # All others are zero: then the total is as small, and is hidden for that reason.
-            break
+            # All others are zero: then the total is as small, and is hidden for that reason; or too few know too much.
+            return {*more, *([one.total] if insiders and one.total is not None else [])} - hidden
         more.append(others[len(more)])
     return set(more)
+
+
+def _is_safe_from_insiders(counts: Sequence[int], threshold: int, *, is_total_hidden: bool) -> bool:
+    """Whether that holds also for who knows one of the hidden parts."""
+    if is_total_hidden:
+        return bool(counts)
+    others = ([*counts[:n], *counts[n + 1 :]] for n in range(len(counts)))
+    return all(
+        _is_safe(known, threshold, is_total_hidden=False) if known else False for known in (list(counts), *others)
+    )
 
 
 def _is_safe(counts: Sequence[int], threshold: int, *, is_total_hidden: bool) -> bool:

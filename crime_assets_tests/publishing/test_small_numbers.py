@@ -63,6 +63,44 @@ def test_small_counts_go_and_what_would_give_them_away(crimes: list[int], shown:
     assert crimes_of(protect(districts(*crimes), DISTRICTS)) == shown
 
 
+@pytest.mark.parametrize(
+    ("crimes", "shown"),
+    [
+        ([10, 20, 30], [10, 20, 30]),
+        # Who knows that his own are 2 would know that the other's are 3.
+        ([2, 3, 50, 40], [None, None, 50, None]),
+        ([3, 20, 30, 40], [None, None, None, 40]),
+        # 3 and 4 are enough without the third; 1 and 1 are not.
+        ([3, 4, 30, 40], [None, None, None, 40]),
+        ([1, 1, 30, 40, 50], [None, None, None, None, 50]),
+        ([2, 0, 0], [None, 0, 0]),
+        ([2, 3, 0], [None, None, 0]),
+        ([2, 3, 9], [None, None, None]),
+    ],
+)
+def test_who_knows_one_row_learns_no_other(crimes: list[int], shown: list[int | None]) -> None:
+    found = small_numbers.protect(districts(*crimes), DISTRICTS, 5, insiders=True)
+    assert crimes_of(found) == shown
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_left_without_ones_own_row_is_not_few(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(40):
+        counts = rng.poisson(rng.choice([0.3, 2, 8, 40], rng.integers(1, 9))).tolist()
+        table = rows(district=[f"{n}" for n in range(len(counts))] + ["all"], crimes=[*counts, sum(counts)])
+        found = crimes_of(
+            small_numbers.protect(table, Counting((Count("crimes"),), adds_up=("district",)), 5, insiders=True)
+        )
+        hidden = [count for count, shown in zip(counts, found, strict=False) if shown is None]
+        assert all(count == 0 or count >= 5 for count, shown in zip(counts, found, strict=False) if shown is not None)
+        for n in range(len(hidden) if found[-1] is not None else 0):
+            rest = hidden[:n] + hidden[n + 1 :]
+            assert len(rest) >= 2
+            assert sum(rest) >= 5
+            assert max(rest) >= 5 or len(rest) < sum(rest) < 4 * len(rest)
+
+
 def test_what_is_computed_from_a_hidden_count_goes_with_it_and_is_named() -> None:
     found = protect(districts(3, 20, 30), DISTRICTS)
     assert found.column("share").to_pylist() == [None, None, 30 / 53]

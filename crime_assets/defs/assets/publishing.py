@@ -80,7 +80,10 @@ def build(days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> li
         refused = {}
         for day in days_to_write(asked, extracts.days(city), written_days(landing, city)):
             try:
-                written = write_briefing(landing, extracts.of(city, day), profile.settings.small_numbers)
+                # Where there is a policy, there are commanders who know the counts of their district.
+                insiders = profile.settings.policy is not None
+                threshold = profile.settings.small_numbers
+                written = write_briefing(landing, extracts.of(city, day), threshold, insiders=insiders)
             except CrimeAssetsError as error:
                 # A day whose briefing cannot be made must not stop the others.
                 refused[day] = error

@@ -84,11 +84,13 @@ class Contents:
     source: str
 
 
-def contents_of(extract: Extract, landing: LandingStore, tables: Tables, threshold: int) -> Contents:
-    """The briefing of an extract; `tables` are its own, with counts below `threshold` hidden."""
+def contents_of(
+    extract: Extract, landing: LandingStore, tables: Tables, threshold: int, *, insiders: bool = False
+) -> Contents:
+    """The briefing of an extract; `tables` are its own, with counts below `threshold` hidden in the same way."""
     about = extract.about
     choice = Choice(about.city, about.as_of_day)
-    trend = Pictures(Figures(extract, choice, threshold), extract, landing).draw("trend")
+    trend = Pictures(Figures(extract, choice, threshold, insiders=insiders), extract, landing).draw("trend")
     return Contents(
         title=f"{about.title} crime: what changed",
         day=about.as_of_day.isoformat(),

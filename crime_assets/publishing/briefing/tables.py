@@ -47,8 +47,11 @@ class Tables:
     checks: Sequence[Said] = ()
 
 
-def tables_of(extract: Extract, checks: Sequence[Said], threshold: int) -> Tables:
-    """The tables of an extract; counts below `threshold` are hidden. CrimeAssetsError if an insight is missing."""
+def tables_of(extract: Extract, checks: Sequence[Said], threshold: int, *, insiders: bool = False) -> Tables:
+    """The tables of an extract; counts below `threshold` are hidden, `insiders`: from who knows one of the rows.
+
+    CrimeAssetsError if an insight is missing.
+    """
     about = extract.about
     if missing := sorted(_NEEDED - extract.tables()):
         raise CrimeAssetsError(
@@ -57,10 +60,11 @@ def tables_of(extract: Extract, checks: Sequence[Said], threshold: int) -> Table
         )
 
     choice = Choice(about.city, about.as_of_day)
-    figures = Figures(extract, choice, threshold)
+    figures = Figures(extract, choice, threshold, insiders=insiders)
 
     def own(name: str) -> list[Row]:
-        rows: list[Row] = protect(extract.ask(statement("briefing", name), {}), _COUNTING[name], threshold).to_pylist()
+        found = extract.ask(statement("briefing", name), {})
+        rows: list[Row] = protect(found, _COUNTING[name], threshold, insiders=insiders).to_pylist()
         return rows
 
     return Tables(
@@ -71,7 +75,7 @@ def tables_of(extract: Extract, checks: Sequence[Said], threshold: int) -> Table
         series=own("series"),
         trend=figures.table("trend").to_pylist(),
         reporting_delay=figures.insight("reporting_delay"),
-        classes=Figures(extract, choice.but(period="365d"), threshold).table("classes").to_pylist(),
+        classes=Figures(extract, choice.but(period="365d"), threshold, insiders=insiders).table("classes").to_pylist(),
         homes={
             row["beat"]: (row["district"], row["community_area"])
             for row in extract.ask(statement("briefing", "homes"), {}).to_pylist()

@@ -27,14 +27,16 @@ class Written:
     lacking: str | None = None
 
 
-def write_briefing(landing: LandingStore, extract: Extract, threshold: int) -> Written:
+def write_briefing(landing: LandingStore, extract: Extract, threshold: int, *, insiders: bool = False) -> Written:
     """Make the briefing of an extract, replacing an earlier one; counts below `threshold` are hidden.
+
+    `insiders`: also from readers who know the counts of a district.
 
     If the PDF cannot be made, there is only the page, and any earlier PDF is removed.
     """
     about = extract.about
-    tables = tables_of(extract, quality.latest(landing, about.city), threshold)
-    contents = contents_of(extract, landing, tables, threshold)
+    tables = tables_of(extract, quality.latest(landing, about.city), threshold, insiders=insiders)
+    contents = contents_of(extract, landing, tables, threshold, insiders=insiders)
     made = {"html": html(contents)}
     lacking = None
     try:

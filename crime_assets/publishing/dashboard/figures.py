@@ -129,13 +129,14 @@ TABLES: Mapping[str, Shown] = {
 
 
 class Figures:
-    """The tables of one choice; counts below `threshold` are hidden."""
+    """The tables of one choice; counts below `threshold` are hidden, `insiders`: from who knows one of the rows."""
 
-    def __init__(self, extract: Extract, choice: Choice, threshold: int) -> None:
+    def __init__(self, extract: Extract, choice: Choice, threshold: int, *, insiders: bool = False) -> None:
         self._extract = extract
         self.choice = choice
         self.about = extract.about
         self._threshold = threshold
+        self._insiders = insiders
 
     def table(self, name: str) -> pa.Table:
         """One of the dashboard's own tables, by its name in TABLES, or a whole insight. UsageError for other names."""
@@ -196,7 +197,8 @@ class Figures:
         return {row["beat"]: row["district"] for row in self._answer("beat_districts").to_pylist()}
 
     def _protected(self, name: str, found: pa.Table, counting: Counting) -> pa.Table:
-        return protect(found, counting, self._threshold, self._elsewhere(name, found))
+        elsewhere = self._elsewhere(name, found)
+        return protect(found, counting, self._threshold, elsewhere, insiders=self._insiders)
 
     def _elsewhere(self, name: str, found: pa.Table) -> Mapping[str, list[int]]:
         """Count → the rows that the areas of a larger place hide: they would be read here, and give others away."""
@@ -229,7 +231,7 @@ class Figures:
 
     def _hidden_in(self, choice: Choice) -> dict[tuple[str, str], list[str]]:
         """(area, class) → what the table of the areas of a choice hides of it."""
-        around = Figures(self._extract, choice, self._threshold)
+        around = Figures(self._extract, choice, self._threshold, insiders=self._insiders)
         found = around._protected("areas", around._asked("areas"), TABLES["areas"].counting)
         hidden = zip(_keys(found, "area", "offense_class"), found.column(HIDDEN).to_pylist(), strict=True)
         return {key: names.split(", ") for key, names in hidden if names}
