@@ -48,6 +48,7 @@ Write = Callable[[Answer, str, TextIO], None]
 class _PeerProtocol(H11Protocol):
     """HTTP in which the client's address is the account and the process at the other end, as the kernel knows them."""
 
+    # uvicorn names the one kind of transport that it expects; asyncio hands over any.
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         end = transport.get_extra_info("socket")

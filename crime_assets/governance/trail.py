@@ -19,7 +19,7 @@ from typing import Any
 from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.lakehouse.place.lock import writer_lock
 
-EVENTS = frozenset({"ask", "answer", "refuse", "gate_made", "policy_changed", "torn", "trail_read"})
+EVENTS = frozenset({"ask", "answer", "refuse", "torn"})
 FIRST = "0" * 64
 """What the first line is chained to."""
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -115,7 +115,7 @@ def test_a_long_question_to_one_gate_does_not_hold_up_another(gate: Gate, pool: 
 
     first = threading.Thread(target=long)
     first.start()
-    time.sleep(0.5)
+    _wait_until(lambda: gate.place in pool._workers and pool._workers[gate.place].lock.locked())
     second = threading.Thread(target=lambda: pool.ask(Gate(gate.place, "two"), "SELECT 1"))
     second.start()
     pool.ask(Gate(other, "one"), "SELECT 1")
@@ -127,20 +127,26 @@ def test_a_long_question_to_one_gate_does_not_hold_up_another(gate: Gate, pool: 
 
 def test_a_worker_ends_with_its_parent(gate: Gate) -> None:
     program = (
-        "from pathlib import Path; from crime_assets.governance.pool import Pool; "
+        "import threading, time; from pathlib import Path; from crime_assets.governance.pool import Pool; "
         "from crime_assets.governance.gates import Gate\n"
-        f"pool = Pool(); pool.ask(Gate(Path({str(gate.place)!r}), 'x'), 'SELECT 1'); print('asked', flush=True)\n"
-        f"pool.ask(Gate(Path({str(gate.place)!r}), 'x'), 'SELECT sleep_ms(60000)')"
+        f"pool, gate = Pool(), Gate(Path({str(gate.place)!r}), 'x'); pool.ask(gate, 'SELECT 1')\n"
+        "threading.Thread(target=pool.ask, args=[gate, 'SELECT sleep_ms(60000)']).start()\n"
+        "while not pool._workers[gate.place].lock.locked(): time.sleep(0.01)\n"
+        "print('asked', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "asked\n"
-        time.sleep(0.5)
+        assert _workers(gate.place)
         parent.send_signal(signal.SIGKILL)
+    _wait_until(lambda: not _workers(gate.place))
+
+
+def _wait_until(happens: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
-    while _workers(gate.place) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not _workers(gate.place)
+    while not happens():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
 
 
 def _workers(place: Path) -> list[str]:
