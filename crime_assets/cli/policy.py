@@ -7,10 +7,11 @@ from crime_assets.core.insights import all_insights
 from crime_assets.engines.answers import Answer, whole
 from crime_assets.governance.access import Access
 from crime_assets.governance.gates import seen_columns
-from crime_assets.governance.policy import INSIGHTS, TABLES, Principal, unclassified
+from crime_assets.governance.policy import CITY_INSIGHTS, INSIGHTS, TABLES, Principal, unclassified
 from crime_assets.governance.scopes import Scope, finer_than_masks
 from crime_assets.profiles import Profile
 
+_NO_SMALL = "without small numbers"
 _SOME_DISTRICT = ("001",)
 """Columns do not depend on the district."""
 
@@ -48,7 +49,9 @@ def explained(profile: Profile, principal: str) -> Answer:
         return whole(["what", "value"], [("role", role), ("sees", "the lake itself: all tables, rows and columns")])
     rows: list[tuple[str, object]] = [("role", role), ("rows", scope.rows if scope.rows != "TRUE" else "all")]
     rows += [(f"column {name}", said) for name, said in _columns(profile, scope)]
-    rows += [(f"table {name}", "clear") for name in sorted(scope.tables - {INSIGHTS})]
+    rows += [
+        (f"table {name}", _NO_SMALL if name == CITY_INSIGHTS else "clear") for name in sorted(scope.tables - {INSIGHTS})
+    ]
     rows += [
         (f"table {insight.table}", _said(scope.columns_of(insight), insight.columns)) for insight in all_insights()
     ]
@@ -69,7 +72,10 @@ def matrix(profile: Profile) -> Answer:
         rows.append((f"crimes.{name}", *(_seen(scope, name) for scope in scopes)))
     for name in TABLES:
         if name != INSIGHTS:
-            rows.append((name, *("clear" if scope is None or name in scope.tables else "hidden" for scope in scopes)))
+            said = _NO_SMALL if name == CITY_INSIGHTS else "clear"
+            rows.append(
+                (name, *("clear" if scope is None else said if name in scope.tables else "hidden" for scope in scopes))
+            )
     for insight in all_insights():
         told = ("clear" if scope is None else _said(scope.columns_of(insight), insight.columns) for scope in scopes)
         rows.append((insight.table, *told))

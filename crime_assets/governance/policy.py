@@ -23,18 +23,26 @@ EVERYTHING = "*"
 """All tables, or all classes of columns: of roles that see the lake itself."""
 INSIGHTS = "insights"
 """All tables of insights."""
-TABLES = ("crimes", "crimes_superseded", INSIGHTS)
+CITY_INSIGHTS = "city_insights"
+"""All tables of insights of the whole city, whatever the rows of the role, with small numbers hidden."""
+AUDITS = ("audit", "access_review")
+"""Tables that tell who saw what."""
+TABLES = ("crimes", "crimes_superseded", INSIGHTS, CITY_INSIGHTS, *AUDITS)
 """Tables that a role may be given: crimes that were removed are gone for all who do not see the lake itself."""
 DISTRICT = re.compile(r"[0-9]{3}")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _PRINCIPAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,126}")
+_IAM_ROLE = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")
+_ISSUER = re.compile(r"https://[^/]|http://(127\.0\.0\.1|localhost)[:/]")
+"""Without TLS, only on this machine."""
 _LARGEST = 1 << 20
 _LONGEST_FILTER = 2_000
 _KEYS: Mapping[str, frozenset[str]] = {
-    "the file": frozenset({"version", "city", "classes", "masks", "roles", "principals"}),
-    "role": frozenset({"tables", "rows", "clear", "mask", "purpose_required"}),
-    "principal": frozenset({"role", "districts", "os_user", "expires"}),
+    "the file": frozenset({"version", "city", "classes", "masks", "roles", "principals", "login"}),
+    "login": frozenset({"issuer", "client", "methods", "notice"}),
+    "role": frozenset({"tables", "rows", "clear", "mask", "purpose_required", "as_of"}),
+    "principal": frozenset({"role", "districts", "os_user", "oidc", "iam_role", "expires"}),
 }
 
 
@@ -43,7 +51,7 @@ class Role:
     """What a role sees: tables, rows, and columns by their class: clear, masked, or not at all.
 
     `masks` maps a class or a column to the name of a mask; a column goes before its class. If a purpose is required,
-    each question must say what it is for, such as the number of a case.
+    each question must say what it is for, such as the number of a case. `as_of`: it may ask what was known earlier.
     """
 
     name: str
@@ -52,6 +60,7 @@ class Role:
     clear: frozenset[str] = frozenset()
     masks: Mapping[str, str] = field(default_factory=dict)
     purpose_required: bool = False
+    as_of: bool = False
 
     @property
     def is_unrestricted(self) -> bool:
@@ -61,13 +70,33 @@ class Role:
 
 @dataclass(frozen=True)
 class Principal:
-    """A person or program: a role, the districts that it is about, and how it is recognised."""
+    """A person or program: a role, the districts that it is about, and how it is recognised.
+
+    That is by the account of this machine, by the subject at the login's issuer, or as a role of AWS IAM.
+    """
 
     name: str
     role: str
     districts: tuple[str, ...] = ()
     os_user: str = ""
+    oidc: str = ""
+    iam_role: str = ""
     expires: date | None = None
+
+
+@dataclass(frozen=True)
+class Login:
+    """How people log in to pages: the OpenID provider and our name there, the ways of proving who one is of which it
+    must have asked for one (`amr`, such as mfa; none is demanded if it is empty), and what they agree to before.
+    """
+
+    issuer: str = ""
+    client: str = ""
+    methods: tuple[str, ...] = ()
+    notice: str = (
+        "This system is for authorized use only. What you look at and download is recorded and reviewed; misuse can be "
+        "punished. By going on you agree to that."
+    )
 
 
 @dataclass(frozen=True)
@@ -80,6 +109,7 @@ class Policy:
     roles: Mapping[str, Role]
     principals: Mapping[str, Principal]
     digest: str
+    login: Login = Login()
 
     def class_of(self, column: str) -> str | None:
         """The class of a column; None if it stands nowhere."""
@@ -100,6 +130,13 @@ class Policy:
             if user and found.os_user == user:
                 return self.principal(name, today)
         raise UsageError(f"The account {user[:130]!r} is not in the policy: ask who keeps it for access.")
+
+    def of_subject(self, subject: str, today: date) -> Principal:
+        """The principal that the login's issuer knows by a subject; UsageError if it is none."""
+        for name, found in self.principals.items():
+            if subject and found.oidc == subject:
+                return self.principal(name, today)
+        raise UsageError("You are not in the policy: ask who keeps it for access.")
 
 
 def read_policy(path: Path) -> Policy:
@@ -133,7 +170,8 @@ def parse_policy(content: bytes) -> Policy:
     roles = {name: _role(name, told) for name, told in _table(document, "roles").items()}
     principals = {name: _principal(name, told) for name, told in _table(document, "principals").items()}
     city = _text(document.get("city"), "city")
-    policy = Policy(city, classes, masks, roles, principals, sha256(content).hexdigest())
+    login = _login(document.get("login", {}))
+    policy = Policy(city, classes, masks, roles, principals, sha256(content).hexdigest(), login)
     _check(policy)
     return policy
 
@@ -148,9 +186,12 @@ def _check(policy: Policy) -> None:
         raise UsageError(f"The column {twice[0]} is in two classes: leave it in one.")
     for role in policy.roles.values():
         _check_role(policy, role)
-    users = [found.os_user for found in policy.principals.values() if found.os_user]
-    if twice := sorted({user for user in users if users.count(user) > 1}):
-        raise UsageError(f"Two principals have the account {twice[0]}: one person has one role.")
+    for kind, what in (("os_user", "account"), ("oidc", "subject"), ("iam_role", "IAM role")):
+        known = [name for found in policy.principals.values() if (name := getattr(found, kind))]
+        if twice := sorted({name for name in known if known.count(name) > 1}):
+            raise UsageError(f"Two principals have the {what} {twice[0]}: one person has one role.")
+    if not policy.login.issuer and (lost := [found for found in policy.principals.values() if found.oidc]):
+        raise UsageError(f"principals.{lost[0].name}: its oidc is a subject of no issuer: set issuer in [login].")
     for found in policy.principals.values():
         _check_principal(policy, found)
 
@@ -185,6 +226,8 @@ def _check_principal(policy: Policy, found: Principal) -> None:
     place = f"principals.{found.name}"
     if not _PRINCIPAL.fullmatch(found.name):
         raise UsageError(f"{found.name[:130]!r} is not a principal's name: use letters, digits and . _ @ -.")
+    if found.iam_role and not _IAM_ROLE.fullmatch(found.iam_role):
+        raise UsageError(f"{place}: {found.iam_role[:70]!r} is not the name of an IAM role.")
     role = policy.roles.get(found.role)
     if role is None:
         raise UsageError(f"{place}: there is no role {found.role!r}.")
@@ -204,17 +247,26 @@ def _role(name: str, told: object) -> Role:
     rows = _text(fields.get("rows", ""), f"{place}.rows")
     if len(rows) > _LONGEST_FILTER:
         raise UsageError(f"{place}.rows is longer than {_LONGEST_FILTER:,} characters: Lake Formation takes no more.")
-    is_required = fields.get("purpose_required", False)
-    if not isinstance(is_required, bool):
-        raise UsageError(f"{place}.purpose_required must be true or false.")
     return Role(
         name,
         frozenset(_texts(fields.get("tables", []), f"{place}.tables")),
         rows,
         frozenset(_texts(fields.get("clear", []), f"{place}.clear")),
         {what: _text(mask, f"{place}.mask.{what}") for what, mask in masks.items()},
-        is_required,
+        _flag(fields, "purpose_required", place),
+        _flag(fields, "as_of", place),
     )
+
+
+def _login(told: object) -> Login:
+    fields = _only(told, "login", "login")
+    texts = {name: _text(fields[name], f"login.{name}") for name in ("issuer", "client", "notice") if name in fields}
+    login = Login(**texts, methods=_texts(fields.get("methods", []), "login.methods"))
+    if bool(login.issuer) != bool(login.client):
+        raise UsageError("login must have both issuer and client, or neither.")
+    if login.issuer and not _ISSUER.match(login.issuer):
+        raise UsageError('login.issuer must be the address of an OpenID provider, such as "https://login.example".')
+    return login
 
 
 def _principal(name: str, told: object) -> Principal:
@@ -229,6 +281,8 @@ def _principal(name: str, told: object) -> Principal:
         _text(fields.get("role"), f"{place}.role"),
         tuple(sorted(set(_texts(fields.get("districts", []), f"{place}.districts")))),
         _text(fields.get("os_user", ""), f"{place}.os_user"),
+        _text(fields.get("oidc", ""), f"{place}.oidc"),
+        _text(fields.get("iam_role", ""), f"{place}.iam_role"),
         expires,
     )
 
@@ -273,6 +327,13 @@ def _once(values: Sequence[str], place: str) -> tuple[str, ...]:
     if twice := [value for value in values if values.count(value) > 1]:
         raise UsageError(f"{place} has {twice[0]!r} twice.")
     return tuple(values)
+
+
+def _flag(fields: Mapping[str, Any], name: str, place: str) -> bool:
+    value = fields.get(name, False)
+    if not isinstance(value, bool):
+        raise UsageError(f"{place}.{name} must be true or false.")
+    return value
 
 
 def _text(value: object, place: str) -> str:
