@@ -92,6 +92,13 @@ class GateMaker:
                 # If not, the lake changed meanwhile, and the gate may be of both states.
         raise CrimeAssetsError("The lake changed five times while a gate was made: ask again.")
 
+    def engine(self, scope: Scope) -> DuckDBEngine:
+        """An engine that knows only the permitted rows, all columns clear: for our statements, not people's.
+
+        Who asks it closes it.
+        """
+        return DuckDBEngine(self._lake, self._city, self._merged, _Cut(scope, self._key, None).restrict)
+
     def _state(self, scope: Scope) -> str:
         """What a gate depends on besides its scope."""
         removed = tables.load(self._lake, self._city.name, "crimes_removed")
@@ -146,9 +153,9 @@ class GateMaker:
 
 
 class _Cut:
-    """Cuts the permitted rows out of the tables of an engine, and puts what is seen of them into a gate."""
+    """Cuts the permitted rows out of the tables of an engine, and puts what is seen into a gate, if there is one."""
 
-    def __init__(self, scope: Scope, key: MaskKey, path: Path) -> None:
+    def __init__(self, scope: Scope, key: MaskKey, path: Path | None) -> None:
         self._scope = scope
         self._key = key
         self._path = path
@@ -159,13 +166,13 @@ class _Cut:
 
         Insights know all columns of those rows, clear: they leave out what they may not show.
         """
-        if not self._is_open:
+        if self._path is not None and not self._is_open:
             con.execute(f"ATTACH {literal(str(self._path))} AS gate (STORAGE_VERSION 'latest')")
             self._is_open = True
         name, scope = identifier(table), self._scope
         kept = f"{scope.rows} AND id NOT IN ({_REMOVED})"
         con.execute(f"CREATE OR REPLACE TABLE permitted AS FROM ({rows}) WHERE {kept}")
-        if table in scope.tables:
+        if self._path is not None and table in scope.tables:
             self._keep(con, name, [column for column in columns if column in scope.columns], kept)
         con.execute(f"ALTER TABLE permitted RENAME TO {name}")
 
