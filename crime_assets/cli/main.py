@@ -206,10 +206,12 @@ def _answer(profile: Profile, options: argparse.Namespace) -> Answer:
     import pwd
 
     from crime_assets.governance.access import Question
+    from crime_assets.governance.principals import Who
 
     user = pwd.getpwuid(os.geteuid()).pw_name
     try:
-        return access.answer(Question(user, f"pid {os.getpid()}", options.sql, options.as_of, options.purpose))
+        who = Who("peer", user, f"pid {os.getpid()}")
+        return access.answer(Question(who, options.sql, options.as_of, options.purpose))
     finally:
         access.close()
 

@@ -19,7 +19,9 @@ from crime_assets.governance.gates import GateMaker, seen_columns
 from crime_assets.governance.keys import mask_key
 from crime_assets.governance.policy import Policy, Principal, read_policy
 from crime_assets.governance.pool import Pool
+from crime_assets.governance.principals import Who
 from crime_assets.governance.scopes import Scope, check_columns, scope_of
+from crime_assets.governance.tokens import Tokens
 from crime_assets.governance.trail import Trail
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.sources.cities import City
@@ -30,10 +32,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Question:
-    """A query as it came: from which account of this machine, by what process, of which state, and what for."""
+    """A query as it came: from whom, of which state of the lake, and what for."""
 
-    os_user: str
-    source: str
+    who: Who
     sql: str
     as_of: str | None = None
     purpose: str = ""
@@ -60,6 +61,7 @@ class Access:
         self._today = today
         self._engine = engine
         self.trail = trail
+        self.tokens = Tokens(lake.home / "governance")
         self._pool = Pool()
 
     def policy(self) -> Policy:
@@ -72,6 +74,10 @@ class Access:
         check_columns(found, seen_columns(self._lake, self._city))
         return found
 
+    def principal(self, policy: Policy, who: Who) -> Principal:
+        """Who somebody is by the policy; UsageError if nobody."""
+        return who.principal(policy, self.tokens, self._today())
+
     def scope(self, policy: Policy, principal: Principal) -> Scope | None:
         """What a principal may see; None if that is the lake itself."""
         if policy.roles[principal.role].is_unrestricted:
@@ -80,28 +86,28 @@ class Access:
 
     def answer(self, question: Question) -> Answer:
         """The answer by the policy as it is now; UsageError if there is none. It is on the trail before it leaves."""
-        told = {"source": question.source, "sql": question.sql, "purpose": question.purpose}
+        told = {**question.who.told, "sql": question.sql, "purpose": question.purpose}
         digest = sha256(question.sql.encode("utf-8", "replace")).hexdigest()
-        asked = self.trail.append("ask", account=question.os_user, sql_sha256=digest, **told)
+        asked = self.trail.append("ask", sql_sha256=digest, **told)
         begun = time.monotonic()
         try:
             by, answer = self._answered(question)
             seconds = round(time.monotonic() - begun, 3)
             self.trail.append("answer", asked=asked.n, columns=answer.columns, seconds=seconds, **by)
         except CrimeAssetsError as error:
-            self.trail.append("refuse", asked=asked.n, account=question.os_user, reason=str(error))
+            self.trail.append("refuse", asked=asked.n, **question.who.told, reason=str(error))
             raise
         except Exception as error:
             # Its text may hold values that are not for who asks.
             kind = type(error).__name__
-            self.trail.append("refuse", asked=asked.n, account=question.os_user, reason=kind)
+            self.trail.append("refuse", asked=asked.n, **question.who.told, reason=kind)
             raise LakeError(f"The answer could not be made ({kind}): ask who keeps the lake.") from error
         return answer
 
     def _answered(self, question: Question) -> tuple[dict[str, object], Answer]:
         """By what it was answered, and the answer."""
         policy = self.policy()
-        principal = policy.of_os_user(question.os_user, self._today())
+        principal = self.principal(policy, question.who)
         role = policy.roles[principal.role]
         by: dict[str, object] = {"principal": principal.name, "role": role.name, "policy": policy.digest}
         if role.purpose_required and not question.purpose.strip():
@@ -114,12 +120,15 @@ class Access:
             raise UsageError(f"The role {role.name} sees the present only: leave out --as-of.")
         if not confine.landlock_version():
             raise LakeError("This kernel has no Landlock, so nobody is answered by a policy: use Linux 5.13 or newer.")
-        key = mask_key(self._lake.home / "governance")
-        maker = GateMaker(self._lake, self._city, self._merged, all_insights(), key, self._lake.home / "gates")
-        gate = maker.gate(scope)
+        gate = self.maker().gate(scope)
         found = self._pool.ask(gate, question.sql)
         by |= {"scope": scope.digest, "gate": gate.state, "rows": found.rows.num_rows, "bytes": found.rows.nbytes}
         return by, whole(found.columns, rows_of(found.rows, "VARCHAR"))
+
+    def maker(self) -> GateMaker:
+        """Makes gates of the lake."""
+        key = mask_key(self._lake.home / "governance")
+        return GateMaker(self._lake, self._city, self._merged, all_insights(), key, self._lake.home / "gates")
 
     def close(self) -> None:
         """End the workers."""

@@ -32,6 +32,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.engines.answers import Answer
 from crime_assets.governance.access import Access, Question
+from crime_assets.governance.principals import Who
 
 FORMS = {"table": "text/plain", "csv": "text/csv", "json": "application/json"}
 LARGEST_QUESTION = 1 << 20
@@ -75,7 +76,7 @@ def app(access: Access, write: Write, scratch: Path) -> Starlette:
             return _refused("Nobody knows who asks.", 403)
         try:
             asked = await _asked(request)
-            question = Question(_account(int(client.host)), f"pid {client.port}", *asked[1:])
+            question = Question(Who("peer", _account(int(client.host)), f"pid {client.port}"), *asked[1:])
             answer = await run_in_threadpool(_written, access, question, write, asked[0], scratch)
         except CrimeAssetsError as error:
             return _refused(str(error), 400, error.exit_code)

@@ -19,7 +19,10 @@ from typing import Any
 from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.lakehouse.place.lock import writer_lock
 
-EVENTS = frozenset({"ask", "answer", "refuse", "torn"})
+EVENTS = frozenset(
+    "ask answer refuse page download login login_failed logout session_ended grant revoke token gate_built "
+    "policy_changed trail_read verify torn".split()
+)
 FIRST = "0" * 64
 """What the first line is chained to."""
 
