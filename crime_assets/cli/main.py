@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from crime_assets.cli.terminal import ReaderGone, answering, hold_descriptors, unbreakable
 from crime_assets.core.errors import CrimeAssetsError, UsageError, chain
@@ -124,6 +124,20 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", parents=[common], help="show what the lake holds")
     status.set_defaults(command=_status)
 
+    _add_governance(commands, common)
+
+    dashboard = commands.add_parser("dashboard", parents=[common], help="show the figures, on this machine only")
+    dashboard.add_argument("--port", type=_port, default=8500)
+    dashboard.set_defaults(command=_dashboard)
+
+    dev = commands.add_parser("dev", parents=[common], help="start Dagster's UI and daemon on this lake")
+    dev.add_argument("--port", type=_port, default=3000)
+    dev.set_defaults(command=_dev)
+    return parser
+
+
+def _add_governance(commands: Any, common: argparse.ArgumentParser) -> None:
+    """The commands about who may see what, and who saw it."""
     policy = commands.add_parser("policy", help="check the policy, or see what somebody may see by it")
     asked = policy.add_subparsers(required=True, metavar="WHAT")
     check = asked.add_parser("check", parents=[common], help="whether the policy is right, and what it leaves out")
@@ -141,17 +155,32 @@ def _parser() -> argparse.ArgumentParser:
     verify.set_defaults(command=_verify)
 
     serve = commands.add_parser("serve", parents=[common], help="answer the accounts of this machine by the policy")
+    serve.add_argument("--address", metavar="URL", default="", help="answer also by TLS; people open the pages there")
+    serve.add_argument("--certificate", metavar="FILE", default="", help="of the address, as PEM")
+    serve.add_argument("--key", metavar="FILE", default="", help="of the certificate, as PEM")
+    serve.add_argument("--bind", metavar="IP", default="127.0.0.1", help="where to listen; 0.0.0.0 is everywhere")
+    serve.add_argument("--port", type=_port, default=0, help="where to listen, if it is not the port of the address")
     serve.add_argument("--as-root", action="store_true", help="as root in spite of everything")
     serve.set_defaults(command=_serve)
 
-    dashboard = commands.add_parser("dashboard", parents=[common], help="show the figures, on this machine only")
-    dashboard.add_argument("--port", type=_port, default=8500)
-    dashboard.set_defaults(command=_dashboard)
-
-    dev = commands.add_parser("dev", parents=[common], help="start Dagster's UI and daemon on this lake")
-    dev.add_argument("--port", type=_port, default=3000)
-    dev.set_defaults(command=_dev)
-    return parser
+    access = commands.add_parser("access", help="give access, and take it away")
+    which = access.add_subparsers(required=True, metavar="WHAT")
+    grant = which.add_parser("grant", parents=[common], help="give somebody a role, in the policy's file")
+    grant.add_argument("principal", metavar="PRINCIPAL")
+    grant.add_argument("--role", required=True)
+    grant.add_argument("--district", action="append", default=[], metavar="DISTRICT", help="one it is about; repeat it")
+    grant.add_argument("--account", default="", help="the account of this machine that it is")
+    grant.add_argument("--subject", default="", help="its name at the login's provider")
+    grant.add_argument("--iam-role", default="", metavar="NAME", help="the role of AWS IAM that it is")
+    grant.add_argument("--until", type=_day, metavar="DAY", help="the last day, as YYYY-MM-DD")
+    grant.set_defaults(command=_grant)
+    revoke = which.add_parser("revoke", parents=[common], help="take all access of somebody away, tokens too")
+    revoke.add_argument("principal", metavar="PRINCIPAL")
+    revoke.set_defaults(command=_revoke)
+    token = which.add_parser("token", parents=[common], help="make a token, which is shown this once")
+    token.add_argument("principal", metavar="PRINCIPAL")
+    token.add_argument("--days", type=_number, default=30, help="how long it is good, at most 90 (default: 30)")
+    token.set_defaults(command=_token)
 
 
 def _day(text: str) -> date:
@@ -186,11 +215,11 @@ def _query(profile: Profile, options: argparse.Namespace) -> int:
 
     if not options.sql.strip():
         raise UsageError("The query is empty: write SQL, such as SELECT count(*) FROM crimes.")
-    if profile.settings.socket is not None:
+    if profile.settings.socket is not None or profile.settings.service:
         from crime_assets.cli.asking import ask
 
         with answering() as out:
-            ask(profile.settings.socket, options.sql, options.format, options.as_of, options.purpose, out)
+            ask(profile.settings, options.sql, options.format, options.as_of, options.purpose, out)
         return 0
     check_whole(profile)
     with _answer(profile, options) as answer, answering() as out:
@@ -257,16 +286,36 @@ def _policy(profile: Profile, options: argparse.Namespace) -> int:
 
 
 def _serve(profile: Profile, options: argparse.Namespace) -> int:
-    from crime_assets.cli.output import write_answer
-    from crime_assets.cli.policy import access_of
-    from crime_assets.cli.status import check_whole
-    from crime_assets.governance.service import serve
+    from crime_assets.cli.serving import serving
 
-    access, place = access_of(profile), profile.settings.socket
-    if place is None:
-        raise UsageError("Set CRIME_SOCKET to the place of the socket, such as /run/crime-assets/socket.")
-    check_whole(profile)
-    serve(access, write_answer, profile.settings.home, place, as_root=options.as_root)
+    serving(profile, options)
+    return 0
+
+
+def _grant(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.cli.access import granted
+
+    return _shown(granted(profile, options))
+
+
+def _revoke(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.cli.access import revoked
+
+    return _shown(revoked(profile, options.principal))
+
+
+def _token(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.cli.access import token
+
+    print(token(profile, options.principal, options.days))
+    return 0
+
+
+def _shown(found: Answer) -> int:
+    from crime_assets.cli.output import write_answer
+
+    with answering() as out:
+        write_answer(found, "table", out)
     return 0
 
 
@@ -285,8 +334,8 @@ def _dashboard(profile: Profile, options: argparse.Namespace) -> int:
 
     if profile.settings.policy is not None:
         raise UsageError(
-            "The dashboard shows the figures of all districts, and there is a policy (CRIME_POLICY): ask with "
-            "`crime-assets query`."
+            "The dashboard shows the figures of all districts, and there is a policy (CRIME_POLICY): start "
+            "`crime-assets serve --address`, which shows each person what is theirs."
         )
     return serve(profile, options.port)
 

@@ -67,16 +67,31 @@ class Access:
     def policy(self) -> Policy:
         """The policy as it is now; UsageError if it is wrong, or for another city."""
         found = read_policy(self._path)
-        if found.city != self._city.name:
-            raise UsageError(
-                f"The policy {self._path} is for {found.city}: set CRIME_POLICY to that of {self._city.name}."
-            )
-        check_columns(found, seen_columns(self._lake, self._city))
+        self.check(found)
         return found
+
+    def check(self, policy: Policy) -> None:
+        """UsageError if a policy is for another city, or names what the lake does not have."""
+        if policy.city != self._city.name:
+            raise UsageError(
+                f"The policy {self._path} is for {policy.city}: set CRIME_POLICY to that of {self._city.name}."
+            )
+        check_columns(policy, seen_columns(self._lake, self._city))
 
     def principal(self, policy: Policy, who: Who) -> Principal:
         """Who somebody is by the policy; UsageError if nobody."""
         return who.principal(policy, self.tokens, self._today())
+
+    def described(self, who: Who) -> dict[str, object]:
+        """Who somebody is, and the tables and columns of crimes that are seen; UsageError if nobody."""
+        policy = self.policy()
+        principal = self.principal(policy, who)
+        told = {"principal": principal.name, "role": principal.role, "districts": list(principal.districts)}
+        scope = self.scope(policy, principal)
+        if scope is None:
+            return {**told, "tables": ["*"], "columns": {}}
+        columns = {name: str(mask) if mask else "clear" for name, mask in scope.columns.items()}
+        return {**told, "tables": sorted(scope.tables), "columns": columns}
 
     def scope(self, policy: Policy, principal: Principal) -> Scope | None:
         """What a principal may see; None if that is the lake itself."""

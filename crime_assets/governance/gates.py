@@ -81,13 +81,13 @@ class GateMaker:
         # Who asks for the same gate meanwhile waits, and finds it.
         with writer_lock(self._directory / f"{scope.digest}.lock", _PATIENCE_SECONDS):
             for _ in range(_PLANS):
-                state = self._state(scope)
+                state = self.state(scope)
                 if (place / GATE).is_file() and noted.is_file() and noted.read_text("ascii") == state:
                     return Gate(place, state)
                 # Not after the gate: it would have the name of another state for a moment.
                 noted.unlink(missing_ok=True)
                 self._make(scope, place)
-                if self._state(scope) == state:
+                if self.state(scope) == state:
                     noted.write_text(state, "ascii")
                 # If not, the lake changed meanwhile, and the gate may be of both states.
         raise CrimeAssetsError("The lake changed five times while a gate was made: ask again.")
@@ -99,7 +99,11 @@ class GateMaker:
         """
         return DuckDBEngine(self._lake, self._city, self._merged, _Cut(scope, self._key, None).restrict)
 
-    def _state(self, scope: Scope) -> str:
+    def days(self) -> list[date]:
+        """The change days that the lake has merged, in order."""
+        return sorted(self._merged())
+
+    def state(self, scope: Scope) -> str:
         """What a gate depends on besides its scope."""
         removed = tables.load(self._lake, self._city.name, "crimes_removed")
         snapshot = removed.current_snapshot() if removed is not None else None

@@ -1,7 +1,7 @@
-"""The service that owns the lake: answers the accounts of this machine on a Unix socket, each by the policy.
+"""The service that owns the lake: answers accounts of this machine on a Unix socket, and others by TLS, by the policy.
 
-The kernel says which account asks, so there is no password and no token to lose. The lake must be closed to all others:
-who can read its files needs no service.
+On the socket the kernel says which account asks, so there is no password and no token to lose. The lake must be closed
+to all others: who can read its files needs no service.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import os
 import pwd
 import resource
 import socket
+import ssl
 import stat
 import struct
+import threading
 from asyncio import Transport
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -27,6 +30,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from crime_assets.core.errors import CrimeAssetsError, UsageError
@@ -40,7 +44,13 @@ LARGEST_QUESTION = 1 << 20
 _CREDENTIALS = struct.Struct("3i")
 _IN_MEMORY = 16 << 20
 _PIECE = 1 << 16
-_LAST_SECONDS = 5
+_SETTINGS: dict[str, Any] = {
+    "log_level": "warning",
+    "timeout_graceful_shutdown": 5,
+    # What a header says of who asks is a claim of who asks.
+    "proxy_headers": False,
+    "server_header": False,
+}
 
 Write = Callable[[Answer, str, TextIO], None]
 """Writes an answer in one of the FORMS."""
@@ -67,31 +77,77 @@ def check_closed(home: Path) -> None:
         raise UsageError(f"Others may read the lake {home}, whatever the policy says: run `chmod 700 {home}`.")
 
 
-def app(access: Access, write: Write, scratch: Path) -> Starlette:
-    """The application. Answers that are too large for memory lie in `scratch` until they have been sent."""
+class Queries:
+    """Answers queries that came by HTTP, whoever sent them. `scratch` holds answers that are too large for memory."""
+
+    def __init__(self, access: Access, write: Write, scratch: Path) -> None:
+        self._access = access
+        self._write = write
+        self._scratch = scratch
+
+    async def query(self, request: Request, who: Who) -> Response:
+        """The answer to a request with a JSON object: sql, and maybe format, as_of and purpose."""
+        try:
+            form, sql, as_of, purpose = await _asked(request)
+            question = Question(who, sql, as_of, purpose)
+            answer = await run_in_threadpool(_written, self._access, question, self._write, form, self._scratch)
+        except CrimeAssetsError as error:
+            return refused(str(error), 400, error.exit_code)
+        return StreamingResponse(_pieces(answer), media_type=FORMS[form])
+
+    async def me(self, who: Who) -> Response:
+        """Who somebody is by the policy, and what of the tables that lets them see."""
+        try:
+            return JSONResponse(await run_in_threadpool(self._access.described, who))
+        except CrimeAssetsError as error:
+            return refused(str(error), 400, error.exit_code)
+
+
+def app(queries: Queries) -> Starlette:
+    """The application on a Unix socket: the kernel says who asks."""
 
     async def query(request: Request) -> Response:
-        client = request.client
-        if client is None:
-            return _refused("Nobody knows who asks.", 403)
         try:
-            asked = await _asked(request)
-            question = Question(Who("peer", _account(int(client.host)), f"pid {client.port}"), *asked[1:])
-            answer = await run_in_threadpool(_written, access, question, write, asked[0], scratch)
-        except CrimeAssetsError as error:
-            return _refused(str(error), 400, error.exit_code)
-        return StreamingResponse(_pieces(answer), media_type=FORMS[asked[0]])
+            return await queries.query(request, _peer(request))
+        except UsageError as error:
+            return refused(str(error), 403, error.exit_code)
 
-    async def failed(_: Request, error: Exception) -> Response:
+    async def me(request: Request) -> Response:
+        try:
+            return await queries.me(_peer(request))
+        except UsageError as error:
+            return refused(str(error), 403, error.exit_code)
+
+    async def failed(request: Request, error: Exception) -> Response:
         # Its text may hold values of somebody else; the log of the service has it.
-        return _refused("The service failed: its log says why.", 500)
+        return refused("The service failed: its log says why.", 500)
 
-    routes = [Route("/query", query, methods=["POST"])]
+    routes = [Route("/query", query, methods=["POST"]), Route("/me", me)]
     return Starlette(routes=routes, exception_handlers={Exception: failed})
 
 
-def serve(access: Access, write: Write, home: Path, place: Path, *, as_root: bool = False) -> None:
-    """Serve until interrupted. UsageError where that would protect nothing."""
+def _peer(request: Request) -> Who:
+    """The account at the other end. UsageError if it is nobody's."""
+    if request.client is None:
+        raise UsageError("Nobody knows who asks.")
+    return Who("peer", _account(int(request.client.host)), f"pid {request.client.port}")
+
+
+@dataclass(frozen=True)
+class Pages:
+    """An application for browsers and programs elsewhere, the socket on which it listens, and its certificate."""
+
+    app: ASGIApp
+    listening: socket.socket
+    certificate: Path
+    key: Path
+
+
+def prepare(access: Access, home: Path, *, as_root: bool = False) -> Path:
+    """Make this process one that may serve; returns a directory for large answers.
+
+    UsageError where serving would protect nothing.
+    """
     if os.geteuid() == 0 and not as_root:
         raise UsageError("Start the service as an account of its own: root's programs can be made to do anything.")
     os.umask(0o077)
@@ -100,16 +156,44 @@ def serve(access: Access, write: Write, home: Path, place: Path, *, as_root: boo
     access.policy()
     scratch = home / "cache" / "answers"
     scratch.mkdir(parents=True, exist_ok=True)
-    with _listening(place) as listening:
-        settings: dict[str, Any] = {"http": _PeerProtocol, "proxy_headers": False, "server_header": False}
-        config = uvicorn.Config(
-            app(access, write, scratch), log_level="warning", timeout_graceful_shutdown=_LAST_SECONDS, **settings
-        )
+    return scratch
+
+
+def serve(queries: Queries, place: Path | None, pages: Pages | None, address: str) -> None:
+    """Serve on a Unix socket, by TLS, or both, until interrupted. `address` is that of the pages."""
+    servers = [_by_tls(pages)] if pages is not None else []
+    with ExitStack() as held:
+        if place is not None:
+            listening = held.enter_context(_listening(place))
+            held.callback(place.unlink, missing_ok=True)
+            settings: dict[str, Any] = {"http": _PeerProtocol, **_SETTINGS}
+            servers.append((uvicorn.Server(uvicorn.Config(app(queries), **settings)), listening))
+        *others, (last, own) = servers
+        for server, listening in others:
+            # Signals are for the main thread; the last of the servers has them, and ends the others.
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+            thread.start()
+            held.callback(thread.join)
+            held.callback(setattr, server, "should_exit", True)
+        said = " and ".join([*([str(place)] if place is not None else []), *([address] if pages is not None else [])])
         with suppress(KeyboardInterrupt):
-            print(f"Answering on {place} until you press Ctrl-C.", flush=True)
-            uvicorn.Server(config).run(sockets=[listening])
-    place.unlink(missing_ok=True)
-    access.close()
+            print(f"Answering on {said} until you press Ctrl-C.", flush=True)
+            last.run(sockets=[own])
+
+
+def _by_tls(pages: Pages) -> tuple[uvicorn.Server, socket.socket]:
+    """A server for pages. UsageError if the certificate cannot be used."""
+    files: dict[str, Any] = {"ssl_certfile": str(pages.certificate), "ssl_keyfile": str(pages.key)}
+    config = uvicorn.Config(pages.app, **files, **_SETTINGS)
+    try:
+        config.load()
+    except OSError as error:
+        raise UsageError(
+            f"The certificate {pages.certificate} with the key {pages.key} cannot be used ({error.strerror or error})."
+        ) from error
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    return uvicorn.Server(config), pages.listening
 
 
 def _listening(place: Path) -> socket.socket:
@@ -183,5 +267,6 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
             yield piece
 
 
-def _refused(sentence: str, status: int, exit_code: int = 1) -> Response:
+def refused(sentence: str, status: int, exit_code: int = 1) -> Response:
+    """A sentence instead of an answer, for programs."""
     return JSONResponse({"error": sentence, "exit_code": exit_code}, status)

@@ -10,6 +10,8 @@ import json
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from hashlib import sha256
@@ -39,6 +41,7 @@ class Tokens:
     """The tokens of a lake, in a directory that belongs to the service alone. Safe for threads and processes."""
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._path = directory / "tokens.json"
 
     def make(self, principal: str, today: date, days: int) -> str:
@@ -47,7 +50,7 @@ class Tokens:
             raise UsageError(f"A token is good for 1 to {LONGEST.days} days: give --days one of them.")
         text = _PREFIX + secrets.token_urlsafe(32)
         made = Token(digest_of(text), principal, today, today + timedelta(days=days))
-        with writer_lock(self._path.with_suffix(".lock"), _PATIENCE_SECONDS):
+        with self._changing():
             # What has ended for long is of no use to anybody.
             kept = [token for token in self.all() if token.expires + LONGEST >= today]
             self._write([*kept, made])
@@ -55,7 +58,7 @@ class Tokens:
 
     def revoke(self, principal: str) -> int:
         """Remove all tokens of a principal; returns how many they were."""
-        with writer_lock(self._path.with_suffix(".lock"), _PATIENCE_SECONDS):
+        with self._changing():
             found = self.all()
             kept = [token for token in found if token.principal != principal]
             if len(kept) < len(found):
@@ -94,9 +97,14 @@ class Tokens:
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise LakeError(f"{self._path} is damaged: restore it, or remove it and make new tokens.") from error
 
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with writer_lock(self._path.with_suffix(".lock"), _PATIENCE_SECONDS):
+            yield
+
     def _write(self, tokens: list[Token]) -> None:
         """Replace the file, on disk when this returns."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = self._path.with_name(f".{self._path.name}-{secrets.token_hex(8)}")
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:

@@ -16,7 +16,7 @@ _CHOICES = {
     "CRIME_FEED": ("sample", "export", "socrata"),
     "CRIME_ENGINE": ("duckdb", "spark", "athena"),
 }
-_LOCAL_ONLY = ("CRIME_POLICY", "CRIME_SOCKET", "CRIME_AUDIT_ANCHOR")
+_LOCAL_ONLY = ("CRIME_POLICY", "CRIME_SOCKET", "CRIME_SERVICE", "CRIME_AUDIT_ANCHOR")
 _NEEDED_ON_AWS = {
     "CRIME_LAKE": "s3://your-bucket/lake",
     "CRIME_LANDING": "s3://your-bucket/landing",
@@ -77,6 +77,9 @@ class Settings:
     policy: Path | None = None
     audit_anchor: Path | None = None
     socket: Path | None = None
+    service: str = ""
+    service_token: str = field(default="", repr=False)
+    oidc_secret: str = field(default="", repr=False)
     dagster_home: Path | None = None
     aws: AwsSettings | None = None
 
@@ -106,9 +109,21 @@ class Settings:
             policy=_optional(environment, "CRIME_POLICY"),
             audit_anchor=_optional(environment, "CRIME_AUDIT_ANCHOR"),
             socket=_optional(environment, "CRIME_SOCKET"),
+            service=_service(environment),
+            service_token=_token(environment, "CRIME_TOKEN"),
+            oidc_secret=_token(environment, "CRIME_OIDC_SECRET"),
             dagster_home=Path(environment["DAGSTER_HOME"]) if environment.get("DAGSTER_HOME") else None,
             aws=_aws(environment, engine) if is_aws else None,
         )
+
+
+def _service(environment: Mapping[str, str]) -> str:
+    address = environment.get("CRIME_SERVICE", "")
+    if address and not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?", address):
+        raise UsageError(f"CRIME_SERVICE={address} is no address: set it to one such as https://crime.city.example.")
+    if address and not environment.get("CRIME_TOKEN"):
+        raise UsageError("CRIME_SERVICE needs CRIME_TOKEN: ask who keeps the policy for a token.")
+    return address
 
 
 def _aws(environment: Mapping[str, str], engine: str) -> AwsSettings:

@@ -100,8 +100,8 @@ def write_extracts(
             tables = {cube.name: engine.insight(cube, day) for cube in cubes()}
             tables |= {table: rows for table, found in held.items() if (rows := found.rows(day)) is not None}
             tables["cells"] = cells_of(tables["blocks"])
-            about = _about(city, day, tables, snapshots, rows_seen(held, day), release)
-            landing.write(keys.extract(city.name, day), _packed(lake.staging, tables, about))
+            about = about_of(city, day, tables, snapshots, rows_seen(held, day), release)
+            landing.write(keys.extract(city.name, day), packed(lake.staging, tables, about))
             for kind in ("html", "pdf"):
                 # It tells of the extract that was here before, and is made from this one next.
                 landing.delete(keys.briefing(city.name, day, kind))
@@ -148,7 +148,7 @@ def days(landing: LandingStore, city: City) -> list[date]:
     return sorted((day for day in found if day is not None), reverse=True)
 
 
-def _about(
+def about_of(
     city: City,
     day: date,
     tables: Mapping[str, pa.Table],
@@ -156,6 +156,7 @@ def _about(
     insights_seen: str,
     release: str,
 ) -> About:
+    """What an extract of these tables is about."""
     places, occurred = tables["places"], tables["days"].column("occurred_on")
     everything = places.filter(pc.equal(places.column("period"), "all")).column("crimes")
     return About(
@@ -173,7 +174,7 @@ def _about(
     )
 
 
-def _packed(staging: Path, tables: Mapping[str, pa.Table], about: About) -> bytes:
+def packed(staging: Path, tables: Mapping[str, pa.Table], about: About) -> bytes:
     """A DuckDB file with the tables, as bytes."""
     staging.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=staging, prefix="extract-") as scratch:

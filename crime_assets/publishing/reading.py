@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from secrets import token_hex
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -80,6 +80,19 @@ class Extract:
         return CrimeAssetsError(
             f"The extract of {self._name} {what}: materialize dashboard_extract for that day again."
         )
+
+
+class Shelf(Protocol):
+    """Where extracts are found. CrimeAssetsError where there is none, or none that can be read."""
+
+    def cities(self) -> list[str]:
+        """Names of the cities with extracts."""
+
+    def days(self, city: str) -> list[date]:
+        """The as-of days of a city, newest first."""
+
+    def of(self, city: str, day: date) -> Extract:
+        """The extract of a day."""
 
 
 class Extracts:

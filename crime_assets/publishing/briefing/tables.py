@@ -22,10 +22,11 @@ _COUNTING: Mapping[str, Counting] = {
     "series": Counting(counts=(Count("crimes", ("days", "first_crime_on", "last_crime_on")), Count("year_crimes"))),
 }
 """Which columns of the statements of sql/briefing count records."""
-_NEEDED = frozenset(
+NEEDED = frozenset(
     f"insight_{name}"
     for name in ("compstat", "early_warning", "hotspots", "near_repeat", "repeat_blocks", "reporting_delay")
 )
+"""Tables of insights without which there is no briefing."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def tables_of(extract: Extract, checks: Sequence[Said], threshold: int, *, insid
     CrimeAssetsError if an insight is missing.
     """
     about = extract.about
-    if missing := sorted(_NEEDED - extract.tables()):
+    if missing := sorted(NEEDED - extract.tables()):
         raise CrimeAssetsError(
             f"The extract of {about.as_of_day} lacks {', '.join(missing)}: materialize the insights of that day, then "
             "dashboard_extract, then daily_briefing."

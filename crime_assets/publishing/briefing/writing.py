@@ -10,10 +10,11 @@ from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.publishing import quality
 from crime_assets.publishing.briefing.changes import Told
-from crime_assets.publishing.briefing.contents import contents_of
+from crime_assets.publishing.briefing.contents import Contents, contents_of
 from crime_assets.publishing.briefing.pages import html, pdf
 from crime_assets.publishing.briefing.tables import tables_of
 from crime_assets.publishing.extract import KEPT_DAYS
+from crime_assets.publishing.quality import Said
 from crime_assets.publishing.reading import Extract
 from crime_assets.streams import LandingStore
 
@@ -35,8 +36,7 @@ def write_briefing(landing: LandingStore, extract: Extract, threshold: int, *, i
     If the PDF cannot be made, there is only the page, and any earlier PDF is removed.
     """
     about = extract.about
-    tables = tables_of(extract, quality.latest(landing, about.city), threshold, insiders=insiders)
-    contents = contents_of(extract, landing, tables, threshold, insiders=insiders)
+    contents = briefing_of(extract, landing, quality.latest(landing, about.city), threshold, insiders=insiders)
     made = {"html": html(contents)}
     lacking = None
     try:
@@ -47,6 +47,14 @@ def write_briefing(landing: LandingStore, extract: Extract, threshold: int, *, i
     for kind, content in made.items():
         landing.write(keys.briefing(about.city, about.as_of_day, kind), content)
     return Written(contents.told, {kind: len(content) for kind, content in made.items()}, lacking)
+
+
+def briefing_of(
+    extract: Extract, landing: LandingStore, checks: Sequence[Said], threshold: int, *, insiders: bool = False
+) -> Contents:
+    """The briefing of an extract; `checks` are the latest results of the checks."""
+    tables = tables_of(extract, checks, threshold, insiders=insiders)
+    return contents_of(extract, landing, tables, threshold, insiders=insiders)
 
 
 def days_to_write(asked: Sequence[date], extracted: Sequence[date], written: Collection[date]) -> list[date]:

@@ -3,43 +3,42 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 import orjson
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.profiles import Profile
 from crime_assets.publishing import glossary, quality
+from crime_assets.publishing.dashboard.answers import Part, WithHeaders, html
 from crime_assets.publishing.dashboard.choice import ALL, Choice, Choices, read_choice
 from crime_assets.publishing.dashboard.figures import TABLES, Figures, insights
 from crime_assets.publishing.dashboard.files import WRITERS
-from crime_assets.publishing.dashboard.map import KEPT, LIBRARY, MapData
+from crime_assets.publishing.dashboard.map import KEPT, MapData
 from crime_assets.publishing.dashboard.page import Beside, page_of
 from crime_assets.publishing.dashboard.pictures import Pictures
 from crime_assets.publishing.dashboard.printing import Turns, pdf_of
 from crime_assets.publishing.dashboard.two_days import compared, file_of
-from crime_assets.publishing.reading import Extract, Extracts, lately
+from crime_assets.publishing.reading import Extract, Shelf, lately
 from crime_assets.publishing.typeset import png
 from crime_assets.sources import cities
 from crime_assets.streams.inventory import merged_days
+
+ROWS = "crime_assets.rows"
+"""Where the scope of a request says how many rows a file has that was made for it."""
 
 _LOG = logging.getLogger(__name__)
 _AT_ONCE = 4
@@ -47,53 +46,34 @@ _AT_ONCE = 4
 _OF_AREAS = ("areas", "both-areas", "map")
 """Tables and pictures that follow the choice of the map."""
 _HOSTS = ["127.0.0.1", "localhost"]
-_HEADERS = {
-    # Pages hold texts of a feed: even if markup got through, a browser would not run it.
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-    "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 # A briefing contains its style, and its own policy allows only that one.
 _BRIEFING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_UNFORESEEN = (
-    "An unexpected error happened: the terminal where the dashboard was started shows it. Choose another day, "
-    "or materialize dashboard_extract for this one again."
-)
-_PAGES = Environment(
-    loader=PackageLoader("crime_assets.publishing.dashboard"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_PAGES.globals["library"] = LIBRARY
-_PAGES.filters["pairs"] = lambda values: [(value, value) for value in values]
-_PAGES.globals["word_of"] = glossary.word
-_PAGES.filters["drawn"] = Markup  # Pictures are our own SVG; their texts are escaped where they are drawn.
 
 
 class Dashboard:
-    """Serves the extracts in a profile's landing store as pages; `cache` is a directory for copies of the extracts."""
+    """Serves extracts as pages: those of the whole city, small numbers hidden, or those of a `part`.
 
-    def __init__(self, profile: Profile, cache: Path) -> None:
+    `viewer` says what that is, to who is logged in.
+    """
+
+    def __init__(self, profile: Profile, extracts: Shelf, viewer: str = "", part: Part | None = None) -> None:
         self._landing = profile.landing
         self._city = profile.city
-        self._extracts = Extracts(profile.landing, cache)
-        self._threshold = profile.settings.small_numbers
+        self._extracts = extracts
+        self._viewer = viewer
+        self._part = part
+        self._threshold = profile.settings.small_numbers if part is None else 0
         self._clock = profile.clock
         self._exports = Turns()
         self._newest_merged = lately(self._look_for_merged)
 
-    def app(self) -> Starlette:
-        """The application."""
+    def app(self, hosts: Sequence[str] = _HOSTS) -> Starlette:
+        """The application; `hosts` are the names by which it may be asked."""
         return Starlette(
             routes=[
                 Route("/", self._page),
                 Route("/tables", self._tables),
-                Route("/words", _words),
+                Route("/words", self._words),
                 Route("/view.pdf", self._view),
                 Route("/table/{name}.{kind}", self._table),
                 Route("/picture/{name}.{kind}", self._picture),
@@ -105,9 +85,9 @@ class Dashboard:
                 Mount("/static", StaticFiles(packages=[("crime_assets.publishing.dashboard", "static")])),
             ],
             middleware=[
-                Middleware(_WithHeaders),
+                Middleware(WithHeaders),
                 # Otherwise a page of another site could make its own name point here and read these pages.
-                Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS),
+                Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)),
             ],
             exception_handlers={CrimeAssetsError: self._refused},
             lifespan=_few_at_once,
@@ -115,9 +95,9 @@ class Dashboard:
 
     def _page(self, request: Request) -> Response:
         if not self._extracts.cities():
-            return _html("empty.html", city=self._city.title)
+            return self._html("empty.html", city=self._city.title)
         choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
-        return _html("page.html", **self._values(choice, choices, extract))
+        return self._html("page.html", **self._values(choice, choices, extract))
 
     async def _view(self, request: Request) -> Response:
         async with self._exports.mine():
@@ -133,10 +113,11 @@ class Dashboard:
         """The values of a choice's page."""
         figures, pictures = self._of(choice, extract)
         beside = Beside(
-            quality.latest(self._landing, choice.city),
+            # Results of checks count the records of the whole city.
+            quality.latest(self._landing, choice.city) if self._part is None else [],
             self._newest_merged().get(choice.city),
             cities.get(choice.city).today(self._clock()),
-            self._briefings(choice),
+            self._briefings(choice) if self._part is None else self._part.briefings(extract),
         )
         return page_of(choice, choices, figures, pictures, beside, self._then(choice))
 
@@ -148,7 +129,7 @@ class Dashboard:
     def _tables(self, request: Request) -> Response:
         choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
         figures, _ = self._of(choice, extract)
-        return _html("tables.html", choice=choice, about=extract.about, own=TABLES, insights=figures.names())
+        return self._html("tables.html", choice=choice, about=extract.about, own=TABLES, insights=figures.names())
 
     def _table(self, request: Request) -> Response:
         name, kind = request.path_params["name"], request.path_params["kind"]
@@ -160,6 +141,7 @@ class Dashboard:
         then = self._then(choice)
         both = compared(figures, then) if then else {}
         found = file_of(both[name], figures, then) if then and name in both else figures.dated(name)
+        request.scope[ROWS] = found.num_rows
         return _file(write(found), media, f"{_file_name(choice, name)}.{kind}")
 
     def _picture(self, request: Request) -> Response:
@@ -199,22 +181,34 @@ class Dashboard:
             day = date.fromisoformat(request.path_params["day"])
         except ValueError as error:
             raise UsageError("There is no such day: write it as YYYY-MM-DD.") from error
-        content = self._landing.read(keys.briefing(city, day, kind))
+        content = self._briefing_of(city, day, kind)
         if content is None:
             raise UsageError(f"There is no briefing for {day}: materialize daily_briefing for that day.")
         media = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}[kind]
         return Response(content, media_type=media, headers={"Content-Security-Policy": _BRIEFING_POLICY})
 
+    def _briefing_of(self, city: str, day: date, kind: str) -> bytes | None:
+        if self._part is None:
+            return self._landing.read(keys.briefing(city, day, kind))
+        extract = self._extracts.of(city, day)
+        return self._part.briefing(extract, kind) if kind in self._part.briefings(extract) else None
+
+    def _words(self, request: Request) -> Response:
+        return self._html("words.html", words=sorted(glossary.WORDS, key=lambda word: word.name.lower()))
+
+    def _html(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        return html(template, status, viewer=self._viewer, **values)
+
     def _refused(self, request: Request, error: Exception) -> Response:
         """A sentence that says what to do; if a day's extract is at fault, the other days can still be seen."""
         if isinstance(error, UsageError):
-            return _html("refused.html", 404, sentence=str(error), others=[])
+            return self._html("refused.html", 404, sentence=str(error), others=[])
         _LOG.warning("%s%s", error, f" ({error.__cause__})" if error.__cause__ else "")
         city = request.query_params.get("city", self._city.name)
         days = self._extracts.days(city) if city in self._extracts.cities() else []
         wanted = request.query_params.get("day", days[0].isoformat() if days else "")
         others = [Choice(city, day) for day in days if day.isoformat() != wanted]
-        return _html("refused.html", 503, sentence=str(error), others=others)
+        return self._html("refused.html", 503, sentence=str(error), others=others)
 
     def _look_for_merged(self) -> dict[str, date]:
         """City → the newest change day that the lake has merged."""
@@ -237,14 +231,6 @@ async def _few_at_once(_: Starlette) -> AsyncIterator[None]:
     yield
 
 
-def _words(_: Request) -> Response:
-    return _html("words.html", words=sorted(glossary.WORDS, key=lambda word: word.name.lower()))
-
-
-def _html(template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    return HTMLResponse(_PAGES.get_template(template).render(values), status)
-
-
 def _json(values: dict[str, object]) -> Response:
     return Response(orjson.dumps(values), media_type="application/json")
 
@@ -261,37 +247,3 @@ def _file_name(choice: Choice, name: str) -> str:
 def _file(content: bytes, media: str, name: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=media, headers=headers)
-
-
-class _WithHeaders:
-    """Gives every answer our headers, and an unexpected error an answer: a sentence."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        begun = False
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal begun
-            if message["type"] == "http.response.start":
-                begun = True
-                headers = MutableHeaders(scope=message)
-                if message["status"] == 200 and scope["path"].startswith(LIBRARY):
-                    headers["Cache-Control"] = KEPT
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_with_headers)
-        except Exception:
-            if begun:
-                raise
-            # The outermost handler: nothing is swallowed, the log has the traceback, and the browser gets a page with
-            # our headers. Starlette's own handler is outside of this one, and its answers lack them.
-            _LOG.exception("%r could not be answered.", scope["path"])
-            await _html("refused.html", 500, sentence=_UNFORESEEN, others=[])(scope, receive, send_with_headers)

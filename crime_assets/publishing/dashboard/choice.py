@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from crime_assets.core.errors import UsageError
 from crime_assets.core.sql import statement
-from crime_assets.publishing.reading import Extract, Extracts
+from crime_assets.publishing.reading import Extract, Shelf
 from crime_assets.sources import cities
 
 ALL = "all"
@@ -118,7 +118,7 @@ class Choices:
     beats: list[str]
 
 
-def read_choice(address: Mapping[str, str], extracts: Extracts, default_city: str) -> tuple[Choice, Choices, Extract]:
+def read_choice(address: Mapping[str, str], extracts: Shelf, default_city: str) -> tuple[Choice, Choices, Extract]:
     """The choice in an address, what else can be chosen, and the extract. UsageError names an unknown value."""
     city = _one_of("city", address.get("city", default_city), extracts.cities())
     days = extracts.days(city)

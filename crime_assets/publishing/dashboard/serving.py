@@ -11,6 +11,7 @@ import uvicorn
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.profiles import Profile
 from crime_assets.publishing.dashboard.app import Dashboard
+from crime_assets.publishing.reading import Extracts
 
 _HOST = "127.0.0.1"
 LAST_SECONDS = 5
@@ -19,7 +20,8 @@ LAST_SECONDS = 5
 
 def serve(profile: Profile, port: int) -> int:
     """Serve on loopback until interrupted. CrimeAssetsError if the port is taken."""
-    dashboard = Dashboard(profile, profile.settings.home / "cache" / "extracts")
+    extracts = Extracts(profile.landing, profile.settings.home / "cache" / "extracts")
+    dashboard = Dashboard(profile, extracts)
     with socket.socket() as listening:
         # Without it, restarting the dashboard would mean waiting a minute.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

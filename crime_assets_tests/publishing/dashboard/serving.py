@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 from crime_assets.profiles import Profile
 from crime_assets.publishing.dashboard.app import Dashboard
 from crime_assets.publishing.dashboard.serving import LAST_SECONDS
+from crime_assets.publishing.reading import Extracts
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NO_BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to look at pages: apt install chromium")
@@ -26,7 +27,7 @@ _DRAWS_NONE = ("--disable-3d-apis",)
 @contextmanager
 def served(profile: Profile, cache: Path) -> Iterator[str]:
     """The dashboard of a profile; its address."""
-    dashboard = Dashboard(profile, cache)
+    dashboard = Dashboard(profile, Extracts(profile.landing, cache))
     config = uvicorn.Config(
         dashboard.app(), host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=LAST_SECONDS
     )

@@ -1,0 +1,143 @@
+"""Extracts of one scope: made of the permitted rows alone when somebody looks at a day, and kept while they hold."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import date
+from hashlib import sha256
+
+import pyarrow as pa
+
+from crime_assets.analysis.statistics import finished
+from crime_assets.core.errors import CrimeAssetsError, UsageError
+from crime_assets.core.insights import Insight, all_insights
+from crime_assets.engines import Engine
+from crime_assets.governance.gates import GateMaker
+from crime_assets.governance.scopes import Scope
+from crime_assets.lakehouse.place.lock import writer_lock
+from crime_assets.profiles import Profile
+from crime_assets.publishing.cells import cells_of
+from crime_assets.publishing.extract import KEPT_DAYS, about_of, cubes, packed, release_of
+from crime_assets.publishing.reading import Extract, lately
+
+_OPEN = 4
+_PATIENCE_SECONDS = 600.0
+_MAY_LACK = "blocks"
+"""The one cube without which there is a dashboard."""
+_PLANS = 5
+
+
+class ScopedExtracts:
+    """The extracts of one scope, in a directory that belongs to the service alone. Safe for threads and processes."""
+
+    def __init__(self, profile: Profile, maker: Callable[[], GateMaker], scope: Scope) -> None:
+        self._profile = profile
+        self._maker = maker
+        self._scope = scope
+        self._directory = profile.lake.home / "pages" / scope.digest
+        self._lock = threading.Lock()
+        self._open: dict[date, tuple[str, Extract]] = {}
+        """Those kept open, the one asked for last at the end."""
+        self._state = lately(self._look)
+
+    def cities(self) -> list[str]:
+        """The city of the policy."""
+        return [self._profile.city.name]
+
+    def days(self, city: str) -> list[date]:
+        """The newest change days of the lake, newest first. CrimeAssetsError if there are none."""
+        merged = self._maker().days()[-KEPT_DAYS:]
+        if not merged:
+            raise CrimeAssetsError("There are no crimes in the lake yet: run `crime-assets run` first.")
+        return sorted(merged, reverse=True)
+
+    def of(self, city: str, day: date) -> Extract:
+        """The extract of a day, of the lake as it is now. UsageError if the scope sees too little for one."""
+        if day not in self.days(city):
+            raise CrimeAssetsError(f"There is no extract of {city} for {day}: choose a day from the list.")
+        if lacking := lacking_columns(self._scope):
+            raise UsageError(
+                f"The pages need {', '.join(lacking)}, which your role does not see clear: ask with `crime-assets "
+                "query`."
+            )
+        state = self._state()
+        with self._lock:
+            held = self._open.pop(day, None)
+            found = held if held is not None and held[0] == state else (state, self._read(day, state))
+            self._open[day] = found
+            if len(self._open) > _OPEN:
+                del self._open[next(iter(self._open))]
+            return found[1]
+
+    def make(self, day: date) -> None:
+        """Make the extract of a day, unless it is there."""
+        self.of(self._profile.city.name, day)
+
+    def _look(self) -> str:
+        """What the extracts depend on."""
+        release = release_of(self._profile.city, all_insights())
+        return sha256(json.dumps([self._maker().state(self._scope), release]).encode()).hexdigest()[:32]
+
+    def _read(self, day: date, state: str) -> Extract:
+        """An extract, opened; made unless there is one of this state."""
+        path, noted = self._directory / f"{day}.duckdb", self._directory / f"{day}.state"
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with writer_lock(self._directory / ".lock", _PATIENCE_SECONDS):
+            if not (path.is_file() and noted.is_file() and noted.read_text("ascii") == state):
+                noted.unlink(missing_ok=True)
+                partial = path.with_suffix(".making")
+                partial.write_bytes(self._made(day))
+                partial.chmod(0o400)
+                partial.rename(path)
+                noted.write_text(state, "ascii")
+                self._forget()
+            return Extract(path, f"{self._profile.city.name} for {day}")
+
+    def _forget(self) -> None:
+        """Remove days that can no longer be chosen."""
+        kept = {str(day) for day in self.days(self._profile.city.name)}
+        for path in self._directory.glob("*.*"):
+            if path.stem not in kept and path.name != ".lock":
+                path.unlink()
+
+    def _made(self, day: date) -> bytes:
+        scope, insights = self._scope, all_insights()
+        with closing(self._maker().engine(scope)) as engine:
+            tables = {cube.name: _seen(scope, cube, engine.insight(cube, day)) for cube in cubes()}
+            tables |= _insights(scope, engine, insights, day)
+        tables["cells"] = cells_of(tables["blocks"])
+        about = about_of(self._profile.city, day, tables, {}, "", release_of(self._profile.city, insights))
+        return packed(self._profile.lake.staging, tables, about)
+
+
+def lacking_columns(scope: Scope) -> list[str]:
+    """The columns of crimes that the pages need and a scope does not see clear, in order."""
+    needed = {
+        source for cube in cubes() if cube.name != _MAY_LACK for column in cube.columns for source in column.sources
+    }
+    clear = {name for name, mask in scope.columns.items() if mask is None}
+    return sorted(needed - clear)
+
+
+def _insights(scope: Scope, engine: Engine, insights: Sequence[Insight], day: date) -> dict[str, pa.Table]:
+    """Table → the rows of each insight of which something is seen."""
+    return {
+        insight.table: _seen(scope, insight, finished(insight, engine.insight(insight, day)))
+        for insight in insights
+        if scope.columns_of(insight)
+    }
+
+
+def _seen(scope: Scope, insight: Insight, rows: pa.Table) -> pa.Table:
+    """The rows with NULL in columns that are not seen; none, if what tells them apart is not."""
+    seen = scope.columns_of(insight)
+    if not seen:
+        return rows.slice(0, 0)
+    for place, name in enumerate(rows.column_names):
+        if name not in seen:
+            kind = rows.schema.field(name).type
+            rows = rows.set_column(place, pa.field(name, kind), pa.nulls(rows.num_rows, kind))
+    return rows

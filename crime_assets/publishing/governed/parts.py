@@ -1,0 +1,71 @@
+"""The dashboard of each scope: an application of its own, so that no cache holds the figures of two."""
+
+from __future__ import annotations
+
+import threading
+
+from starlette.types import ASGIApp
+
+from crime_assets.governance.access import Access
+from crime_assets.governance.policy import Principal
+from crime_assets.governance.scopes import Scope
+from crime_assets.profiles import Profile
+from crime_assets.publishing.briefing.pages import html, pdf
+from crime_assets.publishing.briefing.tables import NEEDED
+from crime_assets.publishing.briefing.writing import briefing_of
+from crime_assets.publishing.dashboard.app import Dashboard
+from crime_assets.publishing.governed.extracts import ScopedExtracts
+from crime_assets.publishing.reading import Extract, Extracts
+from crime_assets.streams import LandingStore
+
+_MOST = 64
+"""Applications that are kept."""
+
+
+class Briefings:
+    """Briefings of a scope, made when they are asked for."""
+
+    def __init__(self, landing: LandingStore) -> None:
+        self._landing = landing
+
+    def briefings(self, extract: Extract) -> frozenset[str]:
+        """None, where one of the insights is lacking that it tells of."""
+        return frozenset({"html", "pdf"}) if extract.tables() >= NEEDED else frozenset()
+
+    def briefing(self, extract: Extract, kind: str) -> bytes:
+        """The briefing of an extract."""
+        contents = briefing_of(extract, self._landing, (), 0)
+        return html(contents) if kind == "html" else pdf(contents)
+
+
+class Parts:
+    """The applications by scope. Safe for threads."""
+
+    def __init__(self, profile: Profile, access: Access, hosts: list[str]) -> None:
+        self._profile = profile
+        self._access = access
+        self._hosts = hosts
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[str, str], ASGIApp] = {}
+
+    def of(self, principal: Principal, scope: Scope | None) -> ASGIApp:
+        """The application of a scope; without one, of the whole city."""
+        key = (principal.role, scope.digest if scope is not None else "")
+        with self._lock:
+            # The one asked for last is at the end.
+            found = self._kept.pop(key, None) or self._made(principal, scope)
+            self._kept[key] = found
+            if len(self._kept) > _MOST:
+                del self._kept[next(iter(self._kept))]
+        return found
+
+    def _made(self, principal: Principal, scope: Scope | None) -> ASGIApp:
+        profile = self._profile
+        if scope is None:
+            whole = Extracts(profile.landing, profile.settings.home / "cache" / "extracts")
+            return Dashboard(profile, whole, "the whole city").app(self._hosts)
+        districts = ", ".join(scope.districts)
+        of = f" of district{'s'[: len(scope.districts) > 1]} {districts}" if districts else ""
+        extracts = ScopedExtracts(profile, self._access.maker, scope)
+        viewer = f"what the role {principal.role} may see{of}"
+        return Dashboard(profile, extracts, viewer, Briefings(profile.landing)).app(self._hosts)
