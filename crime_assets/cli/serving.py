@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from argparse import Namespace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ from crime_assets.cli.policy import access_of
 from crime_assets.cli.status import check_whole
 from crime_assets.core.errors import UsageError
 from crime_assets.governance.access import Access
-from crime_assets.governance.service import Pages, Queries, prepare, serve
+from crime_assets.governance.service import Queries, Serving, by_tls, prepare, serve
 from crime_assets.profiles import Profile
 
 _HTTPS = 443
@@ -24,32 +23,23 @@ def serving(profile: Profile, options: Namespace) -> None:
     if place is None and not options.address:
         raise UsageError("Set CRIME_SOCKET to the place of a socket, give --address for pages, or both.")
     scratch = prepare(access, profile.settings.home, as_root=options.as_root)
-    check_whole(profile)
     queries = Queries(access, write_answer, scratch)
     pages = _pages(profile, access, queries, options) if options.address else None
+    check_whole(profile)
     try:
         serve(queries, place, pages, options.address)
     finally:
         access.close()
 
 
-def _pages(profile: Profile, access: Access, queries: Queries, options: Namespace) -> Pages:
+def _pages(profile: Profile, access: Access, queries: Queries, options: Namespace) -> Serving:
     from crime_assets.publishing.governed.app import GovernedPages
 
     address = urlsplit(options.address)
     if address.scheme != "https" or not address.hostname or address.path not in ("", "/"):
-        raise UsageError(
-            f"{options.address!r} is no address of pages: give one such as https://crime.city.example:8500."
-        )
+        raise UsageError(f"{options.address!r} is no address of pages: give one such as https://crime.city.example.")
     if not options.certificate or not options.key:
         raise UsageError("Pages need --certificate and --key, as files: without TLS anybody between could read them.")
-    found = socket.socket()
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    port = options.port or address.port or _HTTPS
-    try:
-        found.bind((options.bind, port))
-    except OSError as error:
-        found.close()
-        raise UsageError(f"{options.bind}:{port} cannot be used ({error.strerror}): give another --port.") from error
     app = GovernedPages(profile, access, queries, options.address).app()
-    return Pages(app, found, Path(options.certificate), Path(options.key))
+    bind = (options.bind, options.port or address.port or _HTTPS)
+    return by_tls(app, bind, Path(options.certificate), Path(options.key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from crime_assets.core.errors import CrimeAssetsError, UsageError
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+_LOG = logging.getLogger(__name__)
 _ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
 """Signatures that only who has the provider's private key can make."""
 _TRY_AGAIN = "The login has failed: try again."
@@ -64,6 +66,7 @@ class Provider:
             subject, methods = str(claims["sub"]), claims.get("amr") or []
         except Exception as error:
             # Whatever a browser or the provider sent: its text may be anything.
+            _LOG.warning("A login has failed (%s).", type(error).__name__)
             raise UsageError(_TRY_AGAIN) from error
         wanted = {*self._login.methods}
         if wanted and not (isinstance(methods, list) and wanted & {str(method) for method in methods}):

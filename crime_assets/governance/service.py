@@ -18,7 +18,6 @@ import threading
 from asyncio import Transport
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -133,16 +132,6 @@ def _peer(request: Request) -> Who:
     return Who("peer", _account(int(request.client.host)), f"pid {request.client.port}")
 
 
-@dataclass(frozen=True)
-class Pages:
-    """An application for browsers and programs elsewhere, the socket on which it listens, and its certificate."""
-
-    app: ASGIApp
-    listening: socket.socket
-    certificate: Path
-    key: Path
-
-
 def prepare(access: Access, home: Path, *, as_root: bool = False) -> Path:
     """Make this process one that may serve; returns a directory for large answers.
 
@@ -159,15 +148,19 @@ def prepare(access: Access, home: Path, *, as_root: bool = False) -> Path:
     return scratch
 
 
-def serve(queries: Queries, place: Path | None, pages: Pages | None, address: str) -> None:
+Serving = tuple[uvicorn.Server, socket.socket]
+"""A server, and the socket on which it listens."""
+
+
+def serve(queries: Queries, place: Path | None, pages: Serving | None, address: str) -> None:
     """Serve on a Unix socket, by TLS, or both, until interrupted. `address` is that of the pages."""
-    servers = [_by_tls(pages)] if pages is not None else []
+    servers = [pages] if pages is not None else []
     with ExitStack() as held:
         if place is not None:
             listening = held.enter_context(_listening(place))
             held.callback(place.unlink, missing_ok=True)
-            settings: dict[str, Any] = {"http": _PeerProtocol, **_SETTINGS}
-            servers.append((uvicorn.Server(uvicorn.Config(app(queries), **settings)), listening))
+            config = uvicorn.Config(app(queries), http=_PeerProtocol, **_SETTINGS)
+            servers.append((uvicorn.Server(config), listening))
         *others, (last, own) = servers
         for server, listening in others:
             # Signals are for the main thread; the last of the servers has them, and ends the others.
@@ -181,19 +174,26 @@ def serve(queries: Queries, place: Path | None, pages: Pages | None, address: st
             last.run(sockets=[own])
 
 
-def _by_tls(pages: Pages) -> tuple[uvicorn.Server, socket.socket]:
-    """A server for pages. UsageError if the certificate cannot be used."""
-    files: dict[str, Any] = {"ssl_certfile": str(pages.certificate), "ssl_keyfile": str(pages.key)}
-    config = uvicorn.Config(pages.app, **files, **_SETTINGS)
+def by_tls(pages: ASGIApp, bind: tuple[str, int], certificate: Path, key: Path) -> Serving:
+    """A server of an application for browsers. UsageError if the certificate or the port cannot be used."""
+    files: dict[str, Any] = {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
+    config = uvicorn.Config(pages, **files, **_SETTINGS)
     try:
         config.load()
     except OSError as error:
         raise UsageError(
-            f"The certificate {pages.certificate} with the key {pages.key} cannot be used ({error.strerror or error})."
+            f"The certificate {certificate} with the key {key} cannot be used ({error.strerror or error})."
         ) from error
-    if config.ssl is not None:
-        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-    return uvicorn.Server(config), pages.listening
+    assert config.ssl is not None  # noqa: S101 - there is a certificate
+    config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind(bind)
+    except OSError as error:
+        found.close()
+        raise UsageError(f"{bind[0]}:{bind[1]} cannot be used ({error.strerror}): give another --port.") from error
+    return uvicorn.Server(config), found
 
 
 def _listening(place: Path) -> socket.socket:

@@ -145,7 +145,7 @@ def test_nobody_is_who_he_says(service: Service) -> None:
 
 def test_root_and_strangers_are_refused(service: Service) -> None:
     status, told = post(service.socket, COUNT)
-    assert (status, "root is not a person" in told) == (400, True)
+    assert (status, "root is not a person" in told) == (403, True)
     for uid in (pwd.getpwnam("games").pw_uid, 54321):
         status, told = as_account(uid, lambda: post(service.socket, COUNT))
         assert (status, "not in the policy" in told) == (400, True)

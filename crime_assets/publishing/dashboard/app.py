@@ -129,7 +129,8 @@ class Dashboard:
     def _tables(self, request: Request) -> Response:
         choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
         figures, _ = self._of(choice, extract)
-        return self._html("tables.html", choice=choice, about=extract.about, own=TABLES, insights=figures.names())
+        own = {name: shown for name, shown in TABLES.items() if figures.has(name)}
+        return self._html("tables.html", choice=choice, about=extract.about, own=own, insights=figures.names())
 
     def _table(self, request: Request) -> Response:
         name, kind = request.path_params["name"], request.path_params["kind"]

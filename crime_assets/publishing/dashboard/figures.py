@@ -34,7 +34,7 @@ _WITHIN: Mapping[str, tuple[str, ...]] = {"district": ("district", "beat"), "bea
 class Shown:
     """One of the dashboard's own tables: its title, what it means, and which of its columns count records.
 
-    `needs` is the insight that it is made from, if any.
+    `needs` is the table that it is made from, if an extract may lack it.
     """
 
     title: str
@@ -107,6 +107,7 @@ TABLES: Mapping[str, Shown] = {
             ranked=(),
             adds_up=("block", "offense_class"),
         ),
+        needs="blocks",
     ),
     "changes": Shown(
         "What changed",

@@ -81,7 +81,8 @@ class MapData:
 
     def blocks(self) -> dict[str, object]:
         """The blocks of the chosen place, and how many of them cannot be drawn."""
-        rows = self._of(self._choice).table("blocks").to_pylist()
+        own = self._of(self._choice)
+        rows = own.table("blocks").to_pylist() if own.has("blocks") else []
         counted = [row for row in rows if row["crimes"] is not None]
         placed = [row for row in counted if row["latitude"] is not None and row["longitude"] is not None]
         return {

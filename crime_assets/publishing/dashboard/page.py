@@ -206,7 +206,7 @@ def _areas(figures: Figures) -> list[dict[str, Cell]]:
 
 
 def _blocks(figures: Figures) -> list[dict[str, Cell]]:
-    if figures.choice.district == ALL:
+    if figures.choice.district == ALL or not figures.has("blocks"):
         return []
     return [
         {

@@ -249,16 +249,20 @@ class GovernedPages:
     async def _recorded(self, viewer: _Viewer, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; nothing of the answer leaves before its line is on disk."""
 
+        unwritten: list[LakeError] = []
+
         async def after_its_line(message: Message) -> None:
             if message["type"] == "http.response.start":
-                await run_in_threadpool(self._record, viewer, scope, message)
-            await send(message)
+                try:
+                    await run_in_threadpool(self._record, viewer, scope, message)
+                except LakeError as error:
+                    unwritten.append(error)
+            if not unwritten:
+                await send(message)
 
-        try:
-            await viewer.app(scope, receive, after_its_line)
-        except LakeError as error:
-            # Nothing has left: the line comes before the first byte.
-            await html("refused.html", 503, sentence=str(error), others=[])(scope, receive, send)
+        await viewer.app(scope, receive, after_its_line)
+        if unwritten:
+            await html("refused.html", 503, sentence=str(unwritten[0]), others=[])(scope, receive, send)
 
     def _record(self, viewer: _Viewer, scope: Scope, message: Message) -> None:
         path, principal = scope["path"], viewer.principal

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import date
 from hashlib import sha256
+from secrets import token_hex
 
 import pyarrow as pa
 
@@ -94,7 +95,13 @@ class ScopedExtracts:
                 partial.rename(path)
                 noted.write_text(state, "ascii")
                 self._forget()
-            return Extract(path, f"{self._profile.city.name} for {day}")
+            # Two that open one path share what DuckDB has of it; an open file stays readable without its name.
+            own = self._directory / f"{token_hex(8)}.open"
+            own.hardlink_to(path)
+            try:
+                return Extract(own, f"{self._profile.city.name} for {day}")
+            finally:
+                own.unlink()
 
     def _forget(self) -> None:
         """Remove days that can no longer be chosen."""
@@ -108,7 +115,9 @@ class ScopedExtracts:
         with closing(self._maker().engine(scope)) as engine:
             tables = {cube.name: _seen(scope, cube, engine.insight(cube, day)) for cube in cubes()}
             tables |= _insights(scope, engine, insights, day)
-        tables["cells"] = cells_of(tables["blocks"])
+        tables["cells"] = cells_of(tables[_MAY_LACK])
+        if not scope.columns_of(next(cube for cube in cubes() if cube.name == _MAY_LACK)):
+            del tables[_MAY_LACK]
         about = about_of(self._profile.city, day, tables, {}, "", release_of(self._profile.city, insights))
         return packed(self._profile.lake.staging, tables, about)
 
