@@ -34,6 +34,8 @@ setup(
         "dagster-webserver",
         "pyiceberg[sql-sqlite]",
         "pyiceberg-core",
+        # Sets of ids on the audit trail; it comes with pyiceberg anyway.
+        "pyroaring",
         "pyarrow",
         "duckdb",
         # Manifests of a lake that was moved: pyiceberg would write them without what it does not know.

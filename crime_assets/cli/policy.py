@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from crime_assets.core.errors import UsageError
+import os
+import pwd
+from typing import Any
+
+from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.core.insights import all_insights
 from crime_assets.engines.answers import Answer, whole
 from crime_assets.governance.access import Access
@@ -21,6 +25,11 @@ def access_of(profile: Profile) -> Access:
     if profile.access is None:
         raise UsageError("There is no policy, so whoever reads the files sees all: set CRIME_POLICY to one.")
     return profile.access
+
+
+def asker() -> dict[str, Any]:
+    """Who runs this command, as the trail says it."""
+    return {"account": pwd.getpwuid(os.geteuid()).pw_name, "how": "peer", "source": f"pid {os.getpid()}"}
 
 
 def checked(profile: Profile) -> Answer:
@@ -83,11 +92,21 @@ def matrix(profile: Profile) -> Answer:
 
 
 def verified(profile: Profile) -> tuple[Answer, bool]:
-    """What became of the audit trail, and whether it is whole. Its head is noted with the anchors if it is."""
+    """What became of the audit trail, and whether it is whole. Its head is noted with the anchors if it is.
+
+    That somebody looked is a line of it, too.
+    """
     trail = access_of(profile).trail
     verdict = trail.verify()
-    if not verdict.problems:
-        trail.anchor()
+    told: dict[str, Any] = {"lines": verdict.lines, "anchored": verdict.anchored, "problems": len(verdict.problems)}
+    try:
+        trail.append("verify", **asker(), **told)
+        if not verdict.problems:
+            trail.anchor()
+    except LakeError:
+        # What is wrong with it may be that nothing can be added.
+        if not verdict.problems:
+            raise
     rows: list[tuple[str, object]] = [
         ("lines", verdict.lines),
         ("vouched for by anchors, up to line", verdict.anchored),

@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crime_assets.core.errors import CrimeAssetsError, LakeError, UsageError
 from crime_assets.core.insights import all_insights
 from crime_assets.engines.answers import Answer, rows_of, whole
 from crime_assets.engines.known import Merged
 from crime_assets.governance import confine
-from crime_assets.governance.gates import GateMaker, seen_columns
+from crime_assets.governance.gates import Gate, GateMaker, seen_columns
+from crime_assets.governance.history import THE_LAKE, PolicyHistory
 from crime_assets.governance.keys import mask_key
 from crime_assets.governance.policy import Policy, Principal, read_policy
-from crime_assets.governance.pool import Pool
+from crime_assets.governance.pool import Pool, Refused
 from crime_assets.governance.principals import Who
+from crime_assets.governance.reads import EVERYTHING
 from crime_assets.governance.scopes import Scope, check_columns, scope_of
 from crime_assets.governance.tokens import Tokens
 from crime_assets.governance.trail import Trail
@@ -62,6 +64,7 @@ class Access:
         self._engine = engine
         self.trail = trail
         self.tokens = Tokens(lake.home / "governance")
+        self._history = PolicyHistory(trail, lake.home / "governance")
         self._pool = Pool()
 
     def policy(self) -> Policy:
@@ -77,6 +80,12 @@ class Access:
                 f"The policy {self._path} is for {policy.city}: set CRIME_POLICY to that of {self._city.name}."
             )
         check_columns(policy, seen_columns(self._lake, self._city))
+
+    def policy_in_force(self) -> Policy:
+        """The policy by which something is to be answered: the trail has what it says of everybody."""
+        policy = self.policy()
+        self._history.tell(policy, lambda principal: self.scope(policy, principal))
+        return policy
 
     def principal(self, policy: Policy, who: Who) -> Principal:
         """Who somebody is by the policy; UsageError if nobody."""
@@ -101,44 +110,68 @@ class Access:
 
     def answer(self, question: Question) -> Answer:
         """The answer by the policy as it is now; UsageError if there is none. It is on the trail before it leaves."""
-        told = {**question.who.told, "sql": question.sql, "purpose": question.purpose}
         digest = sha256(question.sql.encode("utf-8", "replace")).hexdigest()
-        asked = self.trail.append("ask", sql_sha256=digest, **told)
+        who: dict[str, Any] = {**question.who.told, "sql_sha256": digest}
+        asked = self.trail.append("ask", **who, sql=question.sql, purpose=question.purpose)
         begun = time.monotonic()
+        by: dict[str, Any] = {"asked": asked.n, **who}
         try:
-            by, answer = self._answered(question)
-            seconds = round(time.monotonic() - begun, 3)
-            self.trail.append("answer", asked=asked.n, columns=answer.columns, seconds=seconds, **by)
+            answer = self._answered(question, by)
+            self.trail.append("answer", columns=answer.columns, seconds=round(time.monotonic() - begun, 3), **by)
         except CrimeAssetsError as error:
-            self.trail.append("refuse", asked=asked.n, **question.who.told, reason=str(error))
+            self._refused(by, str(error))
             raise
         except Exception as error:
             # Its text may hold values that are not for who asks.
             kind = type(error).__name__
-            self.trail.append("refuse", asked=asked.n, **question.who.told, reason=kind)
+            self._refused(by, kind)
             raise LakeError(f"The answer could not be made ({kind}): ask who keeps the lake.") from error
         return answer
 
-    def _answered(self, question: Question) -> tuple[dict[str, object], Answer]:
-        """By what it was answered, and the answer."""
-        policy = self.policy()
+    def _refused(self, by: dict[str, Any], reason: str) -> None:
+        """Note that nothing was answered; what was read nevertheless is in `by`."""
+        by.pop("seen", None)
+        self.trail.append("refuse", reason=reason, **{**by, "ids_exact": False})
+
+    def _answered(self, question: Question, by: dict[str, Any]) -> Answer:
+        """The answer; by what it was made comes into `by` as soon as that is known."""
+        policy = self.policy_in_force()
         principal = self.principal(policy, question.who)
         role = policy.roles[principal.role]
-        by: dict[str, object] = {"principal": principal.name, "role": role.name, "policy": policy.digest}
+        by |= {"principal": principal.name, "role": role.name, "districts": principal.districts}
+        by |= {"policy": policy.digest, "purpose": question.purpose}
         if role.purpose_required and not question.purpose.strip():
             raise UsageError(f"The role {role.name} must say what for: add --purpose with the number of a case.")
         scope = self.scope(policy, principal)
         if scope is None:
             # Its rows are counted by nobody before they leave: there may be more than fit into memory.
-            return {**by, "scope": "the lake itself"}, self._engine().query(question.sql, question.as_of)
+            by |= {"scope": THE_LAKE, "tables": EVERYTHING, "columns_read": EVERYTHING, "ids_exact": False}
+            return self._engine().query(question.sql, question.as_of)
         if question.as_of is not None:
             raise UsageError(f"The role {role.name} sees the present only: leave out --as-of.")
         if not confine.landlock_version():
             raise LakeError("This kernel has no Landlock, so nobody is answered by a policy: use Linux 5.13 or newer.")
+        by["scope"] = scope.digest
+        gate = self._gate(scope)
+        by["gate"] = gate.state
+        try:
+            found = self._pool.ask(gate, question.sql)
+        except Refused as error:
+            by |= error.reads
+            raise
+        by |= {"tables": found.tables, "columns_read": found.columns_read, "ids_exact": found.ids is not None}
+        by |= {"seen": found.ids, "rows": found.rows.num_rows, "bytes": found.rows.nbytes}
+        return whole(found.columns, rows_of(found.rows, "VARCHAR"))
+
+    def _gate(self, scope: Scope) -> Gate:
+        """The gate of a scope; that it was made for this question is on the trail."""
+        begun = time.monotonic()
         gate = self.maker().gate(scope)
-        found = self._pool.ask(gate, question.sql)
-        by |= {"scope": scope.digest, "gate": gate.state, "rows": found.rows.num_rows, "bytes": found.rows.nbytes}
-        return by, whole(found.columns, rows_of(found.rows, "VARCHAR"))
+        if gate.is_new:
+            told: dict[str, Any] = {"scope": scope.digest, "gate": gate.state, "role": scope.role}
+            seconds = round(time.monotonic() - begun, 3)
+            self.trail.append("gate_built", districts=scope.districts, seconds=seconds, **told)
+        return gate
 
     def maker(self) -> GateMaker:
         """Makes gates of the lake."""

@@ -54,10 +54,14 @@ SELECT id FROM main.crimes_now WHERE id IN (SELECT id FROM main.crimes_removed)
 
 @dataclass(frozen=True)
 class Gate:
-    """A gate's directory, which has nothing else in it, and the state of the lake and of ours that it is of."""
+    """A gate's directory, which has nothing else in it, and the state of the lake and of ours that it is of.
+
+    `is_new` if it was made for who asks.
+    """
 
     place: Path
     state: str
+    is_new: bool = False
 
 
 class GateMaker:
@@ -80,10 +84,10 @@ class GateMaker:
         noted = self._directory / f"{scope.digest}.state"
         # Who asks for the same gate meanwhile waits, and finds it.
         with writer_lock(self._directory / f"{scope.digest}.lock", _PATIENCE_SECONDS):
-            for _ in range(_PLANS):
+            for plan in range(_PLANS):
                 state = self.state(scope)
                 if (place / GATE).is_file() and noted.is_file() and noted.read_text("ascii") == state:
-                    return Gate(place, state)
+                    return Gate(place, state, plan > 0)
                 # Not after the gate: it would have the name of another state for a moment.
                 noted.unlink(missing_ok=True)
                 self._make(scope, place)

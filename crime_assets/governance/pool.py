@@ -38,12 +38,27 @@ class _Worker:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+class Refused(UsageError):
+    """A query that a worker did not answer, and what it would have read: an error's text may tell of it."""
+
+    def __init__(self, sentence: str, reads: Mapping[str, Any]) -> None:
+        super().__init__(sentence)
+        self.reads = {name: reads[name] for name in ("tables", "columns_read") if name in reads}
+
+
 @dataclass(frozen=True)
 class Answered:
-    """An answer: the names of its columns, which may repeat, and its rows, whose columns are called 0, 1, …"""
+    """An answer: the names of its columns, which may repeat, and its rows, whose columns are called 0, 1, …
+
+    Besides, the tables and columns of the gate (`crimes.district`) that it was read from, and the ids of the crimes
+    that its rows are; None if they are not one crime each, or have no id.
+    """
 
     columns: list[str]
     rows: pa.Table
+    tables: list[str]
+    columns_read: list[str]
+    ids: list[int] | None
 
 
 class Pool:
@@ -70,9 +85,9 @@ class Pool:
         if "stopped" in told:
             raise self._stopped()
         if "refused" in told:
-            raise UsageError(told["refused"])
-        rows = pa.ipc.open_stream(content).read_all() if content else pa.table({})
-        return Answered(told["columns"], rows)
+            raise Refused(told["refused"], told["reads"])
+        rows, reads = pa.ipc.open_stream(content).read_all() if content else pa.table({}), told["reads"]
+        return Answered(told["columns"], rows, reads["tables"], reads["columns_read"], _ids(rows, reads.get("id")))
 
     def close(self) -> None:
         """End all workers."""
@@ -132,6 +147,14 @@ class Pool:
             f"The query was stopped: it may take {self._limits.cpu_seconds:.0f} seconds of the processor, "
             f"{self._limits.seconds:.0f} seconds in all, and 1 GB of memory."
         )
+
+
+def _ids(rows: pa.Table, place: int | None) -> list[int] | None:
+    """The ids in a column; None if it has anything else."""
+    if place is None or not pa.types.is_integer(rows.column(place).type) or rows.column(place).null_count:
+        return None
+    found: list[int] = rows.column(place).unique().to_pylist()
+    return found if all(id >= 0 for id in found) else None
 
 
 def _exchanged(worker: _Worker, asked: bytes) -> tuple[Mapping[str, Any], bytes]:

@@ -24,6 +24,7 @@ import pyarrow as pa
 from crime_assets.core.errors import UsageError
 from crime_assets.engines.asking import answering, in_texts, only_reading
 from crime_assets.governance import confine
+from crime_assets.governance.reads import is_of_crimes, what_is_read
 
 LENGTH = struct.Struct(">I")
 _ROWS_A_BATCH = 10_000
@@ -62,11 +63,13 @@ def main(directory: Path, *, landlock: bool, locks: bool, guard: bool) -> None:
     for line in sys.stdin.buffer:
         asked = json.loads(line)
         confine.allow_cpu(asked["cpu_seconds"])
+        reads: dict[str, Any] = {}
         try:
-            told, content = _answered(con, asked, guard=guard)
+            told, content = _answered(con, asked, reads, guard=guard)
         except UsageError as error:
             is_out_of_memory = isinstance(error.__cause__, duckdb.OutOfMemoryException)
-            told, content = {"stopped": True} if is_out_of_memory else {"refused": str(error)}, b""
+            # With what it read: an error's text may hold values.
+            told, content = {"stopped": True} if is_out_of_memory else {"refused": str(error), "reads": reads}, b""
         is_last = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _MOST_MEMORY
         _write(answers, {**told, "last": is_last}, content)
 
@@ -91,15 +94,21 @@ def _connected(*, locks: bool) -> duckdb.DuckDBPyConnection:
     return con
 
 
-def _answered(con: duckdb.DuckDBPyConnection, asked: Mapping[str, Any], *, guard: bool) -> tuple[dict[str, Any], bytes]:
-    """An answer of bounded size; UsageError if there is none, or it is larger."""
+def _answered(
+    con: duckdb.DuckDBPyConnection, asked: Mapping[str, Any], reads: dict[str, Any], *, guard: bool
+) -> tuple[dict[str, Any], bytes]:
+    """An answer of bounded size; UsageError if there is none, or it is larger. What is read is put into `reads`."""
     # A cursor of its own: nothing that a question sets is there for the next one.
     with answering(), con.cursor() as own:
         own.execute("USE gate")
-        found = own.sql(only_reading(own, asked["sql"]) if guard else asked["sql"])
+        statement = only_reading(own, asked["sql"]) if guard else asked["sql"]
+        reads["tables"], reads["columns_read"] = what_is_read(own, asked["sql"])
+        found = own.sql(statement)
         if found is None:
-            return {"columns": [], "rows": 0, "bytes": 0}, b""
+            return {"columns": [], "rows": 0, "bytes": 0, "reads": reads}, b""
         columns = list(found.columns)
+        named = [name.lower() for name in columns]
+        reads["id"] = named.index("id") if "id" in named and is_of_crimes(own, asked["sql"]) else None
         if texts := in_texts(found.types, _MORE_THAN_ARROW):
             found = found.project(texts)
         reader = found.to_arrow_reader(_ROWS_A_BATCH)
@@ -116,7 +125,7 @@ def _answered(con: duckdb.DuckDBPyConnection, asked: Mapping[str, Any], *, guard
                         "ask for sums, or for fewer rows or columns."
                     )
     content = sink.getvalue().to_pybytes()
-    return {"columns": columns, "rows": rows, "bytes": len(content)}, content
+    return {"columns": columns, "rows": rows, "bytes": len(content), "reads": reads}, content
 
 
 def _write(file: BinaryIO, told: Mapping[str, Any], content: bytes) -> None:

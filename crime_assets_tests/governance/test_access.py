@@ -80,16 +80,72 @@ def test_a_commander_sees_the_own_district(run: Callable[..., Told], home: Path)
     before = len(lines(home)) if (home / "trail").exists() else 0
     asked = "SELECT district, count(*) AS n FROM crimes GROUP BY ALL"
     assert run("query", "--format", "csv", asked) == (0, "district,n\n011,20\n", "")
-    ask, answer = lines(home)[before:]
+    ask, *told, answer = lines(home)[before:]
     assert (ask["event"], ask["account"], ask["sql"]) == ("ask", ME, asked)
-    assert {name: answer[name] for name in ("event", "principal", "role", "columns", "rows")} == {
+    assert {line["event"] for line in told} <= {"policy_changed", "gate_built"}
+    expected = {
         "event": "answer",
         "principal": "p.diaz",
         "role": "commander",
+        "districts": ["011"],
+        "sql_sha256": ask["sql_sha256"],
+        "tables": ["crimes"],
         "columns": ["district", "n"],
+        "columns_read": ["crimes.district"],
+        "ids_exact": False,
         "rows": 1,
+        "asked": before + 1,
     }
-    assert answer["asked"] == len(lines(home)) - 1
+    assert {name: answer[name] for name in expected} == expected
+
+
+def test_the_trail_knows_which_crimes_were_seen(run: Callable[..., Told], home: Path) -> None:
+    assert run("query", "SELECT id, beat FROM crimes WHERE arrest ORDER BY id")[0] == 0
+    (*_, entry) = Trail(home / "trail").entries()
+    assert sorted(Trail(home / "trail").ids(entry) or []) == [1, 4]
+    assert entry.fields["columns_read"] == ["crimes.arrest", "crimes.beat", "crimes.id"]
+    assert run("query", "SELECT id + 1 AS id FROM crimes")[0] == 0
+    (*_, entry) = Trail(home / "trail").entries()
+    assert (entry.fields["ids_exact"], "seen" in entry.fields) == (False, False)
+    assert run("query", "SELECT CAST(case_number AS INT) FROM crimes")[0] == 2
+    (*_, entry) = Trail(home / "trail").entries()
+    assert (entry.event, entry.fields["principal"], entry.fields["columns_read"]) == (
+        "refuse",
+        "p.diaz",
+        ["crimes.case_number"],
+    )
+
+
+def test_what_each_policy_said_is_on_the_trail_once(
+    run: Callable[..., Told], policy: Callable[[str], Path], home: Path
+) -> None:
+    def told() -> list[dict[str, object]]:
+        return [line for line in lines(home) if line["event"] == "policy_changed"]
+
+    before = len(told())
+    for text in (TEXT + "\n", TEXT + "\n", TEXT + "\n\n", TEXT + "\n"):
+        policy(text)
+        run("query", "SELECT 1")
+        assert lines(home)[-1]["policy"] == told()[-1]["policy"]
+    assert len(told()) == before + 3
+    principals, scopes = told()[-1]["principals"], told()[-1]["scopes"]
+    assert isinstance(principals, dict)
+    assert isinstance(scopes, dict)
+    diaz = principals["p.diaz"]
+    assert diaz == {
+        "role": "commander",
+        "districts": ["011"],
+        "scope": diaz["scope"],
+        "recognised": f"account {ME}",
+        "expires": "2027-06-30",
+    }
+    seen = scopes[diaz["scope"]]
+    assert (seen["rows"], seen["columns"]["case_number"], seen["columns"]["latitude"]) == (
+        "\"district\" IN ('011')",
+        "clear",
+        "h3_center (resolution 8)",
+    )
+    assert principals["keeper"]["scope"] == "the lake itself"
 
 
 def test_what_is_refused_is_on_the_trail_too(
@@ -120,6 +176,7 @@ def test_a_steward_says_what_for(run: Callable[..., Told], policy: Callable[[str
     assert run("query", "--format", "csv", "--purpose", "case 7", asked) == (0, "n\n60\n", "")
     ask, answer = lines(home)[-2:]
     assert (ask["purpose"], answer["scope"]) == ("case 7", "the lake itself")
+    assert (answer["tables"], answer["columns_read"], answer["ids_exact"]) == (["*"], ["*"], False)
 
 
 def test_where_the_trail_cannot_be_written_nothing_is_answered(
@@ -143,7 +200,7 @@ def test_where_the_trail_cannot_be_written_nothing_is_answered(
         with monkeypatch.context() as patch:
             patch.setattr(Trail, "append", fails_at(event))
             code, out, err = run("query", "SELECT 1 AS one")
-        assert (code, out, written) == (1, "", seen)
+        assert (code, out, [what for what in written if what != "policy_changed"]) == (1, "", seen)
         assert "nothing is answered" in err
 
 
@@ -170,6 +227,11 @@ def test_the_trail_is_verified(run: Callable[..., Told], home: Path) -> None:
     run("query", "SELECT 1")
     code, out, _ = run("audit", "verify")
     assert (code, "none" in out) == (0, True)
+    assert {name: lines(home)[-1][name] for name in ("event", "account", "problems")} == {
+        "event": "verify",
+        "account": ME,
+        "problems": 0,
+    }
     newest = max((home / "trail").glob("*.jsonl"))
     whole = newest.read_bytes()
     newest.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))

@@ -52,12 +52,94 @@ def test_lines_are_chained_over_days(trail: Trail, tmp_path: Path) -> None:
     assert (tmp_path / "trail").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_clock_that_is_set_back_does_not_break_the_order(tmp_path: Path) -> None:
-    moments = iter([BEGUN + timedelta(hours=3), BEGUN, BEGUN + timedelta(hours=4)])
-    trail = Trail(tmp_path / "trail", clock=lambda: next(moments))
-    first, second, third = (trail.append("ask") for _ in range(3))
-    assert first.at == second.at < third.at
+def test_a_clock_that_was_wrong_once_is_noted_and_right_again(tmp_path: Path) -> None:
+    moments = [BEGUN, BEGUN + timedelta(days=9_000), BEGUN + timedelta(hours=3), BEGUN + timedelta(hours=2)]
+    trail = Trail(tmp_path / "trail", clock=iter(moments).__next__)
+    for _ in moments:
+        trail.append("ask")
+    found = list(trail.entries())
+    assert [entry.at for entry in found] == [moment.isoformat(timespec="microseconds") for moment in moments]
+    assert [entry.fields.get("clock_back", False) for entry in found] == [False, False, True, True]
+    assert [entry.n for entry in found] == [1, 2, 3, 4]
     assert trail.verify().problems == ()
+    for file in (tmp_path / "trail").glob("*.jsonl"):
+        told = [json.loads(line) for line in file.read_bytes().splitlines()]
+        changed = [{**line, "clock_back": not line.get("clock_back", False)} for line in told]
+        file.write_bytes(
+            b"".join(json.dumps({**line, "hash": module._hash(line)}).encode() + b"\n" for line in changed)
+        )
+    assert "clock that went back" in str(trail.verify().problems)
+
+
+def test_lines_in_the_file_of_another_day_are_found(trail: Trail, tmp_path: Path) -> None:
+    for _ in range(5):
+        trail.append("ask")
+    first, second = sorted((tmp_path / "trail").glob("*.jsonl"))
+    moved = first.read_bytes().splitlines(keepends=True)[-1]
+    first.write_bytes(first.read_bytes()[: -len(moved)])
+    second.write_bytes(moved + second.read_bytes())
+    assert trail.verify().problems == ("2026-05-02.jsonl:1 should be in 2026-05-01.jsonl",)
+
+
+def test_what_was_seen_lies_beside_the_line(trail: Trail, tmp_path: Path) -> None:
+    ids = [5, 7, 2**40, *range(100, 9_000)]
+    trail.append("ask")
+    seen, none, unknown = (
+        trail.append("answer", seen=ids),
+        trail.append("answer", seen=[]),
+        trail.append("answer", ids_exact=False),
+    )
+    assert [entry.fields["ids_exact"] for entry in (seen, none, unknown)] == [True, True, False]
+    assert sorted(trail.ids(seen) or []) == sorted(ids)
+    assert list(trail.ids(none) or []) == []
+    assert trail.ids(unknown) is None
+    file = tmp_path / "trail" / "seen" / "2.roaring"
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert file.stat().st_size < 9_000
+    assert trail.verify().problems == ()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + b"x")
+    assert "2.roaring, the ids of line 2, was changed" in str(trail.verify().problems)
+    with pytest.raises(LakeError, match="was changed"):
+        trail.ids(seen)
+    file.unlink()
+    assert "cannot be read" in str(trail.verify().problems)
+
+
+def test_ids_that_cannot_be_written_refuse_the_line(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
+    trail.append("ask")
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(LakeError, match="nothing is answered"):
+            trail.append("answer", seen=[1, 2])
+    assert sorted(trail.ids(trail.append("answer", seen=[3])) or []) == [3]
+    assert (trail.verify().lines, trail.verify().problems) == (2, ())
+
+
+@pytest.mark.parametrize("name", ["2030-01-01.jsonl", ".lock", "seen"])
+def test_a_link_in_the_trail_is_not_followed(trail: Trail, tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"somebody else's")
+    (tmp_path / "trail").mkdir()
+    (tmp_path / "trail" / name).symlink_to(elsewhere)
+    for work in (lambda: trail.append("answer", seen=[1]), trail.verify, trail.anchor, lambda: list(trail.entries())):
+        with pytest.raises(LakeError, match="is a link"):
+            work()
+    assert elsewhere.read_bytes() == b"somebody else's"
+
+
+def test_a_link_in_place_of_ids_is_not_followed(trail: Trail, tmp_path: Path) -> None:
+    entry = trail.append("answer", seen=[1])
+    file = tmp_path / "trail" / "seen" / "1.roaring"
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    assert "cannot be read" in str(trail.verify().problems)
+    with pytest.raises(LakeError, match="cannot be read"):
+        trail.ids(entry)
 
 
 def test_every_tampering_is_found(trail: Trail, tmp_path: Path) -> None:
