@@ -28,7 +28,13 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
         # Most steps take a second at most: a process for each would cost many times that.
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(graph, jobs.build())
+    parts = [graph, jobs.build()]
+    if profile.settings.policy is not None:
+        # Without a policy nothing of governance is imported.
+        from crime_assets.defs.automation import audits
+
+        parts.append(audits.build(profile.city.timezone))
+    return dg.Definitions.merge(*parts)
 
 
 @dg.definitions

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -16,6 +17,7 @@ from dagster_shared.serdes import serialize_value
 
 from crime_assets import definitions
 from crime_assets.core.errors import UsageError
+from crime_assets.profiles import Profile
 from crime_assets_tests.build import sample_profile
 from crime_assets_tests.graph import INSIGHTS
 
@@ -151,6 +153,42 @@ def test_schedules_and_sensors_are_those_of_the_picture(graph: dg.Definitions) -
         for s in repository.sensor_defs
     ]
     assert sorted([*schedules, *sensors]) == AUTOMATION.strip().splitlines()
+
+
+def test_with_a_policy_who_saw_what_is_added_and_nothing_else(graph: dg.Definitions, tmp_path: Path) -> None:
+    """Whether the policy can be read is found out when something runs."""
+    settings = replace(sample_profile(tmp_path / "lake").settings, policy=tmp_path / "policy.toml")
+    governed = definitions.build_defs(Profile(settings))
+
+    def names(found: dg.Definitions) -> set[str]:
+        repository, layer = found.get_repository_def(), found.resolve_asset_graph()
+        return {
+            *(key.to_user_string() for key in layer.get_all_asset_keys()),
+            *(f"{key.asset_key.to_user_string()} {key.name}" for key in layer.asset_check_keys),
+            *(f"job {job.name}" for job in repository.get_all_jobs()),
+            *(f"{s.name} {s.default_status.value} {s.cron_schedule}" for s in repository.schedule_defs),
+        }
+
+    assert names(governed) - names(graph) == {
+        "audit_trail",
+        "access_review",
+        "audit_trail audit_chain",
+        "job write_audit_trail",
+        "job review_access",
+        "write_audit_trail_daily RUNNING 30 0 * * *",
+        "review_access_weekly RUNNING 0 6 * * 1",
+    }
+    assert names(graph) < names(governed)
+
+
+@pytest.mark.slow
+def test_without_a_policy_nothing_of_governance_is_imported(tmp_path: Path) -> None:
+    program = (
+        "import sys; from crime_assets.definitions import defs; defs();"
+        "print([name for name in sys.modules if 'governance' in name])"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=True)
+    assert found.stdout == "[]\n"
 
 
 def test_every_asset_and_check_says_what_it_is_and_whose(graph: dg.Definitions) -> None:

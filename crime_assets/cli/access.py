@@ -1,53 +1,43 @@
-"""`crime-assets access`: who gets access, and who loses it."""
+"""`crime-assets access review` and `who`: who may see what and who did, read from the trail. Who looks is on it, too."""
 
 from __future__ import annotations
 
-import os
-import pwd
-from argparse import Namespace
+from typing import TYPE_CHECKING
 
-from crime_assets.cli.policy import access_of
+from crime_assets.cli.policy import access_of, asker
 from crime_assets.engines.answers import Answer, whole
-from crime_assets.governance.granting import Granting
-from crime_assets.governance.policy import Principal
 from crime_assets.profiles import Profile
 
+if TYPE_CHECKING:
+    from crime_assets.governance.review import Sight
 
-def granted(profile: Profile, options: Namespace) -> Answer:
-    """Give somebody a role; what was given."""
-    principal = Principal(
-        options.principal,
-        options.role,
-        tuple(sorted(set(options.district))),
-        options.account,
-        options.subject,
-        options.iam_role,
-        options.until,
-    )
-    _granting(profile).grant(principal)
-    until = f"until {options.until}" if options.until else "until it is revoked"
-    return _said("granted", f"{options.principal} is {options.role} {until}")
+_REVIEWED = "principal role districts recognised expires last_used answers refusals verdict".split()
+_SAW = "principal role districts event columns_read purpose".split()
 
 
-def revoked(profile: Profile, principal: str) -> Answer:
-    """Take all of somebody's access away."""
-    tokens = _granting(profile).revoke(principal)
-    return _said("revoked", f"{principal}, and {tokens} token{'' if tokens == 1 else 's'}")
+def review(profile: Profile) -> Answer:
+    """Everybody's access by the policy, and what the trail says of its use."""
+    from crime_assets.governance.review import reviewed
+
+    rows = reviewed(access_of(profile), profile.clock(), profile.today)
+    access_of(profile).trail.append("trail_read", **asker(), reason="access review")
+    return whole(_REVIEWED, [tuple(row.get(name) for name in _REVIEWED) for row in rows])
 
 
-def token(profile: Profile, principal: str, days: int) -> str:
-    """A new token, which is shown this once."""
-    return _granting(profile).token(principal, profile.today, days)
+def who_saw(profile: Profile, crime: int) -> Answer:
+    """The lines by which somebody saw a crime, the oldest first."""
+    from crime_assets.governance.review import who_saw as sights
+
+    trail = access_of(profile).trail
+    rows = [
+        (sight.entry.n, sight.entry.at, "saw it" if sight.exact else "could have", *_said(sight))
+        for sight in sights(trail, crime)
+    ]
+    trail.append("trail_read", **asker(), reason=f"access who {crime}")
+    return whole(["n", "at", "sight", *_SAW], rows)
 
 
-def _granting(profile: Profile) -> Granting:
-    access, policy = access_of(profile), profile.settings.policy
-    # What is wrong already is no reason to change it further.
-    access.policy()
-    assert policy is not None  # noqa: S101 - there is access by it
-    account = pwd.getpwuid(os.geteuid()).pw_name
-    return Granting(policy, access.trail, access.tokens, account, access.check)
-
-
-def _said(what: str, value: str) -> Answer:
-    return whole(["what", "value"], [(what, value)])
+def _said(sight: Sight) -> tuple[object, ...]:
+    fields = {"event": sight.entry.event, **sight.entry.fields}
+    values = [fields.get(name) for name in _SAW]
+    return tuple(", ".join(map(str, value)) if isinstance(value, list) else value for value in values)

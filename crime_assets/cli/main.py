@@ -8,9 +8,9 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from crime_assets.cli import arguments, governing
 from crime_assets.cli.terminal import ReaderGone, answering, hold_descriptors, unbreakable
 from crime_assets.core.errors import CrimeAssetsError, UsageError, chain
 from crime_assets.lakehouse.place.lake import is_disk_full
@@ -18,8 +18,6 @@ from crime_assets.profiles import Profile, Settings, open_profile
 
 if TYPE_CHECKING:
     from crime_assets.engines.answers import Answer
-
-_MOST_PORT = 65_535
 
 
 def program() -> NoReturn:
@@ -85,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", parents=[common], help="load the history once, then run change days")
-    run.add_argument("--from", dest="first", metavar="DAY", type=_day, help="first change day, as YYYY-MM-DD")
-    run.add_argument("--to", dest="last", metavar="DAY", type=_day, help="last change day, as YYYY-MM-DD")
+    run.add_argument("--from", dest="first", metavar="DAY", type=arguments.day, help="first change day, as YYYY-MM-DD")
+    run.add_argument("--to", dest="last", metavar="DAY", type=arguments.day, help="last change day, as YYYY-MM-DD")
     run.add_argument(
         "--no-insights", dest="insights", action="store_false", help="stop after crimes, to fill in many days"
     )
@@ -109,8 +107,10 @@ def _parser() -> argparse.ArgumentParser:
     reconcile = commands.add_parser(
         "reconcile", parents=[common], help="compare the lake with its source now: missed changes, removed crimes"
     )
-    for option, what in (("removed", "crimes that may be removed"), ("pulled", "records that may be pulled")):
-        reconcile.add_argument(f"--most-{option}", metavar="N", type=_number, help=f"the most {what} this time")
+    for option, what in (("removed", "crimes are removed"), ("pulled", "records are pulled")):
+        reconcile.add_argument(
+            f"--most-{option}", metavar="N", type=arguments.number, help=f"the most {what} this time"
+        )
     reconcile.set_defaults(command=_reconcile)
 
     reload = commands.add_parser(
@@ -124,82 +124,16 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", parents=[common], help="show what the lake holds")
     status.set_defaults(command=_status)
 
-    _add_governance(commands, common)
+    governing.add_commands(commands, common)
 
     dashboard = commands.add_parser("dashboard", parents=[common], help="show the figures, on this machine only")
-    dashboard.add_argument("--port", type=_port, default=8500)
+    dashboard.add_argument("--port", type=arguments.port, default=8500)
     dashboard.set_defaults(command=_dashboard)
 
     dev = commands.add_parser("dev", parents=[common], help="start Dagster's UI and daemon on this lake")
-    dev.add_argument("--port", type=_port, default=3000)
+    dev.add_argument("--port", type=arguments.port, default=3000)
     dev.set_defaults(command=_dev)
     return parser
-
-
-def _add_governance(commands: Any, common: argparse.ArgumentParser) -> None:
-    """The commands about who may see what, and who saw it."""
-    policy = commands.add_parser("policy", help="check the policy, or see what somebody may see by it")
-    asked = policy.add_subparsers(required=True, metavar="WHAT")
-    check = asked.add_parser("check", parents=[common], help="whether the policy is right, and what it leaves out")
-    check.set_defaults(command=_policy, principal=None, matrix=False)
-    matrix = asked.add_parser("matrix", parents=[common], help="how every role sees every table and column")
-    matrix.set_defaults(command=_policy, principal=None, matrix=True)
-    explain = asked.add_parser("explain", parents=[common], help="what a principal sees: tables, rows and columns")
-    explain.add_argument("principal", metavar="PRINCIPAL")
-    explain.set_defaults(command=_policy, matrix=False)
-
-    audit = commands.add_parser("audit", help="look after the audit trail")
-    verify = audit.add_subparsers(required=True, metavar="WHAT").add_parser(
-        "verify", parents=[common], help="whether it is whole; then its head is noted with the anchors"
-    )
-    verify.set_defaults(command=_verify)
-
-    serve = commands.add_parser("serve", parents=[common], help="answer the accounts of this machine by the policy")
-    serve.add_argument("--address", metavar="URL", default="", help="answer also by TLS; people open the pages there")
-    serve.add_argument("--certificate", metavar="FILE", default="", help="of the address, as PEM")
-    serve.add_argument("--key", metavar="FILE", default="", help="of the certificate, as PEM")
-    serve.add_argument("--bind", metavar="IP", default="127.0.0.1", help="where to listen; 0.0.0.0 is everywhere")
-    serve.add_argument("--port", type=_port, default=0, help="where to listen, if it is not the port of the address")
-    serve.add_argument("--as-root", action="store_true", help="as root in spite of everything")
-    serve.set_defaults(command=_serve)
-
-    access = commands.add_parser("access", help="give access, and take it away")
-    which = access.add_subparsers(required=True, metavar="WHAT")
-    grant = which.add_parser("grant", parents=[common], help="give somebody a role, in the policy's file")
-    grant.add_argument("principal", metavar="PRINCIPAL")
-    grant.add_argument("--role", required=True)
-    grant.add_argument("--district", action="append", default=[], metavar="DISTRICT", help="one it is about; repeat it")
-    grant.add_argument("--account", default="", help="the account of this machine that it is")
-    grant.add_argument("--subject", default="", help="its name at the login's provider")
-    grant.add_argument("--iam-role", default="", metavar="NAME", help="the role of AWS IAM that it is")
-    grant.add_argument("--until", type=_day, metavar="DAY", help="the last day, as YYYY-MM-DD")
-    grant.set_defaults(command=_grant)
-    revoke = which.add_parser("revoke", parents=[common], help="take all access of somebody away, tokens too")
-    revoke.add_argument("principal", metavar="PRINCIPAL")
-    revoke.set_defaults(command=_revoke)
-    token = which.add_parser("token", parents=[common], help="make a token, which is shown this once")
-    token.add_argument("principal", metavar="PRINCIPAL")
-    token.add_argument("--days", type=_number, default=30, help="how long it is good, at most 90 (default: 30)")
-    token.set_defaults(command=_token)
-
-
-def _day(text: str) -> date:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day: write it as YYYY-MM-DD") from None
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number: give a whole number, 0 or more")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > _MOST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 0 to {_MOST_PORT}")
-    return int(text)
 
 
 def _run(profile: Profile, options: argparse.Namespace) -> int:
@@ -270,63 +204,6 @@ def _status(profile: Profile, options: argparse.Namespace) -> int:
     with answering() as out:
         write_answer(lake_status(profile), "table", out)
     return 0
-
-
-def _policy(profile: Profile, options: argparse.Namespace) -> int:
-    from crime_assets.cli.output import write_answer
-    from crime_assets.cli.policy import checked, explained, matrix
-
-    if options.principal is not None:
-        found = explained(profile, options.principal)
-    else:
-        found = matrix(profile) if options.matrix else checked(profile)
-    with answering() as out:
-        write_answer(found, "table", out)
-    return 0
-
-
-def _serve(profile: Profile, options: argparse.Namespace) -> int:
-    from crime_assets.cli.serving import serving
-
-    serving(profile, options)
-    return 0
-
-
-def _grant(profile: Profile, options: argparse.Namespace) -> int:
-    from crime_assets.cli.access import granted
-
-    return _shown(granted(profile, options))
-
-
-def _revoke(profile: Profile, options: argparse.Namespace) -> int:
-    from crime_assets.cli.access import revoked
-
-    return _shown(revoked(profile, options.principal))
-
-
-def _token(profile: Profile, options: argparse.Namespace) -> int:
-    from crime_assets.cli.access import token
-
-    print(token(profile, options.principal, options.days))
-    return 0
-
-
-def _shown(found: Answer) -> int:
-    from crime_assets.cli.output import write_answer
-
-    with answering() as out:
-        write_answer(found, "table", out)
-    return 0
-
-
-def _verify(profile: Profile, options: argparse.Namespace) -> int:
-    from crime_assets.cli.output import write_answer
-    from crime_assets.cli.policy import verified
-
-    found, is_whole = verified(profile)
-    with answering() as out:
-        write_answer(found, "table", out)
-    return 0 if is_whole else 1
 
 
 def _dashboard(profile: Profile, options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -25,8 +25,10 @@ from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.engines.known import Merged, columns_of
+from crime_assets.governance.audits import audit_snapshots, put_audits
 from crime_assets.governance.keys import MaskKey
 from crime_assets.governance.masks import PLACE, masked
+from crime_assets.governance.policy import AUDITS
 from crime_assets.governance.scopes import Scope
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import identifier, literal
@@ -61,7 +63,7 @@ class Gate:
 
     place: Path
     state: str
-    is_new: bool = False
+    is_new: bool = field(default=False, compare=False)
 
 
 class GateMaker:
@@ -119,6 +121,7 @@ class GateMaker:
             "insights": [insight.definition for insight in self._insights],
             "lag": self._city.lag_days,
             "day": str(self._newest_day()),
+            "audits": audit_snapshots(self._lake, self._city, scope.tables),
         }
         return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -147,9 +150,10 @@ class GateMaker:
                 for insight in self._insights
                 if (seen := list(scope.columns_of(insight)))
             }
-            if not computed:
+            if not computed and not scope.tables <= set(AUDITS):
                 engine.measure("one_row_per_id", day)  # The tables are made when something is asked.
         _add(path, computed)
+        put_audits(path, self._lake, self._city, scope.tables)
 
     def _newest_day(self) -> date:
         """The newest change day that the lake has merged, or with which its history ends. No row tells it."""

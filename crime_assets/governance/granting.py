@@ -72,11 +72,11 @@ class Granting:
         """A new token of a principal; UsageError if it is in no policy."""
         policy = read_policy(self._path)
         principal = policy.principal(name, today)
-        told = {"role": principal.role, "policy": policy.digest}
+        told: dict[str, Any] = {"role": principal.role, "policy": policy.digest}
         self._trail.append("token", principal=name, by=self._account, days=days, **told)
         return self._tokens.make(name, today, days)
 
-    def _change(self, change: Callable[[Any], None], event: str, name: str, **told: object) -> None:
+    def _change(self, change: Callable[[Any], None], event: str, name: str, **told: Any) -> None:
         """Change the file at once, or not at all; the trail says so before."""
         with writer_lock(self._path.with_name(f".{self._path.name}.lock"), _PATIENCE_SECONDS):
             try:

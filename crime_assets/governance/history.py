@@ -59,7 +59,7 @@ def _said(principals: Iterable[Principal], scope: Callable[[Principal], Scope | 
 
 def _content(scope: Scope | None) -> Mapping[str, object]:
     if scope is None:
-        return {"tables": ["*"], "rows": "TRUE", "columns": {"*": "clear"}}
+        return {"tables": ["*"], "rows": "TRUE", "columns": "all, clear"}
     columns = {name: str(mask) if mask else "clear" for name, mask in scope.columns.items()}
     return {"tables": sorted(scope.tables), "rows": scope.rows, "columns": columns}
 

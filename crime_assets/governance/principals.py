@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from crime_assets.governance.policy import Policy, Principal
 from crime_assets.governance.tokens import Tokens
@@ -33,7 +34,7 @@ class Who:
                 return policy.of_subject(self.name, today)
 
     @property
-    def told(self) -> Mapping[str, str]:
+    def told(self) -> Mapping[str, Any]:
         """As fields of a line of the trail. A token's digest is shortened: it need only tell two apart."""
         name = self.name[:16] if self.how == "token" else self.name
         return {"how": self.how, "account": name, "source": self.source, "session": self.session}

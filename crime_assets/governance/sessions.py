@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from crime_assets.core.errors import UsageError
 from crime_assets.governance.policy import Principal
@@ -114,7 +115,7 @@ class Sessions:
             self._failed[who.source] = failed
             if len(self._failed) > _MOST:
                 del self._failed[next(iter(self._failed))]
-        told = {"locked": True} if len(failed) >= FAILURES else {}
+        told: dict[str, Any] = {"locked": True} if len(failed) >= FAILURES else {}
         self._trail.append("login_failed", reason=reason, **told, **who.told)
 
     def _lately(self, address: str) -> list[datetime]:

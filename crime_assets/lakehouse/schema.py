@@ -109,6 +109,60 @@ QUARANTINE = (
     Column("ingested_at", "timestamptz", "When it was pulled, UTC.", required=True),
 )
 
+AUDIT = (
+    Column("n", "long", "Number of the line, from 1 without a gap.", required=True),
+    Column("happened_at", "timestamptz", "When it was written, UTC.", required=True),
+    Column("event", "string", "What happened: ask, answer, refuse, login and others.", required=True),
+    Column("account", "string", "Account of the machine that asked."),
+    Column("principal", "string", "Who it was, by the policy."),
+    Column("how", "string", "How that was known: peer, token or oidc."),
+    Column("source", "string", "From where: a process or an address."),
+    Column("session", "string", "The session, where there was one."),
+    Column("role", "string", "The role at that time."),
+    Column("districts", "string", "The districts at that time, a JSON array."),
+    Column("scope", "string", "Digest of what could be seen."),
+    Column("policy", "string", "Digest of the policy in force."),
+    Column("gate", "string", "State of the gate that was asked."),
+    Column("purpose", "string", "What it was for."),
+    Column("sql", "string", "The query."),
+    Column("sql_sha256", "string", "Digest of the query."),
+    Column("tables", "string", "Tables that were read, a JSON array; * where that is not known."),
+    Column("columns", "string", "Names of the answer's columns, a JSON array."),
+    Column("columns_read", "string", "Columns that were read, such as crimes.district, a JSON array; * for all."),
+    Column("rows", "long", "Rows that came back."),
+    Column("bytes", "long", "Bytes that came back."),
+    Column("seconds", "double", "How long it took."),
+    Column("outcome", "string", "How it ended."),
+    Column("reason", "string", "Why it was refused or ended."),
+    Column("ids_exact", "boolean", "Whether audit_seen has exactly the crimes that were seen."),
+    Column("seen", "string", "Digest of the file of the ids that were seen."),
+    Column("asked", "long", "Number of the line of the question."),
+    Column("clock_back", "boolean", "Whether the clock had gone back since the line before."),
+    Column("details", "string", "Whatever else the line says, a JSON object."),
+    Column("prev", "string", "Hash of the line before.", required=True),
+    Column("hash", "string", "Hash of the line.", required=True),
+)
+
+AUDIT_SEEN = (
+    Column("n", "long", "Number of a line of the trail whose ids are exact.", required=True),
+    Column("id", "long", "A crime that was seen.", required=True),
+)
+
+ACCESS_REVIEW = (
+    Column("reviewed_on", "date", "Day of the review.", required=True),
+    Column("principal", "string", "Who it is about.", required=True),
+    Column("role", "string", "The role by the policy, or the last one on the trail."),
+    Column("districts", "string", "The districts, a JSON array."),
+    Column("tables", "string", "Tables that the role is given, a JSON array."),
+    Column("recognised", "string", "By what the principal is recognised."),
+    Column("expires", "date", "Last day of the access; NULL if it has none."),
+    Column("last_used", "timestamptz", "Newest answer, page, download or login, UTC; NULL if there is none."),
+    Column("answers", "long", "Answers, pages and downloads in the last 90 days.", required=True),
+    Column("refusals", "long", "Refusals and failed logins in the last 90 days.", required=True),
+    Column("unmasked", "string", "Columns of crimes that are seen clear, a JSON array; * for all."),
+    Column("verdict", "string", "in use, never used, unused for 90 days, expired and others.", required=True),
+)
+
 
 def iceberg_schema(columns: tuple[Column, ...]) -> Schema:
     """The Iceberg schema. All its fields are optional: data files written outside pyiceberg are added as they are."""

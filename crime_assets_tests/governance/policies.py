@@ -69,6 +69,16 @@ os_user = "ana"
 role = "steward"
 """
 
+AUDITED = f"""{TEXT}
+[roles.auditor]
+tables = ["audit", "access_review"]
+
+[principals.auditor]
+role = "auditor"
+os_user = "auditor"
+"""
+"""The same with somebody who reads the trail, and sees no crimes."""
+
 
 def policy(text: str = TEXT) -> Policy:
     """The policy of a text."""

@@ -16,6 +16,7 @@ import duckdb
 from crime_assets.core.errors import LakeBusy
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import connection
+from crime_assets.lakehouse.iceberg.evolution import column_names
 from crime_assets.lakehouse.iceberg.reading import rows_of
 from crime_assets.lakehouse.iceberg.tables import FIRST_CHANGED, NOTHING_CHANGED, Change, StalePlan
 from crime_assets.lakehouse.place.lake import Lake
@@ -108,7 +109,9 @@ def _too_many(table: Table, name: str) -> dict[date | None, list[DataFile]]:
 
 def _order(table: Table) -> str:
     """Months are sorted by time; unpartitioned tables by their first column, by which rows are looked up."""
-    return "1, updated_on" if table.spec().is_unpartitioned() else "occurred_at, id"
+    if not table.spec().is_unpartitioned():
+        return "occurred_at, id"
+    return "1, updated_on" if "updated_on" in column_names(table) else "1, 2"
 
 
 def _gather_manifests(table: Table) -> int:

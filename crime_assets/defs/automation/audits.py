@@ -1,0 +1,45 @@
+"""What is added where there is a policy: the audit trail as tables daily, and a review of everybody's access weekly."""
+
+import dagster as dg
+
+from crime_assets.defs.assets import audit
+from crime_assets.defs.checks import audit_trail
+
+TRAIL = "write_audit_trail"
+REVIEW = "review_access"
+
+
+def build(timezone: str) -> dg.Definitions:
+    """The assets, the check, the jobs, and the schedules, which are on by default."""
+    trail, review = dg.AssetSelection.assets("audit_trail"), dg.AssetSelection.assets("access_review")
+    return dg.Definitions(
+        assets=audit.build(),
+        asset_checks=[audit_trail.build()],
+        jobs=[
+            dg.define_asset_job(TRAIL, trail, description="Bring the audit trail into tables, and check its chain."),
+            dg.define_asset_job(REVIEW, review, description="Say who may see what, and who did."),
+        ],
+        schedules=_schedules(timezone),
+    )
+
+
+def _schedules(timezone: str) -> list[dg.ScheduleDefinition]:
+    on = dg.DefaultScheduleStatus.RUNNING
+    return [
+        dg.ScheduleDefinition(
+            name=f"{TRAIL}_daily",
+            job_name=TRAIL,
+            cron_schedule="30 0 * * *",
+            execution_timezone=timezone,
+            default_status=on,
+            description="Brings the audit trail into tables, at 00:30 city time.",
+        ),
+        dg.ScheduleDefinition(
+            name=f"{REVIEW}_weekly",
+            job_name=REVIEW,
+            cron_schedule="0 6 * * 1",
+            execution_timezone=timezone,
+            default_status=on,
+            description="Reviews who may see what and who did, on Mondays at 06:00 city time.",
+        ),
+    ]
