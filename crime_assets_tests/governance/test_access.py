@@ -240,6 +240,23 @@ def test_the_trail_is_verified(run: Callable[..., Told], home: Path) -> None:
     assert (code, "is missing" in out) == (1, True)
 
 
+def test_who_saw_a_crime_and_whether_access_is_used(run: Callable[..., Told], home: Path) -> None:
+    assert run("query", "SELECT id FROM crimes WHERE id = 7")[0] == 0
+    (*_, answer) = Trail(home / "trail").entries()
+    code, out, _ = run("access", "who", "7")
+    said = {line.split()[0]: line for line in out.splitlines()[2:]}
+    assert (code, "saw it" in said[str(answer.n)], "p.diaz" in said[str(answer.n)]) == (0, True, True)
+    assert "saw it" not in run("access", "who", "8")[1]
+    code, out, _ = run("access", "review")
+    assert (code, next(line for line in out.splitlines() if line.startswith("p.diaz")).endswith("in use")) == (0, True)
+    told = lines(home)[-3:]
+    assert [(line["event"], line["account"], line["reason"]) for line in told] == [
+        ("trail_read", ME, "access who 7"),
+        ("trail_read", ME, "access who 8"),
+        ("trail_read", ME, "access review"),
+    ]
+
+
 def test_nothing_else_shows_rows(run: Callable[..., Told], home: Path) -> None:
     code, _, err = run("dashboard", "--port", "0")
     assert (code, "all districts" in err) == (2, True)
