@@ -101,9 +101,8 @@ def post(place: Path, asked: object, headers: dict[str, str] | None = None) -> A
     return answer.status, answer.read().decode()
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    place = tmp_path_factory.mktemp("service")
+def laid(place: Path) -> Service:
+    """A service's lake, before the service is started."""
     for above in (place, *place.parents):
         if above.owner() == "root" and above != Path("/"):
             above.chmod(above.stat().st_mode | 0o011)  # others may pass through, to the socket
@@ -116,6 +115,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         patch.setenv("CRIME_EXPORT", str(write_export(place / "crimes.csv", crimes)))
         assert main(["run", "--no-insights", "--from", "2024-01-21", "--to", "2024-01-22"]) == 0
     found.home.chmod(0o700)
+    return found
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    found = laid(tmp_path_factory.mktemp("service"))
     assert "Answering on" in found.start("--as-root")
     yield found
     found.stop()

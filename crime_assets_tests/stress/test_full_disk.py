@@ -6,7 +6,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -62,6 +62,13 @@ class Disk:
 def disk(tmp_path: Path) -> Iterator[Disk]:
     path = tmp_path / "disk"
     path.mkdir()
+    with mounted(path) as found:
+        yield found
+
+
+@contextmanager
+def mounted(path: Path) -> Iterator[Disk]:
+    """A disk in place of a directory; the test is skipped where there can be none."""
     try:
         _mount("-t", "tmpfs", "-o", "size=256m", "tmpfs", str(path))
     except (OSError, subprocess.CalledProcessError) as error:
