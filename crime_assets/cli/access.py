@@ -1,4 +1,4 @@
-"""`crime-assets access review` and `who`: who may see what and who did, read from the trail. Who looks is on it, too."""
+"""`crime-assets access review` and `who`: who may see what and who did, by the trail. Who looks is on it, too."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ class GovernedPages:
     def _proven(self, who: Who) -> tuple[Policy, Principal]:
         """Who somebody is by the policy. UsageError if nobody, which counts as a failed login."""
         self._sessions.check_not_locked(who.source)
-        policy = self._access.policy()
+        policy = self._access.policy_in_force()
         try:
             return policy, self._access.principal(policy, who)
         except UsageError as error:
@@ -228,7 +228,7 @@ class GovernedPages:
         session = self._sessions.of(text) if text else None
         if session is None:
             return None
-        policy = self._access.policy()
+        policy = self._access.policy_in_force()
         try:
             principal = self._access.principal(policy, session.who)
         except UsageError:
