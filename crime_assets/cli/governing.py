@@ -48,6 +48,9 @@ def _add_policy(commands: _SubParsersAction[ArgumentParser], common: ArgumentPar
     explain = asked.add_parser("explain", parents=[common], help="what a principal sees: tables, rows and columns")
     explain.add_argument("principal", metavar="PRINCIPAL")
     explain.set_defaults(command=_explain)
+    for engine, what in (("terraform", "what makes AWS enforce it, for Terraform"), ("trino", "Trino's rule file")):
+        document = asked.add_parser(engine, parents=[common], help=f"print {what}")
+        document.set_defaults(command=_document, engine=engine)
 
 
 def _add_access(commands: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
@@ -94,6 +97,14 @@ def _explain(profile: Profile, options: Namespace) -> int:
     from crime_assets.cli.policy import explained
 
     return _print(explained(profile, options.principal))
+
+
+def _document(profile: Profile, options: Namespace) -> int:
+    from crime_assets.cli.policy import compiled
+
+    with answering() as out:
+        out.write(compiled(profile, options.engine))
+    return 0
 
 
 def _grant(profile: Profile, options: Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.core.insights import all_insights
 from crime_assets.engines.answers import Answer, whole
+from crime_assets.governance import trino
 from crime_assets.governance.access import Access
+from crime_assets.governance.aws import terraform
+from crime_assets.governance.aws.readers import readers
 from crime_assets.governance.gates import seen_columns
 from crime_assets.governance.policy import CITY_INSIGHTS, INSIGHTS, TABLES, Principal, unclassified
 from crime_assets.governance.scopes import Scope, finer_than_masks
@@ -35,17 +39,19 @@ def asker() -> dict[str, Any]:
 def checked(profile: Profile) -> Answer:
     """What the policy holds, and what it leaves out; UsageError if it is wrong."""
     policy = access_of(profile).policy()
-    hidden = unclassified(policy, seen_columns(profile.lake, profile.city))
-    return whole(
-        ["what", "value"],
-        [
-            ("policy", str(profile.settings.policy)),
-            ("digest", policy.digest[:16]),
-            ("roles", ", ".join(policy.roles)),
-            ("principals", len(policy.principals)),
-            ("columns in no class, seen by nobody", ", ".join(hidden) or "none"),
-        ],
-    )
+    types = seen_columns(profile.lake, profile.city)
+    hidden = unclassified(policy, types)
+    rows: list[tuple[str, object]] = [
+        ("policy", str(profile.settings.policy)),
+        ("digest", policy.digest[:16]),
+        ("roles", ", ".join(policy.roles)),
+        ("principals", len(policy.principals)),
+        ("columns in no class, seen by nobody", ", ".join(hidden) or "none"),
+    ]
+    on_aws = readers(policy, types)
+    rows += [("IAM roles", ", ".join(reader.iam_role for reader in on_aws))] if on_aws else []
+    rows += [("on AWS", sentence) for reader in on_aws for sentence in reader.left_out]
+    return whole(["what", "value"], rows)
 
 
 def explained(profile: Profile, principal: str) -> Answer:
@@ -89,6 +95,16 @@ def matrix(profile: Profile) -> Answer:
         told = ("clear" if scope is None else _said(scope.columns_of(insight), insight.columns) for scope in scopes)
         rows.append((insight.table, *told))
     return whole(["table or column", *roles], rows)
+
+
+def compiled(profile: Profile, engine: str) -> str:
+    """The policy as `terraform` or `trino` reads it; UsageError if it has something that cannot be said there."""
+    policy = access_of(profile).policy()
+    types = seen_columns(profile.lake, profile.city)
+    document = (
+        trino.rules(policy, types) if engine == "trino" else terraform.document(policy.city, readers(policy, types))
+    )
+    return f"{json.dumps(document, indent=2)}\n"
 
 
 def verified(profile: Profile) -> tuple[Answer, bool]:

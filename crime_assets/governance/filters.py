@@ -20,6 +20,10 @@ from crime_assets.core.errors import UsageError
 
 _DIGITS = 9
 """Most digits of a number, a sign included: any integer type holds it."""
+_LONGEST = 2_047
+"""Most characters of a filter of Lake Formation."""
+_COMPARABLE = frozenset({"string", "int", "long", "double", "boolean"})
+"""Iceberg's types that Lake Formation compares: it knows no days and no times."""
 DISTRICTS = "districts"
 """The parameter that stands for a principal's districts."""
 
@@ -46,8 +50,42 @@ def asks_for_districts(rows: str) -> bool:
 
 def duckdb_filter(rows: str, districts: Sequence[str]) -> str:
     """A checked filter for DuckDB, the districts put in; TRUE if it is empty."""
+    return _filled(rows, districts).sql("duckdb") if rows else "TRUE"
+
+
+def trino_filter(rows: str, districts: Sequence[str]) -> str:
+    """A checked filter for Trino, the districts put in; TRUE if it is empty."""
+    return _filled(rows, districts).sql("trino") if rows else "TRUE"
+
+
+def lakeformation_filter(rows: str, districts: Sequence[str], types: Mapping[str, str], place: str) -> str:
+    """A checked filter for Lake Formation, the districts put in; empty if it is. `types` are Iceberg's.
+
+    UsageError, with the place in the policy, for what its grammar does not have:
+    docs.aws.amazon.com/lake-formation/latest/dg/partiql-support.html.
+    """
     if not rows:
-        return "TRUE"
+        return ""
+    condition = _filled(rows, districts)
+    for column in condition.find_all(exp.Column):
+        if types.get(column.name) not in _COMPARABLE:
+            raise UsageError(
+                f"{place}.rows compares {column.name}, a {types.get(column.name)}: Lake Formation compares texts, "
+                "numbers and booleans only."
+            )
+    if any("\\" in pattern.expression.name for pattern in condition.find_all(exp.Like)):
+        raise UsageError(f"{place}.rows has a \\ in a LIKE: Lake Formation may take it for an escape; leave it out.")
+    text: str = condition.sql("trino")
+    if len(text) > _LONGEST:
+        raise UsageError(
+            f"{place}.rows is {len(text):,} characters with the districts put in, and Lake Formation takes "
+            f"{_LONGEST:,}: make it shorter, or split the principal."
+        )
+    return text
+
+
+def _filled(rows: str, districts: Sequence[str]) -> exp.Expr:
+    """A filter with the districts put in; names of columns are quoted, as some are keywords."""
 
     def fill(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.In) and any(isinstance(value, exp.Placeholder) for value in node.expressions):
@@ -57,7 +95,7 @@ def duckdb_filter(rows: str, districts: Sequence[str]) -> str:
             return exp.column(node.name, quoted=True)
         return node
 
-    return _parsed(rows, "rows").transform(fill).sql("duckdb")
+    return _parsed(rows, "rows").transform(fill)
 
 
 def columns_of(rows: str) -> set[str]:

@@ -6,7 +6,15 @@ import duckdb
 import pytest
 
 from crime_assets.core.errors import UsageError
-from crime_assets.governance.filters import asks_for_districts, check, check_types, columns_of, duckdb_filter
+from crime_assets.governance.filters import (
+    asks_for_districts,
+    check,
+    check_types,
+    columns_of,
+    duckdb_filter,
+    lakeformation_filter,
+    trino_filter,
+)
 
 COLUMNS = {"district", "beat", "ward", "domestic", "occurred_on", "primary_type"}
 
@@ -128,3 +136,34 @@ def test_what_it_compares_and_needs_is_known() -> None:
     assert asks_for_districts("NOT district IN (:districts)")
     assert not asks_for_districts("district = '011'")
     assert not asks_for_districts("")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("", ""),
+        ("district IN (:districts)", "\"district\" IN ('011', '025')"),
+        ("NOT (ward = 3 OR month IS NULL)", None),
+        ("occurred_on IS NOT NULL", None),
+        ("beat LIKE '1\\_%'", None),
+        (" OR ".join(f"beat = '{n:040d}'" for n in range(38)), None),
+    ],
+)
+def test_what_lake_formation_takes(rows: str, said: str | None) -> None:
+    types = {"district": "string", "beat": "string", "ward": "int", "month": "date", "occurred_on": "date"}
+    check(rows, types, "roles.x")
+    if said is not None:
+        assert lakeformation_filter(rows, ["011", "025"], types, "roles.x") == said
+        assert trino_filter(rows, ["011", "025"]) == (said or "TRUE")
+        return
+    with pytest.raises(UsageError, match=r"^roles\.x\.rows .*Lake Formation"):
+        lakeformation_filter(rows, [], types, "roles.x")
+
+
+def test_a_filter_may_grow_to_the_limit_and_not_beyond() -> None:
+    types = {"district": "string"}
+    many = [f"{n:03}" for n in range(1, 290)]
+    text = lakeformation_filter("district IN (:districts)", many, types, "roles.x")
+    assert 2_000 < len(text) < 2_048
+    with pytest.raises(UsageError, match="split the principal"):
+        lakeformation_filter("district IN (:districts)", [*many, *many[:6]], types, "roles.x")
