@@ -18,9 +18,10 @@ from crime_assets.profiles import Profile, Settings, open_profile
 def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     """The graph of one city under a profile; `overrides` replace resources by name."""
     days, insights = change_days(profile), all_insights()
+    is_granted = profile.settings.aws is not None and profile.settings.policy is not None
     graph = dg.Definitions(
         assets=assets.build(days, profile.city, insights),
-        asset_checks=checks.build(insights),
+        asset_checks=checks.build(insights, is_granted=is_granted),
         schedules=schedules.build(days, profile.city.timezone),
         sensors=[*sensors.build(), *notices.build(profile.notices)],
         resources={**resources(profile), **(overrides or {})},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from crime_assets.cli import arguments
 from crime_assets.cli.terminal import answering
+from crime_assets.core.errors import UsageError
 from crime_assets.profiles import Profile
 
 if TYPE_CHECKING:
@@ -36,6 +37,15 @@ def add_commands(commands: _SubParsersAction[ArgumentParser], common: ArgumentPa
     )
     serve.add_argument("--as-root", action="store_true", help="as root in spite of everything")
     serve.set_defaults(command=_serve)
+
+
+def check_answering(profile: Profile) -> None:
+    """UsageError where AWS answers people by the policy."""
+    if profile.settings.policy is not None and profile.settings.aws is not None:
+        raise UsageError(
+            "On AWS, Lake Formation enforces the policy, and CloudTrail has the trail: ask Athena in your own role "
+            "(docs/governance-aws.md)."
+        )
 
 
 def _add_policy(commands: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
@@ -110,18 +120,21 @@ def _document(profile: Profile, options: Namespace) -> int:
 def _grant(profile: Profile, options: Namespace) -> int:
     from crime_assets.cli.granting import granted
 
+    check_answering(profile)
     return _print(granted(profile, options))
 
 
 def _revoke(profile: Profile, options: Namespace) -> int:
     from crime_assets.cli.granting import revoked
 
+    check_answering(profile)
     return _print(revoked(profile, options.principal))
 
 
 def _token(profile: Profile, options: Namespace) -> int:
     from crime_assets.cli.granting import token
 
+    check_answering(profile)
     print(token(profile, options.principal, options.days))
     return 0
 
@@ -129,18 +142,21 @@ def _token(profile: Profile, options: Namespace) -> int:
 def _review(profile: Profile, options: Namespace) -> int:
     from crime_assets.cli.access import review
 
+    check_answering(profile)
     return _print(review(profile))
 
 
 def _who(profile: Profile, options: Namespace) -> int:
     from crime_assets.cli.access import who_saw
 
+    check_answering(profile)
     return _print(who_saw(profile, options.id))
 
 
 def _verify(profile: Profile, options: Namespace) -> int:
     from crime_assets.cli.policy import verified
 
+    check_answering(profile)
     found, is_whole = verified(profile)
     _print(found)
     return 0 if is_whole else 1
@@ -149,6 +165,7 @@ def _verify(profile: Profile, options: Namespace) -> int:
 def _serve(profile: Profile, options: Namespace) -> int:
     from crime_assets.cli.serving import serving
 
+    check_answering(profile)
     serving(profile, options)
     return 0
 

@@ -149,6 +149,7 @@ def _query(profile: Profile, options: argparse.Namespace) -> int:
 
     if not options.sql.strip():
         raise UsageError("The query is empty: write SQL, such as SELECT count(*) FROM crimes.")
+    governing.check_answering(profile)
     if profile.settings.socket is not None or profile.settings.service:
         from crime_assets.cli.asking import ask
 

@@ -80,6 +80,17 @@ class AwsProfile(Profile):
             return None
         return Notices(self.clients, self.aws.notices_topic, self.aws.metrics_namespace)
 
+    def drift(self) -> list[str]:
+        """What Lake Formation and Athena let people see otherwise than the policy says; a sentence each."""
+        if self.access is None:
+            return []
+        from crime_assets.governance.aws.drift import drifted
+        from crime_assets.governance.aws.readers import readers
+        from crime_assets.governance.gates import seen_columns
+
+        policy = self.access.policy()
+        return drifted(policy.city, readers(policy, seen_columns(self.lake, self.city)), self.clients)
+
     @property
     def first_change_day(self) -> date:
         """The lake's first change day, without asking the lake: definitions load without a network."""

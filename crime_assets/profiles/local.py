@@ -91,6 +91,10 @@ class Profile:
         policy, lake, city = self.settings.policy, self.lake, self.city
         return Access(policy, lake, city, self._merged, lambda: self.today, lambda: self.engine, trail)
 
+    def drift(self) -> list[str]:
+        """What people are let see otherwise than the policy says: nothing here, where gates are made by it."""
+        return []
+
     def _merged(self) -> list[date]:
         return merged_days(self.landing, self.city.name)
 

@@ -16,7 +16,7 @@ _CHOICES = {
     "CRIME_FEED": ("sample", "export", "socrata"),
     "CRIME_ENGINE": ("duckdb", "spark", "athena"),
 }
-_LOCAL_ONLY = ("CRIME_POLICY", "CRIME_SOCKET", "CRIME_SERVICE", "CRIME_AUDIT_ANCHOR")
+_LOCAL_ONLY = ("CRIME_SOCKET", "CRIME_SERVICE", "CRIME_AUDIT_ANCHOR")
 _NEEDED_ON_AWS = {
     "CRIME_LAKE": "s3://your-bucket/lake",
     "CRIME_LANDING": "s3://your-bucket/landing",

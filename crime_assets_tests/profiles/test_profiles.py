@@ -380,7 +380,6 @@ class TestAws:
             ("CRIME_FIRST_DAY", "yesterday", "write it like 2026-01-01"),
             ("CRIME_FIREHOSE", "a stream", "the name of a delivery stream"),
             ("CRIME_ENGINE", "athena", "needs CRIME_ATHENA_WORKGROUP"),
-            ("CRIME_POLICY", "/etc/policy.toml", "CRIME_POLICY is for the local profile"),
             ("CRIME_SOCKET", "/run/socket", "CRIME_SOCKET is for the local profile"),
             ("CRIME_CATALOG", "https://catalog.example.org", "CRIME_ENGINE=athena needs the Glue catalog"),
             ("CRIME_CATALOG", "hive", "neither glue nor the address"),

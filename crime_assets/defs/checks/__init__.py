@@ -13,6 +13,6 @@ from crime_assets.defs.checks import crime_deliveries, crimes
 from crime_assets.defs.checks import insights as of_insights
 
 
-def build(insights: Sequence[Insight]) -> list[dg.AssetChecksDefinition]:
-    """All checks."""
-    return [crime_deliveries.build(), crimes.build(), of_insights.build(insights)]
+def build(insights: Sequence[Insight], *, is_granted: bool = False) -> list[dg.AssetChecksDefinition]:
+    """All checks; `is_granted` if people are granted access by AWS."""
+    return [crime_deliveries.build(), crimes.build(is_granted=is_granted), of_insights.build(insights)]

@@ -31,14 +31,20 @@ _WARNING = {
 }
 
 
-def build() -> dg.AssetChecksDefinition:
-    """The checks of `crimes`, one step."""
+_ACCESS = "access_as_planned"
+
+
+def build(*, is_granted: bool) -> dg.AssetChecksDefinition:
+    """The checks of `crimes`, one step; if people are granted access by AWS, also whether it is as the policy says."""
+    warning = (
+        {**_WARNING, _ACCESS: "People may see what the policy says, and nothing else."} if is_granted else _WARNING
+    )
 
     @dg.multi_asset_check(
         name="check_crimes",
         specs=[
             dg.AssetCheckSpec("one_row_per_id", asset=_ASSET, blocking=True, description="No id occurs twice."),
-            *(dg.AssetCheckSpec(name, asset=_ASSET, description=what) for name, what in _WARNING.items()),
+            *(dg.AssetCheckSpec(name, asset=_ASSET, description=what) for name, what in warning.items()),
         ],
         can_subset=True,
     )
@@ -58,6 +64,8 @@ def build() -> dg.AssetChecksDefinition:
         merged = merged_days(landing, city.name)
         found = _judge(city, engine, feed, merged[-1:], as_of_day, unseen)
         found["no_day_missing"] = verdicts.no_day_missing(profile.first_change_day, merged)
+        if is_granted:
+            found[_ACCESS] = verdicts.access_as_planned(profile.drift())
         yield from results(context, profile, _ASSET, found)
 
     return check_crimes

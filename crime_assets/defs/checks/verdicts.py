@@ -283,3 +283,11 @@ def consistent(table: str, promised: Mapping[str, str], faults: Mapping[date, Ma
 
 def _total(rows: Sequence[Mapping[str, object]], name: str) -> int:
     return sum(int(str(row[name])) for row in rows)
+
+
+def access_as_planned(differences: Sequence[str]) -> Verdict:
+    """AWS lets people see what the policy says, and nothing else."""
+    if not differences:
+        return Verdict(True, "AWS lets people see what the policy says.", {"differences": []})
+    others = f" And {len(differences) - 1} more." if len(differences) > 1 else ""
+    return Verdict(False, f"{differences[0]}{others}", {"differences": list(differences)}, is_error=True)

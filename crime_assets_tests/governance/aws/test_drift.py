@@ -1,0 +1,205 @@
+"""What somebody changed on AWS by hand is found; what the document made is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from crime_assets.cloud.aws.clients import Clients
+from crime_assets.cloud.aws.errors import AwsError
+from crime_assets.governance.aws.drift import drifted
+from crime_assets.governance.aws.readers import readers
+from crime_assets.governance.policy import parse_policy
+from crime_assets_tests.governance.aws.compiled import ACCOUNT, PROJECT, calls
+from crime_assets_tests.governance.policies import TYPES
+
+COMMANDER = f"arn:aws:iam::{ACCOUNT}:role/crime-commander-011"
+STRANGER = f"arn:aws:iam::{ACCOUNT}:role/somebody"
+ELSEWHERE = {
+    "OutputLocation": "s3://city-results/all/",
+    "EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": "key"},
+}
+CRIMES = {"TableWithColumns": {"DatabaseName": "chicago", "Name": "crimes", "ColumnWildcard": {}}}
+
+
+class Account:
+    """Moto, with the document applied. Filters, which it does not have, are kept here; pages of one entry each."""
+
+    def __init__(self) -> None:
+        self.clients = Clients("us-east-1")
+        self.filters: list[dict[str, Any]] = []
+        lake = self.clients.client("lakeformation")
+        lake.meta.events.register("before-call.lakeformation.ListDataCellsFilter", self._listed)
+        for service, operation, told in calls():
+            if operation == "CreateDataCellsFilter":
+                self.filters.append(deepcopy(told["TableData"]))
+            elif operation in ("GrantPermissions", "PutDataLakeSettings", "CreateWorkGroup"):
+                client = self.clients.client(service)
+                client._make_api_call(operation, told)
+
+    def _listed(self, params: dict[str, Any], **_: object) -> tuple[object, dict[str, Any]]:
+        from botocore.awsrequest import AWSResponse
+
+        asked = json.loads(params["body"])
+        table = asked["Table"]
+        of_it = [
+            one
+            for one in self.filters
+            if (one["DatabaseName"], one["TableName"]) == (table["DatabaseName"], table["Name"])
+        ]
+        n = int(asked.get("NextToken", 0))
+        more = {"NextToken": str(n + 1)} if n + 1 < len(of_it) else {}
+        return AWSResponse("", 200, {}, None), {"DataCellsFilters": of_it[n : n + 1], **more}
+
+    def filter(self, name: str, table: str) -> dict[str, Any]:
+        return next(one for one in self.filters if (one["Name"], one["TableName"]) == (name, table))
+
+    def grant(self, who: str, resource: dict[str, Any], *permissions: str, onwards: bool = False) -> None:
+        more = {"PermissionsWithGrantOption": list(permissions)} if onwards else {}
+        self.clients.client("lakeformation").grant_permissions(
+            Principal={"DataLakePrincipalIdentifier": who}, Resource=resource, Permissions=list(permissions), **more
+        )
+
+    def drifted(self) -> list[str]:
+        policy = parse_policy((PROJECT / "deploy" / "governance" / "policy.toml").read_bytes())
+        return drifted("chicago", readers(policy, TYPES), self.clients)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with mock_aws():
+        yield Account()
+
+
+def test_as_it_was_made_nothing_has_drifted(account: Account) -> None:
+    assert account.drifted() == []
+
+
+def _settings(account: Account, **told: object) -> None:
+    lake = account.clients.client("lakeformation")
+    lake.put_data_lake_settings(DataLakeSettings={**lake.get_data_lake_settings()["DataLakeSettings"], **told})
+
+
+def _everybody(account: Account) -> None:
+    by = {"Principal": {"DataLakePrincipalIdentifier": "IAM_ALLOWED_PRINCIPALS"}, "Permissions": ["ALL"]}
+    _settings(account, CreateTableDefaultPermissions=[by])
+
+
+def _workgroup(account: Account, **changed: object) -> None:
+    """Made anew: moto does not change one."""
+    athena, name = account.clients.client("athena"), "crime-commander-011"
+    told = athena.get_work_group(WorkGroup=name)["WorkGroup"]["Configuration"]
+    athena.delete_work_group(WorkGroup=name, RecursiveDeleteOption=True)
+    athena.create_work_group(Name=name, Configuration={**told, **changed})
+
+
+# fmt: off
+CHANGES: dict[str, tuple[Callable[[Account], object], str]] = {
+    "a grant is added": (
+        lambda one: one.grant(STRANGER, CRIMES, "SELECT"), "somebody has SELECT on the table chicago.crimes"
+    ),
+    "a reader gets the whole table": (
+        lambda one: one.grant(COMMANDER, CRIMES, "SELECT"), "crime-commander-011 has SELECT"
+    ),
+    "a reader gets columns": (
+        lambda one: one.grant(
+            COMMANDER,
+            {"TableWithColumns": {"DatabaseName": "chicago", "Name": "crimes", "ColumnNames": ["record_md5"]}},
+            "SELECT",
+        ),
+        "columns record_md5 of the table chicago.crimes",
+    ),
+    "a reader gets tables by a tag": (
+        lambda one: one.grant(
+            COMMANDER,
+            {"LFTagPolicy": {"ResourceType": "TABLE", "Expression": [{"TagKey": "open", "TagValues": ["yes"]}]}},
+            "SELECT",
+        ),
+        "has SELECT on LFTagPolicy",
+    ),
+    "IAMAllowedPrincipals has a table again": (
+        lambda one: one.grant("IAM_ALLOWED_PRINCIPALS", CRIMES, "ALL"),
+        "IAM_ALLOWED_PRINCIPALS has ALL on the table chicago.crimes",
+    ),
+    "IAMAllowedPrincipals has new tables again": (_everybody, "A new table is IAM_ALLOWED_PRINCIPALS's by default"),
+    "other engines may read": (
+        lambda one: _settings(one, AllowExternalDataFiltering=True), "switch AllowExternalDataFiltering off"
+    ),
+    "a filter is widened": (
+        lambda one: one.filter("crime-commander-011", "crimes").update(RowFilter={"AllRowsWildcard": {}}),
+        "is for the rows all, not \"district\" IN ('011')",
+    ),
+    "a column is added": (
+        lambda one: one.filter("crime-commander-011", "crimes")["ColumnNames"].append("record_md5"),
+        "also shows record_md5",
+    ),
+    "all columns are shown": (
+        lambda one: one.filter("crime-commander-011", "crimes").update(ColumnNames=[], ColumnWildcard={}),
+        "shows all columns",
+    ),
+    "a filter is gone": (
+        lambda one: one.filters.remove(one.filter("crime-commander-011", "crimes")),
+        "There is no filter crime-commander-011 of chicago.crimes",
+    ),
+    "a workgroup is let loose": (
+        lambda one: _workgroup(one, EnforceWorkGroupConfiguration=False),
+        "lets questions choose where answers go",
+    ),
+    "answers go elsewhere": (
+        lambda one: _workgroup(one, ResultConfiguration=ELSEWHERE),
+        "keeps answers elsewhere",
+    ),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_found(account: Account, change: str) -> None:
+    make, said = CHANGES[change]
+    make(account)
+    (sentence,) = account.drifted()
+    assert said in sentence
+
+
+def test_a_grant_that_was_revoked_is_missed(account: Account) -> None:
+    lake = account.clients.client("lakeformation")
+    (told,) = [
+        one for _, operation, one in calls()
+        if operation == "GrantPermissions" and one["Principal"]["DataLakePrincipalIdentifier"] == COMMANDER
+        and "DataCellsFilter" in one["Resource"]
+    ]  # fmt: skip
+    lake.revoke_permissions(**told)
+    (sentence,) = account.drifted()
+    assert sentence.startswith(f"{COMMANDER} lacks SELECT on the filter crime-commander-011 of chicago.crimes")
+
+
+def test_who_may_pass_a_grant_on_is_found(account: Account) -> None:
+    account.grant(STRANGER, CRIMES, "SELECT", onwards=True)
+    (sentence,) = account.drifted()
+    assert "SELECT with the right to grant it" in sentence
+
+
+def test_what_is_not_ours_is_left_alone(account: Account) -> None:
+    """Other lakes of the account, and who administers or writes this one."""
+    account.grant(STRANGER, {"Database": {"Name": "boston"}}, "ALL")
+    account.grant(f"arn:aws:iam::{ACCOUNT}:role/admin", CRIMES, "ALL")
+    account.grant(f"arn:aws:iam::{ACCOUNT}:role/crime-assets-job", CRIMES, "ALL")
+    assert account.drifted() == []
+
+
+def test_a_refusal_is_said(account: Account) -> None:
+    from botocore.awsrequest import AWSResponse
+
+    def refused(**_: object) -> tuple[object, dict[str, Any]]:
+        return AWSResponse("", 400, {}, None), {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
+
+    account.clients.client("athena").meta.events.register("before-call.athena.GetWorkGroup", refused)
+    with pytest.raises(AwsError, match="AWS refused to compare Lake Formation with the policy"):
+        account.drifted()
