@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import date
 from hashlib import sha256
+from pathlib import Path
 from secrets import token_hex
 
 import pyarrow as pa
@@ -87,21 +88,34 @@ class ScopedExtracts:
         path, noted = self._directory / f"{day}.duckdb", self._directory / f"{day}.state"
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with writer_lock(self._directory / ".lock", _PATIENCE_SECONDS):
-            if not (path.is_file() and noted.is_file() and noted.read_text("ascii") == state):
+            for _ in range(_PLANS):
+                if path.is_file() and noted.is_file() and noted.read_text("ascii") == state:
+                    return self._opened(path, day)
                 noted.unlink(missing_ok=True)
-                partial = path.with_suffix(".making")
-                partial.write_bytes(self._made(day))
-                partial.chmod(0o400)
-                partial.rename(path)
-                noted.write_text(state, "ascii")
-                self._forget()
-            # Two that open one path share what DuckDB has of it; an open file stays readable without its name.
-            own = self._directory / f"{token_hex(8)}.open"
-            own.hardlink_to(path)
-            try:
-                return Extract(own, f"{self._profile.city.name} for {day}")
-            finally:
-                own.unlink()
+                self._write(path, day)
+                if (now := self._look()) == state:
+                    noted.write_text(state, "ascii")
+                # If not, the lake changed meanwhile, and the extract may be of both states.
+                state = now
+        raise CrimeAssetsError("The lake changed five times while the page was made: look again.")
+
+    def _opened(self, path: Path, day: date) -> Extract:
+        # Two that open one path share what DuckDB has of it; an open file stays readable without its name.
+        own = self._directory / f"{token_hex(8)}.open"
+        own.hardlink_to(path)
+        try:
+            return Extract(own, f"{self._profile.city.name} for {day}")
+        finally:
+            own.unlink()
+
+    def _write(self, path: Path, day: date) -> None:
+        """Make the extract of a day beside its place, and put it there whole."""
+        partial = path.with_suffix(".making")
+        partial.unlink(missing_ok=True)
+        partial.write_bytes(self._made(day))
+        partial.chmod(0o400)
+        partial.rename(path)
+        self._forget()
 
     def _forget(self) -> None:
         """Remove days that can no longer be chosen."""

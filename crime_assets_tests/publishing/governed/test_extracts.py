@@ -12,8 +12,9 @@ from crime_assets.core.insights import all_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.publishing.extract import cubes
 from crime_assets.publishing.governed.extracts import ScopedExtracts, lacking_columns
-from crime_assets_tests.build import CHICAGO
+from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.governance.worlds import LAST, MERGED, OPEN, Record, lay, versions
+from crime_assets_tests.lakehouse.lakes import merge
 from crime_assets_tests.publishing.governed.behind import Behind
 
 pytestmark = pytest.mark.slow
@@ -72,6 +73,26 @@ def test_it_is_made_once_and_again_when_the_lake_is_another(tmp_path: Path) -> N
     extracts(Behind(tmp_path), "diaz").of("chicago", LAST)
     assert path.stat().st_mtime_ns > made
     assert sorted(found.suffix for found in path.parent.iterdir()) == ["", ".duckdb", ".state"]
+
+
+def test_a_lake_that_changes_meanwhile_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was begun with one state and ended with another is shown to nobody."""
+    lay(tmp_path / "lake", versions(seed=5, crimes=20))
+    behind = Behind(tmp_path)
+    shelf, made = extracts(behind, "diaz"), ScopedExtracts._made
+
+    def disturbed(self: ScopedExtracts, day: date) -> bytes:
+        if not list(tmp_path.glob("lake/pages/*/*.duckdb")):
+            new = record(90_001, f"{LAST}", f"{MERGED[0]}T01:00:00.000", district=OPEN)
+            merge(behind.profile.lake, envelope(new, f"{LAST}", f"{LAST}T23:40:00"))
+            return b"begun before"
+        return made(self, day)
+
+    monkeypatch.setattr(ScopedExtracts, "_made", disturbed)
+    found = shelf.of("chicago", LAST).ask("SELECT sum(crimes) AS n FROM places WHERE period = 'all'", {}).to_pylist()
+    monkeypatch.undo()
+    again = extracts(behind, "diaz").of("chicago", LAST)
+    assert found == again.ask("SELECT sum(crimes) AS n FROM places WHERE period = 'all'", {}).to_pylist()
 
 
 def test_what_the_pages_need_is_named(tmp_path: Path) -> None:
