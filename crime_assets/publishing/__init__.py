@@ -1,1 +1,1 @@
-"""What leaves the lake for people: hiding small numbers, the dashboard's extract, the dashboard, the briefing."""
+"""What leaves the lake for people: the dashboard's extract, the dashboard, the briefing."""

@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crime_assets.analysis.small_numbers import TOTAL
 from crime_assets.core.insights import LEADING, Insight
 from crime_assets.core.periods import first_days, last_days
 from crime_assets.core.promises import FIGURES, Area
-from crime_assets.publishing.small_numbers import TOTAL
 
 PARTS = ("keys_unique", "periods_whole", "nothing_negative", "parts_add_up", "records_counted", "areas_there")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from crime_assets.analysis.small_numbers import protect
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Count, Counting
 from crime_assets.core.sql import statement
@@ -13,7 +14,6 @@ from crime_assets.publishing.dashboard.choice import Choice
 from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.quality import Said
 from crime_assets.publishing.reading import Extract
-from crime_assets.publishing.small_numbers import protect
 
 Row = Mapping[str, Any]
 

@@ -13,13 +13,13 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crime_assets.analysis.small_numbers import HIDDEN, protect
 from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import Count, Counting, Insight, all_insights
 from crime_assets.core.sql import statement
 from crime_assets.publishing.dashboard.choice import ALL, NONE, Choice
 from crime_assets.publishing.extract import ABOUT
 from crime_assets.publishing.reading import Extract
-from crime_assets.publishing.small_numbers import HIDDEN, protect
 
 _PARAMETER = re.compile(r"[$]([a-z_]+)")
 _STRETCHES: Mapping[str, tuple[int, int]] = {"28d": (1, 56), "365d": (7, 53)}

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from crime_assets.analysis.small_numbers import HIDDEN
 from crime_assets.publishing.charts.key import NOT_SHOWN
 from crime_assets.publishing.charts.scales import number
-from crime_assets.publishing.small_numbers import HIDDEN
 
 NOTHING = "\N{EN DASH}"
 """Shown instead of a number that does not exist."""

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from crime_assets.analysis import small_numbers
+from crime_assets.analysis.small_numbers import HIDDEN
 from crime_assets.core.insights import Count, Counting, Insight, Share, load_insights
-from crime_assets.publishing import small_numbers
-from crime_assets.publishing.small_numbers import HIDDEN
 from crime_assets_tests.sql.asking import ask, random_crimes, table
 
 DISTRICTS = Counting(counts=(Count("crimes", ("share",)),), adds_up=("district",))
