@@ -15,6 +15,7 @@ from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.governance import confine
 from crime_assets.governance.access import Access, Question
 from crime_assets.governance.audits import write_audit
+from crime_assets.governance.principals import Who
 from crime_assets.governance.review import reviewed, who_saw, write_review
 from crime_assets.governance.trail import Trail
 from crime_assets.lakehouse.place.lake import Lake
@@ -76,7 +77,7 @@ class Story:
     def ask(self, what: str, account: str, sql: str, purpose: str = "") -> list[tuple[object, ...]]:
         """The rows of the answer; the number of its line is known by `what` afterwards."""
         try:
-            return self.access.answer(Question(account, "pid 1", sql, purpose=purpose)).rows
+            return self.access.answer(Question(Who("peer", account, "pid 1"), sql, purpose=purpose)).rows
         finally:
             (*_, last) = self.trail.entries()
             self.numbers[what] = last.n
@@ -124,7 +125,7 @@ def asked(heading: str, number: int = 0) -> str:
 
 def answered(story: Story, heading: str, number: int = 0) -> list[tuple[object, ...]]:
     """What an auditor is told, through the gate and the confined worker."""
-    return story.access.answer(Question("auditor", "pid 2", asked(heading, number))).rows
+    return story.access.answer(Question(Who("peer", "auditor", "pid 2"), asked(heading, number))).rows
 
 
 def test_every_question_of_the_page_is_in_a_test() -> None:

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from crime_assets.core.errors import CrimeAssetsError, LakeError, UsageError
 from crime_assets.governance.access import Access
@@ -33,7 +33,7 @@ from crime_assets.governance.tokens import digest_of
 from crime_assets.profiles import Profile
 from crime_assets.publishing.dashboard.answers import WithHeaders, html
 from crime_assets.publishing.dashboard.app import ROWS
-from crime_assets.publishing.governed.parts import Parts
+from crime_assets.publishing.governed.parts import Part, Parts
 
 _COOKIE = "__Host-session"
 """A browser takes a cookie of such a name only by TLS, and only from this very host."""
@@ -56,7 +56,7 @@ class _Viewer(NamedTuple):
     principal: Principal
     policy: Policy
     scope: str
-    app: ASGIApp
+    part: Part
 
 
 class GovernedPages:
@@ -260,7 +260,7 @@ class GovernedPages:
             if not unwritten:
                 await send(message)
 
-        await viewer.app(scope, receive, after_its_line)
+        await viewer.part.app(scope, receive, after_its_line)
         if unwritten:
             await html("refused.html", 503, sentence=str(unwritten[0]), others=[])(scope, receive, send)
 
@@ -278,6 +278,9 @@ class GovernedPages:
             policy=viewer.policy.digest,
             page=path[:500],
             address=scope["query_string"].decode("latin-1")[:2000],
+            tables=["crimes"],
+            columns_read=viewer.part.columns,
+            ids_exact=False,
             rows=scope.get(ROWS, 0),
             bytes=int(headers.get(b"content-length", b"0")),
             **viewer.who.told,

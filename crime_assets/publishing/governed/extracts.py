@@ -145,6 +145,13 @@ def lacking_columns(scope: Scope) -> list[str]:
     return sorted(needed - clear)
 
 
+def columns_shown(scope: Scope | None) -> list[str]:
+    """The columns of crimes from which pages are made, as the trail names them; without a scope, those of the city."""
+    made = (*cubes(), *all_insights())
+    seen = [one for one in made if scope is None or scope.columns_of(one)]
+    return sorted({f"crimes.{source}" for one in seen for column in one.columns for source in column.sources})
+
+
 def _insights(scope: Scope, engine: Engine, insights: Sequence[Insight], day: date) -> dict[str, pa.Table]:
     """Table → the rows of each insight of which something is seen."""
     return {

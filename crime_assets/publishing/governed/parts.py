@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import NamedTuple
 
 from starlette.types import ASGIApp
 
@@ -14,7 +15,7 @@ from crime_assets.publishing.briefing.pages import html, pdf
 from crime_assets.publishing.briefing.tables import NEEDED
 from crime_assets.publishing.briefing.writing import briefing_of
 from crime_assets.publishing.dashboard.app import Dashboard
-from crime_assets.publishing.governed.extracts import ScopedExtracts
+from crime_assets.publishing.governed.extracts import ScopedExtracts, columns_shown
 from crime_assets.publishing.reading import Extract, Extracts
 from crime_assets.streams import LandingStore
 
@@ -38,6 +39,13 @@ class Briefings:
         return html(contents) if kind == "html" else pdf(contents)
 
 
+class Part(NamedTuple):
+    """The application of a scope, and the columns of crimes from which it shows something."""
+
+    app: ASGIApp
+    columns: list[str]
+
+
 class Parts:
     """The applications by scope. Safe for threads."""
 
@@ -46,9 +54,9 @@ class Parts:
         self._access = access
         self._hosts = hosts
         self._lock = threading.Lock()
-        self._kept: dict[tuple[str, str], ASGIApp] = {}
+        self._kept: dict[tuple[str, str], Part] = {}
 
-    def of(self, principal: Principal, scope: Scope | None) -> ASGIApp:
+    def of(self, principal: Principal, scope: Scope | None) -> Part:
         """The application of a scope; without one, of the whole city."""
         key = (principal.role, scope.digest if scope is not None else "")
         with self._lock:
@@ -59,13 +67,14 @@ class Parts:
                 del self._kept[next(iter(self._kept))]
         return found
 
-    def _made(self, principal: Principal, scope: Scope | None) -> ASGIApp:
+    def _made(self, principal: Principal, scope: Scope | None) -> Part:
         profile = self._profile
         if scope is None:
             whole = Extracts(profile.landing, profile.settings.home / "cache" / "extracts")
-            return Dashboard(profile, whole, "the whole city").app(self._hosts)
+            return Part(Dashboard(profile, whole, "the whole city").app(self._hosts), columns_shown(None))
         districts = ", ".join(scope.districts)
         of = f" of district{'s'[: len(scope.districts) > 1]} {districts}" if districts else ""
         extracts = ScopedExtracts(profile, self._access.maker, scope)
         viewer = f"what the role {principal.role} may see{of}"
-        return Dashboard(profile, extracts, viewer, Briefings(profile.landing)).app(self._hosts)
+        dashboard = Dashboard(profile, extracts, viewer, Briefings(profile.landing))
+        return Part(dashboard.app(self._hosts), columns_shown(scope))
