@@ -65,14 +65,13 @@ def explained(profile: Profile, principal: str) -> Answer:
         return whole(["what", "value"], [("role", role), ("sees", "the lake itself: all tables, rows and columns")])
     rows: list[tuple[str, object]] = [("role", role), ("rows", scope.rows if scope.rows != "TRUE" else "all")]
     rows += [(f"column {name}", said) for name, said in _columns(profile, scope)]
-    rows += [
-        (f"table {name}", _NO_SMALL if name == CITY_INSIGHTS else "clear") for name in sorted(scope.tables - {INSIGHTS})
-    ]
+    rows += [(f"table {name}", "clear") for name in sorted(scope.tables - {INSIGHTS, CITY_INSIGHTS})]
     rows += [
         (f"table {insight.table}", _said(scope.columns_of(insight), insight.columns)) for insight in all_insights()
     ]
     lacking = lacking_columns(scope)
     rows.append(("pages", f"none: they need {', '.join(lacking)}, clear" if lacking else "of these rows"))
+    rows += [(f"table city_{insight.table}", _of_city(scope)) for insight in all_insights()]
     if finer := finer_than_masks(scope):
         rows.append(("warning", f"{', '.join(finer)} say more of the place than its mask lets see"))
     return whole(["what", "value"], rows)
@@ -89,14 +88,13 @@ def matrix(profile: Profile) -> Answer:
     for name in columns:
         rows.append((f"crimes.{name}", *(_seen(scope, name) for scope in scopes)))
     for name in TABLES:
-        if name != INSIGHTS:
-            said = _NO_SMALL if name == CITY_INSIGHTS else "clear"
-            rows.append(
-                (name, *("clear" if scope is None else said if name in scope.tables else "hidden" for scope in scopes))
-            )
+        if name not in {INSIGHTS, CITY_INSIGHTS}:
+            rows.append((name, *("clear" if scope is None or name in scope.tables else "hidden" for scope in scopes)))
     for insight in all_insights():
         told = ("clear" if scope is None else _said(scope.columns_of(insight), insight.columns) for scope in scopes)
         rows.append((insight.table, *told))
+    for insight in all_insights():
+        rows.append((f"city_{insight.table}", *map(_of_city, scopes)))
     return whole(["table or column", *roles], rows)
 
 
@@ -144,6 +142,11 @@ def _seen(scope: Scope | None, column: str) -> str:
         return "clear"
     mask = scope.columns.get(column)
     return "hidden" if column not in scope.columns else f"masked: {mask}" if mask else "clear"
+
+
+def _of_city(scope: Scope | None) -> str:
+    """How the figures of the whole city are seen; who sees the lake itself has the insights, and needs none."""
+    return _NO_SMALL if scope is not None and CITY_INSIGHTS in scope.tables else "hidden"
 
 
 def _said(seen: tuple[str, ...], columns: tuple[object, ...]) -> str:

@@ -11,22 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crime_assets.core.errors import CrimeAssetsError, LakeError, UsageError
-from crime_assets.core.insights import all_insights
 from crime_assets.engines.answers import Answer, rows_of, whole
-from crime_assets.engines.known import Merged
+from crime_assets.engines.known import change_day
 from crime_assets.governance import confine
 from crime_assets.governance.gates import Gate, GateMaker, seen_columns
 from crime_assets.governance.history import THE_LAKE, PolicyHistory
-from crime_assets.governance.keys import mask_key
-from crime_assets.governance.policy import Policy, Principal, read_policy
+from crime_assets.governance.policy import Policy, Principal, Role, read_policy
 from crime_assets.governance.pool import Pool, Refused
 from crime_assets.governance.principals import Who
 from crime_assets.governance.reads import EVERYTHING
 from crime_assets.governance.scopes import Scope, check_columns, scope_of
 from crime_assets.governance.tokens import Tokens
 from crime_assets.governance.trail import Trail
-from crime_assets.lakehouse.place.lake import Lake
-from crime_assets.sources.cities import City
 
 if TYPE_CHECKING:
     from crime_assets.engines import Engine
@@ -48,23 +44,20 @@ class Access:
     def __init__(
         self,
         policy: Path,
-        lake: Lake,
-        city: City,
-        merged: Merged,
+        gates: GateMaker,
         today: Callable[[], date],
         engine: Callable[[], Engine],
         trail: Trail,
     ) -> None:
         """`engine` answers those who see the lake itself."""
         self._path = policy
-        self._lake = lake
-        self._city = city
-        self._merged = merged
+        self._lake, self._city = gates.lake, gates.city
+        self.gates = gates
         self._today = today
         self._engine = engine
         self.trail = trail
-        self.tokens = Tokens(lake.home / "governance")
-        self._history = PolicyHistory(trail, lake.home / "governance")
+        self.tokens = Tokens(self._lake.home / "governance")
+        self._history = PolicyHistory(trail, self._lake.home / "governance")
         self._pool = Pool()
 
     def policy(self) -> Policy:
@@ -112,7 +105,8 @@ class Access:
         """The answer by the policy as it is now; UsageError if there is none. It is on the trail before it leaves."""
         digest = sha256(question.sql.encode("utf-8", "replace")).hexdigest()
         who: dict[str, Any] = {**question.who.told, "sql_sha256": digest}
-        asked = self.trail.append("ask", **who, sql=question.sql, purpose=question.purpose)
+        told: dict[str, Any] = {"sql": question.sql, "as_of": question.as_of, "purpose": question.purpose}
+        asked = self.trail.append("ask", **who, **told)
         begun = time.monotonic()
         by: dict[str, Any] = {"asked": asked.n, **who}
         try:
@@ -147,12 +141,11 @@ class Access:
             # Its rows are counted by nobody before they leave: there may be more than fit into memory.
             by |= {"scope": THE_LAKE, "tables": EVERYTHING, "columns_read": EVERYTHING, "ids_exact": False}
             return self._engine().query(question.sql, question.as_of)
-        if question.as_of is not None:
-            raise UsageError(f"The role {role.name} sees the present only: leave out --as-of.")
+        day = _day_of(role, question.as_of)
         if not confine.landlock_version():
             raise LakeError("This kernel has no Landlock, so nobody is answered by a policy: use Linux 5.13 or newer.")
         by["scope"] = scope.digest
-        gate = self._gate(scope)
+        gate = self._gate(scope, day)
         by["gate"] = gate.state
         try:
             found = self._pool.ask(gate, question.sql)
@@ -163,21 +156,28 @@ class Access:
         by |= {"seen": found.ids, "rows": found.rows.num_rows, "bytes": found.rows.nbytes}
         return whole(found.columns, rows_of(found.rows, "VARCHAR"))
 
-    def _gate(self, scope: Scope) -> Gate:
+    def _gate(self, scope: Scope, day: date | None) -> Gate:
         """The gate of a scope; that it was made for this question is on the trail."""
         begun = time.monotonic()
-        gate = self.maker().gate(scope)
+        gate = self.gates.gate(scope, day)
         if gate.is_new:
             told: dict[str, Any] = {"scope": scope.digest, "gate": gate.state, "role": scope.role}
             seconds = round(time.monotonic() - begun, 3)
             self.trail.append("gate_built", districts=scope.districts, seconds=seconds, **told)
         return gate
 
-    def maker(self) -> GateMaker:
-        """Makes gates of the lake."""
-        key = mask_key(self._lake.home / "governance")
-        return GateMaker(self._lake, self._city, self._merged, all_insights(), key, self._lake.home / "gates")
-
     def close(self) -> None:
         """End the workers."""
         self._pool.close()
+
+
+def _day_of(role: Role, as_of: str | None) -> date | None:
+    """The change day that a role asks for, if it may; None for the newest."""
+    if as_of is None:
+        return None
+    if not role.as_of:
+        raise UsageError(f"The role {role.name} sees the present only: leave out --as-of.")
+    day = change_day(as_of)
+    if day is None:
+        raise UsageError(f"The role {role.name} may ask as of a change day only: write --as-of like 2026-01-31.")
+    return day

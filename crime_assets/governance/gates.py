@@ -1,16 +1,17 @@
 """A gate: one DuckDB file with the rows and columns that a scope may see, and nothing else.
 
 Its insights are computed from those rows, by the same statements as the lake's. What a gate does not hold cannot be
-asked out of it, whatever the SQL.
+asked out of it, whatever the SQL. `cutting` says what goes into it; this module says when it is made, and for how long
+it is kept.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from hashlib import sha256
@@ -18,20 +19,20 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from h3.api import basic_int as h3
 
+from crime_assets.analysis.small_numbers import protect
 from crime_assets.analysis.statistics import finished
-from crime_assets.core.errors import CrimeAssetsError
-from crime_assets.core.insights import Insight
+from crime_assets.core.errors import CrimeAssetsError, LakeBusy, UsageError
+from crime_assets.core.insights import all_insights
 from crime_assets.engines.duckdb import DuckDBEngine
-from crime_assets.engines.known import Merged, columns_of
+from crime_assets.engines.known import Merged, check_known, columns_of
 from crime_assets.governance.audits import audit_snapshots, put_audits
+from crime_assets.governance.cutting import FEWEST, Cut, restrict
 from crime_assets.governance.keys import MaskKey
-from crime_assets.governance.masks import PLACE, masked
-from crime_assets.governance.policy import AUDITS
+from crime_assets.governance.policy import CITY_INSIGHTS, INSIGHTS
 from crime_assets.governance.scopes import Scope
 from crime_assets.lakehouse.iceberg import tables
-from crime_assets.lakehouse.iceberg.duck import identifier, literal
+from crime_assets.lakehouse.iceberg.duck import identifier
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.place.lock import writer_lock
 from crime_assets.lakehouse.writing.history import history_before
@@ -39,19 +40,17 @@ from crime_assets.lakehouse.writing.insights import present_snapshots
 from crime_assets.sources.cities import City
 
 GATE = "gate.duckdb"
-FEWEST = 5
-"""Crimes that a cell must have: else its place is that of the larger cell around it, or none."""
-FORMAT = 1
+FORMAT = 2
 """Increased when a gate is made otherwise: older ones are made again."""
+KEPT_DAYS = 10
+"""Gates of earlier days that are kept, of all scopes together: those that were asked last."""
+FIGURES = Scope("", (), frozenset({CITY_INSIGHTS}), "TRUE", {})
+"""What a gate with the city's figures alone is of: others take them from it."""
 
 _PLANS = 5
 _PATIENCE_SECONDS = 600.0
-_REMOVED = """
-SELECT id FROM main.crimes_removed
-EXCEPT
-SELECT id FROM main.crimes_now WHERE id IN (SELECT id FROM main.crimes_removed)
-"""
-"""Ids of crimes that the source no longer has: no version of them is in a gate."""
+_CUT = frozenset({"crimes", "crimes_superseded", INSIGHTS})
+"""Tables that are made of permitted rows."""
 
 
 @dataclass(frozen=True)
@@ -70,183 +69,200 @@ class GateMaker:
     """Makes gates of one city's lake in a directory that belongs to the service alone."""
 
     def __init__(
-        self, lake: Lake, city: City, merged: Merged, insights: Sequence[Insight], key: MaskKey, directory: Path
+        self,
+        lake: Lake,
+        city: City,
+        merged: Merged,
+        key: Callable[[], MaskKey],
+        directory: Path,
+        small_numbers: int = FEWEST,
     ) -> None:
-        self._lake = lake
-        self._city = city
+        """`small_numbers`: counts below it are hidden in the city's figures, those below FEWEST always."""
+        self.lake = lake
+        self.city = city
         self._merged = merged
-        self._insights = insights
         self._key = key
         self._directory = directory
+        self._small_numbers = max(small_numbers, FEWEST)
 
-    def gate(self, scope: Scope) -> Gate:
-        """The scope's gate, of the lake as it is now; made unless it is there."""
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        place = self._directory / scope.digest
-        noted = self._directory / f"{scope.digest}.state"
-        # Who asks for the same gate meanwhile waits, and finds it.
-        with writer_lock(self._directory / f"{scope.digest}.lock", _PATIENCE_SECONDS):
-            for plan in range(_PLANS):
-                state = self.state(scope)
-                if (place / GATE).is_file() and noted.is_file() and noted.read_text("ascii") == state:
-                    return Gate(place, state, plan > 0)
-                # Not after the gate: it would have the name of another state for a moment.
-                noted.unlink(missing_ok=True)
-                self._make(scope, place)
-                if self.state(scope) == state:
-                    noted.write_text(state, "ascii")
-                # If not, the lake changed meanwhile, and the gate may be of both states.
-        raise CrimeAssetsError("The lake changed five times while a gate was made: ask again.")
+    def gate(self, scope: Scope, day: date | None = None) -> Gate:
+        """The scope's gate, of the lake as it is now, made unless it is there; of what was known on a change day.
+
+        Without a day, that is the newest. UsageError or CrimeAssetsError if the lake cannot tell of a day.
+        """
+        newest = self._newest_day()
+        if day is None or day == newest:
+            return self._gate(scope, self._directory / scope.digest, None)
+        check_known(self.lake, self.city, day)
+        if day > newest:
+            raise UsageError(f"The lake knows nothing of {day} yet: ask for {newest} or an earlier day.")
+        found = self._gate(scope, self._directory / f"{scope.digest}-{day}", day)
+        self._forget_days()
+        return found
 
     def engine(self, scope: Scope) -> DuckDBEngine:
         """An engine that knows only the permitted rows, all columns clear: for our statements, not people's.
 
         Who asks it closes it.
         """
-        return DuckDBEngine(self._lake, self._city, self._merged, _Cut(scope, self._key, None).restrict)
+        return DuckDBEngine(
+            self.lake,
+            self.city,
+            self._merged,
+            lambda con, table, rows, columns: restrict(con, table, rows, columns, scope.rows),
+        )
 
     def days(self) -> list[date]:
         """The change days that the lake has merged, in order."""
         return sorted(self._merged())
 
     def state(self, scope: Scope) -> str:
+        """What all depends on that is made of a scope's rows, besides the scope."""
+        return self._state(scope, self._newest_day())
+
+    def keep_only(self, scopes: Collection[Scope]) -> list[str]:
+        """Remove gates of other scopes or of an older state of the lake, and what is left of broken off ones.
+
+        Returns the names of what is gone, sorted. Who has a gate open can read it to its end.
+        """
+        known = {scope.digest: scope for scope in (FIGURES, *scopes)}
+        gone = []
+        for name in sorted({path.name.partition(".")[0] for path in self._directory.glob("*")}):
+            digest, _, day = name.partition("-")
+            scope, place = known.get(digest), self._directory / name
+            asked = date.fromisoformat(day) if day else self._newest_day()
+            if (scope is None or not _is_of(place, self._state(scope, asked))) and self._remove(name):
+                gone.append(name)
+        return gone
+
+    def _gate(self, scope: Scope, place: Path, day: date | None) -> Gate:
+        """The gate at its place, made unless it is there; of the newest day if none is given."""
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        noted = place.with_suffix(".state")
+        # Who asks for the same gate meanwhile waits, and finds it.
+        with writer_lock(place.with_suffix(".lock"), _PATIENCE_SECONDS):
+            for plan in range(_PLANS):
+                asked = day or self._newest_day()
+                state = self._state(scope, asked)
+                if _is_of(place, state):
+                    os.utime(noted)
+                    return Gate(place, state, plan > 0)
+                # Not after the gate: it would have the name of another state for a moment.
+                noted.unlink(missing_ok=True)
+                self._make(scope, place, asked)
+                if self._state(scope, day or self._newest_day()) == state:
+                    noted.write_text(state, "ascii")
+                # If not, the lake changed meanwhile, and the gate may be of both states.
+        raise CrimeAssetsError("The lake changed five times while a gate was made: ask again.")
+
+    def _forget_days(self) -> None:
+        """Remove gates of earlier days, those that were asked longest ago first, until few are left."""
+        asked = []
+        for noted in self._directory.glob("*-*.state"):
+            try:
+                asked.append((noted.stat().st_mtime_ns, noted.stem))
+            except FileNotFoundError:  # another process was faster
+                continue
+        for _, name in sorted(asked)[:-KEPT_DAYS]:
+            self._remove(name)
+
+    def _remove(self, name: str) -> bool:
+        """Remove a gate and all that goes with it, unless somebody asks for it just now; whether it is gone."""
+        place = self._directory / name
+        with suppress(LakeBusy), writer_lock(place.with_suffix(".lock"), 0):
+            place.with_suffix(".state").unlink(missing_ok=True)
+            for directory in (place, place.with_suffix(".making")):
+                shutil.rmtree(directory, ignore_errors=True)
+            # Who waits for the lock finds that it is gone, and takes another.
+            place.with_suffix(".lock").unlink(missing_ok=True)
+            return True
+        return False
+
+    def _state(self, scope: Scope, day: date) -> str:
         """What a gate depends on besides its scope."""
-        removed = tables.load(self._lake, self._city.name, "crimes_removed")
+        removed = tables.load(self.lake, self.city.name, "crimes_removed")
         snapshot = removed.current_snapshot() if removed is not None else None
         told = {
             "format": FORMAT,
             "scope": scope.digest,
-            "key": self._key.id,
-            "snapshots": {**present_snapshots(self._lake, self._city), "removed": snapshot and snapshot.snapshot_id},
-            "insights": [insight.definition for insight in self._insights],
-            "lag": self._city.lag_days,
-            "day": str(self._newest_day()),
-            "audits": audit_snapshots(self._lake, self._city, scope.tables),
+            "key": self._key().id,
+            "snapshots": {**present_snapshots(self.lake, self.city), "removed": snapshot and snapshot.snapshot_id},
+            "insights": [insight.definition for insight in all_insights()],
+            "lag": self.city.lag_days,
+            "small_numbers": self._small_numbers,
+            "day": str(day),
+            "audits": audit_snapshots(self.lake, self.city, scope.tables),
         }
         return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
-    def _make(self, scope: Scope, place: Path) -> None:
+    def _make(self, scope: Scope, place: Path, day: date) -> None:
         """Write the gate beside its place, and put it there whole. Who has the old one open keeps it."""
         place.mkdir(exist_ok=True, mode=0o700)
-        scratch = self._directory / f"{scope.digest}.making"
+        scratch = place.with_suffix(".making")
         # What a process that was killed has left.
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(mode=0o700)
         try:
-            self._write(scope, scratch / GATE)
+            self._write(scope, scratch / GATE, day)
             (scratch / GATE).chmod(0o400)
             (scratch / GATE).rename(place / GATE)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
-    def _write(self, scope: Scope, path: Path) -> None:
-        cut = _Cut(scope, self._key, path)
-        engine = DuckDBEngine(self._lake, self._city, self._merged, cut.restrict)
-        day = self._newest_day()
-        with ExitStack() as held:
-            held.callback(engine.close)
-            computed = {
-                insight.table: finished(insight, engine.insight(insight, day)).select(seen)
-                for insight in self._insights
-                if (seen := list(scope.columns_of(insight)))
-            }
-            if not computed and not scope.tables <= set(AUDITS):
+    def _write(self, scope: Scope, path: Path, day: date) -> None:
+        found: dict[str, pa.Table] = {}
+        if scope.tables & _CUT:
+            found |= self._cut(scope, path, day)
+        if CITY_INSIGHTS in scope.tables:
+            found |= self._figures(day) if scope.digest == FIGURES.digest else _held(self.gate(FIGURES, day))
+        _add(path, found)
+        put_audits(path, self.lake, self.city, scope.tables)
+
+    def _cut(self, scope: Scope, path: Path, day: date) -> dict[str, pa.Table]:
+        """Put the permitted rows into a gate; the insights that are computed from them, as they are seen."""
+        seen = [(insight, columns) for insight in all_insights() if (columns := list(scope.columns_of(insight)))]
+        cut = Cut(scope, self._key(), [insight for insight, _ in seen], path)
+        with closing(DuckDBEngine(self.lake, self.city, self._merged, cut)) as engine:
+            if not seen:
                 engine.measure("one_row_per_id", day)  # The tables are made when something is asked.
-        _add(path, computed)
-        put_audits(path, self._lake, self._city, scope.tables)
+            return {
+                insight.table: finished(insight, engine.insight(insight, day)).select(columns)
+                for insight, columns in seen
+            }
+
+    def _figures(self, day: date) -> dict[str, pa.Table]:
+        """The insights of the whole city, small numbers hidden also from who knows one of the rows."""
+        with closing(self.engine(FIGURES)) as engine:
+            return {
+                f"city_{insight.table}": protect(
+                    finished(insight, engine.insight(insight, day)),
+                    insight.counting,
+                    self._small_numbers,
+                    insiders=True,
+                )
+                for insight in all_insights()
+            }
 
     def _newest_day(self) -> date:
         """The newest change day that the lake has merged, or with which its history ends. No row tells it."""
-        before = history_before(self._lake, self._city)
+        before = history_before(self.lake, self.city)
         days = [*self._merged(), *([before - timedelta(days=1)] if before is not None else [])]
         if not days:
             raise CrimeAssetsError("There are no crimes in the lake yet: run `crime-assets run` first.")
         return max(days)
 
 
-class _Cut:
-    """Cuts the permitted rows out of the tables of an engine, and puts what is seen into a gate, if there is one."""
-
-    def __init__(self, scope: Scope, key: MaskKey, path: Path | None) -> None:
-        self._scope = scope
-        self._key = key
-        self._path = path
-        self._is_open = self._has_cells = False
-
-    def restrict(self, con: duckdb.DuckDBPyConnection, table: str, rows: str, columns: Sequence[str]) -> None:
-        """Make a table of the permitted rows of a query, each version by its own district; the gate gets what is seen.
-
-        Insights know all columns of those rows, clear: they leave out what they may not show.
-        """
-        if self._path is not None and not self._is_open:
-            con.execute(f"ATTACH {literal(str(self._path))} AS gate (STORAGE_VERSION 'latest')")
-            self._is_open = True
-        name, scope = identifier(table), self._scope
-        kept = f"{scope.rows} AND id NOT IN ({_REMOVED})"
-        con.execute(f"CREATE OR REPLACE TABLE permitted AS FROM ({rows}) WHERE {kept}")
-        if self._path is not None and table in scope.tables:
-            self._keep(con, name, [column for column in columns if column in scope.columns], kept)
-        con.execute(f"ALTER TABLE permitted RENAME TO {name}")
-
-    def _keep(self, con: duckdb.DuckDBPyConnection, name: str, seen: Sequence[str], kept: str) -> None:
-        """Put what is seen of the permitted rows into the gate."""
-        if not seen:
-            return
-        join = ""
-        if (mask := self._scope.mask_of(*PLACE)) is not None:
-            if not self._has_cells:
-                older = f"SELECT latitude, longitude FROM main.crimes_superseded WHERE {kept}"
-                con.register("cells", _cells(con, older, int(mask.value)))
-                self._has_cells = True
-            join = "LEFT JOIN cells ON permitted.latitude = at_latitude AND permitted.longitude = at_longitude"
-        shown = ", ".join(self._shown(column) for column in seen)
-        # Sorted by all that is seen: an order may not tell what is hidden.
-        made = f"CREATE TABLE gate.{name} AS SELECT {shown} FROM permitted {join} ORDER BY ALL"
-        con.execute(made, self._parameters())
-
-    def _shown(self, column: str) -> str:
-        mask = self._scope.columns.get(column)
-        shown = masked(mask, column) if mask is not None else f"permitted.{identifier(column)}"
-        return f"{shown} AS {identifier(column)}"
-
-    def _parameters(self) -> dict[str, bytes]:
-        kinds = {mask.kind for mask in self._scope.columns.values() if mask is not None}
-        return {"inner": self._key.inner, "outer": self._key.outer} if "keyed_hash" in kinds else {}
+def _is_of(place: Path, state: str) -> bool:
+    """Whether the gate at a place is of a state."""
+    noted = place.with_suffix(".state")
+    return (place / GATE).is_file() and noted.is_file() and noted.read_text("ascii") == state
 
 
-def _cells(con: duckdb.DuckDBPyConnection, older: str, resolution: int) -> pa.Table:
-    """Place → the centre that stands for it, for the permitted crimes and for the places of older versions.
-
-    A cell of the resolution with fewer than FEWEST crimes gives way to the one around it, of which it is told only
-    what is left: if those crimes are too few as well, they have no place.
-    """
-    places = con.execute(
-        f"""
-        SELECT latitude, longitude, sum(crimes)
-        FROM (SELECT latitude, longitude, 1 AS crimes FROM permitted UNION ALL SELECT *, 0 FROM ({older}))
-        WHERE isfinite(latitude) AND isfinite(longitude)
-        GROUP BY ALL
-        """
-    ).fetchall()
-    cells = [h3.latlng_to_cell(latitude, longitude, resolution) for latitude, longitude, _ in places]
-    crimes: defaultdict[int, int] = defaultdict(int)
-    for cell, (_, _, count) in zip(cells, places, strict=True):
-        crimes[cell] += count
-    left: defaultdict[int, int] = defaultdict(int)
-    parents = {cell: h3.cell_to_parent(cell, resolution - 1) for cell, count in crimes.items() if count < FEWEST}
-    for cell, parent in parents.items():
-        left[parent] += crimes[cell]
-    centres: dict[int, tuple[float | None, float | None]] = {}
-    for cell in crimes:
-        shown = parents.get(cell, cell)
-        is_shown = cell not in parents or left[shown] >= FEWEST
-        centres[cell] = h3.cell_to_latlng(shown) if is_shown else (None, None)
-    names = ("at_latitude", "at_longitude", "latitude", "longitude")
-    found = [
-        (latitude, longitude, *centres[cell]) for cell, (latitude, longitude, _) in zip(cells, places, strict=True)
-    ]
-    columns = dict(zip(names, zip(*found, strict=True) if found else [()] * len(names), strict=True))
-    return pa.table(columns, pa.schema([(name, pa.float64()) for name in names]))
+def _held(gate: Gate) -> dict[str, pa.Table]:
+    """All tables of a gate."""
+    with duckdb.connect(str(gate.place / GATE), read_only=True) as con:
+        names = con.execute("SELECT table_name FROM duckdb_tables() ORDER BY table_name").fetchall()
+        return {name: con.table(identifier(name)).to_arrow_table() for (name,) in names}
 
 
 def _add(path: Path, computed: Mapping[str, pa.Table]) -> None:

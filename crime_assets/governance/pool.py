@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from crime_assets.core.errors import UsageError
-from crime_assets.governance.gates import Gate
+from crime_assets.governance.gates import GATE, Gate
 from crime_assets.governance.worker import LENGTH
 
 
@@ -101,13 +101,17 @@ class Pool:
             found = self._workers.get(gate.place)
             if found is not None and found.state == gate.state and found.process.poll() is None:
                 return found
+            # A gate that was removed is asked no more.
+            gone = [place for place in self._workers if place == gate.place or not (place / GATE).exists()]
+            ended = [self._workers.pop(place) for place in gone]
             self._workers[gate.place] = made = self._started(gate)
-        # If it is being asked, who asks ends it.
-        if found is not None and found.lock.acquire(blocking=False):
-            try:
-                _end(found)
-            finally:
-                found.lock.release()
+        for worker in ended:
+            # If it is being asked, who asks ends it.
+            if worker.lock.acquire(blocking=False):
+                try:
+                    _end(worker)
+                finally:
+                    worker.lock.release()
         return made
 
     def _started(self, gate: Gate) -> _Worker:

@@ -13,6 +13,7 @@ from hashlib import sha256
 from types import MappingProxyType
 
 from sqlglot import exp
+from sqlglot.optimizer.scope import traverse_scope
 
 from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import Insight
@@ -71,6 +72,19 @@ _COLUMNS = frozenset(column.name for column in CRIMES)
 def _read_by(statement: str) -> frozenset[str]:
     """The columns of crimes that a statement reads anywhere; one of its own with such a name counts, too."""
     return frozenset(column.name for column in parse(statement).find_all(exp.Column)) & _COLUMNS
+
+
+@lru_cache
+def read_of(statement: str, table: str) -> frozenset[str]:
+    """The columns that a statement reads of a table, or of others beside it where it does not say of which."""
+    read: set[str] = set()
+    for part in traverse_scope(parse(statement)):
+        names = {
+            name for name, source in part.sources.items() if isinstance(source, exp.Table) and source.name == table
+        }
+        if names:
+            read |= {column.name for column in part.columns if column.table in {"", *names}}
+    return frozenset(read)
 
 
 def scope_of(policy: Policy, principal: Principal, types: Mapping[str, str]) -> Scope:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from crime_assets.cloud.notices import Notices
     from crime_assets.governance.access import Access
+    from crime_assets.governance.keys import MaskKey
     from crime_assets.lakehouse.writers import Writer
     from crime_assets.sources.feeds.boundaries import BoundarySource
 
@@ -85,11 +86,21 @@ class Profile:
         if self.settings.policy is None:
             return None
         from crime_assets.governance.access import Access
+        from crime_assets.governance.gates import GateMaker
         from crime_assets.governance.trail import Trail
 
-        trail = Trail(self.lake.home / "trail", self.settings.audit_anchor, self.clock)
-        policy, lake, city = self.settings.policy, self.lake, self.city
-        return Access(policy, lake, city, self._merged, lambda: self.today, lambda: self.engine, trail)
+        home, settings = self.lake.home, self.settings
+        gates = GateMaker(
+            self.lake, self.city, self._merged, self.mask_key, home / "gates", small_numbers=settings.small_numbers
+        )
+        trail = Trail(home / "trail", settings.audit_anchor, self.clock)
+        return Access(self.settings.policy, gates, lambda: self.today, lambda: self.engine, trail)
+
+    def mask_key(self) -> MaskKey:
+        """The key of keyed hashes, made if there is none."""
+        from crime_assets.governance.keys import mask_key
+
+        return mask_key(self.lake.home / "governance")
 
     def drift(self) -> list[str]:
         """What people are let see otherwise than the policy says: nothing here, where gates are made by it."""

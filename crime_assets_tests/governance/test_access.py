@@ -167,6 +167,17 @@ def test_what_is_refused_is_on_the_trail_too(
     assert (lines(home)[-1]["account"], lines(home)[-1]["event"]) == (ME, "refuse")
 
 
+def test_who_may_asks_as_of_a_change_day(run: Callable[..., Told], policy: Callable[[str], Path], home: Path) -> None:
+    policy(TEXT.replace("[roles.commander]", "[roles.commander]\nas_of = true").replace('["011"]', '["012"]'))
+    asked = "SELECT count(*) AS n FROM crimes"
+    assert run("query", "--format", "csv", "--as-of", "2024-01-20", asked) == (0, "n\n0\n", "")
+    assert run("query", "--format", "csv", "--as-of", "2024-01-22", asked) == (0, "n\n20\n", "")
+    assert lines(home)[-2]["as_of"] == "2024-01-22"
+    for as_of in ("123456789", "2024-01-21T12:00:00"):
+        code, _, err = run("query", "--as-of", as_of, asked)
+        assert (code, "change day only" in err) == (2, True)
+
+
 def test_a_steward_says_what_for(run: Callable[..., Told], policy: Callable[[str], Path], home: Path) -> None:
     steward = TEXT.replace('role = "commander"\ndistricts = ["011"]', 'role = "steward"')
     policy(steward.replace('clear = ["*"]', 'clear = ["*"]\npurpose_required = true'))

@@ -34,7 +34,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 @pytest.fixture
 def maker(lake: Lake, tmp_path: Path) -> GateMaker:
-    return GateMaker(lake, CHICAGO, lambda: MERGED, all_insights(), mask_key(tmp_path), tmp_path / "gates")
+    return GateMaker(lake, CHICAGO, lambda: MERGED, lambda: mask_key(tmp_path), tmp_path / "gates")
 
 
 def table(place: Path, name: str) -> pd.DataFrame:
@@ -173,7 +173,7 @@ def test_no_place_stands_for_few_crimes(maker: GateMaker) -> None:
 
 def test_a_crime_removed_after_the_newest_day_is_gone_too(lake: Lake, tmp_path: Path) -> None:
     key = mask_key(tmp_path)
-    maker = GateMaker(lake, CHICAGO, lambda: MERGED[:-1], all_insights(), key, tmp_path / "gates")
+    maker = GateMaker(lake, CHICAGO, lambda: MERGED[:-1], lambda: key, tmp_path / "gates")
     place = maker.gate(scope("p.diaz")).place
     removed = {row["id"] for row in rows(lake, "crimes_removed")}
     assert not removed & set(table(place, "crimes")["id"])
@@ -183,7 +183,7 @@ def test_a_crime_removed_after_the_newest_day_is_gone_too(lake: Lake, tmp_path: 
 def test_a_district_of_few_crimes_has_a_gate(tmp_path: Path, seed: int) -> None:
     """The share of a day that is known can be as small as anything there: figures must not overflow."""
     small = lay(tmp_path / "lake", versions(seed, 2500))
-    maker = GateMaker(small, CHICAGO, lambda: MERGED, all_insights(), mask_key(tmp_path), tmp_path / "gates")
+    maker = GateMaker(small, CHICAGO, lambda: MERGED, lambda: mask_key(tmp_path), tmp_path / "gates")
     assert "insight_compstat" in names(maker.gate(scope("p.diaz")).place)
 
 
@@ -192,7 +192,7 @@ def test_it_is_made_again_when_the_lake_changes_and_only_then(
 ) -> None:
     made: list[Path] = []
     write = GateMaker._write
-    monkeypatch.setattr(GateMaker, "_write", lambda self, scope, path: (made.append(path), write(self, scope, path)))
+    monkeypatch.setattr(GateMaker, "_write", lambda self, *of: (made.append(of[1]), write(self, *of)))
     one = maker.gate(scope("p.diaz"))
     assert maker.gate(scope("p.diaz")) == one
     assert len(made) == 1
@@ -200,7 +200,7 @@ def test_it_is_made_again_when_the_lake_changes_and_only_then(
     merge(lake, envelope(record(9001, f"{day}", "2024-01-03", district="011", beat="0111"), f"{day}"))
     two = maker.gate(scope("p.diaz"))
     later = GateMaker(
-        lake, CHICAGO, lambda: [*MERGED, LAST + timedelta(days=1)], (), mask_key(tmp_path), tmp_path / "x"
+        lake, CHICAGO, lambda: [*MERGED, LAST + timedelta(days=1)], lambda: mask_key(tmp_path), tmp_path / "x"
     )
     assert later.gate(scope("desk")).state != maker.gate(scope("desk")).state, "another day"
     assert (two.place, two.state == one.state) == (one.place, False)

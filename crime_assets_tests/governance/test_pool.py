@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -76,6 +77,17 @@ def test_nothing_is_carried_from_one_question_to_the_next(gate: Gate) -> None:
             pool.ask(gate, sql)
     assert pool.ask(gate, "SELECT getvariable('x')").rows.to_pylist() == [{"0": None}]
     pool.close()
+
+
+def test_the_worker_of_a_gate_that_was_removed_is_ended(gate: Gate, pool: Pool, tmp_path: Path) -> None:
+    (other := tmp_path / "other").mkdir()
+    shutil.copy(gate.place / GATE, other / GATE)
+    asked = "SELECT count(*) FROM crimes"
+    for _ in range(2):
+        assert pool.ask(gate, asked).rows.to_pylist() == [{"0": 1000}]
+        shutil.rmtree(gate.place, ignore_errors=True)
+    pool.ask(Gate(other, "one"), asked)
+    assert list(pool._workers) == [other]
 
 
 def test_many_ask_while_the_gate_changes(gate: Gate, pool: Pool) -> None:

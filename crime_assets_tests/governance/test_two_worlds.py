@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from crime_assets.core.errors import UsageError
-from crime_assets.core.insights import all_insights
 from crime_assets.governance import confine
 from crime_assets.governance.gates import GATE, Gate, GateMaker
 from crime_assets.governance.keys import mask_key
@@ -61,7 +60,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> list[World]:
     for name, laid in (("one", days), ("two", other_world(days, seed=2))):
         home = tmp_path_factory.mktemp(name)
         lake = lay(home / "lake", laid)
-        maker = GateMaker(lake, CHICAGO, lambda: MERGED, all_insights(), key, home / "gates")
+        maker = GateMaker(lake, CHICAGO, lambda: MERGED, lambda: key, home / "gates")
         found.append(World(home, maker.gate(scope("p.diaz")), files(lake)[0]))
     return found
 

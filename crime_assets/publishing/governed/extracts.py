@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import date
 from hashlib import sha256
@@ -35,9 +35,9 @@ _PLANS = 5
 class ScopedExtracts:
     """The extracts of one scope, in a directory that belongs to the service alone. Safe for threads and processes."""
 
-    def __init__(self, profile: Profile, maker: Callable[[], GateMaker], scope: Scope) -> None:
+    def __init__(self, profile: Profile, gates: GateMaker, scope: Scope) -> None:
         self._profile = profile
-        self._maker = maker
+        self._gates = gates
         self._scope = scope
         self._directory = profile.lake.home / "pages" / scope.digest
         self._lock = threading.Lock()
@@ -51,7 +51,7 @@ class ScopedExtracts:
 
     def days(self, city: str) -> list[date]:
         """The newest change days of the lake, newest first. CrimeAssetsError if there are none."""
-        merged = self._maker().days()[-KEPT_DAYS:]
+        merged = self._gates.days()[-KEPT_DAYS:]
         if not merged:
             raise CrimeAssetsError("There are no crimes in the lake yet: run `crime-assets run` first.")
         return sorted(merged, reverse=True)
@@ -81,7 +81,7 @@ class ScopedExtracts:
     def _look(self) -> str:
         """What the extracts depend on."""
         release = release_of(self._profile.city, all_insights())
-        return sha256(json.dumps([self._maker().state(self._scope), release]).encode()).hexdigest()[:32]
+        return sha256(json.dumps([self._gates.state(self._scope), release]).encode()).hexdigest()[:32]
 
     def _read(self, day: date, state: str) -> Extract:
         """An extract, opened; made unless there is one of this state."""
@@ -126,7 +126,7 @@ class ScopedExtracts:
 
     def _made(self, day: date) -> bytes:
         scope, insights = self._scope, all_insights()
-        with closing(self._maker().engine(scope)) as engine:
+        with closing(self._gates.engine(scope)) as engine:
             tables = {cube.name: _seen(scope, cube, engine.insight(cube, day)) for cube in cubes()}
             tables |= _insights(scope, engine, insights, day)
         tables["cells"] = cells_of(tables[_MAY_LACK])

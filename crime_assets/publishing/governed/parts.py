@@ -74,7 +74,7 @@ class Parts:
             return Part(Dashboard(profile, whole, "the whole city").app(self._hosts), columns_shown(None))
         districts = ", ".join(scope.districts)
         of = f" of district{'s'[: len(scope.districts) > 1]} {districts}" if districts else ""
-        extracts = ScopedExtracts(profile, self._access.maker, scope)
+        extracts = ScopedExtracts(profile, self._access.gates, scope)
         viewer = f"what the role {principal.role} may see{of}"
         dashboard = Dashboard(profile, extracts, viewer, Briefings(profile.landing))
         return Part(dashboard.app(self._hosts), columns_shown(scope))

@@ -30,7 +30,7 @@ def extracts(behind: Behind, principal: str) -> ScopedExtracts:
     policy = behind.access.policy()
     scope = behind.access.scope(policy, policy.principals[principal])
     assert scope is not None
-    return ScopedExtracts(behind.profile, behind.access.maker, scope)
+    return ScopedExtracts(behind.profile, behind.access.gates, scope)
 
 
 @pytest.mark.parametrize("day", [LAST, MERGED[1]])
