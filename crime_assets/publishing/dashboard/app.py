@@ -25,7 +25,7 @@ from crime_assets.profiles import Profile
 from crime_assets.publishing import glossary, quality
 from crime_assets.publishing.dashboard.answers import Part, WithHeaders, html
 from crime_assets.publishing.dashboard.choice import ALL, Choice, Choices, read_choice
-from crime_assets.publishing.dashboard.figures import TABLES, Figures, insights
+from crime_assets.publishing.dashboard.figures import OF_CITY, TABLES, Figures, insights
 from crime_assets.publishing.dashboard.files import WRITERS
 from crime_assets.publishing.dashboard.map import KEPT, MapData
 from crime_assets.publishing.dashboard.page import Beside, page_of
@@ -130,7 +130,8 @@ class Dashboard:
         choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
         figures, _ = self._of(choice, extract)
         own = {name: shown for name, shown in TABLES.items() if figures.has(name)}
-        return self._html("tables.html", choice=choice, about=extract.about, own=own, insights=figures.names())
+        listed = {"": figures.names(), OF_CITY: figures.names(OF_CITY)}
+        return self._html("tables.html", choice=choice, about=extract.about, own=own, insights=listed)
 
     def _table(self, request: Request) -> Response:
         name, kind = request.path_params["name"], request.path_params["kind"]
@@ -238,7 +239,7 @@ def _json(values: dict[str, object]) -> Response:
 
 def _file_name(choice: Choice, name: str) -> str:
     """That of a table or picture; tables of the lake are whole, whatever was chosen."""
-    if name in insights():
+    if name.removeprefix(OF_CITY) in insights():
         return Choice(choice.city, choice.day).file(name)
     if name == "changes":
         choice = choice.but(period="28d", beat=ALL)

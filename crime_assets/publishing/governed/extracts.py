@@ -18,6 +18,7 @@ from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.core.insights import Insight, all_insights
 from crime_assets.engines import Engine
 from crime_assets.governance.gates import GateMaker
+from crime_assets.governance.policy import CITY_INSIGHTS
 from crime_assets.governance.scopes import Scope
 from crime_assets.lakehouse.place.lock import writer_lock
 from crime_assets.profiles import Profile
@@ -129,6 +130,8 @@ class ScopedExtracts:
         with closing(self._gates.engine(scope)) as engine:
             tables = {cube.name: _seen(scope, cube, engine.insight(cube, day)) for cube in cubes()}
             tables |= _insights(scope, engine, insights, day)
+        if CITY_INSIGHTS in scope.tables:
+            tables |= self._gates.figures(day)
         tables["cells"] = cells_of(tables[_MAY_LACK])
         if not scope.columns_of(next(cube for cube in cubes() if cube.name == _MAY_LACK)):
             del tables[_MAY_LACK]

@@ -87,6 +87,27 @@ def test_what_is_not_seen_is_left_out(behind: Behind) -> None:
         assert (client.get("/map/blocks.json?period=all").json()["blocks"] != []) == is_there
 
 
+def test_the_citys_figures_are_beside_the_own_ones_without_small_numbers(behind: Behind) -> None:
+    behind.put(
+        POLICY.replace(
+            '"insights"]\nrows = "district IN (:districts)"',
+            '"insights", "city_insights"]\nrows = "district IN (:districts)"',
+        )
+    )
+    client = behind.logged_in("diaz")
+    assert "city_insight_crime_by_district" in client.get("/tables").text
+    content = client.get("/table/city_crime_by_district.csv").content
+    text = csv.ConvertOptions(column_types={"district": pa.string()}, strings_can_be_null=True)
+    city = csv.read_csv(pa.py_buffer(content), convert_options=text).filter(pc.field("period") == "28d").to_pylist()
+    assert {row["district"] for row in city} == {"011", "012", "025", None} - ({None} if len(city) == 3 else set())
+    small = [row for row in city if row["crimes"] is None]
+    assert all(row["crimes"] >= 5 for row in city if row not in small)
+    assert len(small) != 1, "one hidden number is what the others leave"
+    assert client.get("/table/city_none.csv").status_code == 404
+    behind.put(POLICY)
+    assert behind.logged_in("diaz").get("/table/city_crime_by_district.csv").status_code == 404
+
+
 def test_a_revoked_person_sees_the_login_at_once(behind: Behind) -> None:
     client = behind.logged_in("diaz")
     assert client.get("/tables").status_code == 200
