@@ -27,18 +27,24 @@ quick: $(VENV)/.dev  ## set up for tests and run what a change most often breaks
 test: $(VENV)/.dev  ## everything that must hold: some minutes
 	$(BIN)/python -m pytest
 
-test-trino: $(VENV)/.dev  ## our statements on a real Trino server, which TRINO_URL names
+test-trino: $(VENV)/.dev  ## our statements and the policy's rules on a real Trino server, which TRINO_URL names
 ifndef TRINO_URL
 	@echo "Start a Trino server (476 or later) that may be given catalogs, then say where it is:"
 	@echo "  docker run --rm --network host -e CATALOG_MANAGEMENT=dynamic trinodb/trino"
 	@echo "  make test-trino TRINO_URL=http://127.0.0.1:8080"
-	@echo "Without Docker: io.trino:trino-server from Maven Central and Java 24 or later; in etc/, config.properties with"
-	@echo "coordinator=true, node-scheduler.include-coordinator=true, http-server.http.port=8080,"
+	@echo "Without Docker: io.trino:trino-server-core:476:tar.gz from Maven Central, io.trino:trino-iceberg:476:zip in its"
+	@echo "plugin/iceberg, and Java 24 or later; in etc/, jvm.config with -Xmx3G and --add-modules=jdk.incubator.vector,"
+	@echo "config.properties with coordinator=true, node-scheduler.include-coordinator=true, http-server.http.port=8080,"
 	@echo "discovery.uri=http://127.0.0.1:8080, catalog.management=dynamic; node.properties with node.environment=test,"
 	@echo "node.bind-ip=127.0.0.1, node.internal-address=127.0.0.1; then bin/launcher run."
+	@echo "For attacks on the policy's rules, also etc/access-control.properties with access-control.name=file,"
+	@echo 'security.config-file=/tmp/rules.json, security.refresh-period=1s; {"catalogs": [{"allow": "owner"}]} in that file'
+	@echo "to begin with; and TRINO_RULES=/tmp/rules.json beside TRINO_URL: the test writes it."
 	@exit 2
 else
-	TRINO_URL=$(TRINO_URL) $(BIN)/python -m pytest --numprocesses=0 crime_assets_tests/sql/test_trino.py
+	TRINO_URL=$(TRINO_URL) TRINO_RULES=$(TRINO_RULES) $(BIN)/python -m pytest --numprocesses=0 \
+		crime_assets_tests/sql/test_trino.py crime_assets_tests/governance/test_filters_alike.py \
+		crime_assets_tests/governance/test_trino_attacks.py
 endif
 
 check: $(VENV)/.dev  ## format, lint, types, imports, definitions

@@ -58,15 +58,16 @@ def reading_of(policy: Policy, principal: Principal, types: Mapping[str, str], o
     the rows depend on a column whose values are not in it.
     """
     role = policy.roles[principal.role]
+    left_out = tuple(_left_out(policy, principal))
     if role.is_unrestricted:
-        return Reading((), is_everything=True)
+        return Reading((), left_out, is_everything=True)
     scope = scope_of(policy, principal, types)
     grants = []
     if "crimes" in role.tables:
         grants.append(_crimes(policy, scope, types, own_masks))
     if INSIGHTS in role.tables and not role.rows:
         grants += _insights(policy, scope)
-    return Reading(tuple(grants), tuple(_left_out(policy, principal)))
+    return Reading(tuple(grants), left_out)
 
 
 def _crimes(policy: Policy, scope: Scope, types: Mapping[str, str], own_masks: Collection[str]) -> Grant:
@@ -99,5 +100,7 @@ def _left_out(policy: Policy, principal: Principal) -> Iterator[str]:
             f"{principal.name} does not get crimes_superseded: it also has versions of crimes that the source removed, "
             "which no filter of columns tells apart."
         )
+    if role.purpose_required:
+        yield f"{principal.name} is not asked for a purpose: the engine has no place for it."
     for name in sorted({CITY_INSIGHTS, *AUDITS} & role.tables):
         yield f"{principal.name} does not get {name}: no table of the catalog has it."

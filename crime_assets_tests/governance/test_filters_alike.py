@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import duckdb
 import pyarrow as pa
@@ -15,8 +13,8 @@ import pytest
 from crime_assets.governance.filters import check, check_types, duckdb_filter, lakeformation_filter, trino_filter
 from crime_assets_tests.governance.lakeformation import Filter
 from crime_assets_tests.governance.policies import TYPES
+from crime_assets_tests.sql.trino_server import TRINO_URL, cursor
 
-TRINO_URL = os.environ.get("TRINO_URL", "")
 COLUMNS = ("id", "district", "beat", "ward", "community_area", "primary_type", "location_description", "domestic")
 DISTRICTS = ("011", "025")
 FILTERS = 150
@@ -53,7 +51,6 @@ def in_duckdb(rows: list[Row]) -> Callable[[str], list[object]]:
 
 def in_trino(rows: Sequence[Row], conditions: Sequence[str]) -> list[list[object]]:
     """For each condition, the ids that it selects."""
-    from trino.dbapi import connect
 
     def said(value: object) -> str:
         if isinstance(value, str):
@@ -61,11 +58,10 @@ def in_trino(rows: Sequence[Row], conditions: Sequence[str]) -> list[list[object
         return "NULL" if value is None else str(value)
 
     values = ", ".join(f"({', '.join(map(said, row.values()))})" for row in rows)
-    place = urlsplit(TRINO_URL)
-    cursor = connect(host=place.hostname, port=place.port, http_scheme=place.scheme, user="test").cursor()
     asked = ", ".join(f"({condition})" for condition in conditions)
-    cursor.execute(f"SELECT id, {asked} FROM (VALUES {values}) AS crimes ({', '.join(COLUMNS)}) ORDER BY id")
-    found = cursor.fetchall()
+    server = cursor()
+    server.execute(f"SELECT id, {asked} FROM (VALUES {values}) AS crimes ({', '.join(COLUMNS)}) ORDER BY id")
+    found = server.fetchall()
     return [[row[0] for row in found if row[n] is True] for n in range(1, len(conditions) + 1)]
 
 

@@ -94,8 +94,12 @@ def _altered(record: Record, chance: random.Random) -> Record:
 
 
 def lay(home: Path, days: Mapping[date, list[Record]]) -> Lake:
-    """A lake of these days; from it, some crimes were removed again in the end, the same of the open district."""
-    lake = Lake(home)
+    """A lake of these days."""
+    return laid(Lake(home), days)
+
+
+def laid(lake: Lake, days: Mapping[date, list[Record]]) -> Lake:
+    """The lake, with these days; some crimes were removed again in the end, the same of the open district."""
     for day, records in days.items():
         merge(lake, *(envelope(record, f"{day}", f"{day}T23:00:00") for record in records))
     held = rows(lake)

@@ -6,10 +6,8 @@ catalog and S3 server as DuckDB does.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import partial
-from urllib.parse import urlsplit
 
 import pytest
 import sqlglot
@@ -22,14 +20,13 @@ from crime_assets.engines.athena_rows import Rows
 from crime_assets.engines.athena_statements import written
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.iceberg import tables
-from crime_assets.lakehouse.place.lake import Lake, Remote
-from crime_assets.streams.directory import DirectoryStore
+from crime_assets.lakehouse.place.lake import Lake
 from crime_assets_tests.build import CHICAGO
 from crime_assets_tests.cloud.aws.athena_server import AthenaServer, on_trino
-from crime_assets_tests.cloud.aws.servers import ACCESS_KEY, REGION, SECRET_KEY, Seaweed
+from crime_assets_tests.cloud.aws.servers import Seaweed
 from crime_assets_tests.engines.changing import DAYS, LAST, MEASURES, fill
+from crime_assets_tests.sql.trino_server import TRINO_URL, remote_lake, trino_knows
 
-TRINO_URL = os.environ.get("TRINO_URL", "")
 pytestmark = pytest.mark.skipif(not TRINO_URL, reason="TRINO_URL names no Trino server: see `make test-trino`")
 
 CATALOG = "crime_assets_test"
@@ -39,53 +36,16 @@ INSIGHTS = load_insights()
 @pytest.fixture(scope="module")
 def lake(seaweed: Seaweed, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """The changing city on the REST catalog."""
-    directory = tmp_path_factory.mktemp("trino")
-    lake = Lake(directory / "home", Remote("s3://lake", DirectoryStore(directory / "documents"), catalog(seaweed)))
+    lake = remote_lake(seaweed, tmp_path_factory.mktemp("trino"))
     fill(lake)
     return lake
 
 
-def catalog(seaweed: Seaweed) -> dict[str, str]:
-    return {
-        "type": "rest",
-        "uri": seaweed.catalog,
-        "oauth2-server-uri": f"{seaweed.catalog}/v1/oauth/tokens",
-        "credential": f"{ACCESS_KEY}:{SECRET_KEY}",
-        "warehouse": f"s3://{seaweed.table_bucket()}/",
-        "s3.endpoint": seaweed.s3,
-        "s3.region": REGION,
-        "s3.access-key-id": ACCESS_KEY,
-        "s3.secret-access-key": SECRET_KEY,
-    }
-
-
 @pytest.fixture(scope="module")
 def trino_catalog(lake: Lake) -> Iterator[str]:
-    """The lake's catalog, made known to the server; it has to allow that (catalog.management=dynamic)."""
-    from trino.dbapi import connect
-
-    found = lake.catalog.properties
-    settings = {
-        "iceberg.catalog.type": "rest",
-        "iceberg.rest-catalog.uri": found["uri"],
-        "iceberg.rest-catalog.warehouse": found["warehouse"],
-        "iceberg.rest-catalog.security": "OAUTH2",
-        "iceberg.rest-catalog.oauth2.credential": found["credential"],
-        "iceberg.rest-catalog.oauth2.server-uri": found["oauth2-server-uri"],
-        "fs.native-s3.enabled": "true",
-        "s3.endpoint": found["s3.endpoint"],
-        "s3.region": REGION,
-        "s3.path-style-access": "true",
-        "s3.aws-access-key": ACCESS_KEY,
-        "s3.aws-secret-key": SECRET_KEY,
-    }
-    place = urlsplit(TRINO_URL)
-    cursor = connect(host=place.hostname, port=place.port, http_scheme=place.scheme, user="test").cursor()
-    cursor.execute(f"DROP CATALOG IF EXISTS {CATALOG}")
-    values = ", ".join(f"\"{name}\" = '{value}'" for name, value in settings.items())
-    cursor.execute(f"CREATE CATALOG {CATALOG} USING iceberg WITH ({values})")
-    yield CATALOG
-    cursor.execute(f"DROP CATALOG {CATALOG}")
+    """The lake's catalog, made known to the server."""
+    with trino_knows(lake, CATALOG):
+        yield CATALOG
 
 
 @pytest.fixture

@@ -72,6 +72,8 @@ def test_who_sees_the_lake_itself_has_no_cells() -> None:
     keeper = found(on_aws())["keeper"]
     assert keeper.is_unrestricted
     assert (keeper.databases, keeper.cells, keeper.left_out) == (("chicago",), (), ())
+    asked = on_aws().replace('clear = ["*"]', 'clear = ["*"]\npurpose_required = true')
+    assert "not asked for a purpose" in found(asked)["keeper"].left_out[0]
 
 
 @pytest.mark.parametrize(
