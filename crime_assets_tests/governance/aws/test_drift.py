@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,12 @@ from crime_assets.cloud.aws.errors import AwsError
 from crime_assets.governance.aws.drift import drifted
 from crime_assets.governance.aws.readers import readers
 from crime_assets.governance.policy import parse_policy
+from crime_assets.profiles import Settings, open_profile
 from crime_assets_tests.governance.aws.compiled import ACCOUNT, PROJECT, calls
+from crime_assets_tests.governance.aws.test_profile import AWS
 from crime_assets_tests.governance.policies import TYPES
 
+SHIPPED = PROJECT / "deploy" / "governance" / "policy.toml"
 COMMANDER = f"arn:aws:iam::{ACCOUNT}:role/crime-commander-011"
 STRANGER = f"arn:aws:iam::{ACCOUNT}:role/somebody"
 ELSEWHERE = {
@@ -66,7 +70,7 @@ class Account:
         )
 
     def drifted(self) -> list[str]:
-        policy = parse_policy((PROJECT / "deploy" / "governance" / "policy.toml").read_bytes())
+        policy = parse_policy(SHIPPED.read_bytes())
         return drifted("chicago", readers(policy, TYPES), self.clients)
 
 
@@ -203,3 +207,18 @@ def test_a_refusal_is_said(account: Account) -> None:
     account.clients.client("athena").meta.events.register("before-call.athena.GetWorkGroup", refused)
     with pytest.raises(AwsError, match="AWS refused to compare Lake Formation with the policy"):
         account.drifted()
+
+
+def test_the_profile_compares_its_policy(account: Account, tmp_path: Path) -> None:
+    own = tmp_path / "policy.toml"
+    own.write_bytes(SHIPPED.read_bytes())
+    own.chmod(0o600)
+    account.clients.client("s3").create_bucket(Bucket="city-lake")
+    settings = Settings.from_environment({**AWS, "CRIME_POLICY": str(own), "CRIME_HOME": str(tmp_path / "home")})
+    profile = open_profile(settings)
+    profile.clients = account.clients  # type: ignore[attr-defined]
+    assert profile.drift() == []
+    account.grant(STRANGER, CRIMES, "SELECT")
+    assert len(profile.drift()) == 1
+    without = open_profile(Settings.from_environment({**AWS, "CRIME_HOME": str(tmp_path / "home")}))
+    assert without.drift() == []
