@@ -113,7 +113,7 @@ class Access:
             answer = self._answered(question, by)
             self.trail.append("answer", columns=answer.columns, seconds=round(time.monotonic() - begun, 3), **by)
         except CrimeAssetsError as error:
-            self._refused(by, str(error))
+            self._refused(by, _without_values(str(error)))
             raise
         except Exception as error:
             # Its text may hold values that are not for who asks.
@@ -181,3 +181,9 @@ def _day_of(role: Role, as_of: str | None) -> date | None:
     if day is None:
         raise UsageError(f"The role {role.name} may ask as of a change day only: write --as-of like 2026-01-31.")
     return day
+
+
+def _without_values(sentence: str) -> str:
+    """What went wrong, by its kind: DuckDB's own text may hold values, and the trail has none."""
+    kind = sentence.split(": ")[:2]
+    return ": ".join(kind) if kind[0] == "The query cannot be answered" else sentence

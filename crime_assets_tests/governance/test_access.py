@@ -107,8 +107,10 @@ def test_the_trail_knows_which_crimes_were_seen(run: Callable[..., Told], home: 
     assert run("query", "SELECT id + 1 AS id FROM crimes")[0] == 0
     (*_, entry) = Trail(home / "trail").entries()
     assert (entry.fields["ids_exact"], "seen" in entry.fields) == (False, False)
-    assert run("query", "SELECT CAST(case_number AS INT) FROM crimes")[0] == 2
+    code, _, told = run("query", "SELECT CAST(case_number AS INT) FROM crimes")
+    assert (code, "Could not convert string" in told) == (2, True)
     (*_, entry) = Trail(home / "trail").entries()
+    assert entry.fields["reason"] == "The query cannot be answered: Conversion Error"
     assert (entry.event, entry.fields["principal"], entry.fields["columns_read"]) == (
         "refuse",
         "p.diaz",
