@@ -184,7 +184,8 @@ def test_with_a_policy_who_saw_what_is_added_and_nothing_else(graph: dg.Definiti
 @pytest.mark.slow
 def test_without_a_policy_nothing_of_governance_is_imported(tmp_path: Path) -> None:
     program = (
-        "import sys; from crime_assets.definitions import defs; defs();"
+        "import sys; from crime_assets.cli.main import _parser; _parser()\n"
+        "from crime_assets.definitions import defs; defs()\n"
         "print([name for name in sys.modules if 'governance' in name])"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,17 +25,20 @@ class PolicyHistory:
         self._trail = trail
         self._noted = directory / "policy.told"
         self._told = ""
+        self._lock = threading.Lock()
 
     def tell(self, policy: Policy, scope: Callable[[Principal], Scope | None]) -> None:
         """Write lines of a policy that is another than the last one; `scope` says what a principal sees by it."""
-        if self._told != policy.digest and self._last() != policy.digest:
-            names = sorted(policy.principals)
-            for start in range(0, max(len(names), 1), _A_LINE):
-                some = [policy.principals[name] for name in names[start : start + _A_LINE]]
-                self._trail.append("policy_changed", policy=policy.digest, **_said(some, scope))
-            self._noted.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._noted.write_text(policy.digest, "ascii")
-        self._told = policy.digest
+        # Several may be asking when a policy is new.
+        with self._lock:
+            if self._told != policy.digest and self._last() != policy.digest:
+                names = sorted(policy.principals)
+                for start in range(0, max(len(names), 1), _A_LINE):
+                    some = [policy.principals[name] for name in names[start : start + _A_LINE]]
+                    self._trail.append("policy_changed", policy=policy.digest, **_said(some, scope))
+                self._noted.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._noted.write_text(policy.digest, "ascii")
+            self._told = policy.digest
 
     def _last(self) -> str:
         return self._noted.read_text("ascii", "replace") if self._noted.is_file() else ""

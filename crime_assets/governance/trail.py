@@ -172,7 +172,9 @@ class Trail:
 
         content: bytes = BitMap64(ids).serialize()
         directory = self._directory / _SEEN
-        directory.mkdir(exist_ok=True, mode=0o700)
+        if not directory.is_dir():
+            directory.mkdir(mode=0o700)
+            _sync(self._directory)
         # A line that could not be written may have left one.
         (directory / f"{n}.roaring").unlink(missing_ok=True)
         _append(directory / f"{n}.roaring", content)
@@ -316,11 +318,16 @@ def _append(path: Path, line: bytes) -> None:
     finally:
         os.close(descriptor)
     if is_new:
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        _sync(path.parent)
+
+
+def _sync(directory: Path) -> None:
+    """See the names of a directory onto the disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _hash(told: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.governance import trail as module
 from crime_assets.governance.trail import Trail
 from crime_assets_tests.governance.tampering import assert_all_found
+from crime_assets_tests.stress.test_full_disk import mounted
 
 BEGUN = datetime(2026, 5, 1, 23, 0, tzinfo=UTC)
 
@@ -232,6 +234,25 @@ def test_a_full_disk_refuses_and_leaves_nothing(
     assert path.read_bytes() == before
     assert trail.append("answer", rows=3).n == 2
     assert trail.verify().problems == ()
+
+
+@pytest.mark.slow
+def test_a_disk_that_really_is_full_refuses_and_leaves_a_whole_trail(tmp_path: Path) -> None:
+    place = tmp_path / "trail"
+    place.mkdir()
+    trail = Trail(place)
+    with mounted(place) as disk:
+        lines = 0
+        for free in (1 << 20, *range(0, 40_000, 4_000)):
+            disk.leave(free)
+            with suppress(LakeError):
+                for _ in range(3):
+                    trail.append("answer", seen=range(0, 9_000, 3), sql="x" * 5_000)
+                    lines += 1
+        assert lines < 33
+        assert (trail.verify().lines, trail.verify().problems) == (lines, ())
+        disk.leave(1 << 20)
+        assert trail.append("ask").n == lines + 1
 
 
 def test_an_endless_question_is_refused(trail: Trail) -> None:
