@@ -65,6 +65,15 @@ class Gate:
     is_new: bool = field(default=False, compare=False)
 
 
+@dataclass(frozen=True)
+class Held:
+    """A gate that is there, its scope, and the change day of which it is."""
+
+    scope: Scope
+    day: date
+    gate: Gate
+
+
 class GateMaker:
     """Makes gates of one city's lake in a directory that belongs to the service alone."""
 
@@ -124,20 +133,29 @@ class GateMaker:
         """What all depends on that is made of a scope's rows, besides the scope."""
         return self._state(scope, self._newest_day())
 
+    def held(self, scopes: Collection[Scope]) -> list[Held]:
+        """The gates of these scopes, and of the city's figures, that are there and of the lake as it is now."""
+        known = {scope.digest: scope for scope in (FIGURES, *scopes)}
+        found = []
+        for name in self._names():
+            digest, _, day = name.partition("-")
+            if (scope := known.get(digest)) is not None:
+                asked = date.fromisoformat(day) if day else self._newest_day()
+                state = self._state(scope, asked)
+                if _is_of(self._directory / name, state):
+                    found.append(Held(scope, asked, Gate(self._directory / name, state)))
+        return found
+
     def keep_only(self, scopes: Collection[Scope]) -> list[str]:
-        """Remove gates of other scopes or of an older state of the lake, and what is left of broken off ones.
+        """Remove all gates but those that are held for these scopes, and what is left of others that were broken off.
 
         Returns the names of what is gone, sorted. Who has a gate open can read it to its end.
         """
-        known = {scope.digest: scope for scope in (FIGURES, *scopes)}
-        gone = []
-        for name in sorted({path.name.partition(".")[0] for path in self._directory.glob("*")}):
-            digest, _, day = name.partition("-")
-            scope, place = known.get(digest), self._directory / name
-            asked = date.fromisoformat(day) if day else self._newest_day()
-            if (scope is None or not _is_of(place, self._state(scope, asked))) and self._remove(name):
-                gone.append(name)
-        return gone
+        kept = {held.gate.place.name for held in self.held(scopes)}
+        return [name for name in self._names() if name not in kept and self._remove(name)]
+
+    def _names(self) -> list[str]:
+        return sorted({path.name.partition(".")[0] for path in self._directory.glob("*")})
 
     def _gate(self, scope: Scope, place: Path, day: date | None) -> Gate:
         """The gate at its place, made unless it is there; of the newest day if none is given."""

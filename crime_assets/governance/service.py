@@ -12,7 +12,6 @@ import pwd
 import resource
 import socket
 import ssl
-import stat
 import struct
 import threading
 from asyncio import Transport
@@ -35,6 +34,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.engines.answers import Answer
 from crime_assets.governance.access import Access, Question
+from crime_assets.governance.closed import check_closed
 from crime_assets.governance.principals import Who
 
 FORMS = {"table": "text/plain", "csv": "text/csv", "json": "application/json"}
@@ -64,16 +64,6 @@ class _PeerProtocol(H11Protocol):
         end = transport.get_extra_info("socket")
         pid, uid, _ = _CREDENTIALS.unpack(end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
         self.client = (str(uid), pid)
-
-
-def check_closed(home: Path) -> None:
-    """UsageError if others than its owner, or another account than this one, can read a lake."""
-    for place in (home, *(path for path in home.iterdir() if path.is_dir())):
-        state = place.stat()
-        if state.st_uid != os.geteuid():
-            raise UsageError(f"{place} belongs to another account: start the service as the one that owns the lake.")
-    if home.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise UsageError(f"Others may read the lake {home}, whatever the policy says: run `chmod 700 {home}`.")
 
 
 class Queries:

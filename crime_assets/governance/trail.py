@@ -108,9 +108,11 @@ class Trail:
         except OSError as error:
             raise LakeError(f"The anchors {self._anchors} cannot be written ({error.strerror}): mend that.") from error
 
-    def entries(self) -> Iterator[Entry]:
-        """All lines, in order. LakeError at one that is none."""
+    def entries(self, since: date = date.min) -> Iterator[Entry]:
+        """All lines since a day (UTC), in order. LakeError at one that is none."""
         for path in self._files():
+            if path.stem < str(since):
+                continue
             with _opened(path) as file:
                 for place, line in enumerate(file, 1):
                     entry = _entry(line)

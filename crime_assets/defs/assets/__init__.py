@@ -5,7 +5,15 @@ from collections.abc import Sequence
 import dagster as dg
 
 from crime_assets.core.insights import Insight
-from crime_assets.defs.assets import crime_deliveries, crimes, insights, publishing, raw_crime_batches, upkeep
+from crime_assets.defs.assets import (
+    crime_deliveries,
+    crimes,
+    governance,
+    insights,
+    publishing,
+    raw_crime_batches,
+    upkeep,
+)
 from crime_assets.defs.assets.boundaries import boundaries
 from crime_assets.defs.assets.crime_history import crime_history
 from crime_assets.defs.assets.crime_reconciliation import crime_reconciliation
@@ -13,9 +21,9 @@ from crime_assets.sources.cities import City
 
 
 def build(
-    days: dg.DailyPartitionsDefinition, city: City, insight_files: Sequence[Insight]
+    days: dg.DailyPartitionsDefinition, city: City, insight_files: Sequence[Insight], *, is_governed: bool
 ) -> list[dg.AssetsDefinition]:
-    """All assets of a city."""
+    """All assets of a city; `is_governed`: a policy says who may see what."""
     return [
         crime_history,
         raw_crime_batches.build(days),
@@ -24,6 +32,7 @@ def build(
         crime_reconciliation,
         *(insights.build(insight, days, city) for insight in insight_files),
         *publishing.build(days, insight_files),
+        *(governance.build(days) if is_governed else ()),
         boundaries,
         *upkeep.build(insight_files),
     ]

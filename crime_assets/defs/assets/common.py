@@ -1,13 +1,20 @@
 """What the assets share: owners, groups, and how tables are described and previewed in the UI."""
 
+from __future__ import annotations
+
 import warnings
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.profiles import Profile
+
+if TYPE_CHECKING:
+    from crime_assets.governance.access import Access
 
 OWNERS = ["team:data-engineering"]
 POOL = "lake"
@@ -46,6 +53,13 @@ def column_lineage(upstream: str, sources: Mapping[str, Iterable[str]]) -> dg.Ta
             for column, names in sources.items()
         }
     )
+
+
+def access_of(profile: Profile) -> Access:
+    """Who may see what, for what is in the graph only where there is a policy."""
+    if profile.access is None:
+        raise CrimeAssetsError("There is no policy any more: set CRIME_POLICY to it, and start again.")
+    return profile.access
 
 
 def rows_shown(profile: Profile, shown: Mapping[str, dg.MetadataValue]) -> dict[str, dg.MetadataValue]:

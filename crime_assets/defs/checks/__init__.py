@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import dagster as dg
 
 from crime_assets.core.insights import Insight
-from crime_assets.defs.checks import crime_deliveries, crimes
+from crime_assets.defs.checks import crime_deliveries, crimes, governance
 from crime_assets.defs.checks import insights as of_insights
 
 
-def build(insights: Sequence[Insight], *, is_granted: bool = False) -> list[dg.AssetChecksDefinition]:
-    """All checks; `is_granted` if people are granted access by AWS."""
-    return [crime_deliveries.build(), crimes.build(is_granted=is_granted), of_insights.build(insights)]
+def build(insights: Sequence[Insight], *, is_governed: bool, is_granted: bool) -> list[dg.AssetChecksDefinition]:
+    """All checks; `is_governed` if a policy says who may see what here, `is_granted` if AWS grants it."""
+    governed = [governance.build()] if is_governed else []
+    return [crime_deliveries.build(), crimes.build(is_granted=is_granted), of_insights.build(insights), *governed]

@@ -281,6 +281,35 @@ def consistent(table: str, promised: Mapping[str, str], faults: Mapping[date, Ma
     return Verdict(False, f"{sentence} Correct its SQL or its header, and run the day again.", figures)
 
 
+def policy_covers_tables(left_out: Sequence[str]) -> Verdict:
+    """`left_out` are the columns of crimes that stand in no class of the policy."""
+    if not left_out:
+        return Verdict(True, "Each column of crimes stands in a class of the policy.")
+    named = ", ".join(left_out)
+    return Verdict(False, f"In no class, and so seen by nobody: {named}. Say in the policy what they are.")
+
+
+def gates_hold_only_their_rows(faults: Mapping[str, Sequence[str]]) -> Verdict:
+    """`faults` are those of each gate."""
+    wrong = {name: said for name, said in faults.items() if said}
+    if not wrong:
+        return Verdict(True, f"{len(faults)} gates hold what their scopes may see.")
+    name, said = next(iter(wrong.items()))
+    return Verdict(
+        False, f"{len(wrong)} of {len(faults)} gates are wrong, such as {name}: {said[0]}. Remove them.", is_error=True
+    )
+
+
+def lake_is_closed(opened: str, *, is_encrypted: bool | None) -> Verdict:
+    """`opened` says who else may read the lake; `is_encrypted` is None if that cannot be told."""
+    disk = "its disk is encrypted" if is_encrypted else "its disk is not encrypted"
+    if is_encrypted is None:
+        disk = "whether its disk is encrypted cannot be told"
+    if opened:
+        return Verdict(False, opened)
+    return Verdict(is_encrypted is not False, f"No other account may read the lake, and {disk}.")
+
+
 def _total(rows: Sequence[Mapping[str, object]], name: str) -> int:
     return sum(int(str(row[name])) for row in rows)
 

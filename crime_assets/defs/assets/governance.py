@@ -1,0 +1,39 @@
+"""lake → what people may see of it by the policy: only where there is one."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from crime_assets.core.insights import all_insights
+from crime_assets.defs.assets.common import FOLLOWS, OWNERS, POOL, TOGETHER, access_of
+from crime_assets.profiles import Profile
+
+GROUP = "publishing"
+_LATELY = timedelta(days=7)
+
+
+def build(days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The asset of the local profile."""
+
+    @dg.asset(
+        deps=[insight.table for insight in all_insights()],
+        partitions_def=days,
+        backfill_policy=TOGETHER,
+        automation_condition=FOLLOWS,
+        group_name=GROUP,
+        kinds={"duckdb", "file"},
+        owners=OWNERS,
+        pool=POOL,
+    )
+    def governed_gates(profile: dg.ResourceParam[Profile]) -> dg.MaterializeResult[None]:
+        """Gates of the lake as it is now, so that nobody waits for them: of those who asked in the last seven days.
+
+        If nobody did, of all principals. Gates that nobody may ask any more are removed.
+        """
+        from crime_assets.governance.upkeep import keep_gates
+
+        done = keep_gates(access_of(profile), (profile.clock() - _LATELY).date(), profile.today)
+        made = [" ".join([scope.role, *scope.districts]) for scope in done.made]
+        return dg.MaterializeResult(metadata={"scopes": dg.MetadataValue.json(made), "removed": len(done.removed)})
+
+    return [governed_gates]
