@@ -18,11 +18,11 @@ from crime_assets.profiles import Profile, Settings, open_profile
 def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     """The graph of one city under a profile; `overrides` replace resources by name."""
     days, insights = change_days(profile), all_insights()
-    is_set, is_on_aws = profile.settings.policy is not None, profile.settings.aws is not None
-    is_governed, is_granted = is_set and not is_on_aws, is_set and is_on_aws
+    is_governed, is_on_aws = profile.settings.policy is not None, profile.settings.aws is not None
+    has_gates, is_granted = is_governed and not is_on_aws, is_governed and is_on_aws
     graph = dg.Definitions(
-        assets=assets.build(days, profile.city, insights, is_governed=is_governed),
-        asset_checks=checks.build(insights, is_governed=is_governed, is_granted=is_granted),
+        assets=assets.build(days, profile.city, insights, is_governed=is_governed, is_on_aws=is_on_aws),
+        asset_checks=checks.build(insights, has_gates=has_gates, is_granted=is_granted),
         schedules=schedules.build(days, profile.city.timezone),
         sensors=[*sensors.build(), *notices.build(profile.notices)],
         resources={**resources(profile), **(overrides or {})},
@@ -31,7 +31,7 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
         executor=dg.in_process_executor,
     )
     parts = [graph, jobs.build()]
-    if is_governed:
+    if has_gates:
         # Without a policy nothing of governance is imported.
         from crime_assets.defs.automation import audits
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -37,7 +37,7 @@ def restrict(con: duckdb.DuckDBPyConnection, name: str, rows: str, columns: Sequ
 class Cut:
     """Makes the tables of an engine of the permitted rows, and puts what is seen of them into a gate, a new file."""
 
-    def __init__(self, scope: Scope, key: MaskKey, insights: Collection[Insight], path: Path) -> None:
+    def __init__(self, scope: Scope, key: Callable[[], MaskKey], insights: Collection[Insight], path: Path) -> None:
         """`insights` are those that will be asked of the engine: they know their columns clear."""
         self._scope = scope
         self._key = key
@@ -60,29 +60,34 @@ class Cut:
     def _keep(self, con: duckdb.DuckDBPyConnection, name: str, seen: Sequence[str]) -> None:
         """Put what is seen of the permitted rows into the gate."""
         con.execute(f"CREATE OR REPLACE TEMP VIEW permitted AS FROM {name}")
-        join = ""
-        if (mask := self._scope.mask_of(*PLACE)) is not None:
-            if not self._has_cells:
-                con.execute(
-                    f"CREATE OR REPLACE TEMP VIEW older AS FROM main.crimes_superseded WHERE {self._scope.rows}"
-                )
-                con.register("cells", cells(con, int(mask.value)))
-                self._has_cells = True
-            join = "LEFT JOIN cells ON permitted.latitude = at_latitude AND permitted.longitude = at_longitude"
-        shown = ", ".join(self._shown(column) for column in seen)
+        if not self._has_cells and (mask := self._scope.mask_of(*PLACE)) is not None:
+            older = f"FROM main.crimes_superseded WHERE {self._scope.rows}"
+            con.execute(f"CREATE OR REPLACE TEMP VIEW older AS {older}")
+            con.register("cells", cells(con, int(mask.value)))
+            self._has_cells = True
         # Sorted by all that is seen, as it is seen: an order may not tell what is hidden.
         order = sorted(range(1, len(seen) + 1), key=lambda place: seen[place - 1] != _FIRST)
-        made = f"FROM permitted {join} SELECT {shown} ORDER BY {', '.join(map(str, order))}"
-        con.execute(f"CREATE TABLE gate.{name} AS {made}", self._parameters())
+        made = f"{seen_of(self._scope, seen)} ORDER BY {', '.join(map(str, order))}"
+        con.execute(f"CREATE TABLE gate.{name} AS {made}", parameters(self._scope, self._key))
 
-    def _shown(self, column: str) -> str:
-        mask = self._scope.columns.get(column)
-        shown = masked(mask, column) if mask is not None else f"permitted.{identifier(column)}"
-        return f"{shown} AS {identifier(column)}"
 
-    def _parameters(self) -> dict[str, bytes]:
-        kinds = {mask.kind for mask in self._scope.columns.values() if mask is not None}
-        return {"inner": self._key.inner, "outer": self._key.outer} if "keyed_hash" in kinds else {}
+def seen_of(scope: Scope, columns: Sequence[str]) -> str:
+    """A query for what is seen of `permitted` rows: these columns, masked; it may need `cells` and `parameters`."""
+    is_in_cells = scope.mask_of(*PLACE) is not None
+    join = "LEFT JOIN cells ON permitted.latitude = at_latitude AND permitted.longitude = at_longitude"
+    return f"FROM permitted {join if is_in_cells else ''} SELECT {', '.join(_shown(scope, name) for name in columns)}"
+
+
+def _shown(scope: Scope, column: str) -> str:
+    mask = scope.columns.get(column)
+    shown = masked(mask, column) if mask is not None else f"permitted.{identifier(column)}"
+    return f"{shown} AS {identifier(column)}"
+
+
+def parameters(scope: Scope, key: Callable[[], MaskKey]) -> dict[str, bytes]:
+    """The parameters of that query."""
+    kinds = {mask.kind for mask in scope.columns.values() if mask is not None}
+    return {"inner": key().inner, "outer": key().outer} if "keyed_hash" in kinds else {}
 
 
 def _together(insights: Collection[Insight], table: str) -> frozenset[str]:

@@ -243,7 +243,7 @@ class GateMaker:
     def _cut(self, scope: Scope, path: Path, day: date) -> dict[str, pa.Table]:
         """Put the permitted rows into a gate; the insights that are computed from them, as they are seen."""
         seen = [(insight, columns) for insight in all_insights() if (columns := list(scope.columns_of(insight)))]
-        cut = Cut(scope, self._key(), [insight for insight, _ in seen], path)
+        cut = Cut(scope, self._key, [insight for insight, _ in seen], path)
         with closing(DuckDBEngine(self.lake, self.city, self._merged, cut)) as engine:
             if not seen:
                 engine.measure("one_row_per_id", day)  # The tables are made when something is asked.

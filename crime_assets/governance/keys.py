@@ -8,7 +8,9 @@ import stat
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+from crime_assets.cloud.aws.errors import explained
 from crime_assets.core.errors import LakeError
 
 _BYTES = 32
@@ -40,6 +42,19 @@ def mask_key(directory: Path) -> MaskKey:
         raise LakeError(f"Others than its owner may read {path}: run `chmod 600 {path}`.")
     if len(key) != _BYTES:
         raise LakeError(f"{path} is not a key: restore it, or remove it; then every masked case number is a new one.")
+    return _prepared(key)
+
+
+def secret_key(client: Any, name: str) -> MaskKey:
+    """The key in a secret of AWS Secrets Manager, whose binary value is 32 random bytes; `client` is boto3's."""
+    with explained(f"read the secret {name}", "CRIME_MASK_KEY"):
+        key = client.get_secret_value(SecretId=name).get("SecretBinary", b"")
+    if len(key) != _BYTES:
+        raise LakeError(f"The secret {name} is not a key: give it a binary value of {_BYTES} random bytes.")
+    return _prepared(key)
+
+
+def _prepared(key: bytes) -> MaskKey:
     filled = key.ljust(_BLOCK, b"\0")
     return MaskKey(
         sha256(b"crime-assets mask key " + key).hexdigest()[:16],

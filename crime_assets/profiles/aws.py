@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from crime_assets.cloud.aws.clients import Clients
 from crime_assets.cloud.aws.region import check_bucket
@@ -18,6 +19,9 @@ from crime_assets.lakehouse.place.lake import CityState, Lake, Remote
 from crime_assets.profiles.local import Profile
 from crime_assets.profiles.settings import AwsSettings, Settings
 from crime_assets.streams import LandingStore, Stream
+
+if TYPE_CHECKING:
+    from crime_assets.governance.keys import MaskKey
 
 
 class AwsProfile(Profile):
@@ -90,6 +94,17 @@ class AwsProfile(Profile):
 
         policy = self.access.policy()
         return drifted(policy.city, readers(policy, seen_columns(self.lake, self.city)), self.clients)
+
+    def mask_key(self) -> MaskKey:
+        """The key of keyed hashes, from Secrets Manager: machines come and go, and masked values stay the same."""
+        from crime_assets.governance.keys import secret_key
+
+        if not self.aws.mask_key:
+            raise UsageError(
+                "The policy masks by a keyed hash: set CRIME_MASK_KEY to the name of a secret in Secrets Manager whose "
+                "binary value is 32 random bytes."
+            )
+        return secret_key(self.clients.client("secretsmanager"), self.aws.mask_key)
 
     @property
     def first_change_day(self) -> date:

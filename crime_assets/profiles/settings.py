@@ -25,6 +25,7 @@ _NEEDED_ON_AWS = {
 }
 _PLACE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[A-Za-z0-9._=-]+)*)/?")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_SECRET = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,512}")
 _JOB = re.compile(r"(?P<service>glue|emr-serverless):(?P<name>[A-Za-z0-9._-]{1,255})")
 
 
@@ -56,6 +57,7 @@ class AwsSettings:
     catalog_credential: str = field(default="", repr=False)
     athena_workgroup: str = ""
     spark_job: str = ""
+    mask_key: str = ""
     notices_topic: str = ""
     metrics_namespace: str = ""
 
@@ -154,6 +156,7 @@ def _aws(environment: Mapping[str, str], engine: str) -> AwsSettings:
         catalog_credential=_token(environment, "CRIME_CATALOG_CREDENTIAL"),
         athena_workgroup=_matching(environment, "CRIME_ATHENA_WORKGROUP", _NAME, "the name of a workgroup"),
         spark_job=_matching(environment, "CRIME_SPARK_JOB", _JOB, "glue:JOB or emr-serverless:APPLICATION"),
+        mask_key=_matching(environment, "CRIME_MASK_KEY", _SECRET, "the name of a secret in Secrets Manager"),
         notices_topic=environment.get("CRIME_NOTICES_TOPIC", ""),
         metrics_namespace=environment.get("CRIME_METRICS_NAMESPACE", ""),
     )

@@ -345,6 +345,7 @@ class TestAws:
             "CRIME_ENGINE": "spark",
             "CRIME_ATHENA_WORKGROUP": "crimes",
             "CRIME_SPARK_JOB": "glue:crimes-spark",
+            "CRIME_MASK_KEY": "crime-assets/mask",
             "CRIME_NOTICES_TOPIC": TOPIC,
             "CRIME_METRICS_NAMESPACE": "Crimes",
         }
@@ -356,6 +357,7 @@ class TestAws:
             "catalog_credential": more["CRIME_CATALOG_CREDENTIAL"],
             "athena_workgroup": "crimes",
             "spark_job": "glue:crimes-spark",
+            "mask_key": "crime-assets/mask",
             "notices_topic": TOPIC,
             "metrics_namespace": "Crimes",
         }
@@ -380,6 +382,7 @@ class TestAws:
             ("CRIME_FIRST_DAY", "yesterday", "write it like 2026-01-01"),
             ("CRIME_FIREHOSE", "a stream", "the name of a delivery stream"),
             ("CRIME_ENGINE", "athena", "needs CRIME_ATHENA_WORKGROUP"),
+            ("CRIME_MASK_KEY", "a key", "the name of a secret in Secrets Manager"),
             ("CRIME_SOCKET", "/run/socket", "CRIME_SOCKET is for the local profile"),
             ("CRIME_CATALOG", "https://catalog.example.org", "CRIME_ENGINE=athena needs the Glue catalog"),
             ("CRIME_CATALOG", "hive", "neither glue nor the address"),

@@ -21,9 +21,14 @@ from crime_assets.sources.cities import City
 
 
 def build(
-    days: dg.DailyPartitionsDefinition, city: City, insight_files: Sequence[Insight], *, is_governed: bool
+    days: dg.DailyPartitionsDefinition,
+    city: City,
+    insight_files: Sequence[Insight],
+    *,
+    is_governed: bool,
+    is_on_aws: bool,
 ) -> list[dg.AssetsDefinition]:
-    """All assets of a city; `is_governed`: a policy says who may see what."""
+    """All assets of a city; `is_governed`: a policy says who may see what; it holds otherwise on AWS."""
     return [
         crime_history,
         raw_crime_batches.build(days),
@@ -32,7 +37,7 @@ def build(
         crime_reconciliation,
         *(insights.build(insight, days, city) for insight in insight_files),
         *publishing.build(days, insight_files),
-        *(governance.build(days) if is_governed else ()),
+        *(governance.build(days, is_on_aws=is_on_aws) if is_governed else ()),
         boundaries,
         *upkeep.build(insight_files),
     ]

@@ -12,9 +12,12 @@ GROUP = "publishing"
 _LATELY = timedelta(days=7)
 
 
-def build(days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The asset of the local profile."""
+def build(days: dg.DailyPartitionsDefinition, *, is_on_aws: bool) -> list[dg.AssetsDefinition]:
+    """The asset of the local profile, or that of the aws profile."""
+    return [_governed_crimes(days) if is_on_aws else _governed_gates(days)]
 
+
+def _governed_gates(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     @dg.asset(
         deps=[insight.table for insight in all_insights()],
         partitions_def=days,
@@ -36,4 +39,29 @@ def build(days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
         made = [" ".join([scope.role, *scope.districts]) for scope in done.made]
         return dg.MaterializeResult(metadata={"scopes": dg.MetadataValue.json(made), "removed": len(done.removed)})
 
-    return [governed_gates]
+    return governed_gates
+
+
+def _governed_crimes(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        deps=["crimes"],
+        partitions_def=days,
+        backfill_policy=TOGETHER,
+        automation_condition=FOLLOWS,
+        group_name=GROUP,
+        kinds={"duckdb", "iceberg"},
+        owners=OWNERS,
+        pool=POOL,
+    )
+    def governed_crimes(profile: dg.ResourceParam[Profile]) -> dg.MaterializeResult[None]:
+        """One masked table of crimes for each role that masks, of the lake as it is now: Lake Formation cannot mask.
+
+        Months that are the same already are not written again.
+        """
+        from crime_assets.governance.governed import write_governed
+
+        done = write_governed(profile.lake, profile.city, access_of(profile).policy(), profile.mask_key)
+        told = {name: f"{one.rows:,} rows, {one.replaced} parts replaced" for name, one in done.items()}
+        return dg.MaterializeResult(metadata={"tables": dg.MetadataValue.json(told)})
+
+    return governed_crimes

@@ -13,7 +13,7 @@ from crime_assets.defs.checks import crime_deliveries, crimes, governance
 from crime_assets.defs.checks import insights as of_insights
 
 
-def build(insights: Sequence[Insight], *, is_governed: bool, is_granted: bool) -> list[dg.AssetChecksDefinition]:
-    """All checks; `is_governed` if a policy says who may see what here, `is_granted` if AWS grants it."""
-    governed = [governance.build()] if is_governed else []
+def build(insights: Sequence[Insight], *, has_gates: bool, is_granted: bool) -> list[dg.AssetChecksDefinition]:
+    """All checks; `has_gates` if there are gates by a policy, `is_granted` if AWS grants access by it."""
+    governed = [governance.build()] if has_gates else []
     return [crime_deliveries.build(), crimes.build(is_granted=is_granted), of_insights.build(insights), *governed]

@@ -1,0 +1,138 @@
+"""The masked tables for AWS: what a gate of the role would hold of all rows, written only where something changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import boto3
+import pandas as pd
+import pytest
+
+from crime_assets.core.errors import LakeError, UsageError
+from crime_assets.governance.cutting import FEWEST
+from crime_assets.governance.governed import masking_scopes, table_of, write_governed
+from crime_assets.governance.keys import MaskKey, mask_key, secret_key
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets_tests.build import CHICAGO, envelope, record
+from crime_assets_tests.cloud.aws.firehose_server import DeliveryStream
+from crime_assets_tests.cloud.aws.profiles import aws_profile, aws_variables
+from crime_assets_tests.cloud.aws.servers import Seaweed
+from crime_assets_tests.governance.policies import TEXT, TYPES, policy
+from crime_assets_tests.governance.test_gates import as_rows, cells, token
+from crime_assets_tests.governance.worlds import LAST, lay, versions
+from crime_assets_tests.graph import Graph
+from crime_assets_tests.lakehouse.lakes import merge, rows
+
+pytestmark = pytest.mark.slow
+
+PLACE = "chicago_governed"
+DAY = "2024-01-25"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return lay(tmp_path / "lake", versions(seed=5, crimes=500))
+
+
+def key(place: Path) -> MaskKey:
+    return mask_key(place)
+
+
+def held(lake: Lake, role: str) -> pd.DataFrame:
+    table = tables.load(lake, PLACE, table_of(role))
+    assert table is not None
+    return table.scan().to_pandas()
+
+
+def snapshots(lake: Lake) -> dict[str, list[int]]:
+    found = tables.every(lake, PLACE)
+    return {name: [one.snapshot_id for one in table.snapshots()] for name, table in found.items()}
+
+
+def test_a_table_has_all_rows_masked_and_only_what_its_role_sees(lake: Lake, tmp_path: Path) -> None:
+    done = write_governed(lake, CHICAGO, policy(), lambda: key(tmp_path))
+    assert done.keys() == {"crimes_commander", "crimes_desk", "crimes_analyst"}, "the steward sees the lake itself"
+    wanted = pd.DataFrame(rows(lake))
+    wanted[["latitude", "longitude"]] = cells(wanted, 8)
+    wanted["case_number"] = [token((tmp_path / "mask.key").read_bytes(), text) for text in wanted["case_number"]]
+    wanted["occurred_at"] = pd.to_datetime(wanted["occurred_at"]).dt.floor("D")
+    found = held(lake, "analyst").drop(columns="ingested_at")
+    wanted = wanted[list(found.columns)]
+    for column in ("occurred_at", "occurred_on", "month", "change_day"):
+        found[column], wanted[column] = pd.to_datetime(found[column]), pd.to_datetime(wanted[column])
+    assert not {"id", "block", "record_md5", "x_coordinate"} & set(found.columns)
+    assert as_rows(found) == as_rows(wanted)
+    assert found.groupby(["latitude", "longitude"]).size().min() >= FEWEST
+    removed = {row["id"] for row in rows(lake, "crimes_removed")}
+    assert removed
+    assert not removed & set(held(lake, "commander")["id"])
+
+
+def test_only_what_changed_is_written_and_nobody_looks_back(lake: Lake, tmp_path: Path) -> None:
+    write_governed(lake, CHICAGO, policy(), lambda: key(tmp_path))
+    before = snapshots(lake)
+    again = write_governed(lake, CHICAGO, policy(), lambda: key(tmp_path))
+    assert snapshots(lake) == before
+    assert {one.replaced for one in again.values()} == {0}
+    merge(
+        lake, envelope(record(9001, f"{LAST}", "2024-01-03", district="011", latitude=None, longitude=None), f"{LAST}")
+    )
+    done = write_governed(lake, CHICAGO, policy(), lambda: key(tmp_path))
+    assert {one.replaced for one in done.values()} == {1}, "one month"
+    assert 9001 in set(held(lake, "commander")["id"])
+    assert {len(found) for found in snapshots(lake).values()} == {1}, "the state before is gone"
+
+
+def test_a_role_that_sees_less_or_masks_no_more_leaves_nothing_behind(lake: Lake, tmp_path: Path) -> None:
+    write_governed(lake, CHICAGO, policy(), lambda: key(tmp_path))
+    less = TEXT.replace('identity = "token", place = "cell", occurred_at = "day"', 'identity = "token"')
+    less = less.replace('mask = { place = "cell" }', "")
+    write_governed(lake, CHICAGO, policy(less), lambda: key(tmp_path))
+    assert snapshots(lake).keys() == {"crimes_desk", "crimes_analyst"}
+    assert not {"latitude", "occurred_at"} & set(held(lake, "analyst").columns)
+    # Rows without months are one part.
+    timeless = less.replace('"month", ', "")
+    write_governed(lake, CHICAGO, policy(timeless), lambda: key(tmp_path))
+    assert len(held(lake, "analyst")) == len(rows(lake))
+
+
+def test_what_rows_are_chosen_by_is_in_the_table(tmp_path: Path) -> None:
+    text = (
+        TEXT.replace(' "district",', "")
+        .replace('        "district",', "")
+        .replace("[masks]", 'areas = ["district"]\n\n[masks]', 1)
+    )
+    assert masking_scopes(policy(text), TYPES)["desk"].columns["district"] is None
+
+
+def test_the_key_comes_from_secrets_manager(moto: str) -> None:
+    client = boto3.client("secretsmanager")
+    client.create_secret(Name="crime/mask", SecretBinary=bytes(range(32)))
+    client.create_secret(Name="short", SecretBinary=b"short")
+    assert secret_key(client, "crime/mask") == secret_key(client, "crime/mask")
+    with pytest.raises(LakeError, match="32 random bytes") as refused:
+        secret_key(client, "short")
+    assert "b'short'" not in str(refused.value)
+
+
+def test_the_graph_writes_them_on_aws(aws: Seaweed, firehose: DeliveryStream, moto: str, tmp_path: Path) -> None:
+    boto3.client("secretsmanager").create_secret(Name="mask", SecretBinary=bytes(range(32)))
+    path = tmp_path / "policy.toml"
+    path.write_text(TEXT)
+    path.chmod(0o600)
+    chosen = {"CRIME_FEED": "sample", "CRIME_SAMPLE_ROWS": "500", "CRIME_POLICY": str(path)}
+    variables = aws_variables(aws, firehose, tmp_path / "machine", DAY) | chosen
+    profile = aws_profile({**variables, "CRIME_MASK_KEY": "mask"}, "2024-02-01T12:00:00")
+    graph = Graph(profile)
+    graph.load()
+    graph.run(DAY, only=["raw_crime_batches", "crime_deliveries", "crimes", "governed_crimes"])
+    assert len(held(profile.lake, "analyst")) == len(graph.rows())
+    assert held(profile.lake, "analyst")["case_number"].dropna().str.startswith("C1-").all()
+    before = snapshots(profile.lake)
+    graph.run(DAY, only=["governed_crimes"])
+    assert snapshots(profile.lake) == before
+    assert set(before) == set(graph.materialized("governed_crimes")[DAY]["tables"].value)
+    without = aws_profile(variables, "2024-02-01T12:00:00")
+    with pytest.raises(UsageError, match="CRIME_MASK_KEY"):
+        without.mask_key()
