@@ -29,13 +29,17 @@ def _governed_gates(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         pool=POOL,
     )
     def governed_gates(profile: dg.ResourceParam[Profile]) -> dg.MaterializeResult[None]:
-        """Gates of the lake as it is now, so that nobody waits for them: of those who asked in the last seven days.
+        """Gates and pages of the lake as it is now, so that nobody waits: for those who asked in the last seven days.
 
-        If nobody did, of all principals. Gates that nobody may ask any more are removed.
+        If nobody did, for all principals. What is of older states of the lake, or for nobody any more, is removed.
         """
-        from crime_assets.governance.upkeep import keep_gates
+        from crime_assets.governance.upkeep import keep_gates, scopes_of
+        from crime_assets.publishing.governed.extracts import keep_pages
 
-        done = keep_gates(access_of(profile), (profile.clock() - _LATELY).date(), profile.today)
+        access = access_of(profile)
+        done = keep_gates(access, (profile.clock() - _LATELY).date(), profile.today)
+        known = scopes_of(access, access.policy(), profile.today).values()
+        keep_pages(profile, access.gates, done.made, list(known))
         made = [" ".join([scope.role, *scope.districts]) for scope in done.made]
         return dg.MaterializeResult(metadata={"scopes": dg.MetadataValue.json(made), "removed": len(done.removed)})
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from datetime import date
 from hashlib import sha256
@@ -26,6 +27,7 @@ from crime_assets.publishing.cells import cells_of
 from crime_assets.publishing.extract import KEPT_DAYS, about_of, cubes, packed, release_of
 from crime_assets.publishing.reading import Extract, lately
 
+_DIRECTORY = "pages"
 _OPEN = 4
 _PATIENCE_SECONDS = 600.0
 _MAY_LACK = "blocks"
@@ -40,7 +42,7 @@ class ScopedExtracts:
         self._profile = profile
         self._gates = gates
         self._scope = scope
-        self._directory = profile.lake.home / "pages" / scope.digest
+        self._directory = profile.lake.home / _DIRECTORY / scope.digest
         self._lock = threading.Lock()
         self._open: dict[date, tuple[str, Extract]] = {}
         """Those kept open, the one asked for last at the end."""
@@ -74,10 +76,6 @@ class ScopedExtracts:
             if len(self._open) > _OPEN:
                 del self._open[next(iter(self._open))]
             return found[1]
-
-    def make(self, day: date) -> None:
-        """Make the extract of a day, unless it is there."""
-        self.of(self._profile.city.name, day)
 
     def _look(self) -> str:
         """What the extracts depend on."""
@@ -116,14 +114,18 @@ class ScopedExtracts:
         partial.write_bytes(self._made(day))
         partial.chmod(0o400)
         partial.rename(path)
-        self._forget()
 
-    def _forget(self) -> None:
-        """Remove days that can no longer be chosen."""
-        kept = {str(day) for day in self.days(self._profile.city.name)}
-        for path in self._directory.glob("*.*"):
-            if path.stem not in kept and path.name != ".lock":
-                path.unlink()
+    def forget_older(self) -> None:
+        """Remove what is of another state of the lake, or of days that can no longer be chosen."""
+        if not self._directory.is_dir():
+            return
+        state, days = self._look(), {str(day) for day in self.days(self._profile.city.name)}
+        with writer_lock(self._directory / ".lock", _PATIENCE_SECONDS):
+            for path in self._directory.glob("*.duckdb"):
+                noted = path.with_suffix(".state")
+                if path.stem not in days or not noted.is_file() or noted.read_text("ascii") != state:
+                    noted.unlink(missing_ok=True)
+                    path.unlink()
 
     def _made(self, day: date) -> bytes:
         scope, insights = self._scope, all_insights()
@@ -137,6 +139,25 @@ class ScopedExtracts:
             del tables[_MAY_LACK]
         about = about_of(self._profile.city, day, tables, {}, "", release_of(self._profile.city, insights))
         return packed(self._profile.lake.staging, tables, about)
+
+
+def keep_pages(profile: Profile, gates: GateMaker, asked: Collection[Scope], known: Collection[Scope]) -> list[str]:
+    """Make the newest day's extracts of the scopes that are asked; remove those of older states of the lake.
+
+    So are all of scopes that are not known any more. Returns their digests, sorted.
+    """
+    city = profile.city.name
+    for scope in known:
+        ScopedExtracts(profile, gates, scope).forget_older()
+    for scope in asked:
+        if not lacking_columns(scope):
+            extracts = ScopedExtracts(profile, gates, scope)
+            extracts.of(city, extracts.days(city)[0])
+    names = {scope.digest for scope in known}
+    gone = sorted(path.name for path in (profile.lake.home / _DIRECTORY).glob("*") if path.name not in names)
+    for name in gone:
+        shutil.rmtree(profile.lake.home / _DIRECTORY / name, ignore_errors=True)
+    return gone
 
 
 def lacking_columns(scope: Scope) -> list[str]:

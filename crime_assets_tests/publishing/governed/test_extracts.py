@@ -11,7 +11,7 @@ from crime_assets.analysis.statistics import finished
 from crime_assets.core.insights import all_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.publishing.extract import cubes
-from crime_assets.publishing.governed.extracts import ScopedExtracts, lacking_columns
+from crime_assets.publishing.governed.extracts import ScopedExtracts, keep_pages, lacking_columns
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.governance.worlds import LAST, MERGED, OPEN, Record, lay, versions
 from crime_assets_tests.lakehouse.lakes import merge
@@ -73,6 +73,28 @@ def test_it_is_made_once_and_again_when_the_lake_is_another(tmp_path: Path) -> N
     extracts(Behind(tmp_path), "diaz").of("chicago", LAST)
     assert path.stat().st_mtime_ns > made
     assert sorted(found.suffix for found in path.parent.iterdir()) == ["", ".duckdb", ".state"]
+
+
+def test_pages_are_made_ahead_and_old_ones_removed(tmp_path: Path) -> None:
+    lay(tmp_path / "lake", versions(seed=5, crimes=60))
+    behind = Behind(tmp_path)
+    policy, gates = behind.access.policy(), behind.access.gates
+    scopes = {name: behind.access.scope(policy, policy.principals[name]) for name in ("diaz", "desk", "narrow")}
+    diaz, desk, narrow = (scope for scope in scopes.values() if scope is not None)
+    pages = tmp_path / "lake" / "pages"
+
+    def held() -> set[tuple[str, str]]:
+        return {(path.parent.name, path.stem) for path in pages.glob("*/*.duckdb")}
+
+    assert keep_pages(behind.profile, gates, [diaz, narrow], [diaz, desk, narrow]) == []
+    assert held() == {(diaz.digest, str(LAST))}
+    extracts(behind, "desk").of("chicago", LAST)
+    extracts(behind, "diaz").of("chicago", MERGED[1])
+    new = record(90_001, f"{LAST}", f"{MERGED[0]}T01:00:00.000", district="012")
+    merge(behind.profile.lake, envelope(new, f"{LAST}", f"{LAST}T23:40:00"))
+    assert keep_pages(behind.profile, gates, [diaz], [diaz]) == [desk.digest]
+    assert held() == {(diaz.digest, str(LAST))}
+    assert not (pages / desk.digest).exists()
 
 
 def test_a_lake_that_changes_meanwhile_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
