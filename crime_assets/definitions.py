@@ -32,7 +32,7 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
     )
     parts = [graph, jobs.build()]
     if has_gates:
-        # Without a policy nothing of governance is imported.
+        # Without a policy nothing of governance is imported. On AWS, CloudTrail has the trail.
         from crime_assets.defs.automation import audits
 
         parts.append(audits.build(profile.city.timezone))

@@ -32,6 +32,15 @@ def test_only_there_the_check_is() -> None:
     assert checks(POLICY) == checks({}) == checks(AWS)
 
 
+def test_tables_of_the_services_trail_are_not_there() -> None:
+    def assets(variables: dict[str, str]) -> set[str]:
+        graph = build_defs(open_profile(Settings.from_environment(variables))).resolve_asset_graph()
+        return {key.to_user_string() for key in graph.get_all_asset_keys()}
+
+    assert assets({**AWS, **POLICY}) == assets(AWS)
+    assert assets(POLICY) - assets({}) == {"audit_trail", "access_review"}
+
+
 @pytest.mark.parametrize("command", [["query", "SELECT 1"], ["serve"], ["audit", "verify"], ["dashboard"]])
 def test_the_program_answers_nobody_there(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
