@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -220,3 +221,12 @@ def test_which_policy_let_it_through(story: Story) -> None:
 def test_the_chain(story: Story) -> None:
     ((lines, broken, anchored, _),) = answered(story, "Is the chain whole, and up to which anchor?")
     assert (lines, broken, anchored) == (story.numbers["cut off"], 0, str(story.numbers["verify"] - 1))
+
+
+def test_a_gate_is_told_when_it_is_made(story: Story) -> None:
+    told = [entry for entry in story.trail.entries() if entry.n <= story.numbers["cut off"]]
+    built = Counter(entry.fields["role"] for entry in told if entry.event == "gate_built")
+    assert built == {"commander": 1, "analyst": 2, "auditor": 1}
+    for entry in told:
+        if entry.event == "answer" and entry.fields["role"] != "steward":
+            assert entry.fields["gate"] in {earlier.fields.get("gate") for earlier in told if earlier.n < entry.n}

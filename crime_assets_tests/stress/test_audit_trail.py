@@ -119,11 +119,11 @@ def killed_while_asked(service: Service, log: Path, kills: int) -> int:
     with three_asking(service, log), starting(service) as start:
         for turn in range(kills):
             child = start()
-            if turn % 3 == 0:
-                time.sleep(chance.uniform(0, 1))  # also before there is an answer
-            else:
+            if turn % 4 == 0:
                 _wait_for_more(log)
-                time.sleep(chance.uniform(0, 0.3))
+                time.sleep(chance.uniform(0, 0.5))
+            else:
+                time.sleep(chance.uniform(0, 1))  # often before there is an answer
             os.kill(child, signal.SIGKILL)
     answered = Counter(log.read_text().split())
     lines = Counter(str(line["sql_sha256"]) for line in service.trail() if line["event"] == "answer")
@@ -146,7 +146,7 @@ def test_an_answer_that_reached_somebody_has_its_line(
     service: Service, tmp_path: Path, thrown: Callable[[str, object], None]
 ) -> None:
     answered = killed_while_asked(service, tmp_path / "answered", KILLS)
-    assert answered >= 2 * KILLS // 3
+    assert answered >= KILLS // 4
     thrown("kills of the service while three clients ask, each answer with its line on the trail", KILLS)
     thrown("answers that reached them meanwhile", answered)
 
