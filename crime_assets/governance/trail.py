@@ -137,8 +137,14 @@ class Trail:
             with self._locked():
                 held = [(path, path.stat().st_size) for path in self._files()]
                 anchors = self._anchors_now()
+            return self._judged(held, anchors)
         except OSError as error:
-            raise LakeError(f"The audit trail {self._directory} cannot be read ({error.strerror}).") from error
+            raise LakeError(
+                f"The audit trail {self._directory} cannot be read ({error.strerror}): mend that, and verify it again."
+            ) from error
+
+    def _judged(self, held: Iterable[tuple[Path, int]], anchors: bytes | None) -> Verdict:
+        """What is wrong with so many bytes of each file."""
         problems: list[str] = []
         hashes, at, day = [FIRST], "", ""
         for path, size in held:
