@@ -11,6 +11,7 @@ from dataclasses import replace
 from crime_assets.governance.cutting import cells, parameters, restrict, seen_of
 from crime_assets.governance.filters import columns_of
 from crime_assets.governance.gates import seen_columns
+from crime_assets.governance.grants import masked_table
 from crime_assets.governance.keys import MaskKey
 from crime_assets.governance.masks import PLACE
 from crime_assets.governance.policy import Policy, Principal
@@ -21,11 +22,6 @@ from crime_assets.lakehouse.writing.governed import Settled, drop_others, presen
 from crime_assets.sources.cities import City
 
 _DOCS = {column.name: column.doc for column in CRIMES}
-
-
-def table_of(role: str) -> str:
-    """The name of a role's masked table."""
-    return f"crimes_{role}"
 
 
 def masking_scopes(policy: Policy, types: Mapping[str, str]) -> dict[str, Scope]:
@@ -48,7 +44,7 @@ def write_governed(lake: Lake, city: City, policy: Policy, key: Callable[[], Mas
     """Make each of these tables what it should be now; table → what became of it. Others of their kind are dropped."""
     types = seen_columns(lake, city)
     check_columns(policy, types)
-    scopes = {table_of(role): scope for role, scope in masking_scopes(policy, types).items()}
+    scopes = {masked_table(role): scope for role, scope in masking_scopes(policy, types).items()}
     with lake.writing():
         done = {name: _write(lake, city, name, scope, key) for name, scope in scopes.items()}
         drop_others(lake, city, list(done))

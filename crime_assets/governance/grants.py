@@ -15,6 +15,7 @@ from crime_assets.governance.filters import columns_of
 from crime_assets.governance.masks import Mask
 from crime_assets.governance.policy import AUDITS, CITY_INSIGHTS, INSIGHTS, Policy, Principal
 from crime_assets.governance.scopes import Scope, scope_of
+from crime_assets.lakehouse.writing.governed import namespace_of
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,8 @@ class Reading:
     is_everything: bool = False
 
 
-def governed(city: str) -> str:
-    """The database of tables that are made for roles."""
-    return f"{city}_governed"
-
-
 def masked_table(role: str) -> str:
-    """The table of `governed` that has crimes as a role sees them: its columns under their names, masked values."""
+    """The table of `namespace_of` that has crimes as a role sees them: its columns under their names, masked values."""
     return f"crimes_{role}"
 
 
@@ -55,7 +51,7 @@ def reading_of(policy: Policy, principal: Principal, types: Mapping[str, str], o
     """What a principal reads; `types` are the columns of `crimes` and their Iceberg types.
 
     `own_masks` are the kinds of masks that the engine applies itself: for others there is a masked table. UsageError if
-    the rows depend on a column whose values are not in it.
+    the rows depend on a column that is masked in it.
     """
     role = policy.roles[principal.role]
     left_out = tuple(_left_out(policy, principal))
@@ -76,12 +72,12 @@ def _crimes(policy: Policy, scope: Scope, types: Mapping[str, str], own_masks: C
     hidden = tuple(name for name in types if name not in scope.columns)
     if all(mask.kind in own_masks for mask in masks.values()):
         return Grant(policy.city, "crimes", tuple(scope.columns), hidden, rows, masks)
-    if unfit := sorted(columns_of(rows) - (scope.columns.keys() - masks.keys())):
+    if unfit := sorted(columns_of(rows) & masks.keys()):
         raise UsageError(
-            f"roles.{scope.role}.rows compares {unfit[0]}, which the role does not see clear: its masked table has no "
-            "such values, so compare another column."
+            f"roles.{scope.role}.rows compares {unfit[0]}, which the role sees masked: its masked table has no such "
+            "values, so compare another column."
         )
-    return Grant(governed(policy.city), masked_table(scope.role), tuple(scope.columns), hidden, rows)
+    return Grant(namespace_of(policy.city), masked_table(scope.role), tuple(scope.columns), hidden, rows)
 
 
 def _insights(policy: Policy, scope: Scope) -> Iterator[Grant]:

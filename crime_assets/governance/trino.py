@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from crime_assets.governance.filters import trino_filter
+from crime_assets.core.errors import UsageError
+from crime_assets.governance.filters import columns_of, trino_filter
 from crime_assets.governance.grants import Grant, reading_of
 from crime_assets.governance.masks import Mask
 from crime_assets.governance.policy import Policy, Principal
@@ -60,6 +61,11 @@ def _tables(policy: Policy, found: Principal, types: Mapping[str, str]) -> list[
 
 
 def _table(found: Principal, user: str, grant: Grant) -> dict[str, Any]:
+    if unseen := sorted(columns_of(grant.rows) & set(grant.hidden)):
+        raise UsageError(
+            f"roles.{found.role}.rows compares {unseen[0]}, which the role does not see: Trino evaluates rows with the "
+            "person's rights, and would refuse; let the role see it, or compare another column."
+        )
     # Of a row for which a filter is NULL, Trino 476 evaluates what is asked as well, and its errors tell the values.
     conditions = [f"coalesce({trino_filter(grant.rows, found.districts)}, FALSE)"] if grant.rows else []
     columns: list[dict[str, Any]] = [{"name": name, "allow": False} for name in (*grant.hidden, *_OF_FILES)]

@@ -10,7 +10,8 @@ import pytest
 
 from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.governance.cutting import FEWEST
-from crime_assets.governance.governed import masking_scopes, table_of, write_governed
+from crime_assets.governance.governed import masking_scopes, write_governed
+from crime_assets.governance.grants import masked_table
 from crime_assets.governance.keys import MaskKey, mask_key, secret_key
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
@@ -40,7 +41,7 @@ def key(place: Path) -> MaskKey:
 
 
 def held(lake: Lake, role: str) -> pd.DataFrame:
-    table = tables.load(lake, PLACE, table_of(role))
+    table = tables.load(lake, PLACE, masked_table(role))
     assert table is not None
     return table.scan().to_pandas()
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from crime_assets.cli.main import main
+from crime_assets.core.errors import UsageError
 from crime_assets.governance.trino import rules
 from crime_assets_tests.governance.policies import TEXT, TYPES, policy, scope
 
@@ -59,6 +60,12 @@ def test_a_mask_of_time_is_made_by_trino_and_others_have_their_table() -> None:
     (desk, _) = tables(TEXT, "desk")
     assert (desk["schema"], desk["table"]) == ("chicago_governed", "crimes_desk")
     assert not [column for column in desk["columns"] if "mask" in column]
+
+
+def test_rows_by_a_column_that_the_role_does_not_see_are_refused() -> None:
+    """Measured: Trino 476 denies the whole table then."""
+    with pytest.raises(UsageError, match="compares beat, which the role does not see"):
+        tables(TEXT.replace("domestic = FALSE", "beat = '1111'"), "desk")
 
 
 def test_a_name_is_no_pattern() -> None:

@@ -14,7 +14,7 @@ from crime_assets.cloud.aws.clients import Clients
 from crime_assets.cloud.aws.errors import explained
 from crime_assets.governance.aws.readers import Cells, Reader
 from crime_assets.governance.aws.terraform import MOST_BYTES
-from crime_assets.governance.grants import governed
+from crime_assets.lakehouse.writing.governed import namespace_of
 
 WRITERS = ("crime-assets-code", "crime-assets-job")
 """The roles of deploy/README.md that write the lake."""
@@ -56,7 +56,7 @@ def _grants(city: str, readers: Sequence[Reader], clients: Clients) -> Iterator[
     found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for one in _all(clients, "list_permissions", "PrincipalResourcePermissions"):
         who, (database, thing) = one["Principal"]["DataLakePrincipalIdentifier"], _named(one["Resource"])
-        if who not in keepers and (who in roles or database in (city, governed(city))):
+        if who not in keepers and (who in roles or database in (city, namespace_of(city))):
             onwards = [f"{name} with the right to grant it" for name in one.get("PermissionsWithGrantOption", [])]
             found[who, thing] |= {*one.get("Permissions", []), *onwards} - {_DESCRIBING}
     for who, thing in sorted(wanted.keys() | found.keys()):

@@ -116,7 +116,11 @@ def _writing(databases: Sequence[str]) -> Block:
         "depends_on": _SETTINGS,
     }
     place = {"arn": "${aws_lakeformation_resource.lake.arn}"}
-    found: Block = {"writers_location": {**by, "permissions": ["DATA_LOCATION_ACCESS"], "data_location": [place]}}
+    found: Block = {
+        "writers_location": {**by, "permissions": ["DATA_LOCATION_ACCESS"], "data_location": [place]},
+        # Whoever makes a database may do all in it: that of masked tables is made when a role first masks.
+        "writers_catalog": {**by, "permissions": ["CREATE_DATABASE"], "catalog_resource": True},
+    }
     for name in databases:
         in_it = [{"database_name": name, "wildcard": True}]
         of_it = ["ALTER", "CREATE_TABLE", "DESCRIBE"]

@@ -52,9 +52,9 @@ class Settled:
     snapshot_id: int | None
 
 
-def namespace_of(city: City) -> str:
-    """Where these tables are: apart from the city's own, so that nobody is given both by mistake."""
-    return f"{city.name}_governed"
+def namespace_of(city: str) -> str:
+    """Where these tables of a city are: apart from the city's own, so that nobody is given both by mistake."""
+    return f"{city}_governed"
 
 
 @contextmanager
@@ -82,14 +82,14 @@ def settle(lake: Lake, city: City, name: str, con: duckdb.DuckDBPyConnection, do
             return _settle(lake, city, name, con, docs)
         except StalePlan:
             continue
-    raise LakeBusy(f"Other writers keep changing {namespace_of(city)}.{name}: run again later.")
+    raise LakeBusy(f"Other writers keep changing {namespace_of(city.name)}.{name}: run again later.")
 
 
 def drop_others(lake: Lake, city: City, wanted: Sequence[str]) -> list[str]:
     """Drop all tables of the namespace but these; the names of what is gone."""
-    gone = [name for name in tables.names(lake, namespace_of(city)) if name not in wanted]
+    gone = [name for name in tables.names(lake, namespace_of(city.name)) if name not in wanted]
     for name in gone:
-        lake.catalog.drop_table((namespace_of(city), name))
+        lake.catalog.drop_table((namespace_of(city.name), name))
     return gone
 
 
@@ -118,16 +118,16 @@ def _settle(lake: Lake, city: City, name: str, con: duckdb.DuckDBPyConnection, d
 
 def _table(lake: Lake, city: City, name: str, schema: Schema) -> Table:
     """The table with these columns; made anew if it had others."""
-    table = tables.load(lake, namespace_of(city), name)
+    table = tables.load(lake, namespace_of(city.name), name)
     if table is None:
         by = MONTH if MONTH in schema.column_names else None
-        return tables.create(lake, namespace_of(city), name, schema, partition_by=by)
+        return tables.create(lake, namespace_of(city.name), name, schema, partition_by=by)
     told = {field.name: str(field.field_type) for field in schema.fields}
     known = {field.name: str(field.field_type) for field in table.schema().fields}
     if told == known:
         return table
     # Made anew, not changed: its files would still hold the columns that are gone.
-    lake.catalog.drop_table((namespace_of(city), name))
+    lake.catalog.drop_table((namespace_of(city.name), name))
     lake.refresh()
     return _table(lake, city, name, schema)
 

@@ -85,6 +85,7 @@ def calls() -> list[tuple[str, str, dict[str, Any]]]:
         )
     for one in named("aws_lakeformation_permissions").values():
         resource = {
+            "catalog_resource": lambda _: {"Catalog": {}},
             "database": lambda part: {"Database": {"Name": part["name"]}},
             "table": lambda part: {"Table": {"DatabaseName": part["database_name"], "TableWildcard": {}}},
             "data_location": lambda part: {"DataLocation": {"ResourceArn": part["arn"]}},
@@ -99,7 +100,13 @@ def calls() -> list[tuple[str, str, dict[str, Any]]]:
         }
         (kind,) = resource.keys() & one.keys()
         told = {"Principal": {"DataLakePrincipalIdentifier": one["principal"]}, "Permissions": one["permissions"]}
-        found.append(("lakeformation", "GrantPermissions", {**told, "Resource": resource[kind](one[kind][0])}))
+        found.append(
+            (
+                "lakeformation",
+                "GrantPermissions",
+                {**told, "Resource": resource[kind](one[kind] if one[kind] is True else one[kind][0])},
+            )
+        )
     settings = {"DataLakeAdmins": [{"DataLakePrincipalIdentifier": one} for one in VARIABLES["administrators"]]}
     empty = {"CreateDatabaseDefaultPermissions": [], "CreateTableDefaultPermissions": []}
     found.append(("lakeformation", "PutDataLakeSettings", {"DataLakeSettings": {**settings, **empty}}))
