@@ -28,6 +28,8 @@ from crime_assets_tests.governance.policies import AUDITED, scope
 from crime_assets_tests.lakehouse.lakes import merge, properties
 from crime_assets_tests.lakehouse.lakes import rows as rows_of
 
+pytestmark = pytest.mark.slow
+
 BEGUN = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 DAY = date(2024, 1, 25)
 
@@ -157,7 +159,6 @@ def test_upkeep_leaves_trail_and_tables_whole(trail: Trail, lake: Lake, monkeypa
     assert write_audit(trail, lake, CHICAGO).new_lines == 0
 
 
-@pytest.mark.slow
 def test_an_auditor_has_the_audit_tables_and_no_crimes(trail: Trail, lake: Lake, tmp_path: Path) -> None:
     merge(lake, envelope(record(1, str(DAY)), f"{DAY}", f"{DAY}T23:00:00"))
     maker = GateMaker(lake, CHICAGO, lambda: [DAY], all_insights(), mask_key(tmp_path), tmp_path / "gates")
