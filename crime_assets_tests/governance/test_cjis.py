@@ -12,7 +12,6 @@ CONTROLS = (
     "AU-2 AU-3 AU-3(1) AU-3(3) AU-5 AU-6 AU-8 AU-9 AU-9(4) AU-11 AC-2 AC-2(2) AC-2(3) AC-2(13) AC-5 AC-6(7) AC-6(9) "
     "AC-7 AC-8 AC-11 AC-12 IA-2 SC-13 SC-28"
 ).split()
-LOGIN = "(login)"
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("|")][2:]
 
 
@@ -31,4 +30,3 @@ def test_each_named_test_exists(name: str) -> None:
 def test_what_is_covered_has_a_test_and_what_is_not_says_so() -> None:
     for control, _, covered, tests, _ in ROWS:
         assert bool(tests) is not covered.startswith("nothing:"), control
-        assert "`" in tests or LOGIN in tests or not tests, control
