@@ -45,11 +45,12 @@ def ask(settings: Settings, sql: str, form: str, as_of: str | None, purpose: str
         decoded = codecs.getincrementaldecoder("utf-8")("replace")
         while piece := answer.read(_PIECE):
             out.write(decoded.decode(piece))
+        out.write(decoded.decode(b"", final=True))
     except ssl.SSLCertVerificationError as error:
         raise CrimeAssetsError(
             f"The certificate of {place} is not trusted ({error.verify_message}): set SSL_CERT_FILE to who signed it."
         ) from error
-    except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         raise CrimeAssetsError(
             f"The service at {place} does not answer ({type(error).__name__}): start it with `crime-assets serve`."
         ) from error

@@ -18,7 +18,7 @@ from crime_assets.governance.gates import seen_columns
 from crime_assets.governance.policy import CITY_INSIGHTS, INSIGHTS, TABLES, Principal, unclassified
 from crime_assets.governance.scopes import Scope, finer_than_masks
 from crime_assets.profiles import Profile
-from crime_assets.publishing.governed.extracts import lacking_columns
+from crime_assets.publishing.governed.extracts import lacking_for_pages
 
 _NO_SMALL = "without small numbers"
 _SOME_DISTRICT = ("001",)
@@ -69,8 +69,8 @@ def explained(profile: Profile, principal: str) -> Answer:
     rows += [
         (f"table {insight.table}", _said(scope.columns_of(insight), insight.columns)) for insight in all_insights()
     ]
-    lacking = lacking_columns(scope)
-    rows.append(("pages", f"none: they need {', '.join(lacking)}, clear" if lacking else "of these rows"))
+    lacking = lacking_for_pages(scope)
+    rows.append(("pages", f"none: they need {', '.join(lacking)}" if lacking else "of these rows"))
     rows += [(f"table city_{insight.table}", _of_city(scope)) for insight in all_insights()]
     if finer := finer_than_masks(scope):
         rows.append(("warning", f"{', '.join(finer)} say more of the place than its mask lets see"))

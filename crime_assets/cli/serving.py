@@ -36,10 +36,11 @@ def _pages(profile: Profile, access: Access, queries: Queries, options: Namespac
     from crime_assets.publishing.governed.app import GovernedPages
 
     address = urlsplit(options.address)
-    if address.scheme != "https" or not address.hostname or address.path not in ("", "/"):
+    plain = f"https://{address.netloc}"
+    if options.address.rstrip("/") != plain or not address.hostname or "@" in address.netloc:
         raise UsageError(f"{options.address!r} is no address of pages: give one such as https://crime.city.example.")
     if not options.certificate or not options.key:
         raise UsageError("Pages need --certificate and --key, as files: without TLS anybody between could read them.")
-    app = GovernedPages(profile, access, queries, options.address).app()
+    app = GovernedPages(profile, access, queries, plain).app()
     bind = (options.bind, options.port or address.port or _HTTPS)
     return by_tls(app, bind, Path(options.certificate), Path(options.key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from crime_assets.governance.trail import Trail
 
 if TYPE_CHECKING:
     from crime_assets.engines import Engine
+
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,16 @@ class Access:
         check_columns(policy, seen_columns(self._lake, self._city))
 
     def policy_in_force(self) -> Policy:
-        """The policy by which something is to be answered: the trail has what it says of everybody."""
-        policy = self.policy()
+        """The policy by which something is to be answered: the trail has what it says of everybody.
+
+        CrimeAssetsError if it is wrong.
+        """
+        try:
+            policy = self.policy()
+        except UsageError as error:
+            # What is wrong with it is for who keeps it.
+            _LOG.warning("%s", error)
+            raise CrimeAssetsError("The policy cannot be used: ask who keeps it to run `policy check`.") from error
         self._history.tell(policy, lambda principal: self.scope(policy, principal))
         return policy
 
@@ -111,6 +123,7 @@ class Access:
         by: dict[str, Any] = {"asked": asked.n, **who}
         try:
             answer = self._answered(question, by)
+            self._check_still(question.who, by["policy"])
             self.trail.append("answer", columns=answer.columns, seconds=round(time.monotonic() - begun, 3), **by)
         except CrimeAssetsError as error:
             self._refused(by, _without_values(str(error)))
@@ -121,6 +134,13 @@ class Access:
             self._refused(by, kind)
             raise LakeError(f"The answer could not be made ({kind}): ask who keeps the lake.") from error
         return answer
+
+    def _check_still(self, who: Who, policy: str) -> None:
+        """UsageError if access has changed while an answer was made: that may take a while."""
+        now = self.policy_in_force()
+        self.principal(now, who)
+        if now.digest != policy:
+            raise UsageError("The policy has changed meanwhile: ask again.")
 
     def _refused(self, by: dict[str, Any], reason: str) -> None:
         """Note that nothing was answered; what was read nevertheless is in `by`."""

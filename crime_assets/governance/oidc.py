@@ -48,6 +48,7 @@ class Provider:
             await self._metadata()
             response: Response = await self._client.authorize_redirect(request, back)
         except Exception as error:
+            _LOG.warning("The login's provider could not be asked (%s: %s).", type(error).__name__, error)
             raise CrimeAssetsError("The login's provider does not answer: try again later.") from error
         return response
 
@@ -62,12 +63,15 @@ class Provider:
         try:
             await self._metadata()
             told = await self._client.authorize_access_token(request, claims_options=expected)
-            claims: Any = told["userinfo"]
-            subject, methods = str(claims["sub"]), claims.get("amr") or []
+            # Whatever else the provider says of a person is not signed for us.
+            claims: Any = told["userinfo"] if told.get("id_token") else {}
+            subject, methods = claims["sub"], claims.get("amr") or []
         except Exception as error:
             # Whatever a browser or the provider sent: its text may be anything.
             _LOG.warning("A login has failed (%s).", type(error).__name__)
             raise UsageError(_TRY_AGAIN) from error
+        if not isinstance(subject, str) or not subject:
+            raise UsageError(_TRY_AGAIN)
         wanted = {*self._login.methods}
         if wanted and not (isinstance(methods, list) and wanted & {str(method) for method in methods}):
             raise UsageError(f"The login must use one of {', '.join(sorted(wanted))}: log in at the provider with it.")

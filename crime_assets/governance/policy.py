@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 import stat
 import tomllib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -156,6 +158,7 @@ def read_policy(path: Path) -> Policy:
         raise UsageError(f"{path}: {error}") from error
 
 
+@lru_cache(maxsize=4)
 def parse_policy(content: bytes) -> Policy:
     """The policy of a file's bytes; UsageError names what is wrong."""
     try:
@@ -188,7 +191,7 @@ def _check(policy: Policy) -> None:
         _check_role(policy, role)
     for kind, what in (("os_user", "account"), ("oidc", "subject"), ("iam_role", "IAM role")):
         known = [name for found in policy.principals.values() if (name := getattr(found, kind))]
-        if twice := sorted({name for name in known if known.count(name) > 1}):
+        if twice := sorted(name for name, times in Counter(known).items() if times > 1):
             raise UsageError(f"Two principals have the {what} {twice[0]}: one person has one role.")
     if not policy.login.issuer and (lost := [found for found in policy.principals.values() if found.oidc]):
         raise UsageError(f"principals.{lost[0].name}: its oidc is a subject of no issuer: set issuer in [login].")

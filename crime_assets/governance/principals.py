@@ -13,7 +13,8 @@ from crime_assets.governance.tokens import Tokens
 
 @dataclass(frozen=True)
 class Who:
-    """`how` is peer (`name` is the account of this machine), token (a token's digest) or oidc (a subject).
+    """`how` is peer, token, program or oidc: `name` is then the account of this machine, the digest of a token by which
+    somebody logs in, that of one by which a program asks, or the subject at the login's issuer.
 
     `source` says where from: a process, or an address. `session` is the name of a login, if there is one.
     """
@@ -28,7 +29,7 @@ class Who:
         match self.how:
             case "peer":
                 return policy.of_os_user(self.name, today)
-            case "token":
+            case "token" | "program":
                 return policy.principal(tokens.of_digest(self.name, today).principal, today)
             case _:
                 return policy.of_subject(self.name, today)
@@ -36,5 +37,5 @@ class Who:
     @property
     def told(self) -> Mapping[str, Any]:
         """As fields of a line of the trail. A token's digest is shortened: it need only tell two apart."""
-        name = self.name[:16] if self.how == "token" else self.name
+        name = self.name[:16] if self.how in {"token", "program"} else self.name
         return {"how": self.how, "account": name, "source": self.source, "session": self.session}

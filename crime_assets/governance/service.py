@@ -10,6 +10,7 @@ import json
 import os
 import pwd
 import resource
+import signal
 import socket
 import ssl
 import struct
@@ -36,6 +37,7 @@ from crime_assets.engines.answers import Answer
 from crime_assets.governance.access import Access, Question
 from crime_assets.governance.closed import check_closed
 from crime_assets.governance.principals import Who
+from crime_assets.governance.turns import Turns
 
 FORMS = {"table": "text/plain", "csv": "text/csv", "json": "application/json"}
 LARGEST_QUESTION = 1 << 20
@@ -43,12 +45,15 @@ LARGEST_QUESTION = 1 << 20
 _CREDENTIALS = struct.Struct("3i")
 _IN_MEMORY = 16 << 20
 _PIECE = 1 << 16
+_OF_ONE = 2
+"""Questions of one account that are answered at once."""
 _SETTINGS: dict[str, Any] = {
     "log_level": "warning",
     "timeout_graceful_shutdown": 5,
     # What a header says of who asks is a claim of who asks.
     "proxy_headers": False,
     "server_header": False,
+    "ws": "none",
 }
 
 Write = Callable[[Answer, str, TextIO], None]
@@ -94,10 +99,13 @@ class Queries:
 
 def app(queries: Queries) -> Starlette:
     """The application on a Unix socket: the kernel says who asks."""
+    turns = Turns(_OF_ONE)
 
     async def query(request: Request) -> Response:
         try:
-            return await queries.query(request, _peer(request))
+            who = _peer(request)
+            async with turns.turn(who.name):
+                return await queries.query(request, who)
         except UsageError as error:
             return refused(str(error), 403, error.exit_code)
 
@@ -159,6 +167,8 @@ def serve(queries: Queries, place: Path | None, pages: Serving | None, address: 
             held.callback(thread.join)
             held.callback(setattr, server, "should_exit", True)
         said = " and ".join([*([str(place)] if place is not None else []), *([address] if pages is not None else [])])
+        # What ends services elsewhere ends this one as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt):
             print(f"Answering on {said} until you press Ctrl-C.", flush=True)
             last.run(sockets=[own])

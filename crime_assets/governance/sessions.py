@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crime_assets.core.errors import UsageError
@@ -25,6 +25,8 @@ FAILURES = 5
 WINDOW = timedelta(minutes=15)
 """After so many failed logins in so long, an address waits until that time is over (CJIS AC-7)."""
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+"""When a session was last used that has ended, and whose line is not written yet."""
 _MOST = 10_000
 """Addresses that are remembered: an attacker may have many."""
 
@@ -47,9 +49,11 @@ class Sessions:
         self._trail = trail
         self._clock = clock
         self._lock = threading.Lock()
+        self._ending = threading.Lock()
         self._open: dict[str, Session] = {}
         """By the digest of what the browser has."""
-        self._failed: dict[str, list[datetime]] = {}
+        self._failed: dict[tuple[str, str], list[datetime]] = {}
+        """When logins have failed lately, by how they were tried, and from which address."""
 
     def begin(self, who: Who, principal: Principal, policy: str) -> str:
         """Begin a session; returns what the browser is to keep."""
@@ -67,57 +71,71 @@ class Sessions:
         name, now = digest_of(text), self._clock()
         with self._lock:
             found = self._open.get(name)
-            if found is not None:
-                self._open[name] = found = replace(found, used=now)
+            if found is None or found.used == _NEVER:
+                return None
+            self._open[name] = found = replace(found, used=now)
         return found
+
+    def is_open(self, text: str) -> bool:
+        """Whether a browser's session has not ended; this is no use of it."""
+        with self._lock:
+            found = self._open.get(digest_of(text))
+        return found is not None and found.used != _NEVER
 
     def end(self, text: str, event: str, reason: str) -> None:
         """End a session, if there is one: `event` is logout or session_ended."""
-        with self._lock:
-            found = self._open.pop(digest_of(text), None)
-        if found is not None:
-            self._trail.append(event, principal=found.principal, reason=reason, **found.who.told)
+        self._end([digest_of(text)], event, reason)
 
     def sweep(self) -> None:
         """End what was not used for too long, or has lasted too long."""
         now = self._clock()
         with self._lock:
-            ended = {
-                name: "idle" if now - found.used > IDLE else "too long"
-                for name, found in self._open.items()
-                if now - found.used > IDLE or now - found.begun > LONGEST
-            }
-            gone = [(self._open.pop(name), reason) for name, reason in ended.items()]
-        for found, reason in gone:
-            self._trail.append("session_ended", principal=found.principal, reason=reason, **found.who.told)
+            idle = [name for name, found in self._open.items() if now - found.used > IDLE]
+            old = [name for name, found in self._open.items() if now - found.begun > LONGEST]
+        self._end(idle, "session_ended", "idle")
+        self._end(old, "session_ended", "too long")
 
     def close(self) -> None:
         """End all."""
         with self._lock:
-            gone = list(self._open.values())
-            self._open.clear()
-        for found in gone:
-            self._trail.append("session_ended", principal=found.principal, reason="stopped", **found.who.told)
+            names = list(self._open)
+        self._end(names, "session_ended", "stopped")
 
-    def check_not_locked(self, address: str) -> None:
-        """UsageError if too many logins from an address have failed lately."""
+    def _end(self, names: Sequence[str], event: str, reason: str) -> None:
+        """End sessions, each once. One whose line cannot be written is of no use any more; a later sweep ends it."""
+        for name in names:
+            with self._ending:
+                with self._lock:
+                    found = self._open.get(name)
+                    if found is not None:
+                        self._open[name] = replace(found, used=_NEVER)
+                if found is not None:
+                    self._trail.append(event, principal=found.principal, reason=reason, **found.who.told)
+                    with self._lock:
+                        self._open.pop(name, None)
+
+    def check_not_locked(self, who: Who) -> None:
+        """UsageError if too many logins of this kind from an address have failed lately."""
         with self._lock:
-            failed = self._lately(address)
+            failed = self._lately(who)
         if len(failed) >= FAILURES:
             until = failed[-1] + WINDOW
             raise UsageError(f"Too many logins from here have failed: try again after {until:%H:%M} UTC.")
 
     def failed(self, who: Who, reason: str) -> None:
-        """A login has failed."""
+        """A login has failed. Of an address that is locked already, the trail hears no more."""
         with self._lock:
-            failed = [*self._lately(who.source), self._clock()]
-            self._failed.pop(who.source, None)
-            self._failed[who.source] = failed
+            failed = self._lately(who)
+            if len(failed) >= FAILURES:
+                return
+            failed = [*failed, self._clock()]
+            self._failed.pop((who.how, who.source), None)
+            self._failed[who.how, who.source] = failed
             if len(self._failed) > _MOST:
                 del self._failed[next(iter(self._failed))]
-        told: dict[str, Any] = {"locked": True} if len(failed) >= FAILURES else {}
+        told: dict[str, Any] = {"locked": True} if len(failed) == FAILURES else {}
         self._trail.append("login_failed", reason=reason, **told, **who.told)
 
-    def _lately(self, address: str) -> list[datetime]:
+    def _lately(self, who: Who) -> list[datetime]:
         now = self._clock()
-        return [at for at in self._failed.get(address, ()) if now - at < WINDOW]
+        return [at for at in self._failed.get((who.how, who.source), ()) if now - at < WINDOW]

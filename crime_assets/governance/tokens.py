@@ -46,8 +46,7 @@ class Tokens:
 
     def make(self, principal: str, today: date, days: int) -> str:
         """A new token of a principal, good for some days; UsageError if those are too many. It is told this once."""
-        if not 0 < days <= LONGEST.days:
-            raise UsageError(f"A token is good for 1 to {LONGEST.days} days: give --days one of them.")
+        check_days(days)
         text = _PREFIX + secrets.token_urlsafe(32)
         made = Token(digest_of(text), principal, today, today + timedelta(days=days))
         with self._changing():
@@ -104,16 +103,37 @@ class Tokens:
             yield
 
     def _write(self, tokens: list[Token]) -> None:
-        """Replace the file, on disk when this returns."""
-        partial = self._path.with_name(f".{self._path.name}-{secrets.token_hex(8)}")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump([asdict(token) for token in tokens], file, default=str, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(self._path)
+        replace_file(self._path, json.dumps([asdict(token) for token in tokens], default=str, indent=1).encode(), 0o600)
+
+
+def check_days(days: int) -> None:
+    """UsageError unless a token may be good for so many days."""
+    if not 0 < days <= LONGEST.days:
+        raise UsageError(f"A token is good for 1 to {LONGEST.days} days: give --days one of them.")
 
 
 def digest_of(text: str) -> str:
     """What is kept of a token."""
     return sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def replace_file(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
+    """Replace a file at once, on disk when this returns; what was there stays if that fails."""
+    partial = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    finally:
+        partial.unlink(missing_ok=True)

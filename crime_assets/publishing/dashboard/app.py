@@ -37,8 +37,8 @@ from crime_assets.publishing.typeset import png
 from crime_assets.sources import cities
 from crime_assets.streams.inventory import merged_days
 
-ROWS = "crime_assets.rows"
-"""Where the scope of a request says how many rows a file has that was made for it."""
+SHOWN = "crime_assets.shown"
+"""Where the scope of a request says what was shown: `as_of`, `state` of the extract, `rows`, and whether `of_city`."""
 
 _LOG = logging.getLogger(__name__)
 _AT_ONCE = 4
@@ -96,15 +96,21 @@ class Dashboard:
     def _page(self, request: Request) -> Response:
         if not self._extracts.cities():
             return self._html("empty.html", city=self._city.title)
-        choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        choice, choices, extract = self._chosen(request)
         return self._html("page.html", **self._values(choice, choices, extract))
+
+    def _chosen(self, request: Request) -> tuple[Choice, Choices, Extract]:
+        """What an address asks for; the scope of the request says of what it is."""
+        choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        request.scope[SHOWN] = {"as_of": str(choice.day), "state": extract.about.insights_seen}
+        return choice, choices, extract
 
     async def _view(self, request: Request) -> Response:
         async with self._exports.mine():
             return await run_in_threadpool(self._exported, request)
 
     def _exported(self, request: Request) -> Response:
-        choice, choices, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        choice, choices, extract = self._chosen(request)
         address = f"{request.base_url}?{choice.query}"
         content = pdf_of(self._values(choice, choices, extract), address)
         return _file(content, "application/pdf", f"{choice.file('', of_areas=True)}.pdf")
@@ -127,7 +133,7 @@ class Dashboard:
         return None if other is None else Figures(self._extracts.of(other.city, other.day), other, self._threshold)
 
     def _tables(self, request: Request) -> Response:
-        choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        choice, _, extract = self._chosen(request)
         figures, _ = self._of(choice, extract)
         own = {name: shown for name, shown in TABLES.items() if figures.has(name)}
         listed = {"": figures.names(), OF_CITY: figures.names(OF_CITY)}
@@ -137,18 +143,18 @@ class Dashboard:
         name, kind = request.path_params["name"], request.path_params["kind"]
         if kind not in WRITERS:
             raise UsageError(f"Tables are available as {' and '.join(WRITERS)}, not as {kind[:20]!r}.")
-        choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        choice, _, extract = self._chosen(request)
         figures, _ = self._of(choice, extract)
         media, write = WRITERS[kind]
         then = self._then(choice)
         both = compared(figures, then) if then else {}
         found = file_of(both[name], figures, then) if then and name in both else figures.dated(name)
-        request.scope[ROWS] = found.num_rows
+        request.scope[SHOWN] |= {"rows": found.num_rows, "of_city": name.startswith(OF_CITY)}
         return _file(write(found), media, f"{_file_name(choice, name)}.{kind}")
 
     def _picture(self, request: Request) -> Response:
         name, kind = request.path_params["name"], request.path_params["kind"]
-        choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        choice, _, extract = self._chosen(request)
         _, pictures = self._of(choice, extract)
         file = f"{_file_name(choice, name)}.{kind}"
         match kind:
@@ -165,14 +171,18 @@ class Dashboard:
         return _json(self._map(request).hot_spots())
 
     def _map_blocks(self, request: Request) -> Response:
-        return _json(self._map(request).blocks())
+        found = self._map(request).blocks()
+        request.scope[SHOWN]["rows"] = len(found["blocks"])
+        return _json(found)
 
     def _map_shapes(self, request: Request) -> Response:
         content = self._map(request).shapes(request.path_params["level"], request.path_params["digest"])
-        return Response(content, media_type="application/geo+json", headers={"Cache-Control": KEPT})
+        # Without boundaries, shapes are the cells of a part's own crimes.
+        kept = {"Cache-Control": KEPT} if self._part is None else {}
+        return Response(content, media_type="application/geo+json", headers=kept)
 
     def _map(self, request: Request) -> MapData:
-        choice, _, extract = read_choice(request.query_params, self._extracts, self._city.name)
+        choice, _, extract = self._chosen(request)
         return MapData(extract, choice, self._threshold, self._landing)
 
     def _briefing(self, request: Request) -> Response:

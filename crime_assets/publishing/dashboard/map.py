@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import Any
 from urllib.parse import urlencode
 
 import orjson
@@ -79,7 +80,7 @@ class MapData:
             ],
         }
 
-    def blocks(self) -> dict[str, object]:
+    def blocks(self) -> dict[str, Any]:
         """The blocks of the chosen place, and how many of them cannot be drawn."""
         own = self._of(self._choice)
         rows = own.table("blocks").to_pylist() if own.has("blocks") else []

@@ -19,7 +19,7 @@ from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.core.insights import Insight, all_insights
 from crime_assets.engines import Engine
 from crime_assets.governance.gates import GateMaker
-from crime_assets.governance.policy import CITY_INSIGHTS
+from crime_assets.governance.policy import CITY_INSIGHTS, INSIGHTS
 from crime_assets.governance.scopes import Scope
 from crime_assets.lakehouse.place.lock import writer_lock
 from crime_assets.profiles import Profile
@@ -38,10 +38,12 @@ _PLANS = 5
 class ScopedExtracts:
     """The extracts of one scope, in a directory that belongs to the service alone. Safe for threads and processes."""
 
-    def __init__(self, profile: Profile, gates: GateMaker, scope: Scope) -> None:
+    def __init__(self, profile: Profile, gates: GateMaker, scope: Scope, *, as_of: bool = False) -> None:
+        """`as_of`: earlier days than the newest may be chosen."""
         self._profile = profile
         self._gates = gates
         self._scope = scope
+        self._days = KEPT_DAYS if as_of else 1
         self._directory = profile.lake.home / _DIRECTORY / scope.digest
         self._lock = threading.Lock()
         self._open: dict[date, tuple[str, Extract]] = {}
@@ -53,8 +55,8 @@ class ScopedExtracts:
         return [self._profile.city.name]
 
     def days(self, city: str) -> list[date]:
-        """The newest change days of the lake, newest first. CrimeAssetsError if there are none."""
-        merged = self._gates.days()[-KEPT_DAYS:]
+        """The newest change days of the lake that may be seen, newest first. CrimeAssetsError if there are none."""
+        merged = self._gates.days()[-self._days :]
         if not merged:
             raise CrimeAssetsError("There are no crimes in the lake yet: run `crime-assets run` first.")
         return sorted(merged, reverse=True)
@@ -63,7 +65,7 @@ class ScopedExtracts:
         """The extract of a day, of the lake as it is now. UsageError if the scope sees too little for one."""
         if day not in self.days(city):
             raise CrimeAssetsError(f"There is no extract of {city} for {day}: choose a day from the list.")
-        if lacking := lacking_columns(self._scope):
+        if lacking := lacking_for_pages(self._scope):
             raise UsageError(
                 f"The pages need {', '.join(lacking)}, which your role does not see clear: ask with `crime-assets "
                 "query`."
@@ -88,8 +90,9 @@ class ScopedExtracts:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with writer_lock(self._directory / ".lock", _PATIENCE_SECONDS):
             for _ in range(_PLANS):
-                if path.is_file() and noted.is_file() and noted.read_text("ascii") == state:
-                    return self._opened(path, day)
+                is_there = path.is_file() and noted.is_file() and noted.read_text("ascii") == state
+                if is_there and (found := self._opened(path, day)) is not None:
+                    return found
                 noted.unlink(missing_ok=True)
                 self._write(path, day)
                 if (now := self._look()) == state:
@@ -98,12 +101,15 @@ class ScopedExtracts:
                 state = now
         raise CrimeAssetsError("The lake changed five times while the page was made: look again.")
 
-    def _opened(self, path: Path, day: date) -> Extract:
+    def _opened(self, path: Path, day: date) -> Extract | None:
+        """An extract that is there; None if it cannot be read."""
         # Two that open one path share what DuckDB has of it; an open file stays readable without its name.
         own = self._directory / f"{token_hex(8)}.open"
         own.hardlink_to(path)
         try:
             return Extract(own, f"{self._profile.city.name} for {day}")
+        except CrimeAssetsError:
+            return None
         finally:
             own.unlink()
 
@@ -121,10 +127,11 @@ class ScopedExtracts:
             return
         state, days = self._look(), {str(day) for day in self.days(self._profile.city.name)}
         with writer_lock(self._directory / ".lock", _PATIENCE_SECONDS):
-            for path in self._directory.glob("*.duckdb"):
+            for path in self._directory.glob("*.*"):
                 noted = path.with_suffix(".state")
-                if path.stem not in days or not noted.is_file() or noted.read_text("ascii") != state:
-                    noted.unlink(missing_ok=True)
+                is_of_now = path.suffix in {".duckdb", ".state"} and path.stem in days and noted.is_file()
+                # Also what a process that was killed has left.
+                if path.name != ".lock" and not (is_of_now and noted.read_text("ascii") == state):
                     path.unlink()
 
     def _made(self, day: date) -> bytes:
@@ -137,7 +144,7 @@ class ScopedExtracts:
         tables["cells"] = cells_of(tables[_MAY_LACK])
         if not scope.columns_of(next(cube for cube in cubes() if cube.name == _MAY_LACK)):
             del tables[_MAY_LACK]
-        about = about_of(self._profile.city, day, tables, {}, "", release_of(self._profile.city, insights))
+        about = about_of(self._profile.city, day, tables, {}, self._look(), release_of(self._profile.city, insights))
         return packed(self._profile.lake.staging, tables, about)
 
 
@@ -150,7 +157,7 @@ def keep_pages(profile: Profile, gates: GateMaker, asked: Collection[Scope], kno
     for scope in known:
         ScopedExtracts(profile, gates, scope).forget_older()
     for scope in asked:
-        if not lacking_columns(scope):
+        if not lacking_for_pages(scope):
             extracts = ScopedExtracts(profile, gates, scope)
             extracts.of(city, extracts.days(city)[0])
     names = {scope.digest for scope in known}
@@ -160,13 +167,14 @@ def keep_pages(profile: Profile, gates: GateMaker, asked: Collection[Scope], kno
     return gone
 
 
-def lacking_columns(scope: Scope) -> list[str]:
-    """The columns of crimes that the pages need and a scope does not see clear, in order."""
+def lacking_for_pages(scope: Scope) -> list[str]:
+    """The tables and the columns of crimes that the pages need and a scope does not see, or not clear, in order."""
+    tables = sorted({"crimes", INSIGHTS} - scope.tables)
     needed = {
         source for cube in cubes() if cube.name != _MAY_LACK for column in cube.columns for source in column.sources
     }
     clear = {name for name, mask in scope.columns.items() if mask is None}
-    return sorted(needed - clear)
+    return [*(f"the table {name}" for name in tables), *sorted(needed - clear)]
 
 
 def columns_shown(scope: Scope | None) -> list[str]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from typing import NamedTuple
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as ASGIScope
 
 from crime_assets.governance.access import Access
-from crime_assets.governance.policy import Principal
+from crime_assets.governance.policy import Policy, Principal, Role
 from crime_assets.governance.scopes import Scope
 from crime_assets.profiles import Profile
-from crime_assets.publishing.briefing.pages import html, pdf
+from crime_assets.publishing.briefing import pages
 from crime_assets.publishing.briefing.tables import NEEDED
 from crime_assets.publishing.briefing.writing import briefing_of
+from crime_assets.publishing.dashboard.answers import html
 from crime_assets.publishing.dashboard.app import Dashboard
 from crime_assets.publishing.governed.extracts import ScopedExtracts, columns_shown
 from crime_assets.publishing.reading import Extract, Extracts
@@ -36,7 +38,7 @@ class Briefings:
     def briefing(self, extract: Extract, kind: str) -> bytes:
         """The briefing of an extract."""
         contents = briefing_of(extract, self._landing, (), 0)
-        return html(contents) if kind == "html" else pdf(contents)
+        return pages.html(contents) if kind == "html" else pages.pdf(contents)
 
 
 class Part(NamedTuple):
@@ -56,25 +58,40 @@ class Parts:
         self._lock = threading.Lock()
         self._kept: dict[tuple[str, str], Part] = {}
 
-    def of(self, principal: Principal, scope: Scope | None) -> Part:
-        """The application of a scope; without one, of the whole city."""
-        key = (principal.role, scope.digest if scope is not None else "")
+    def of(self, policy: Policy, principal: Principal) -> Part:
+        """The application of a principal; of the whole city, for who sees the lake itself."""
+        scope, role = self._access.scope(policy, principal), policy.roles[principal.role]
+        key = (str(role), scope.digest if scope is not None else "")
         with self._lock:
             # The one asked for last is at the end.
-            found = self._kept.pop(key, None) or self._made(principal, scope)
+            found = self._kept.pop(key, None) or self._made(principal, role, scope)
             self._kept[key] = found
             if len(self._kept) > _MOST:
                 del self._kept[next(iter(self._kept))]
         return found
 
-    def _made(self, principal: Principal, scope: Scope | None) -> Part:
+    def _made(self, principal: Principal, role: Role, scope: Scope | None) -> Part:
         profile = self._profile
+        if role.purpose_required:
+            return Part(_Refusing(role), [])
         if scope is None:
             whole = Extracts(profile.landing, profile.settings.home / "cache" / "extracts")
             return Part(Dashboard(profile, whole, "the whole city").app(self._hosts), columns_shown(None))
         districts = ", ".join(scope.districts)
         of = f" of district{'s'[: len(scope.districts) > 1]} {districts}" if districts else ""
-        extracts = ScopedExtracts(profile, self._access.gates, scope)
+        extracts = ScopedExtracts(profile, self._access.gates, scope, as_of=role.as_of)
         viewer = f"what the role {principal.role} may see{of}"
         dashboard = Dashboard(profile, extracts, viewer, Briefings(profile.landing))
         return Part(dashboard.app(self._hosts), columns_shown(scope))
+
+
+class _Refusing:
+    """The application of a role that must say what for: pages do not ask."""
+
+    def __init__(self, role: Role) -> None:
+        self._sentence = (
+            f"The role {role.name} must say what for, and pages do not ask: use `crime-assets query --purpose`."
+        )
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        await html("refused.html", 404, sentence=self._sentence, others=[])(scope, receive, send)
