@@ -10,7 +10,19 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import backfill, dashboard, day_run, exports, firehose, history, insights, merging, readers, spark
+from benchmarks import (
+    backfill,
+    dashboard,
+    day_run,
+    exports,
+    firehose,
+    governance,
+    history,
+    insights,
+    merging,
+    readers,
+    spark,
+)
 from benchmarks.measuring import Figure, table
 from benchmarks.results import SPEED, write_part
 
@@ -35,6 +47,7 @@ def main(rows: int = ROWS) -> None:
         add(loaded)
         add(exports.figures(rows, place))
         add(insights.figures(rows, many))
+        add(governance.figures(rows, many))
         add(dashboard.figures(rows, many))
         add(readers.figures(rows, many))
         add(merging.figures(rows, rows // 10, few, many, place))
