@@ -134,8 +134,10 @@ class GateMaker:
         return self._state(scope, self._newest_day())
 
     def held(self, scopes: Collection[Scope]) -> list[Held]:
-        """The gates of these scopes, and of the city's figures, that are there and of the lake as it is now."""
-        known = {scope.digest: scope for scope in (FIGURES, *scopes)}
+        """The gates of these scopes, and of the figures that they take, that are there and of the lake as it is now."""
+        known = {scope.digest: scope for scope in scopes}
+        if any(CITY_INSIGHTS in scope.tables for scope in scopes):
+            known[FIGURES.digest] = FIGURES
         found = []
         for name in self._names():
             digest, _, day = name.partition("-")

@@ -58,8 +58,14 @@ def test_gates_are_made_checked_and_removed(profile: Profile) -> None:
     assert not found["gates_hold_only_their_rows"].passed
     assert "chmod 700" in str(found["lake_is_closed"].description)
 
+    assert profile.access is not None
+    profile.access.trail.append("answer", principal="desk")
+    graph.run(DAY, only=["governed_gates"])
+    assert graph.materialized("governed_gates")[DAY]["scopes"].value == ["desk 011 025"]
+    assert sorted(path.name for path in (home / "gates").iterdir() if path.is_dir()) == made
+
     assert profile.settings.policy is not None
     profile.settings.policy.write_text(ROWS.split("[principals.desk]")[0])
     graph.run(DAY, only=["governed_gates"])
     told = graph.materialized("governed_gates")[DAY]
-    assert (told["scopes"].value, told["removed"].value) == (["commander 011"], 2)
+    assert (told["scopes"].value, told["removed"].value) == (["commander 011"], 2), "the desk is no more"
