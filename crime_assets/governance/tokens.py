@@ -57,6 +57,8 @@ class Tokens:
 
     def revoke(self, principal: str) -> int:
         """Remove all tokens of a principal; returns how many they were."""
+        if not any(token.principal == principal for token in self.all()):
+            return 0
         with self._changing():
             found = self.all()
             kept = [token for token in found if token.principal != principal]

@@ -16,6 +16,8 @@ from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.governance import confine
 from crime_assets.governance.access import Access, Question
 from crime_assets.governance.audits import write_audit
+from crime_assets.governance.gates import GateMaker
+from crime_assets.governance.keys import mask_key
 from crime_assets.governance.principals import Who
 from crime_assets.governance.review import reviewed, who_saw, write_review
 from crime_assets.governance.trail import Trail
@@ -54,15 +56,9 @@ class Story:
         (self.place / "anchors").mkdir()
         self.trail = Trail(self.lake.home / "trail", self.place / "anchors", self.clock)
         self.policy = self.place / "policy.toml"
-        self.access = Access(
-            self.policy,
-            self.lake,
-            CHICAGO,
-            lambda: [DAY],
-            self.today,
-            lambda: DuckDBEngine(self.lake, CHICAGO),
-            self.trail,
-        )
+        home = self.lake.home
+        gates = GateMaker(self.lake, CHICAGO, lambda: [DAY], lambda: mask_key(home / "governance"), home / "gates")
+        self.access = Access(self.policy, gates, self.today, lambda: DuckDBEngine(self.lake, CHICAGO), self.trail)
 
     def clock(self) -> datetime:
         self.now += timedelta(seconds=1)

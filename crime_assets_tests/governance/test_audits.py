@@ -161,7 +161,7 @@ def test_upkeep_leaves_trail_and_tables_whole(trail: Trail, lake: Lake, monkeypa
 
 def test_an_auditor_has_the_audit_tables_and_no_crimes(trail: Trail, lake: Lake, tmp_path: Path) -> None:
     merge(lake, envelope(record(1, str(DAY)), f"{DAY}", f"{DAY}T23:00:00"))
-    maker = GateMaker(lake, CHICAGO, lambda: [DAY], all_insights(), mask_key(tmp_path), tmp_path / "gates")
+    maker = GateMaker(lake, CHICAGO, lambda: [DAY], lambda: mask_key(tmp_path), tmp_path / "gates")
     auditor = scope("auditor", AUDITED)
 
     def held() -> dict[str, int]:

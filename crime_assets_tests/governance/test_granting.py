@@ -101,6 +101,49 @@ def test_revoking_takes_the_tokens_too(granting: Granting, path: Path, tmp_path:
         granting.revoke("p.diaz")
 
 
+@pytest.mark.parametrize(
+    "moved",
+    [
+        lambda text: text.replace("[principals.desk]", "[roles.between]\ntables = []\n\n[principals.desk]"),
+        lambda text: text.replace('[principals."p.diaz"]', '[principals]\n[principals."p.diaz"]'),
+        lambda text: text.replace("\n", "\r\n"),
+    ],
+)
+def test_revoking_works_however_the_file_is_written(
+    granting: Granting, path: Path, moved: Callable[[str], str]
+) -> None:
+    path.write_bytes(moved(COMMENTED).encode())
+    granting.revoke("p.diaz")
+    assert sorted(read_policy(path).principals) == ["ana", "desk", "keeper", "last"]
+    granting.grant(NEW)
+    assert NEW.name in read_policy(path).principals
+
+
+def test_what_cannot_be_changed_keeps_everything(granting: Granting, path: Path, tmp_path: Path) -> None:
+    inline = COMMENTED.split("[principals", maxsplit=1)[0].replace(
+        "version = 1", 'version = 1\nprincipals = { a = { role = "analyst" } }'
+    )
+    path.write_text(inline)
+    granting.token("a", TODAY, 30)
+    with pytest.raises(UsageError, match="edit it by hand"):
+        granting.grant(Principal("b\udc80", "analyst", (), "\udc80"))
+    assert path.read_text() == inline
+    assert len(Tokens(tmp_path / "governance").all()) == 1
+
+
+def test_who_gets_a_name_gets_no_tokens_of_an_earlier_one(granting: Granting, path: Path, tmp_path: Path) -> None:
+    granting.token("ana", TODAY, 30)
+    path.write_text(COMMENTED.replace("[principals.ana]", "[principals.anna]"))
+    granting.grant(Principal("ana", "analyst", (), "another"))
+    assert Tokens(tmp_path / "governance").all() == []
+
+
+def test_a_token_that_lasts_too_long_has_no_line(granting: Granting, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="1 to 90 days"):
+        granting.token("ana", TODAY, 91)
+    assert told(tmp_path) == []
+
+
 def test_tokens_of_who_is_not_in_the_policy(granting: Granting, path: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not in the policy"):
         granting.token("stranger", TODAY, 30)

@@ -101,15 +101,33 @@ def test_all_end_with_the_service(sessions: Sessions, trail: Trail) -> None:
 
 def test_failures_lock_an_address_for_a_while_and_no_other(sessions: Sessions, trail: Trail, clock: Clock) -> None:
     for _ in range(FAILURES):
-        sessions.check_not_locked(WHO.source)
+        sessions.check_not_locked(WHO)
         sessions.failed(WHO, "not known")
         clock.now += timedelta(minutes=1)
     with pytest.raises(UsageError, match="Too many logins"):
-        sessions.check_not_locked(WHO.source)
-    sessions.check_not_locked("10.0.0.8")
+        sessions.check_not_locked(WHO)
+    sessions.check_not_locked(Who("token", WHO.name, "10.0.0.8"))
+    sessions.check_not_locked(Who("program", WHO.name, WHO.source))
+    sessions.failed(WHO, "not known")
     assert [line.fields.get("locked", False) for line in trail.entries()] == [False] * (FAILURES - 1) + [True]
     clock.now += WINDOW
-    sessions.check_not_locked(WHO.source)
+    sessions.check_not_locked(WHO)
+
+
+def test_a_session_that_ends_without_its_line_is_of_no_use_and_gets_it_later(
+    sessions: Sessions, trail: Trail, tmp_path: Path, clock: Clock
+) -> None:
+    text = sessions.begin(WHO, DIAZ, "digest")
+    (tmp_path / "trail").rename(tmp_path / "aside")
+    (tmp_path / "trail").write_text("not a directory")
+    with pytest.raises(LakeError):
+        sessions.end(text, "logout", "asked for")
+    (tmp_path / "trail").unlink()
+    (tmp_path / "aside").rename(tmp_path / "trail")
+    assert not sessions.is_open(text)
+    assert sessions.of(text) is None
+    sessions.sweep()
+    assert [line[0] for line in told(trail)] == ["login", "session_ended"]
 
 
 def test_without_its_line_there_is_no_session(trail: Trail, sessions: Sessions, tmp_path: Path) -> None:

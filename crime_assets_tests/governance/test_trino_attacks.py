@@ -26,9 +26,7 @@ from crime_assets_tests.governance.worlds import laid, other_world, versions
 from crime_assets_tests.sql.trino_server import ADMIN, TRINO_RULES, TRINO_URL, cursor, remote_lake, trino_knows
 
 if not (TRINO_URL and TRINO_RULES):
-    pytest.skip(
-        "TRINO_URL and TRINO_RULES name no Trino and its rules: see `make test-trino`", allow_module_level=True
-    )
+    pytest.skip("TRINO_URL and TRINO_RULES name no Trino and its rules: see `make test-trino`", allow_module_level=True)
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "governance" / "policy.toml"
 CLERK = """

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from crime_assets.core.insights import all_insights
 from crime_assets.governance import confine
 from crime_assets.governance.gates import GATE, GateMaker
 from crime_assets.governance.keys import mask_key
@@ -97,7 +96,7 @@ def worlds(lakes: list[Path], request: pytest.FixtureRequest) -> list[World]:
     found = []
     for home in lakes:
         lake = Lake(home / "lake")
-        maker = GateMaker(lake, CHICAGO, lambda: MERGED, all_insights(), key, home / "gates")
+        maker = GateMaker(lake, CHICAGO, lambda: MERGED, lambda: key, home / "gates")
         found.append(World(home, maker.gate(scope), files(lake)[0]))
     return found
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +13,12 @@ import pytest
 from pyarrow import csv
 
 from crime_assets.cli.main import main
+from crime_assets.publishing import reading
+from crime_assets.publishing.governed.extracts import ScopedExtracts
+from crime_assets.publishing.reading import Extract
+from crime_assets_tests.build import envelope, record
 from crime_assets_tests.governance.worlds import LAST, MERGED, lay, versions
+from crime_assets_tests.lakehouse.lakes import merge
 from crime_assets_tests.publishing.governed.behind import ADDRESS, POLICY, SAME_SITE, Behind
 
 pytestmark = pytest.mark.slow
@@ -63,7 +70,45 @@ def test_the_steward_sees_the_city(behind: Behind) -> None:
 def test_who_sees_too_little_is_told_what_lacks(behind: Behind) -> None:
     answer = behind.logged_in("narrow").get("/")
     assert (answer.status_code, "The pages need arrest, beat" in answer.text) == (404, True)
-    assert "must say what for" in behind.logged_in("careful").get("/").text
+    answer = behind.logged_in("careful").get("/")
+    assert (answer.status_code, "must say what for" in answer.text) == (404, True)
+    assert behind.events("principal")[-1] == ("refuse", "careful")
+
+
+def test_pages_need_the_rows_and_the_insights(behind: Behind) -> None:
+    for tables in ('["crimes"]', '["insights"]'):
+        behind.put(POLICY.replace('tables = ["crimes", "insights"]\nrows', f"tables = {tables}\nrows"))
+        answer = behind.logged_in("desk").get("/?period=all")
+        assert (answer.status_code, "The pages need the table" in answer.text) == (404, True)
+    behind.put(POLICY)
+
+
+def test_earlier_days_are_for_who_may_ask_for_them(behind: Behind) -> None:
+    early = f"/table/classes.csv?period=all&day={MERGED[1]}"
+    client = behind.logged_in("diaz")
+    assert client.get(early).status_code == 404
+    assert str(MERGED[1]) not in client.get("/").text
+    behind.put(POLICY.replace("[roles.commander]", "[roles.commander]\nas_of = true"))
+    client = behind.logged_in("diaz")
+    assert client.get(early).status_code == 200
+    assert behind.events("as_of", "rows")[-1] == ("download", str(MERGED[1]), 4)
+    behind.put(POLICY)
+
+
+def test_what_takes_long_is_not_shown_to_who_is_revoked_meanwhile(
+    behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, made = behind.logged_in("diaz"), ScopedExtracts.of
+
+    def slow(self: ScopedExtracts, city: str, day: date) -> Extract:
+        behind.put(POLICY.replace("[principals.diaz]", "[principals.another]"))
+        return made(self, city, day)
+
+    monkeypatch.setattr(ScopedExtracts, "of", slow)
+    answer = client.get("/table/areas.csv?period=all")
+    assert (answer.status_code, answer.content) == (303, b"")
+    assert behind.events("page")[-1] == ("refuse", "/table/areas.csv")
+    behind.put(POLICY)
 
 
 def test_a_briefing_is_of_the_scope(behind: Behind) -> None:
@@ -96,6 +141,8 @@ def test_the_citys_figures_are_beside_the_own_ones_without_small_numbers(behind:
     )
     client = behind.logged_in("diaz")
     assert "city_insight_crime_by_district" in client.get("/tables").text
+    client.get("/table/city_crime_by_district.csv")
+    assert behind.events("tables", "districts")[-1] == ("download", ["city_insights"], [])
     content = client.get("/table/city_crime_by_district.csv").content
     text = csv.ConvertOptions(column_types={"district": pa.string()}, strings_can_be_null=True)
     city = csv.read_csv(pa.py_buffer(content), convert_options=text).filter(pc.field("period") == "28d").to_pylist()
@@ -163,7 +210,9 @@ def test_by_another_name_it_does_not_answer(behind: Behind) -> None:
 
 def test_no_answer_is_kept_by_anybody(behind: Behind) -> None:
     client = behind.logged_in("diaz")
-    for address in ("/", "/tables", "/table/areas.csv", "/login", "/me"):
+    shapes = re.search(r"/map/shapes/district-\w+\.json", client.get("/map/figures.json").text)
+    assert shapes is not None
+    for address in ("/", "/tables", "/table/areas.csv", "/login", "/me", shapes.group(0)):
         assert client.get(address).headers["cache-control"] == "no-store", address
 
 
@@ -194,26 +243,16 @@ def test_programs_ask_with_a_token(behind: Behind) -> None:
         assert (answer.status_code, list(answer.json())) == (401, ["error", "exit_code"])
 
 
-def test_a_page_is_of_the_lake_as_it_is(behind: Behind, place: Path) -> None:
-    """A merge is seen a moment later, whatever was shown before."""
-    from crime_assets_tests.build import envelope, record
-    from crime_assets_tests.lakehouse.lakes import merge
-
+def test_a_page_is_of_the_lake_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A merge is seen by who looked before, too."""
+    lay(tmp_path / "lake", versions(seed=3, crimes=40))
+    behind = Behind(tmp_path)
     client = behind.logged_in("diaz")
-    before = areas(behind, "diaz").num_rows
-    merge(
-        behind.profile.lake,
-        envelope(
-            record(90_001, f"{LAST}", f"{MERGED[0]}T01:00:00.000", district="011", primary_type="ARSON", fbi_code="09"),
-            f"{LAST}",
-            f"{LAST}T23:30:00",
-        ),
-    )
-    fresh = Behind(place)
-    shown = fresh.logged_in("diaz").get("/table/types.csv?period=all").text
-    assert "ARSON" in shown
-    assert before > 0
-    assert client.get("/tables").status_code == 200
+    assert "ARSON" not in client.get("/table/types.csv?period=all").text
+    new = record(90_001, f"{LAST}", f"{MERGED[0]}T01:00:00.000", district="011", primary_type="ARSON", fbi_code="09")
+    merge(behind.profile.lake, envelope(new, f"{LAST}", f"{LAST}T23:30:00"))
+    monkeypatch.setattr(reading, "_LOOK_EVERY_SECONDS", 0)
+    assert "ARSON" in client.get("/table/types.csv?period=all").text
 
 
 def test_the_open_dashboard_is_not_started_under_a_policy(

@@ -11,7 +11,7 @@ from crime_assets.analysis.statistics import finished
 from crime_assets.core.insights import all_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.publishing.extract import cubes
-from crime_assets.publishing.governed.extracts import ScopedExtracts, keep_pages, lacking_columns
+from crime_assets.publishing.governed.extracts import ScopedExtracts, keep_pages, lacking_for_pages
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.governance.worlds import LAST, MERGED, OPEN, Record, lay, versions
 from crime_assets_tests.lakehouse.lakes import merge
@@ -30,7 +30,7 @@ def extracts(behind: Behind, principal: str) -> ScopedExtracts:
     policy = behind.access.policy()
     scope = behind.access.scope(policy, policy.principals[principal])
     assert scope is not None
-    return ScopedExtracts(behind.profile, behind.access.gates, scope)
+    return ScopedExtracts(behind.profile, behind.access.gates, scope, as_of=True)
 
 
 @pytest.mark.parametrize("day", [LAST, MERGED[1]])
@@ -125,7 +125,7 @@ def test_what_the_pages_need_is_named(tmp_path: Path) -> None:
     for name in ("diaz", "desk", "watch", "narrow"):
         scope = behind.access.scope(policy, policy.principals[name])
         assert scope is not None
-        lacking[name] = lacking_columns(scope)
+        lacking[name] = lacking_for_pages(scope)
     assert lacking["narrow"] == [
         "arrest",
         "beat",

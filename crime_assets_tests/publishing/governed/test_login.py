@@ -70,6 +70,9 @@ class Forger(BaseHTTPRequestHandler):
         match self.algorithm:
             case "none":
                 token = f"{signed}."
+            case "missing":
+                self._say({"access_token": "a", "token_type": "Bearer", "userinfo": self.claims})
+                return
             case "HS256":
                 # The provider's public key as if it were a secret that both have.
                 token = f"{signed}.{_encoded(hmac.digest(self.key, signed.encode(), 'sha256'))}"
@@ -129,7 +132,7 @@ def forge(place: Path, forger: str) -> Forge:
         behind = made.setdefault(methods, Behind(place, with_login(forger, methods)))
         behind.put(with_login(forger, methods))
         client = behind.client()
-        began = client.get("/login/go", params={"next": "/tables"})
+        began = client.get("/login/go", params={"next": "/tables"}, headers=SAME_SITE)
         asked = parse_qs(urlsplit(began.headers["location"]).query)
         assert asked["code_challenge_method"] == ["S256"]
         assert asked["redirect_uri"] == [f"{ADDRESS}/login/back"]
@@ -167,6 +170,8 @@ def test_the_providers_word_is_a_login(forge: Forge) -> None:
         {"exp": None},
         {"key": OTHER_KEY},
         {"algorithm": "none"},
+        {"algorithm": "missing"},
+        {"sub": 7},
         {"algorithm": "HS256", "key": KEY.as_pem(private=False)},
     ],
 )
@@ -183,15 +188,42 @@ def test_the_policy_may_demand_a_second_factor(forge: Forge, methods: object, st
     assert forge('methods = ["mfa", "hwk"]', amr=methods).status_code == status
 
 
-def test_a_login_that_nobody_began_is_none(place: Path, forger: str) -> None:
+def test_a_login_that_nobody_began_is_none_and_locks_nobody(place: Path, forger: str) -> None:
+    """Pictures on another site could ask for that all day."""
     behind = Behind(place, with_login(forger))
-    answer = behind.client().get("/login/back", params={"code": "c", "state": "s"})
-    assert (answer.status_code, "set-cookie" in answer.headers) == (401, False)
+    before = len(behind.lines())
+    for _ in range(7):
+        answer = behind.client().get("/login/back", params={"code": "c", "state": "s"})
+        assert (answer.status_code, "__Host-session" in answer.headers.get("set-cookie", "")) == (401, False)
+    assert [line.event for line in behind.lines()[before:]] in ([], ["policy_changed"])
+
+
+def test_a_login_begins_at_the_page_with_the_notice(place: Path, forger: str) -> None:
+    behind = Behind(place, with_login(forger))
+    assert behind.client().get("/login/go", headers={"sec-fetch-site": "cross-site"}).status_code == 404
+
+
+def test_another_provider_counts_from_the_next_login_on(forge: Forge, place: Path, forger: str) -> None:
+    """A subject of one provider is nobody at another."""
+    behind = Behind(place, with_login(forger))
+    client = behind.client()
+    began = client.get("/login/go", headers=SAME_SITE)
+    asked = parse_qs(urlsplit(began.headers["location"]).query)
+    behind.put(with_login("http://localhost:9"))
+    answer = client.get("/login/back", params={"code": "c", "state": asked["state"][0]})
+    assert (answer.status_code, "set-cookie" in answer.headers and "session=" in answer.headers["set-cookie"]) == (
+        401,
+        False,
+    )
+    assert behind.client().get("/login/go", headers=SAME_SITE).status_code == 503, "the new one is asked, which is away"
+    behind.put(POLICY)
+    assert behind.client().get("/login/go", headers=SAME_SITE).status_code == 404
+    assert "your account" not in behind.client().get("/login").text
 
 
 def test_a_provider_that_is_away_is_a_sentence(place: Path) -> None:
     behind = Behind(place, with_login("http://127.0.0.1:9"))
-    answer = behind.client().get("/login/go")
+    answer = behind.client().get("/login/go", headers=SAME_SITE)
     assert (answer.status_code, "does not answer" in answer.text) == (503, True)
 
 
@@ -202,7 +234,7 @@ def test_logging_in_with_a_provider_of_others(place: Path) -> None:
         behind = Behind(place, with_login(issuer), secret="ours")
         client = behind.client()
         assert "log in with your account" in client.get("/login").text
-        to = client.get("/login/go").headers["location"]
+        to = client.get("/login/go", headers=SAME_SITE).headers["location"]
         back = httpx2.post(to, data={"sub": "a1"}).headers["location"]
         answer = client.get(back)
         assert answer.status_code == 303, answer.text
@@ -270,8 +302,38 @@ def test_an_address_that_guesses_waits(behind: Behind) -> None:
     before = len(behind.lines())
     answer = login(client, good)
     assert (answer.status_code, "Too many logins" in answer.text) == (401, True)
-    ask = {"json": {"sql": "SELECT 1"}, "headers": {"Authorization": f"Bearer {good}"}}
-    assert client.post("/query", **ask).status_code == 401
     assert len(behind.lines()) == before, "one who hammers does not fill the trail"
     behind.later(minutes=16)
     assert login(client, good).status_code == 303
+
+
+def test_a_program_with_an_old_token_locks_nobody(behind: Behind) -> None:
+    """Many may come from one address."""
+    client, good = behind.client(), behind.token("diaz")
+    lines = len(behind.lines())
+    for _ in range(9):
+        assert client.get("/me", headers={"Authorization": "Bearer old"}).status_code == 401
+    assert [line.event for line in behind.lines()[lines:]] == ["login_failed"] * 5
+    assert client.get("/me", headers={"Authorization": f"Bearer {good}"}).status_code == 200
+    assert login(client, good).status_code == 303
+
+
+def test_a_second_login_ends_the_first(behind: Behind) -> None:
+    client = behind.logged_in("diaz")
+    first = dict(client.cookies)
+    assert login(client, behind.token("diaz")).status_code == 303
+    other = behind.client()
+    other.cookies.update(first)
+    assert other.get("/words").status_code == 303
+    assert client.get("/words").status_code == 200
+    assert ("session_ended", "logged in again") in behind.events("reason")
+
+
+def test_a_broken_policy_is_no_news_for_strangers(behind: Behind) -> None:
+    behind.put(POLICY.replace('role = "watch"', 'role = "secretrole"'))
+    for answer in (behind.client().get("/login"), behind.client().get("/me", headers={"Authorization": "Bearer x"})):
+        assert answer.status_code == 503
+        assert "cannot be used" in answer.text
+        assert "secretrole" not in answer.text
+        assert str(behind.policy) not in answer.text
+    behind.put(POLICY)

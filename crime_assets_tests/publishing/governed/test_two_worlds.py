@@ -13,13 +13,14 @@ from crime_assets.governance import confine
 from crime_assets.publishing.dashboard.figures import TABLES
 from crime_assets_tests.governance.test_two_worlds import attacks
 from crime_assets_tests.governance.worlds import LAST, MERGED, lay, other_world, versions
-from crime_assets_tests.publishing.governed.behind import SCOPES, Behind
+from crime_assets_tests.publishing.governed.behind import POLICY, SCOPES, Behind
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not confine.landlock_version(), reason="this kernel has no Landlock: nobody is answered here"),
 ]
 
+EARLIER_DAYS_TOO = re.sub(r"(\[roles\.(commander|desk|watch)\])", r"\1\nas_of = true", POLICY)
 CHOICES = [
     "",
     "period=365d&map=community_area",
@@ -60,7 +61,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Behind]]:
         governance.mkdir(mode=0o700)
         (governance / "mask.key").write_bytes(key.read_bytes())
         (governance / "mask.key").chmod(0o600)
-        found.append(Behind(place))
+        found.append(Behind(place, EARLIER_DAYS_TOO))
     yield found
     for world in found:
         world.access.close()
