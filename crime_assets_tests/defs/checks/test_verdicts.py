@@ -285,3 +285,30 @@ class TestArrestShareSteady:
 
     def test_no_crimes(self) -> None:
         assert verdicts.arrest_share_steady([]).passed
+
+
+class TestGovernance:
+    def test_columns_of_no_class_are_named(self) -> None:
+        assert verdicts.policy_covers_tables([]).passed
+        verdict = verdicts.policy_covers_tables(["year", "block"])
+        assert (verdict.passed, verdict.is_error) == (False, False)
+        assert "year, block" in verdict.sentence
+
+    def test_a_gate_that_is_wrong_is_named(self) -> None:
+        assert verdicts.gates_hold_only_their_rows({"a": [], "b": []}).sentence.startswith("2 gates hold")
+        verdict = verdicts.gates_hold_only_their_rows({"a": [], "b": ["a place in it stands for 2 crimes"]})
+        assert (verdict.passed, verdict.is_error) == (False, True)
+        assert "1 of 2 gates are wrong, such as b: a place" in verdict.sentence
+
+    @pytest.mark.parametrize(
+        ("opened", "is_encrypted", "passed", "said"),
+        [
+            ("", True, True, "its disk is encrypted"),
+            ("", False, False, "its disk is not encrypted"),
+            ("", None, True, "cannot be told"),
+            ("Others may read it.", True, False, "Others may read it."),
+        ],
+    )
+    def test_an_open_lake_or_disk(self, opened: str, is_encrypted: bool | None, passed: bool, said: str) -> None:
+        verdict = verdicts.lake_is_closed(opened, is_encrypted=is_encrypted)
+        assert (verdict.passed, said in verdict.sentence) == (passed, True)
