@@ -111,8 +111,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     found.home.chmod(0o700)
     process = found.start()
     yield found
-    process.send_signal(signal.SIGINT)
+    # As an init system does it.
+    process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0, "one signal ends both servers"
+    assert not (place / "s").exists()
 
 
 def test_the_command_asks_from_elsewhere(served: Served) -> None:
