@@ -177,8 +177,10 @@ def test_with_a_policy_who_saw_what_is_added_and_nothing_else(graph: dg.Definiti
         "governed_gates gates_hold_only_their_rows",
         "governed_gates lake_is_closed",
         "governed_gates policy_covers_tables",
+        "job check_audit_trail",
         "job write_audit_trail",
         "job review_access",
+        "check_audit_trail_daily RUNNING 20 0 * * *",
         "write_audit_trail_daily RUNNING 30 0 * * *",
         "review_access_weekly RUNNING 0 6 * * 1",
     }

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 from argparse import Namespace
 
-from crime_assets.cli.policy import access_of
+from crime_assets.cli.policy import access_of, account
 from crime_assets.engines.answers import Answer, whole
 from crime_assets.governance.granting import Granting
 from crime_assets.governance.policy import Principal
@@ -45,8 +43,7 @@ def _granting(profile: Profile) -> Granting:
     # What is wrong already is no reason to change it further.
     access.policy()
     assert policy is not None  # noqa: S101 - there is access by it
-    account = pwd.getpwuid(os.geteuid()).pw_name
-    return Granting(policy, access.trail, access.tokens, account, access.check)
+    return Granting(policy, access.trail, access.tokens, account(), access.check)
 
 
 def _said(what: str, value: str) -> Answer:

@@ -167,14 +167,12 @@ def _answer(profile: Profile, options: argparse.Namespace) -> Answer:
     access = profile.access
     if access is None:
         return profile.engine.query(options.sql, options.as_of)
-    import pwd
-
+    from crime_assets.cli.policy import account
     from crime_assets.governance.access import Question
     from crime_assets.governance.principals import Who
 
-    user = pwd.getpwuid(os.geteuid()).pw_name
     try:
-        who = Who("peer", user, f"pid {os.getpid()}")
+        who = Who("peer", account(), f"pid {os.getpid()}")
         return access.answer(Question(who, options.sql, options.as_of, options.purpose))
     finally:
         access.close()

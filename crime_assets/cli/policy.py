@@ -34,7 +34,15 @@ def access_of(profile: Profile) -> Access:
 
 def asker() -> dict[str, Any]:
     """Who runs this command, as the trail says it."""
-    return {"account": pwd.getpwuid(os.geteuid()).pw_name, "how": "peer", "source": f"pid {os.getpid()}"}
+    return {"account": account(), "how": "peer", "source": f"pid {os.getpid()}"}
+
+
+def account() -> str:
+    """The name of the account that runs this command."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"uid {os.geteuid()}"
 
 
 def checked(profile: Profile) -> Answer:

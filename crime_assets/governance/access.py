@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 
 _LOG = logging.getLogger(__name__)
+_LONGEST_SQL = 60_000
+_LONGEST_PURPOSE = 1_000
+"""Characters that a line of the trail has; of the whole query it has the digest."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,8 @@ class Access:
         """The answer by the policy as it is now; UsageError if there is none. It is on the trail before it leaves."""
         digest = sha256(question.sql.encode("utf-8", "replace")).hexdigest()
         who: dict[str, Any] = {**question.who.told, "sql_sha256": digest}
-        told: dict[str, Any] = {"sql": question.sql, "as_of": question.as_of, "purpose": question.purpose}
+        told: dict[str, Any] = {"sql": question.sql[:_LONGEST_SQL], "as_of": question.as_of}
+        told["purpose"] = question.purpose[:_LONGEST_PURPOSE]
         asked = self.trail.append("ask", **who, **told)
         begun = time.monotonic()
         by: dict[str, Any] = {"asked": asked.n, **who}
@@ -167,6 +171,8 @@ class Access:
         by["scope"] = scope.digest
         gate = self._gate(scope, day)
         by["gate"] = gate.state
+        # Of a question that is stopped it is not known, and that it was stopped can tell something.
+        by |= {"tables": EVERYTHING, "columns_read": EVERYTHING}
         try:
             found = self._pool.ask(gate, question.sql)
         except Refused as error:

@@ -29,7 +29,7 @@ from crime_assets.sources.cities import City
 GIVEN: Mapping[str, tuple[str, ...]] = {"audit": ("audit", "audit_seen"), "access_review": ("access_review",)}
 """What a policy gives → the tables that this is."""
 
-_LINES_AT_ONCE, _IDS_AT_ONCE = 20_000, 1_000_000
+_LINES_AT_ONCE, _IDS_AT_ONCE, _CHARACTERS_AT_ONCE = 20_000, 1_000_000, 1 << 24
 """What one snapshot adds, about."""
 _OWN = frozenset({"n", "happened_at", "event", "prev", "hash", "details"})
 _FITS: Mapping[str, tuple[type, ...]] = {"long": (int,), "double": (int, float), "boolean": (bool,), "string": (str,)}
@@ -80,23 +80,38 @@ def _several(trail: Trail, known: int) -> Iterator[tuple[list[Entry], pa.Table]]
     """Lines, some at a time, and the ids that were seen, of lines after the known ones, as rows of `audit_seen`."""
     entries: list[Entry] = []
     numbers, ids = array("q"), array("q")
+    size = 0
     for entry in trail.entries():
+        if entry.n < known:
+            continue
         entries.append(entry)
+        size += len(str(entry.fields.get("sql", "")))
         found = array("q", (entry.n > known and trail.ids(entry)) or ())
         ids += found
         numbers += array("q", [entry.n]) * len(found)
-        if len(entries) == _LINES_AT_ONCE or len(ids) > _IDS_AT_ONCE:
+        if len(entries) == _LINES_AT_ONCE or len(ids) > _IDS_AT_ONCE or size > _CHARACTERS_AT_ONCE:
             yield entries, pa.table([numbers, ids], arrow_schema(AUDIT_SEEN))
-            entries, numbers, ids = [], array("q"), array("q")
+            entries, numbers, ids, size = [], array("q"), array("q"), 0
     if entries:
         yield entries, pa.table([numbers, ids], arrow_schema(AUDIT_SEEN))
+
+
+def _readable(value: Any) -> Any:
+    """A value of a line, whose texts may be anything that JSON can say, as one that a table can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [_readable(one) for one in value]
+    if isinstance(value, dict):
+        return {_readable(name): _readable(one) for name, one in value.items()}
+    return value
 
 
 def _row(entry: Entry) -> dict[str, Any]:
     """A line as a row: what has no column of its own, or does not fit it, is among the details."""
     row: dict[str, Any] = {"n": entry.n, "happened_at": datetime.fromisoformat(entry.at), "event": entry.event}
     row |= {"prev": entry.prev, "hash": entry.hash}
-    left = dict(entry.fields)
+    left: dict[str, Any] = _readable(dict(entry.fields))
     for column in AUDIT:
         if column.name in left and column.name not in _OWN:
             value = left[column.name]

@@ -43,13 +43,14 @@ class Cut:
         self._key = key
         self._read = {table: _together(insights, table) for table in ("crimes", "crimes_superseded", "crimes_removed")}
         self._path = path
-        self._is_open = self._has_cells = False
+        self._has_cells = False
 
     def __call__(self, con: duckdb.DuckDBPyConnection, table: str, rows: str, columns: Sequence[str]) -> None:
         """What `DuckDBEngine` takes as `restrict`."""
-        if not self._is_open:
+        # An engine opens another connection when the lake has changed; then all is made again.
+        if not con.execute("FROM duckdb_databases() WHERE database_name = 'gate'").fetchall():
             con.execute(f"ATTACH {literal(str(self._path))} AS gate (STORAGE_VERSION 'latest')")
-            self._is_open = True
+            self._has_cells = False
         seen = [name for name in columns if name in self._scope.columns] if table in self._scope.tables else []
         # Columns that nobody asks for cost as much to read as others.
         needed = {"id", *seen, *self._read[table]}
@@ -68,7 +69,7 @@ class Cut:
         # Sorted by all that is seen, as it is seen: an order may not tell what is hidden.
         order = sorted(range(1, len(seen) + 1), key=lambda place: seen[place - 1] != _FIRST)
         made = f"{seen_of(self._scope, seen)} ORDER BY {', '.join(map(str, order))}"
-        con.execute(f"CREATE TABLE gate.{name} AS {made}", parameters(self._scope, self._key))
+        con.execute(f"CREATE OR REPLACE TABLE gate.{name} AS {made}", parameters(self._scope, self._key))
 
 
 def seen_of(scope: Scope, columns: Sequence[str]) -> str:
@@ -87,7 +88,10 @@ def _shown(scope: Scope, column: str) -> str:
 def parameters(scope: Scope, key: Callable[[], MaskKey]) -> dict[str, bytes]:
     """The parameters of that query."""
     kinds = {mask.kind for mask in scope.columns.values() if mask is not None}
-    return {"inner": key().inner, "outer": key().outer} if "keyed_hash" in kinds else {}
+    if "keyed_hash" not in kinds:
+        return {}
+    found = key()
+    return {"inner": found.inner, "outer": found.outer}
 
 
 def _together(insights: Collection[Insight], table: str) -> frozenset[str]:

@@ -145,6 +145,8 @@ def _parsed(rows: str, place: str) -> exp.Expr:
     }:
         raise UsageError(f"{place}.rows must be one condition, such as district IN (:districts).")
     condition: exp.Expr = query.args["where"].this
+    if any(node.comments for node in query.walk()):
+        raise UsageError(f"{place}.rows has a comment, which Lake Formation does not take: leave it out.")
     return condition
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing, suppress
@@ -47,6 +48,7 @@ KEPT_DAYS = 10
 FIGURES = Scope("", (), frozenset({CITY_INSIGHTS}), "TRUE", {})
 """What a gate with the city's figures alone is of: others take them from it."""
 
+_NAME = re.compile(r"[0-9a-f]{32}(-\d{4}-\d\d-\d\d)?")
 _PLANS = 5
 _PATIENCE_SECONDS = 600.0
 _CUT = frozenset({"crimes", "crimes_superseded", INSIGHTS})
@@ -153,11 +155,15 @@ class GateMaker:
 
         Returns the names of what is gone, sorted. Who has a gate open can read it to its end.
         """
+        # A gate that is made meanwhile is not among them.
+        names = self._names()
         kept = {held.gate.place.name for held in self.held(scopes)}
-        return [name for name in self._names() if name not in kept and self._remove(name)]
+        return [name for name in names if name not in kept and self._remove(name)]
 
     def _names(self) -> list[str]:
-        return sorted({path.name.partition(".")[0] for path in self._directory.glob("*")})
+        """The names of gates, also of those of which only a part is left. Other files are not ours."""
+        found = (path.name.partition(".")[0] for path in self._directory.glob("*"))
+        return sorted({name for name in found if _NAME.fullmatch(name)})
 
     def _gate(self, scope: Scope, place: Path, day: date | None) -> Gate:
         """The gate at its place, made unless it is there; of the newest day if none is given."""
@@ -278,8 +284,10 @@ class GateMaker:
 
 def _is_of(place: Path, state: str) -> bool:
     """Whether the gate at a place is of a state."""
-    noted = place.with_suffix(".state")
-    return (place / GATE).is_file() and noted.is_file() and noted.read_text("ascii") == state
+    try:
+        return (place / GATE).is_file() and place.with_suffix(".state").read_text("ascii") == state
+    except FileNotFoundError:
+        return False
 
 
 def _held(gate: Gate) -> dict[str, pa.Table]:

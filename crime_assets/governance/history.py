@@ -10,10 +10,12 @@ from typing import Any
 from crime_assets.governance.policy import Policy, Principal
 from crime_assets.governance.scopes import Scope
 from crime_assets.governance.trail import Trail
+from crime_assets.lakehouse.place.lock import writer_lock
 
 THE_LAKE = "the lake itself"
 """The scope of who sees all."""
 
+_PATIENCE_SECONDS = 30.0
 _A_LINE = 1_000
 """Principals that a line tells of: a line of the trail has an end."""
 
@@ -24,21 +26,21 @@ class PolicyHistory:
     def __init__(self, trail: Trail, directory: Path) -> None:
         self._trail = trail
         self._noted = directory / "policy.told"
-        self._told = ""
         self._lock = threading.Lock()
 
     def tell(self, policy: Policy, scope: Callable[[Principal], Scope | None]) -> None:
         """Write lines of a policy that is another than the last one; `scope` says what a principal sees by it."""
-        # Several may be asking when a policy is new.
-        with self._lock:
-            if self._told != policy.digest and self._last() != policy.digest:
+        if self._last() == policy.digest:
+            return
+        self._noted.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Several may be asking when a policy is new, also other processes.
+        with self._lock, writer_lock(self._noted.with_suffix(".lock"), _PATIENCE_SECONDS):
+            if self._last() != policy.digest:
                 names = sorted(policy.principals)
                 for start in range(0, max(len(names), 1), _A_LINE):
                     some = [policy.principals[name] for name in names[start : start + _A_LINE]]
                     self._trail.append("policy_changed", policy=policy.digest, **_said(some, scope))
-                self._noted.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._noted.write_text(policy.digest, "ascii")
-            self._told = policy.digest
 
     def _last(self) -> str:
         return self._noted.read_text("ascii", "replace") if self._noted.is_file() else ""

@@ -55,6 +55,8 @@ def what_is_read(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], l
                 columns |= {f"{table}.{names[n]}" for n in _indexes(scan) if n < len(names)}
             elif path[-1] not in _NO_VALUES:
                 return EVERYTHING, EVERYTHING
+        if _asks_by_text(_told(con, "SELECT json_serialize_sql(?, skip_null := true)", sql)):
+            return EVERYTHING, EVERYTHING
         is_told = not plan["error"] and len(plan["plans"]) == 1
         return (sorted(tables), sorted(columns)) if is_told else (EVERYTHING, EVERYTHING)
     except (duckdb.Error, ValueError, KeyError, TypeError, IndexError, RecursionError):
@@ -72,6 +74,12 @@ def is_of_crimes(con: duckdb.DuckDBPyConnection, sql: str) -> bool:
         return _is_plain(statement["node"])
     except (duckdb.Error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
+
+
+def _asks_by_text(told: Mapping[str, Any]) -> bool:
+    """Whether a table function such as query() may read other tables each time that it is bound."""
+    named = (node["function"]["function_name"] for node in _nodes(told) if node.get("type") == "TABLE_FUNCTION")
+    return any(name not in _NO_VALUES for name in named)
 
 
 def _is_plain(node: Mapping[str, Any]) -> bool:

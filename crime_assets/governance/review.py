@@ -28,7 +28,8 @@ UNUSED = timedelta(days=90)
 ENDING = timedelta(days=30)
 
 _ANSWERS = frozenset({"answer", "page", "download"})
-_REFUSALS = frozenset({"refuse", "login_failed"})
+_IDS = 1 << 64
+"""What a bitmap of ids can hold."""
 
 
 @dataclass
@@ -88,7 +89,7 @@ def _uses(entries: Iterable[Entry], since: datetime) -> dict[str, _Use]:
         if entry.event in _ANSWERS | {"login"}:
             use.last_used = max(at, use.last_used or at)
         use.answers += entry.event in _ANSWERS and at >= since
-        use.refusals += entry.event in _REFUSALS and at >= since
+        use.refusals += entry.event == "refuse" and at >= since
     return found
 
 
@@ -110,15 +111,15 @@ def write_review(lake: Lake, city: City, rows: list[dict[str, Any]]) -> int:
 
 
 def who_saw(trail: Trail, id: int) -> Iterator[Sight]:
-    """The lines by which somebody saw a crime, or could have: what they read of crimes is not known by its ids.
+    """The lines by which somebody saw a crime, or could have: all others that read crimes.
 
-    An error that refuses a question can tell values, too.
+    An error that refuses a question can tell values, and so can an answer without the crime.
     """
     for entry in trail.entries():
         ids = trail.ids(entry)
-        if ids is not None and id in ids:
+        if ids is not None and 0 <= id < _IDS and id in ids:
             yield Sight(True, entry)
-        elif ids is None and _is_of_crimes(entry.fields):
+        elif _is_of_crimes(entry.fields):
             yield Sight(False, entry)
 
 

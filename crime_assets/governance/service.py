@@ -241,9 +241,14 @@ async def _asked(request: Request) -> tuple[str, str, str | None, str]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError('The question must be a JSON object such as {"sql": "SELECT 1"}.') from error
     texts = (form, sql, purpose, "" if as_of is None else as_of)
-    if not all(isinstance(text, str) for text in texts) or form not in FORMS or not sql.strip():
+    if not all(map(_is_text, texts)) or form not in FORMS or not sql.strip():
         raise UsageError(f"sql, format ({', '.join(FORMS)}), as_of and purpose must be texts, and sql not empty.")
     return form, sql, as_of, purpose
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text that can be written: JSON can say halves of characters."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _written(access: Access, question: Question, write: Write, form: str, scratch: Path) -> BinaryIO:

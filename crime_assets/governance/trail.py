@@ -40,7 +40,7 @@ _SEEN = "seen"
 _DAY = re.compile(r"[0-9][^/]*\.jsonl")
 _PATIENCE_SECONDS = 30.0
 _LONGEST = 1 << 20
-"""Most bytes of a line: the text of a query is cut before."""
+"""Most bytes of a line: who writes one has cut the text of a query before."""
 
 
 @dataclass(frozen=True)

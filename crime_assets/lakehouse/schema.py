@@ -158,7 +158,12 @@ ACCESS_REVIEW = (
     Column("expires", "date", "Last day of the access; NULL if it has none."),
     Column("last_used", "timestamptz", "Newest answer, page, download or login, UTC; NULL if there is none."),
     Column("answers", "long", "Answers, pages and downloads in the last 90 days.", required=True),
-    Column("refusals", "long", "Refusals and failed logins in the last 90 days.", required=True),
+    Column(
+        "refusals",
+        "long",
+        "Refusals in the last 90 days; who a failed login would have been is not known.",
+        required=True,
+    ),
     Column("unmasked", "string", "Columns of crimes that are seen clear, a JSON array; * for all."),
     Column("verdict", "string", "in use, never used, unused for 90 days, expired and others.", required=True),
 )

@@ -107,6 +107,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         "verify", account="root", lines=verdict.lines, anchored=verdict.anchored, problems=len(verdict.problems)
     ).n
     told.ask("read", "auditor", "SELECT count(*) FROM audit")
+    # Half of a character, which no table can hold.
+    told.numbers["half a character"] = told.trail.append("ask", account="mallory", sql="SELECT '\ud800'").n
     told.numbers["cut off"] = told.trail.append("ask", account="pdiaz", sql="SELECT 2").n
     write_audit(told.trail, told.lake, CHICAGO)
     write_review(told.lake, CHICAGO, reviewed(told.access, told.now, told.now.date()))
@@ -136,7 +138,7 @@ def test_every_question_of_the_page_is_in_a_test() -> None:
 def test_who_saw_a_crime(story: Story) -> None:
     found = answered(story, "Who saw a crime between two times, or could have?")
     seen = {number: exactly for number, *_, exactly in found}
-    could = ("count", "masked", "told by an error", "unmasked", "steward")
+    could = ("other", "count", "masked", "told by an error", "unmasked", "steward")
     assert seen == {story.numbers["saw"]: True, **{story.numbers[what]: False for what in could}}
     from_trail = {sight.entry.n: sight.exact for sight in who_saw(story.trail, 7)}
     assert from_trail == seen
@@ -154,6 +156,13 @@ def test_what_somebody_saw(story: Story) -> None:
         ),
         (story.numbers["other"], "answer", '["crimes.id"]', 1, "SELECT id FROM crimes WHERE id = 9"),
         (story.numbers["count"], "answer", '["crimes.arrest"]', 1, "SELECT count(*) AS n FROM crimes WHERE arrest"),
+        (
+            story.numbers["told by an error"],
+            "refuse",
+            '["crimes.case_number"]',
+            None,
+            "SELECT case_number::INT FROM crimes",
+        ),
         (story.numbers["download"], "download", None, 5000, None),
     ]
 
@@ -198,13 +207,17 @@ def test_what_somebody_could_see(story: Story) -> None:
 
 def test_which_were_large(story: Story) -> None:
     found = answered(story, "Which answers and downloads were large?")
-    assert found == [(story.numbers["download"], "p.diaz", "download", 5000, 70_000, None)]
+    download = (story.numbers["download"], "p.diaz", "download", 5000, 70_000, None)
+    assert sorted(found) == [(story.numbers["steward"], "keeper", "answer", None, None, "audit of May"), download]
 
 
 def test_nothing_was_answered_without_a_line(story: Story) -> None:
     heading = "Was anything answered while the trail was down?"
     assert answered(story, heading) == []
-    assert answered(story, heading, 1) == [(story.numbers["cut off"], "pdiaz", "SELECT 2")]
+    assert answered(story, heading, 1) == [
+        (story.numbers["half a character"], "mallory", "SELECT '\\ud800'"),
+        (story.numbers["cut off"], "pdiaz", "SELECT 2"),
+    ]
 
 
 def test_which_policy_let_it_through(story: Story) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 import duckdb
 import h3
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from crime_assets.core.insights import all_insights
+from crime_assets.core.insights import Insight, all_insights
 from crime_assets.governance import gates
 from crime_assets.governance.gates import GATE, GateMaker
 from crime_assets.governance.keys import mask_key
@@ -237,3 +238,27 @@ def test_the_key_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert mask_key(tmp_path / "b").id != one.id
     assert (tmp_path / "a" / "mask.key").stat().st_mode & 0o777 == 0o600
     assert one.inner.hex() not in repr(one)
+
+
+def test_a_merge_while_a_gate_is_made_makes_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = lay(tmp_path / "lake", versions(seed=3, crimes=60))
+    maker, asked = GateMaker(own, CHICAGO, lambda: MERGED, lambda: mask_key(tmp_path), tmp_path / "gates"), []
+    finish = gates.finished
+
+    def disturbed(insight: Insight, found: pa.Table) -> pa.Table:
+        asked.append(insight)
+        if len(asked) == 2:
+            merge(own, envelope(record(9001, f"{LAST}", "2024-01-03", district="011", beat="0111"), f"{LAST}"))
+        return finish(insight, found)
+
+    monkeypatch.setattr(gates, "finished", disturbed)
+    assert 9001 in set(table(maker.gate(scope("p.diaz")).place, "crimes")["id"])
+
+
+def test_files_of_others_beside_gates_harm_none(lake: Lake, maker: GateMaker) -> None:
+    kept = maker.gate(scope("p.diaz"))
+    other = kept.place.parent / ".DS_Store"
+    other.write_text("")
+    assert maker.keep_only([scope("p.diaz")]) == []
+    assert (kept.place / GATE).exists()
+    assert other.exists()

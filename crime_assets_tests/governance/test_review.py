@@ -31,7 +31,6 @@ def found(tmp_path: Path) -> dict[str, dict[str, Any]]:
         (40, "page", "p.diaz"),
         (30, "login", "keeper"),
         (2, "refuse", "p.diaz"),
-        (1, "login_failed", "p.diaz"),
         (1, "download", "p.diaz"),
         (0, "ask", "desk"),
     ]
@@ -68,7 +67,7 @@ def test_what_there_is_and_what_was_used(found: dict[str, dict[str, Any]]) -> No
         "recognised": "account pdiaz",
         "expires": date(2027, 6, 30),
         "answers": 2,
-        "refusals": 2,
+        "refusals": 1,
     }
     assert diaz["last_used"] == NOW - timedelta(days=1, minutes=1)
     assert "case_number" in json.loads(diaz["unmasked"])

@@ -6,17 +6,23 @@ from crime_assets.defs.assets import audit
 from crime_assets.defs.checks import audit_trail
 
 TRAIL = "write_audit_trail"
+CHAIN = "check_audit_trail"
 REVIEW = "review_access"
 
 
 def build(timezone: str) -> dg.Definitions:
     """The assets, the check, the jobs, and the schedules, which are on by default."""
     trail, review = dg.AssetSelection.assets("audit_trail"), dg.AssetSelection.assets("access_review")
+    chain = dg.AssetSelection.checks_for_assets("audit_trail")
     return dg.Definitions(
         assets=audit.build(),
         asset_checks=[audit_trail.build()],
         jobs=[
-            dg.define_asset_job(TRAIL, trail, description="Bring the audit trail into tables, and check its chain."),
+            # A broken trail stops the asset, and with it every check of the same run.
+            dg.define_asset_job(CHAIN, chain, description="Check the chain of the audit trail."),
+            dg.define_asset_job(
+                TRAIL, trail.without_checks(), description="Bring the audit trail into tables, if its chain is whole."
+            ),
             dg.define_asset_job(REVIEW, review, description="Say who may see what, and who did."),
         ],
         schedules=_schedules(timezone),
@@ -26,6 +32,14 @@ def build(timezone: str) -> dg.Definitions:
 def _schedules(timezone: str) -> list[dg.ScheduleDefinition]:
     on = dg.DefaultScheduleStatus.RUNNING
     return [
+        dg.ScheduleDefinition(
+            name=f"{CHAIN}_daily",
+            job_name=CHAIN,
+            cron_schedule="20 0 * * *",
+            execution_timezone=timezone,
+            default_status=on,
+            description="Checks the chain of the audit trail, at 00:20 city time.",
+        ),
         dg.ScheduleDefinition(
             name=f"{TRAIL}_daily",
             job_name=TRAIL,

@@ -33,10 +33,10 @@ BRINGERS = f"${{{_roles('concat(var.writers, var.deliverers)')}}}"
 BRINGERS_AND_LAKE_ROLE = f"${{concat([aws_iam_role.lake.arn], {_roles('concat(var.writers, var.deliverers)')})}}"
 _TRAIL_ARN = f"arn:{PARTITION}:cloudtrail:{REGION}:{ACCOUNT}:trail/{TRAIL_NAME}"
 _MANAGING = (
-    "Create* Describe* Enable* List* Put* Update* Revoke* Disable* Get* Delete* TagResource UntagResource "
+    "CreateAlias Describe* Enable* List* Put* Update* Revoke* Disable* Get* Delete* TagResource UntagResource "
     "ScheduleKeyDeletion CancelKeyDeletion"
 ).split()
-"""What those who look after keys do: not decrypt."""
+"""What those who look after keys do: not decrypt, and not grant it."""
 _ASKING = (
     "StartQueryExecution StopQueryExecution GetQueryExecution BatchGetQueryExecution ListQueryExecutions "
     "GetQueryResults GetQueryResultsStream GetWorkGroup"

@@ -102,6 +102,9 @@ def _settle(lake: Lake, city: City, name: str, con: duckdb.DuckDBPyConnection, d
         (month for month in {*held, *wanted} if _digest(con, table, held.get(month, [])) != wanted.get(month)),
         key=str,
     )
+    # Also those that a process has left that was killed after its commit.
+    current = table.metadata.current_snapshot_id
+    tables.drop_snapshots(table, [one.snapshot_id for one in table.snapshots() if one.snapshot_id != current])
     if not changed:
         return Settled(sum(number for number, _ in wanted.values()), 0, None)
     added = []
@@ -150,5 +153,6 @@ def _digest(con: duckdb.DuckDBPyConnection, table: Table, files: Sequence[DataFi
 def _digests(con: duckdb.DuckDBPyConnection, rows: str, *, by_month: bool) -> dict[date | None, tuple[int, int]]:
     """Month → how many rows, and a digest of them that does not depend on their order; None is all, without months."""
     of = MONTH if by_month else "NULL"
-    found = con.execute(f"FROM ({rows}) AS one SELECT {of}, count(*), sum(hash(one)) GROUP BY 1").fetchall()
+    # No column of the source can have this name.
+    found = con.execute(f'FROM ({rows}) AS "a row" SELECT {of}, count(*), sum(hash("a row")) GROUP BY 1').fetchall()
     return {month: (number, total) for month, number, total in found}
