@@ -73,7 +73,7 @@ def test_every_setting_was_thought_of() -> None:
     different = {
         field.name for field in dataclasses.fields(aws) if getattr(aws, field.name) != getattr(defaults, field.name)
     }
-    of_the_local_profile = {"policy", "audit_anchor", "socket"}
+    of_the_local_profile = {"policy", "audit_anchor", "socket", "service", "service_token", "oidc_secret"}
     assert {field.name for field in dataclasses.fields(aws)} - different == {"city"} | of_the_local_profile
     unset = {field.name for field in dataclasses.fields(aws.aws) if not getattr(aws.aws, field.name)}
     assert unset == set()
