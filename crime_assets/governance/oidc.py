@@ -48,6 +48,7 @@ class Provider:
             await self._metadata()
             response: Response = await self._client.authorize_redirect(request, back)
         except Exception as error:
+            # Whatever the network, or an answer that is none of a provider's: authlib has no error of its own for them.
             _LOG.warning("The login's provider could not be asked (%s: %s).", type(error).__name__, error)
             raise CrimeAssetsError("The login's provider does not answer: try again later.") from error
         return response

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from crime_assets.core.errors import UsageError
-from crime_assets.defs.assets.common import OWNERS, POOL, table_schema
-from crime_assets.governance.access import Access
+from crime_assets.defs.assets.common import OWNERS, POOL, access_of, table_schema
 from crime_assets.governance.audits import write_audit
 from crime_assets.governance.review import reviewed, write_review
 from crime_assets.lakehouse.place.lake import Lake
@@ -47,13 +45,6 @@ def build() -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(metadata={"new_rows": write_review(lake, profile.city, rows), **counts})
 
     return [audit_trail, access_review]
-
-
-def access_of(profile: Profile) -> Access:
-    """Access by the policy, with which the graph was loaded."""
-    if profile.access is None:
-        raise UsageError("There is no policy any more: set CRIME_POLICY to it, or reload the definitions.")
-    return profile.access
 
 
 def _columns(name: str) -> dict[str, dg.TableSchema]:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from crime_assets.defs.assets.audit import access_of
+from crime_assets.defs.assets.common import access_of
 from crime_assets.profiles import Profile
 
 _MOST_SHOWN = 10
