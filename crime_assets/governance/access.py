@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_SQL = 60_000
-_LONGEST_PURPOSE = 1_000
-"""Characters that a line of the trail has; of the whole query it has the digest."""
+_LONGEST_PURPOSE = _LONGEST_OF_STRANGERS = 1_000
+"""Characters that a line of the trail has, few of who is nobody by the policy; of the whole query it has the digest."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,8 @@ class Access:
         """The answer by the policy as it is now; UsageError if there is none. It is on the trail before it leaves."""
         digest = sha256(question.sql.encode("utf-8", "replace")).hexdigest()
         who: dict[str, Any] = {**question.who.told, "sql_sha256": digest}
-        told: dict[str, Any] = {"sql": question.sql[:_LONGEST_SQL], "as_of": question.as_of}
+        longest = _LONGEST_SQL if self._is_known(question.who) else _LONGEST_OF_STRANGERS
+        told: dict[str, Any] = {"sql": question.sql[:longest], "as_of": question.as_of and question.as_of[:100]}
         told["purpose"] = question.purpose[:_LONGEST_PURPOSE]
         asked = self.trail.append("ask", **who, **told)
         begun = time.monotonic()
@@ -138,6 +139,14 @@ class Access:
             self._refused(by, kind)
             raise LakeError(f"The answer could not be made ({kind}): ask who keeps the lake.") from error
         return answer
+
+    def _is_known(self, who: Who) -> bool:
+        """Whether somebody is anybody by the policy; if that is wrong, who asks is told later."""
+        try:
+            self.principal(self.policy(), who)
+        except CrimeAssetsError:
+            return False
+        return True
 
     def _check_still(self, who: Who, policy: str) -> None:
         """UsageError if access has changed while an answer was made: that may take a while."""
@@ -157,7 +166,7 @@ class Access:
         principal = self.principal(policy, question.who)
         role = policy.roles[principal.role]
         by |= {"principal": principal.name, "role": role.name, "districts": principal.districts}
-        by |= {"policy": policy.digest, "purpose": question.purpose}
+        by |= {"policy": policy.digest, "purpose": question.purpose[:_LONGEST_PURPOSE]}
         if role.purpose_required and not question.purpose.strip():
             raise UsageError(f"The role {role.name} must say what for: add --purpose with the number of a case.")
         scope = self.scope(policy, principal)

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from crime_assets.lakehouse.iceberg.duck import identifier
 from crime_assets.lakehouse.iceberg.reading import rows_of
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.schema import AUDIT, AUDIT_SEEN, Column, arrow_schema
-from crime_assets.lakehouse.writing.audits import TABLES, add, newest
+from crime_assets.lakehouse.writing.audits import TABLES, add, between, newest
 from crime_assets.sources.cities import City
 
 GIVEN: Mapping[str, tuple[str, ...]] = {"audit": ("audit", "audit_seen"), "access_review": ("access_review",)}
@@ -48,48 +49,62 @@ class Written:
 def write_audit(trail: Trail, lake: Lake, city: City) -> Written:
     """Add to `audit` and `audit_seen` the lines that they lack.
 
-    LakeError if the trail is broken, or is another one than that which the table knows.
+    LakeError if the trail is broken, or if what the tables have is not what it says.
     """
     if problems := trail.verify().problems:
         raise LakeError(
             f"The audit trail is not whole ({problems[0]}), so nothing is taken from it: see `audit verify`."
         )
     with lake.writing():
-        known = newest(lake, city, "audit")
+        newest_row = newest(lake, city, "audit")
+        known = newest_row["n"] if newest_row is not None else 0
         head, lines, ids = None, 0, 0
-        for entries, seen in _several(trail, known["n"] if known is not None else 0):
-            first, head = entries[0], entries[-1]
-            if known is not None and first.n <= known["n"] <= head.n:
-                _check_same(entries[known["n"] - first.n], known)
-            if known is None or head.n > known["n"]:
+        for entries, seen in _several(trail, known):
+            head = entries[-1]
+            rows = pa.Table.from_pylist([_row(entry) for entry in entries], arrow_schema(AUDIT))
+            if head.n <= known:
+                _check_same(lake, city, rows, seen)
+            else:
                 # First the ids: who finds a line finds what it tells of.
                 ids += add(lake, city, "audit_seen", seen)
-                rows = [_row(entry) for entry in entries]
-                lines += add(lake, city, "audit", pa.Table.from_pylist(rows, arrow_schema(AUDIT)))
-        if known is not None and (head is None or head.n < known["n"]):
-            raise LakeError(f"The table audit knows line {known['n']:,}, which the trail lacks: see `audit verify`.")
+                lines += add(lake, city, "audit", rows)
+        if known and (head is None or head.n < known):
+            raise LakeError(f"The table audit knows line {known:,}, which the trail lacks: see `audit verify`.")
     return Written(lines, ids, head.n if head is not None else 0, head.hash if head is not None else "")
 
 
-def _check_same(entry: Entry, known: Mapping[str, Any]) -> None:
-    if entry.hash != known["hash"]:
-        raise LakeError(f"Line {entry.n:,} of the trail is not the one that the table audit knows: see `audit verify`.")
+def _check_same(lake: Lake, city: City, rows: pa.Table, seen: pa.Table) -> None:
+    """LakeError if the tables say something else of these lines than the trail."""
+    first, last = rows["n"][0].as_py(), rows["n"][-1].as_py()
+    for name, told in (("audit", rows), ("audit_seen", seen.sort_by([("n", "ascending"), ("id", "ascending")]))):
+        # What a table says of lines before the first one is wrong as well.
+        found = between(lake, city, name, first if first > 1 else -(1 << 63), last)
+        if not found.equals(told):
+            raise LakeError(
+                f"The table {name} does not say of line {_first_other(found, told):,} what the trail says: see `audit "
+                "verify`; if the trail is whole, somebody has changed the table."
+            )
+
+
+def _first_other(one: pa.Table, other: pa.Table) -> int:
+    """The number of the first line of which two tables, in order of `n`, say different things."""
+    rows: Iterator[tuple[dict[str, int], ...]] = zip_longest(one.to_pylist(), other.to_pylist(), fillvalue={})
+    return min(row["n"] for found, told in rows if found != told for row in (found, told) if row)
 
 
 def _several(trail: Trail, known: int) -> Iterator[tuple[list[Entry], pa.Table]]:
-    """Lines, some at a time, and the ids that were seen, of lines after the known ones, as rows of `audit_seen`."""
+    """Lines, some at a time, and the ids that were seen as rows of `audit_seen`: known ones never with new ones."""
     entries: list[Entry] = []
     numbers, ids = array("q"), array("q")
     size = 0
     for entry in trail.entries():
-        if entry.n < known:
-            continue
         entries.append(entry)
         size += len(str(entry.fields.get("sql", "")))
-        found = array("q", (entry.n > known and trail.ids(entry)) or ())
+        found = array("q", trail.ids(entry) or ())
         ids += found
         numbers += array("q", [entry.n]) * len(found)
-        if len(entries) == _LINES_AT_ONCE or len(ids) > _IDS_AT_ONCE or size > _CHARACTERS_AT_ONCE:
+        is_full = len(entries) == _LINES_AT_ONCE or len(ids) > _IDS_AT_ONCE or size > _CHARACTERS_AT_ONCE
+        if is_full or entry.n == known:
             yield entries, pa.table([numbers, ids], arrow_schema(AUDIT_SEEN))
             entries, numbers, ids, size = [], array("q"), array("q"), 0
     if entries:

@@ -8,7 +8,7 @@ starts with it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -33,15 +33,26 @@ _TABLE = frozenset(
 )
 """All that a plain SELECT and its table may have: whatever else DuckDB knows makes them something else."""
 _STAR_CHANGES = ("exclude_list", "replace_list", "qualified_exclude_list", "rename_list", "columns", "expr")
+_DEEPER = frozenset({dict, list})
 _HARMLESS_MODIFIERS = frozenset({"ORDER_MODIFIER", "LIMIT_MODIFIER"})
 
 
-def what_is_read(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[str]]:
+def parsed(con: duckdb.DuckDBPyConnection, sql: str) -> Mapping[str, Any]:
+    """A query as DuckDB's parser has it; empty if the parser cannot tell, as of a table without a name."""
+    try:
+        return _told(con, "SELECT json_serialize_sql(?, skip_null := true)", sql)
+    except (duckdb.Error, ValueError, RecursionError):
+        return {}
+
+
+def what_is_read(con: duckdb.DuckDBPyConnection, sql: str, told: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """The tables of the gate that a query names or reaches, and the columns (`crimes.district`) that it binds.
 
-    EVERYTHING in place of both, if the plan cannot say.
+    `told` is what `parsed` has of it. EVERYTHING in place of both, if the plan cannot say.
     """
     try:
+        if not told or _asks_by_text(told):
+            return EVERYTHING, EVERYTHING
         plan = _told(con, "SELECT json_serialize_plan(?, optimize := false, skip_null := true)", sql)
         scans = [node for node in _nodes(plan) if node.get("type") == "LOGICAL_GET"]
         tables, columns = set(), set()
@@ -55,24 +66,22 @@ def what_is_read(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], l
                 columns |= {f"{table}.{names[n]}" for n in _indexes(scan) if n < len(names)}
             elif path[-1] not in _NO_VALUES:
                 return EVERYTHING, EVERYTHING
-        if _asks_by_text(_told(con, "SELECT json_serialize_sql(?, skip_null := true)", sql)):
-            return EVERYTHING, EVERYTHING
         is_told = not plan["error"] and len(plan["plans"]) == 1
         return (sorted(tables), sorted(columns)) if is_told else (EVERYTHING, EVERYTHING)
     except (duckdb.Error, ValueError, KeyError, TypeError, IndexError, RecursionError):
         return EVERYTHING, EVERYTHING
 
 
-def is_of_crimes(con: duckdb.DuckDBPyConnection, sql: str) -> bool:
+def is_of_crimes(told: Mapping[str, Any]) -> bool:
     """Whether each row of the answer is one row of crimes, and what the answer calls `id` is that of the row.
 
-    That is so for a plain SELECT of columns from one table, under their own names. In doubt it is not.
+    That is so for a plain SELECT of columns from one table, under their own names. In doubt it is not. `told` is what
+    `parsed` has of the query.
     """
     try:
-        told = _told(con, "SELECT json_serialize_sql(?, skip_null := true)", sql)
         (statement,) = told["statements"]
         return _is_plain(statement["node"])
-    except (duckdb.Error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
 
 
@@ -126,13 +135,14 @@ def _told(con: duckdb.DuckDBPyConnection, question: str, sql: str) -> dict[str, 
     return told
 
 
-def _nodes(tree: object) -> Iterator[Mapping[str, Any]]:
+def _nodes(tree: object) -> Iterator[dict[str, Any]]:
     """All objects of a JSON document, however deep."""
     left: list[object] = [tree]
     while left:
         node = left.pop()
-        if isinstance(node, Mapping):
+        # A query that names thousands of ids has thousands of objects.
+        if type(node) is dict:
             yield node
-            left += node.values()
-        elif isinstance(node, Sequence) and not isinstance(node, str):
+            left += [value for value in node.values() if type(value) in _DEEPER]
+        elif type(node) is list:
             left += node

@@ -38,6 +38,8 @@ ANCHORED_EVERY = 64
 _ANCHORS = "heads.jsonl"
 _SEEN = "seen"
 _DAY = re.compile(r"[0-9][^/]*\.jsonl")
+_BEGUN = b'{"n": '
+"""With this an anchor begins, and with a brace it ends."""
 _PATIENCE_SECONDS = 30.0
 _LONGEST = 1 << 20
 """Most bytes of a line: who writes one has cut the text of a query before."""
@@ -131,10 +133,14 @@ class Trail:
     def verify(self) -> Verdict:
         """Hold all lines against each other, against the files of ids, and against the anchors.
 
-        Of a trail that is being written, the lines that are there when it begins.
+        Of a trail that is being written, the lines that are there when it begins. What a crash has left of a line is
+        taken out before, as a writer does.
         """
         try:
             with self._locked():
+                # What else may be wrong with the last line is found below.
+                with suppress(LakeError):
+                    self._mended_tail()
                 held = [(path, path.stat().st_size) for path in self._files()]
                 anchors = self._anchors_now()
             return self._judged(held, anchors)
@@ -225,7 +231,8 @@ class Trail:
         for place, line in enumerate(anchors.splitlines(), 1):
             noted = _anchor(line)
             if noted is None:
-                problems.append(f"{_ANCHORS}:{place} is no anchor")
+                if not _is_torn(line):
+                    problems.append(f"{_ANCHORS}:{place} is no anchor")
                 continue
             n, at, known = noted
             newest = max(newest, n)
@@ -366,6 +373,14 @@ def _anchor(line: bytes) -> tuple[int, str, str] | None:
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return (n, at, known) if type(n) is int and n > 0 and isinstance(at, str) and isinstance(known, str) else None
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether it is what a crash has left of an anchor: it vouches for nothing, and nothing is wrong with it.
+
+    Who could cut an anchor could take it away as well.
+    """
+    return line[: len(_BEGUN)] == _BEGUN[: len(line)] and not line.endswith(b"}")
 
 
 def _faults(entry: Entry, line: bytes, n: int, prev: str) -> Iterator[str]:

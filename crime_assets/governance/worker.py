@@ -7,6 +7,7 @@ environment and no network, and knows nothing of policies, keys and other scopes
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -24,7 +25,7 @@ import pyarrow as pa
 from crime_assets.core.errors import UsageError
 from crime_assets.engines.asking import answering, in_texts, only_reading
 from crime_assets.governance import confine
-from crime_assets.governance.reads import is_of_crimes, what_is_read
+from crime_assets.governance.reads import is_of_crimes, parsed, what_is_read
 
 LENGTH = struct.Struct(">I")
 _ROWS_A_BATCH = 10_000
@@ -56,6 +57,8 @@ def main(directory: Path, *, landlock: bool, locks: bool, guard: bool) -> None:
     if landlock:
         confine.restrict(directory)
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
+    # A query of thousands of ids is read as a large tree, in which it would look for cycles again and again.
+    gc.set_threshold(1_000_000)
     con = _connected(locks=locks)
     answers = os.fdopen(os.dup(1), "wb")
     # Whatever else writes to the standard output would be taken for an answer.
@@ -102,13 +105,14 @@ def _answered(
     with answering(), con.cursor() as own:
         own.execute("USE gate")
         statement = only_reading(own, asked["sql"]) if guard else asked["sql"]
-        reads["tables"], reads["columns_read"] = what_is_read(own, asked["sql"])
+        told = parsed(own, asked["sql"])
+        reads["tables"], reads["columns_read"] = what_is_read(own, asked["sql"], told)
         found = own.sql(statement)
         if found is None:
             return {"columns": [], "rows": 0, "bytes": 0, "reads": reads}, b""
         columns = list(found.columns)
         named = [name.lower() for name in columns]
-        reads["id"] = named.index("id") if "id" in named and is_of_crimes(own, asked["sql"]) else None
+        reads["id"] = named.index("id") if "id" in named and is_of_crimes(told) else None
         if texts := in_texts(found.types, _MORE_THAN_ARROW):
             found = found.project(texts)
         reader = found.to_arrow_reader(_ROWS_A_BATCH)

@@ -99,6 +99,21 @@ def test_a_commander_sees_the_own_district(run: Callable[..., Told], home: Path)
     assert {name: answer[name] for name in expected} == expected
 
 
+def test_who_is_nobody_cannot_fill_the_trail(
+    run: Callable[..., Told], policy: Callable[[str], Path], home: Path
+) -> None:
+    long = f"SELECT '{'x' * 5_000}' AS x, id FROM crimes"
+    assert run("query", long)[0] == 0
+    policy(TEXT.replace("pdiaz", "somebody"))
+    assert run("query", "--purpose", "y" * 5_000, long)[0] == 2
+    told = [line for line in lines(home) if len(str(line.get("sql"))) > 900]
+    assert [(line["event"], line["sql"], line["sql_sha256"]) for line in told] == [
+        ("ask", long, told[0]["sql_sha256"]),
+        ("ask", long[:1_000], told[0]["sql_sha256"]),
+    ]
+    assert max(len(str(line.get("purpose"))) for line in lines(home)) == 1_000
+
+
 def test_the_trail_knows_which_crimes_were_seen(run: Callable[..., Told], home: Path) -> None:
     assert run("query", "SELECT id, beat FROM crimes WHERE arrest ORDER BY id")[0] == 0
     (*_, entry) = Trail(home / "trail").entries()

@@ -17,6 +17,7 @@ from crime_assets.governance.gates import GATE, GateMaker
 from crime_assets.governance.keys import mask_key
 from crime_assets.governance.review import write_review
 from crime_assets.governance.trail import Trail
+from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.upkeep import compaction
 from crime_assets.lakehouse.upkeep.compaction import compact
@@ -137,9 +138,31 @@ def test_nothing_is_taken_from_a_broken_trail_or_another_one(trail: Trail, lake:
     other = Trail(tmp_path / "other")
     for _ in range(3):
         other.append("ask")
-    with pytest.raises(LakeError, match="Line 3 of the trail is not the one"):
+    with pytest.raises(LakeError, match="audit does not say of line 1 what the trail says"):
         write_audit(other, lake, CHICAGO)
     assert lines(lake) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("table", ["audit", "audit_seen"])
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [("FROM was WHERE n <> 3", 3), ("FROM was WHERE n > 1", 1), ("FROM was UNION ALL FROM was WHERE n = 4", 4)],
+)
+def test_a_table_that_somebody_changed_is_found(
+    trail: Trail, lake: Lake, monkeypatch: pytest.MonkeyPatch, table: str, changed: str, line: int
+) -> None:
+    monkeypatch.setattr(audits, "_LINES_AT_ONCE", 2)
+    for number in range(6):
+        trail.append("answer", seen=[number, 100 + number])
+    write_audit(trail, lake, CHICAGO)
+    assert write_audit(trail, lake, CHICAGO).new_lines == 0
+    held = tables.load(lake, "chicago", table)
+    assert held is not None
+    with duckdb.connect() as con:
+        con.register("was", held.scan().to_arrow())
+        held.overwrite(con.sql(changed).to_arrow_table())
+    with pytest.raises(LakeError, match=f"The table {table} does not say of line {line} what the trail says"):
+        write_audit(trail, lake, CHICAGO)
 
 
 def test_upkeep_leaves_trail_and_tables_whole(trail: Trail, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from crime_assets.governance.reads import EVERYTHING, is_of_crimes, what_is_read
+from crime_assets.governance.reads import EVERYTHING, is_of_crimes, parsed, what_is_read
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,10 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         made.execute("CREATE TABLE insight_x AS SELECT 1 AS as_of_day, 2 AS n")
         made.execute("SET lock_configuration = true")
         yield made
+
+
+def read(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[str]]:
+    return what_is_read(con, sql, parsed(con, sql))
 
 
 ALL = "arrest case_number d district id"
@@ -57,14 +61,14 @@ READ = {
 
 @pytest.mark.parametrize("sql", READ)
 def test_the_columns_that_a_query_reads(con: duckdb.DuckDBPyConnection, sql: str) -> None:
-    assert what_is_read(con, sql) == (["crimes"], [f"crimes.{name}" for name in READ[sql].split()])
+    assert read(con, sql) == (["crimes"], [f"crimes.{name}" for name in READ[sql].split()])
 
 
 def test_the_tables_that_a_query_reads(con: duckdb.DuckDBPyConnection) -> None:
-    found = what_is_read(con, "SELECT arrest FROM crimes_superseded UNION ALL SELECT n > 1 FROM insight_x")
+    found = read(con, "SELECT arrest FROM crimes_superseded UNION ALL SELECT n > 1 FROM insight_x")
     assert found == (["crimes_superseded", "insight_x"], ["crimes_superseded.arrest", "insight_x.n"])
     for sql in ("SELECT 1", "VALUES (2)", "DESCRIBE crimes", "SHOW TABLES", "FROM range(9)", "FROM duckdb_columns()"):
-        assert what_is_read(con, sql) == ([], []), sql
+        assert read(con, sql) == ([], []), sql
 
 
 @pytest.mark.parametrize(
@@ -89,7 +93,7 @@ def test_the_tables_that_a_query_reads(con: duckdb.DuckDBPyConnection) -> None:
     ids=lambda sql: sql[:40],
 )
 def test_in_doubt_all_was_read(con: duckdb.DuckDBPyConnection, sql: str) -> None:
-    assert what_is_read(con, sql) == (EVERYTHING, EVERYTHING)
+    assert read(con, sql) == (EVERYTHING, EVERYTHING)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +108,7 @@ def test_in_doubt_all_was_read(con: duckdb.DuckDBPyConnection, sql: str) -> None
     ],
 )
 def test_an_answer_of_crimes(con: duckdb.DuckDBPyConnection, sql: str) -> None:
-    assert is_of_crimes(con, sql)
+    assert is_of_crimes(parsed(con, sql))
     assert {int(row[0]) for row in con.execute(f"SELECT id FROM ({sql})").fetchall()} <= {7, 8}
 
 
@@ -155,4 +159,4 @@ def test_an_answer_of_crimes(con: duckdb.DuckDBPyConnection, sql: str) -> None:
     ],
 )
 def test_no_answer_of_crimes(con: duckdb.DuckDBPyConnection, sql: str) -> None:
-    assert not is_of_crimes(con, sql)
+    assert not is_of_crimes(parsed(con, sql))

@@ -19,7 +19,7 @@ import pytest
 
 from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.governance import trail as module
-from crime_assets.governance.trail import Trail
+from crime_assets.governance.trail import Trail, Verdict
 from crime_assets_tests.governance.tampering import assert_all_found
 from crime_assets_tests.stress.test_full_disk import mounted
 
@@ -160,11 +160,15 @@ def test_anchors_are_noted_as_lines_come_and_what_is_none_is_said(trail: Trail, 
         trail.append("ask")
     assert trail.verify().anchored == module.ANCHORED_EVERY
     whole = heads.read_bytes()
-    for torn in (b'{"n": 6', b"null\n", b'{"n": "3"}\n', b"\xff\n", b"\n", b"[" * 9999):
-        heads.write_bytes(whole + torn)
+    for wrong in (b"null\n", b'{"n": "3"}\n', b"\xff\n", b"[" * 9999, b'{"n": 6}'):
+        heads.write_bytes(whole + wrong)
         trail.anchor()
         verdict = trail.verify()
-        assert (verdict.anchored, len(verdict.problems)) == (module.ANCHORED_EVERY + 1, 1), torn
+        assert (verdict.anchored, len(verdict.problems)) == (module.ANCHORED_EVERY + 1, 1), wrong
+    for torn in (b"{", b'{"n": 6', b'{"n": 65, "at": "2026'):
+        heads.write_bytes(whole + torn)
+        trail.anchor()
+        assert trail.verify() == Verdict(module.ANCHORED_EVERY + 1, module.ANCHORED_EVERY + 1, ()), torn
     heads.write_bytes(whole)
     (tmp_path / "trail" / "2030-01-01.jsonl").mkdir()
     assert trail.verify().problems == ()
@@ -193,6 +197,14 @@ def test_what_is_left_of_a_line_is_taken_out_and_noted(trail: Trail, tmp_path: P
         for day in (tmp_path / "trail").glob("*.jsonl"):
             day.unlink()
         path.write_bytes(whole)
+
+
+def test_who_verifies_after_a_crash_finds_the_trail_mended(trail: Trail, tmp_path: Path) -> None:
+    trail.append("ask")
+    (path,) = (tmp_path / "trail").glob("*.jsonl")
+    path.write_bytes(path.read_bytes() + b'{"n": 2')
+    assert trail.verify() == Verdict(2, 0, ())
+    assert [entry.event for entry in trail.entries()] == ["ask", "torn"]
 
 
 def test_a_file_that_has_only_a_torn_line_follows_the_day_before(trail: Trail, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from crime_assets.lakehouse.iceberg.duck import connection
 from crime_assets.lakehouse.iceberg.reading import rows_of
 from crime_assets.lakehouse.iceberg.tables import FIRST_CHANGED, NOTHING_CHANGED, Change, StalePlan
 from crime_assets.lakehouse.place.lake import Lake
-from crime_assets.lakehouse.schema import ACCESS_REVIEW, AUDIT, AUDIT_SEEN, Column, iceberg_schema
+from crime_assets.lakehouse.schema import ACCESS_REVIEW, AUDIT, AUDIT_SEEN, Column, arrow_schema, iceberg_schema
 from crime_assets.sources.cities import City
 
 if TYPE_CHECKING:
@@ -40,6 +40,18 @@ def newest(lake: Lake, city: City, name: str) -> dict[str, Any] | None:
     with connection(lake.staging) as con:
         found = con.sql(f"FROM ({rows_of(table, files)}) ORDER BY 1 DESC LIMIT 1").to_arrow_table().to_pylist()
     return found[0] if found else None
+
+
+def between(lake: Lake, city: City, name: str, first: int, last: int) -> pa.Table:
+    """The rows of one of TABLES whose value in the first column, a number, is one of these; in order."""
+    table = tables.load(lake, city.name, name)
+    if table is None:
+        return arrow_schema(TABLES[name]).empty_table()
+    number = TABLES[name][0].name
+    with connection(lake.staging) as con:
+        rows = rows_of(table, tables.data_files(table))
+        found = con.sql(f"FROM ({rows}) WHERE {number} BETWEEN ? AND ? ORDER BY ALL", params=[first, last])
+        return found.to_arrow_table().cast(arrow_schema(TABLES[name]))
 
 
 def add(lake: Lake, city: City, name: str, rows: pa.Table) -> int:
