@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from crime_assets.profiles import Profile
 from crime_assets.publishing.dashboard.app import Dashboard
@@ -49,6 +49,8 @@ def served(profile: Profile, cache: Path) -> Iterator[str]:
 def chromium(*, draws_maps: bool = False) -> Iterator[Browser]:
     """A browser without a window; with WebGL 2 if it `draws_maps`, whatever hardware there is."""
     flags = _DRAWS_MAPS if draws_maps else _DRAWS_NONE
+    # Usually it waits five seconds, in which a busy machine may not have drawn a map without hardware for it.
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *flags])
         yield browser

@@ -95,7 +95,7 @@ def opened(page: Page, address: str) -> Page:
     """The page with its map drawn."""
     page.goto(address)
     page.locator("#panel-map").scroll_into_view_if_needed()
-    expect(page.locator("#live[data-ready]")).to_be_visible(timeout=30_000)
+    expect(page.locator("#live[data-ready]")).to_be_visible()
     return page
 
 
