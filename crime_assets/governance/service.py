@@ -162,7 +162,7 @@ def serve(queries: Queries, place: Path | None, pages: Serving | None, address: 
         *others, (last, own) = servers
         for server, listening in others:
             # Signals are for the main thread; the last of the servers has them, and ends the others.
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+            thread = threading.Thread(target=_run_beside, args=[server, listening, last], daemon=True)
             thread.start()
             held.callback(thread.join)
             held.callback(setattr, server, "should_exit", True)
@@ -172,6 +172,14 @@ def serve(queries: Queries, place: Path | None, pages: Serving | None, address: 
         with suppress(KeyboardInterrupt):
             print(f"Answering on {said} until you press Ctrl-C.", flush=True)
             last.run(sockets=[own])
+
+
+def _run_beside(server: uvicorn.Server, listening: socket.socket, last: uvicorn.Server) -> None:
+    """Serve; when that ends, whyever, the last server ends as well: half a service is noticed by nobody."""
+    try:
+        server.run(sockets=[listening])
+    finally:
+        last.should_exit = True
 
 
 def by_tls(pages: ASGIApp, bind: tuple[str, int], certificate: Path, key: Path) -> Serving:
@@ -186,13 +194,15 @@ def by_tls(pages: ASGIApp, bind: tuple[str, int], certificate: Path, key: Path) 
         ) from error
     assert config.ssl is not None  # noqa: S101 - there is a certificate
     config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-    found = socket.socket()
+    found = socket.socket(socket.AF_INET6 if ":" in bind[0] else socket.AF_INET)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind(bind)
     except OSError as error:
         found.close()
-        raise UsageError(f"{bind[0]}:{bind[1]} cannot be used ({error.strerror}): give another --port.") from error
+        raise UsageError(
+            f"Port {bind[1]} of {bind[0]} cannot be used ({error.strerror}): give another --port or --bind."
+        ) from error
     return uvicorn.Server(config), found
 
 

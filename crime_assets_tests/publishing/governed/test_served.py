@@ -9,12 +9,14 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -23,6 +25,7 @@ from cryptography.x509.oid import NameOID
 
 from crime_assets.cli.main import main
 from crime_assets.governance import confine
+from crime_assets.governance.service import _run_beside, by_tls
 from crime_assets.governance.trail import Trail
 from crime_assets_tests.build import record, write_export
 from crime_assets_tests.publishing.dashboard.serving import NO_BROWSER, chromium
@@ -183,3 +186,25 @@ def test_a_person_logs_in_looks_and_logs_out(served: Served) -> None:
         page.go_back()
         page.reload()
         assert page.title() == "Log in"
+
+
+async def _nothing(scope: object, receive: object, send: object) -> None:
+    """An application that answers nobody."""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_it_listens_where_it_is_told(host: str, tmp_path: Path) -> None:
+    _, listening = by_tls(_nothing, (host, 0), *certificate(tmp_path))
+    with listening:
+        assert listening.getsockname()[0] == host
+
+
+def test_a_service_of_which_one_half_ends_ends_whole(tmp_path: Path) -> None:
+    pages, listening = by_tls(_nothing, ("127.0.0.1", 0), *certificate(tmp_path))
+    other = uvicorn.Server(uvicorn.Config(_nothing))
+    with listening:
+        pages.should_exit = True
+        thread = threading.Thread(target=_run_beside, args=[pages, listening, other])
+        thread.start()
+        thread.join()
+    assert other.should_exit
