@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -15,6 +16,10 @@ from crime_assets.governance.grants import masked_table
 from crime_assets.governance.keys import MaskKey, mask_key, secret_key
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.upkeep.compaction import compact
+from crime_assets.lakehouse.upkeep.expiry import expire
+from crime_assets.lakehouse.upkeep.orphans import remove_orphans
+from crime_assets.lakehouse.upkeep.sizes import table_sizes
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.cloud.aws.firehose_server import DeliveryStream
 from crime_assets_tests.cloud.aws.profiles import aws_profile, aws_variables
@@ -96,6 +101,56 @@ def test_a_role_that_sees_less_or_masks_no_more_leaves_nothing_behind(lake: Lake
     timeless = less.replace('"month", ', "")
     write_governed(lake, CHICAGO, policy(timeless), lambda: key(tmp_path))
     assert len(held(lake, "analyst")) == len(rows(lake))
+
+
+def files(lake: Lake) -> set[str]:
+    """All files of masked tables, metadata too."""
+    return {str(path) for path in (lake.warehouse / PLACE).rglob("*") if path.is_file()}
+
+
+def test_upkeep_removes_what_masked_tables_no_longer_need(lake: Lake, tmp_path: Path) -> None:
+    """Files of a replaced month go; snapshots are not kept for the retention, as those of the city's tables are."""
+    write_governed(lake, CHICAGO, policy(), lambda: key(tmp_path))
+    months = {path for path in files(lake) if path.endswith(".parquet")}
+    for n in range(12):
+        merge(lake, envelope(record(9001 + n, f"{LAST}", "2024-01-03", district="011"), f"{LAST}"))
+        write_governed(lake, CHICAGO, policy(), lambda: key(tmp_path))
+    kept = {name: table.metadata.current_snapshot_id for name, table in tables.every(lake, "chicago").items()}
+    before = held(lake, "analyst")
+
+    done = compact(lake, CHICAGO)
+    assert done["chicago_governed.crimes_analyst"].manifests_gathered > 0
+    expire(lake, CHICAGO, (), datetime(2000, 1, 1, tzinfo=UTC))
+    assert {len(found) for found in snapshots(lake).values()} == {1}
+    assert kept["crimes"] in {one.snapshot_id for one in tables.every(lake, "chicago")["crimes"].snapshots()}
+    removed = remove_orphans(lake, CHICAGO, datetime(2100, 1, 1, tzinfo=UTC))
+    assert removed["chicago_governed.crimes_analyst"].files_removed > 0
+    assert table_sizes(lake, "chicago")["chicago_governed.crimes_analyst"].snapshots == 1
+
+    assert as_rows(held(lake, "analyst")) == as_rows(before)
+    live = {
+        path
+        for table in tables.every(lake, PLACE).values()
+        for path in tables.paths_of(table, tables.data_files(table))
+    }
+    assert {path for path in files(lake) if path.endswith(".parquet")} == live
+    assert not months <= live
+
+
+def test_a_dropped_table_leaves_no_file(lake: Lake, tmp_path: Path) -> None:
+    write_governed(lake, CHICAGO, policy(), lambda: key(tmp_path))
+    clear = TEXT.replace('identity = "token", place = "cell", occurred_at = "day"', "").replace('place = "cell"', "")
+    write_governed(lake, CHICAGO, policy(clear), lambda: key(tmp_path))
+    assert files(lake) == set()
+
+
+def test_a_table_made_anew_leaves_none_of_its_former_files(lake: Lake, tmp_path: Path) -> None:
+    write_governed(lake, CHICAGO, policy(), lambda: key(tmp_path))
+    before = files(lake)
+    less = TEXT.replace('"ward", ', "")
+    write_governed(lake, CHICAGO, policy(less), lambda: key(tmp_path))
+    assert files(lake)
+    assert not before & files(lake)
 
 
 def test_what_rows_are_chosen_by_is_in_the_table(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from crime_assets.lakehouse.iceberg.evolution import column_names
 from crime_assets.lakehouse.iceberg.reading import rows_of
 from crime_assets.lakehouse.iceberg.tables import FIRST_CHANGED, NOTHING_CHANGED, Change, StalePlan
 from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.upkeep.kept import Kept, kept
 from crime_assets.lakehouse.writing.insights import CARRIED
 from crime_assets.lakehouse.writing.merge import write_file
 from crime_assets.sources.cities import City
@@ -51,27 +52,29 @@ class Compacted:
 
 
 def compact(lake: Lake, city: City) -> dict[str, Compacted]:
-    """Compact those of the city's tables that need it; returns what was done to each.
+    """Compact those of the city's tables, also the masked ones, that need it; returns what was done to each.
 
     LakeBusy if other writers keep changing a table.
     """
     with lake.writing(), connection(lake.staging) as con:
-        return {name: _compact(lake, city, name, con) for name in tables.names(lake, city.name)}
+        return {one.told: _compact(lake, one, con) for one in kept(lake, city.name)}
 
 
-def _compact(lake: Lake, city: City, name: str, con: duckdb.DuckDBPyConnection) -> Compacted:
-    result = _planned(lake, city, name, lambda table: _rewrite_files(table, name, con))
-    return replace(result, manifests_gathered=_planned(lake, city, name, _gather_manifests))
+def _compact(lake: Lake, one: Kept, con: duckdb.DuckDBPyConnection) -> Compacted:
+    result = _planned(lake, one, lambda table: _rewrite_files(table, one.name, con))
+    return replace(result, manifests_gathered=_planned(lake, one, _gather_manifests))
 
 
-def _planned(lake: Lake, city: City, name: str, step: Callable[[Table], _Result]) -> _Result:
+def _planned(lake: Lake, one: Kept, step: Callable[[Table], _Result]) -> _Result:
     """Do the step on the table as it is now; again if another writer was faster."""
     for _ in range(_PLANS):
         try:
-            return step(tables.every(lake, city.name)[name])
+            return step(tables.every(lake, one.namespace)[one.name])
         except StalePlan:
             continue
-    raise LakeBusy(f"Other writers changed {city.name}.{name} {_PLANS} times during compaction: run again later.")
+    raise LakeBusy(
+        f"Other writers changed {one.namespace}.{one.name} {_PLANS} times during compaction: run again later."
+    )
 
 
 def _rewrite_files(table: Table, name: str, con: duckdb.DuckDBPyConnection) -> Compacted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from crime_assets.core.errors import LakeBusy
@@ -12,12 +12,16 @@ from crime_assets.core.insights import Insight
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.tables import StalePlan
 from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.upkeep.kept import loaded
 from crime_assets.lakehouse.writing.insights import NONE_SEEN, SEEN
 from crime_assets.sources.cities import City
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
     from pyiceberg.table.snapshots import Snapshot
+
+_ALWAYS = datetime.max.replace(tzinfo=UTC)
+"""Later than any snapshot."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,14 @@ def expire(lake: Lake, city: City, insights: Sequence[Insight], before: datetime
     """Expire the snapshots that were replaced before `before`: every later moment can still be queried.
 
     The current snapshot stays. In `crimes` and `crimes_superseded` all snapshots stay from the one that an insight
-    knew when it was last computed: without them, all its days would have to be computed again. LakeBusy if another
-    writer changes a table meanwhile.
+    knew when it was last computed: without them, all its days would have to be computed again. Of masked tables only
+    the current snapshot stays: nobody may look back in them. LakeBusy if another writer changes a table meanwhile.
     """
     with lake.writing():
         known = _known(lake, city, insights)
         return {
-            name: _expire(table, known.get(name, {}), before) for name, table in tables.every(lake, city.name).items()
+            one.told: _expire(table, known.get(one.told, {}), _ALWAYS if one.is_masked else before)
+            for one, table in loaded(lake, city.name)
         }
 
 

@@ -16,6 +16,7 @@ from crime_assets.core.errors import LakeError
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.place.warehouse import files_below, is_local, path_of, remove, stored_files
+from crime_assets.lakehouse.upkeep.kept import loaded
 from crime_assets.sources.cities import City
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ class Removed:
 def remove_orphans(lake: Lake, city: City, before: datetime) -> dict[str, Removed]:
     """Remove what is older than `before` and no longer needed: from the city's tables, by name, and beside them.
 
-    A table without a snapshot is left alone: its files belong to a history load that will continue. LakeError if a
+    A table without a snapshot is left alone: its files belong to a history load that will continue; no load fills a
+    masked one. LakeError if a
     table cannot be read completely; then nothing is removed from it or from those after it.
     """
     with lake.writing():
-        begun = {name: table for name, table in tables.every(lake, city.name).items() if table.current_snapshot()}
-        removed = {name: _sweep(table, before) for name, table in begun.items()}
+        found = list(loaded(lake, city.name))
+        removed = {one.told: _sweep(table, before) for one, table in found if table.current_snapshot() or one.is_masked}
         # Not by the namespaces of the catalog: others have theirs there too.
         loading = _loading(lake, lake.cities | {city.name})
         removed["staging"] = _remove(lake.staging, before, lambda path: not _continues(lake, path, loading))

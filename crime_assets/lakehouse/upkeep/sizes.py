@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.place.warehouse import stored_files
+from crime_assets.lakehouse.upkeep.kept import loaded
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -29,8 +30,8 @@ class TableSize:
 
 
 def table_sizes(lake: Lake, city: str) -> dict[str, TableSize]:
-    """The sizes of all tables of a city, by name."""
-    return {name: _size(table) for name, table in tables.every(lake, city).items()}
+    """The sizes of all tables of a city, also the masked ones, by name."""
+    return {one.told: _size(table) for one, table in loaded(lake, city)}
 
 
 def _size(table: Table) -> TableSize:

@@ -21,6 +21,7 @@ from crime_assets.lakehouse.iceberg.evolution import column_names
 from crime_assets.lakehouse.iceberg.reading import explained, rows_of
 from crime_assets.lakehouse.iceberg.tables import Change, StalePlan
 from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.place.warehouse import remove, stored_files
 from crime_assets.lakehouse.schema import CRIMES, REMOVED, arrow_schema, iceberg_schema_of
 from crime_assets.lakehouse.writing.merge import PLANS, write_file
 from crime_assets.sources.cities import City
@@ -86,11 +87,27 @@ def settle(lake: Lake, city: City, name: str, con: duckdb.DuckDBPyConnection, do
 
 
 def drop_others(lake: Lake, city: City, wanted: Sequence[str]) -> list[str]:
-    """Drop all tables of the namespace but these; the names of what is gone."""
+    """Drop all tables of the namespace but these, with their files; the names of what is gone."""
     gone = [name for name in tables.names(lake, namespace_of(city.name)) if name not in wanted]
     for name in gone:
-        lake.catalog.drop_table((namespace_of(city.name), name))
+        _drop(lake, city, name)
     return gone
+
+
+def _drop(lake: Lake, city: City, name: str) -> None:
+    """Drop a table and remove its files, at once: a role that sees less must not be able to go on reading them.
+
+    Upkeep would not find them: it looks below tables. Metadata goes last, so that after a kill it can be dropped again.
+    """
+    table = tables.load(lake, namespace_of(city.name), name)
+    if table is None:
+        return
+    files = [file.location for file in stored_files(table)]
+    metadata = {location for location in files if location.rpartition("/")[0].endswith("/metadata")}
+    remove(table, (location for location in files if location not in metadata))
+    lake.catalog.drop_table((namespace_of(city.name), name))
+    lake.refresh()
+    remove(table, metadata)
 
 
 def _settle(lake: Lake, city: City, name: str, con: duckdb.DuckDBPyConnection, docs: Mapping[str, str]) -> Settled:
@@ -130,8 +147,7 @@ def _table(lake: Lake, city: City, name: str, schema: Schema) -> Table:
     if told == known:
         return table
     # Made anew, not changed: its files would still hold the columns that are gone.
-    lake.catalog.drop_table((namespace_of(city.name), name))
-    lake.refresh()
+    _drop(lake, city, name)
     return _table(lake, city, name, schema)
 
 
