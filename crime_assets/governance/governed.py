@@ -5,8 +5,10 @@ One for each role that masks: all rows, the role's columns under their own names
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from hashlib import sha256
 
 from crime_assets.governance.cutting import cells, parameters, restrict, seen_of
 from crime_assets.governance.filters import columns_of
@@ -18,7 +20,14 @@ from crime_assets.governance.policy import Policy, Principal
 from crime_assets.governance.scopes import Scope, check_columns, scope_of
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.schema import CRIMES
-from crime_assets.lakehouse.writing.governed import Settled, drop_others, present, settle
+from crime_assets.lakehouse.writing.governed import (
+    Settled,
+    drop_others,
+    masked_by,
+    namespace_of,
+    present,
+    settle,
+)
 from crime_assets.sources.cities import City
 
 _DOCS = {column.name: column.doc for column in CRIMES}
@@ -51,6 +60,30 @@ def write_governed(lake: Lake, city: City, policy: Policy, key: Callable[[], Mas
     return done
 
 
+def behind(lake: Lake, city: City, policy: Policy, key: Callable[[], MaskKey]) -> Iterator[str]:
+    """What masked tables show otherwise than the policy says now, a sentence each; what is not there shows nothing."""
+    scopes = masking_scopes(policy, seen_columns(lake, city))
+    wanted = {masked_table(role): (role, scope) for role, scope in scopes.items()}
+    for name, masks in masked_by(lake, city).items():
+        told = f"The masked table {namespace_of(city.name)}.{name}"
+        if name not in wanted:
+            yield f"{told} is of no role that masks: materialize governed_crimes, which drops it."
+            continue
+        role, scope = wanted[name]
+        if masks != _masks_of(scope, key):
+            yield (
+                f"{told} has the role {role} masked otherwise than the policy says (or by another key): materialize "
+                "governed_crimes."
+            )
+
+
+def _masks_of(scope: Scope, key: Callable[[], MaskKey]) -> str:
+    """A digest of what its table is made by: columns, masks, and the key, if one of them has it."""
+    columns = {name: str(mask) if mask else "clear" for name, mask in scope.columns.items()}
+    by_key = key().id if parameters(scope, key) else ""
+    return sha256(json.dumps([columns, by_key], sort_keys=True).encode()).hexdigest()[:32]
+
+
 def _write(lake: Lake, city: City, name: str, scope: Scope, key: Callable[[], MaskKey]) -> Settled:
     held = list(seen_columns(lake, city))
     columns = [column for column in held if column in scope.columns]
@@ -60,4 +93,4 @@ def _write(lake: Lake, city: City, name: str, scope: Scope, key: Callable[[], Ma
             con.execute("CREATE VIEW older AS FROM crimes_superseded LIMIT 0")
             con.register("cells", cells(con, int(mask.value)))
         con.execute(f"CREATE TABLE seen AS {seen_of(scope, columns)}", parameters(scope, key))
-        return settle(lake, city, name, con, _DOCS)
+        return settle(lake, city, name, con, _DOCS, _masks_of(scope, key))

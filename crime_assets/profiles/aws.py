@@ -85,15 +85,20 @@ class AwsProfile(Profile):
         return Notices(self.clients, self.aws.notices_topic, self.aws.metrics_namespace)
 
     def drift(self) -> list[str]:
-        """What Lake Formation and Athena let people see otherwise than the policy says; a sentence each."""
+        """What Lake Formation, Athena and masked tables let people see otherwise than the policy says."""
         if self.access is None:
             return []
         from crime_assets.governance.aws.drift import drifted
         from crime_assets.governance.aws.readers import readers
         from crime_assets.governance.gates import seen_columns
+        from crime_assets.governance.governed import behind
 
         policy = self.access.policy()
-        return drifted(policy.city, readers(policy, seen_columns(self.lake, self.city)), self.clients)
+        wanted = readers(policy, seen_columns(self.lake, self.city))
+        return [
+            *drifted(policy.city, wanted, self.clients),
+            *behind(self.lake, self.city, policy, self.mask_key),
+        ]
 
     def mask_key(self) -> MaskKey:
         """The key of keyed hashes, from Secrets Manager: machines come and go, and masked values stay the same."""

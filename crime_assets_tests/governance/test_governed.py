@@ -11,7 +11,7 @@ import pytest
 
 from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.governance.cutting import FEWEST
-from crime_assets.governance.governed import masking_scopes, write_governed
+from crime_assets.governance.governed import behind, masking_scopes, write_governed
 from crime_assets.governance.grants import masked_table
 from crime_assets.governance.keys import MaskKey, mask_key, secret_key
 from crime_assets.lakehouse.iceberg import tables
@@ -151,6 +151,43 @@ def test_a_table_made_anew_leaves_none_of_its_former_files(lake: Lake, tmp_path:
     write_governed(lake, CHICAGO, policy(less), lambda: key(tmp_path))
     assert files(lake)
     assert not before & files(lake)
+
+
+STRICTER = TEXT.replace('to = "day"', 'to = "month"')
+"""The same policy with a mask that tells less."""
+
+
+def test_a_table_that_is_not_yet_what_the_policy_says_is_named(lake: Lake, tmp_path: Path) -> None:
+    def said(text: str, place: Path = tmp_path) -> list[str]:
+        return list(behind(lake, CHICAGO, policy(text), lambda: key(place)))
+
+    assert said(TEXT) == [], "what is not there shows nothing"
+    write_governed(lake, CHICAGO, policy(), lambda: key(tmp_path))
+    assert said(TEXT) == []
+    assert said(TEXT.replace('tables = ["crimes", "insights"]', 'tables = ["crimes"]')) == [], "no table differs by it"
+    analyst, desk = said(STRICTER)
+    assert "chicago_governed.crimes_analyst has the role analyst masked otherwise than the policy says" in analyst
+    assert desk.endswith("materialize governed_crimes.")
+    other = tmp_path / "other"
+    other.mkdir()
+    assert len(said(TEXT, other)) == 2, "commanders see no keyed hash"
+    (gone,) = said(TEXT.replace('clear = ["open", "detail", "identity", "origin"]\nmask = { place = "cell" }', ""))
+    assert "chicago_governed.crimes_commander is of no role that masks" in gone
+
+    write_governed(lake, CHICAGO, policy(STRICTER), lambda: key(tmp_path))
+    assert said(STRICTER) == []
+    assert len(said(TEXT)) == 2
+
+
+def test_what_a_table_was_masked_by_is_noted_also_where_no_row_differs(lake: Lake, tmp_path: Path) -> None:
+    write_governed(lake, CHICAGO, policy(), lambda: key(tmp_path))
+    before = snapshots(lake)
+    for table in tables.every(lake, PLACE).values():
+        tables.set_mark(table, tables.MASKS_MARK, "of a program before")
+    assert len(list(behind(lake, CHICAGO, policy(), lambda: key(tmp_path)))) == 3
+    write_governed(lake, CHICAGO, policy(), lambda: key(tmp_path))
+    assert list(behind(lake, CHICAGO, policy(), lambda: key(tmp_path))) == []
+    assert snapshots(lake) == before
 
 
 def test_what_rows_are_chosen_by_is_in_the_table(tmp_path: Path) -> None:

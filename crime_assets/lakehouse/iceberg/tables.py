@@ -38,7 +38,9 @@ NOTHING_CHANGED = date.max.isoformat()
 
 HISTORY_MARK = "history-before"
 UNDATED_MARK = "history-undated"
-TABLE_MARKS = frozenset({HISTORY_MARK, UNDATED_MARK})
+MASKS_MARK = "masks"
+"""Of a masked table: a digest of what its columns were masked by."""
+TABLE_MARKS = frozenset({HISTORY_MARK, UNDATED_MARK, MASKS_MARK})
 """Properties of a change that stay with the table as well as with the snapshot."""
 
 _CURATED: dict[str, tuple[tuple[Column, ...], str | None]] = {
@@ -343,6 +345,18 @@ def settle_properties(table: Table) -> None:
     if not wanted.items() <= table.properties.items():
         with unless_overtaken(), table.transaction() as transaction:
             transaction.set_properties(wanted)
+
+
+def set_mark(table: Table, name: str, value: str) -> None:
+    """Note a property of ours with the table, if it is not noted already. StalePlan if another writer was faster."""
+    if table_mark(table, name) != value:
+        with unless_overtaken(), table.transaction() as transaction:
+            transaction.set_properties({PROPERTY_PREFIX + name: value})
+
+
+def table_mark(table: Table, name: str) -> str | None:
+    """A property of ours that stays with the table."""
+    return table.properties.get(PROPERTY_PREFIX + name)
 
 
 def drop_snapshots(table: Table, snapshot_ids: Sequence[int]) -> None:

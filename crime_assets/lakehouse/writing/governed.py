@@ -19,7 +19,7 @@ from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import connection
 from crime_assets.lakehouse.iceberg.evolution import column_names
 from crime_assets.lakehouse.iceberg.reading import explained, rows_of
-from crime_assets.lakehouse.iceberg.tables import Change, StalePlan
+from crime_assets.lakehouse.iceberg.tables import MASKS_MARK, Change, StalePlan
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.place.warehouse import remove, stored_files
 from crime_assets.lakehouse.schema import CRIMES, REMOVED, arrow_schema, iceberg_schema_of
@@ -72,18 +72,26 @@ def present(lake: Lake, city: City) -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
-def settle(lake: Lake, city: City, name: str, con: duckdb.DuckDBPyConnection, docs: Mapping[str, str]) -> Settled:
+def settle(
+    lake: Lake, city: City, name: str, con: duckdb.DuckDBPyConnection, docs: Mapping[str, str], masks: str
+) -> Settled:
     """Make a table what the connection's table `seen` is; no snapshot if it is that already.
 
-    Past snapshots are dropped: what was removed may not be seen by looking back. LakeBusy if other writers keep
-    changing it.
+    Past snapshots are dropped: what was removed may not be seen by looking back. `masks` stays with the table, for
+    `masked_by`. LakeBusy if other writers keep changing it.
     """
     for _ in range(PLANS):
         try:
-            return _settle(lake, city, name, con, docs)
+            return _settle(lake, city, name, con, docs, masks)
         except StalePlan:
             continue
     raise LakeBusy(f"Other writers keep changing {namespace_of(city.name)}.{name}: run again later.")
+
+
+def masked_by(lake: Lake, city: City) -> dict[str, str | None]:
+    """Table of the namespace → what was said to `settle` of its masks; None if nothing was."""
+    found = tables.every(lake, namespace_of(city.name))
+    return {name: tables.table_mark(table, MASKS_MARK) for name, table in found.items()}
 
 
 def drop_others(lake: Lake, city: City, wanted: Sequence[str]) -> list[str]:
@@ -110,7 +118,9 @@ def _drop(lake: Lake, city: City, name: str) -> None:
     remove(table, metadata)
 
 
-def _settle(lake: Lake, city: City, name: str, con: duckdb.DuckDBPyConnection, docs: Mapping[str, str]) -> Settled:
+def _settle(
+    lake: Lake, city: City, name: str, con: duckdb.DuckDBPyConnection, docs: Mapping[str, str], masks: str
+) -> Settled:
     rows = con.sql("FROM seen LIMIT 0").to_arrow_table().schema
     table = _table(lake, city, name, iceberg_schema_of(rows, docs))
     held = _months(table)
@@ -123,6 +133,7 @@ def _settle(lake: Lake, city: City, name: str, con: duckdb.DuckDBPyConnection, d
     current = table.metadata.current_snapshot_id
     tables.drop_snapshots(table, [one.snapshot_id for one in table.snapshots() if one.snapshot_id != current])
     if not changed:
+        tables.set_mark(table, MASKS_MARK, masks)
         return Settled(sum(number for number, _ in wanted.values()), 0, None)
     added = []
     for month in changed:
@@ -131,7 +142,8 @@ def _settle(lake: Lake, city: City, name: str, con: duckdb.DuckDBPyConnection, d
             where = f"WHERE {MONTH} = DATE '{month}'" if month else ""
             write_file(con, f"FROM seen {where} ORDER BY ALL", added[-1])
     removed = [file for month in changed for file in held.get(month, [])]
-    snapshot_id = tables.commit(table, Change(removed, added, {"kind": "governed", "months": str(len(changed))}))
+    told = {"kind": "governed", "months": str(len(changed)), MASKS_MARK: masks}
+    snapshot_id = tables.commit(table, Change(removed, added, told))
     tables.drop_snapshots(table, [one.snapshot_id for one in table.snapshots() if one.snapshot_id != snapshot_id])
     return Settled(sum(number for number, _ in wanted.values()), len(changed), snapshot_id)
 

@@ -209,7 +209,7 @@ def test_a_refusal_is_said(account: Account) -> None:
         account.drifted()
 
 
-def test_the_profile_compares_its_policy(account: Account, tmp_path: Path) -> None:
+def test_the_profile_compares_its_policy(account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "policy.toml"
     own.write_bytes(SHIPPED.read_bytes())
     own.chmod(0o600)
@@ -220,5 +220,7 @@ def test_the_profile_compares_its_policy(account: Account, tmp_path: Path) -> No
     assert profile.drift() == []
     account.grant(STRANGER, CRIMES, "SELECT")
     assert len(profile.drift()) == 1
+    monkeypatch.setattr("crime_assets.governance.governed.masked_by", lambda *_: {"crimes_clerk": None})
+    assert [one for one in profile.drift() if "chicago_governed.crimes_clerk is of no role that masks" in one]
     without = open_profile(Settings.from_environment({**AWS, "CRIME_HOME": str(tmp_path / "home")}))
     assert without.drift() == []
