@@ -96,7 +96,7 @@ class AwsProfile(Profile):
         policy = self.access.policy()
         wanted = readers(policy, seen_columns(self.lake, self.city))
         return [
-            *drifted(policy.city, wanted, self.clients),
+            *drifted(policy.city, str(self.aws.lake).removeprefix("s3://"), wanted, self.clients),
             *behind(self.lake, self.city, policy, self.mask_key),
         ]
 

@@ -69,13 +69,15 @@ def of_writer() -> Document:
     """What the program needs beside what it had: to read by Athena, to mask, to see whether anything has drifted."""
     athena = f"arn:{PARTITION}:athena:{REGION}:{ACCOUNT}"
     secrets = f"arn:{PARTITION}:secretsmanager:{REGION}:{ACCOUNT}:secret"
-    seeing = ["GetDataAccess", "GetDataLakeSettings", "ListPermissions", "ListDataCellsFilter"]
+    seeing = "GetDataAccess GetDataLakeSettings ListPermissions ListDataCellsFilter GetResourceLFTags".split()
     return _document(
         # None of these is of a resource.
         _statement("SeeGrants", _of("lakeformation", seeing), ["*"]),
         # Secrets Manager adds a hyphen and six characters to the name.
         _statement("Mask", ["secretsmanager:GetSecretValue"], [f"{secrets}:crime-assets/mask-key-??????"]),
         _statement("SeeWorkgroups", ["athena:GetWorkGroup"], [f"{athena}:workgroup/*"]),
+        # Which key an alias names, not what it encrypts.
+        _statement("SeeKeys", ["kms:DescribeKey"], [f"arn:{PARTITION}:kms:{REGION}:{ACCOUNT}:key/*"]),
     )
 
 

@@ -26,6 +26,11 @@ Part: TypeAlias = tuple[Mapping[str, Block], Block]
 _SETTINGS = ["aws_lakeformation_data_lake_settings.lake"]
 
 
+def alias_of(iam_role: str) -> str:
+    """The name of the key of a role's answers: by it the daily check tells it from another key."""
+    return f"alias/crime-assets/{iam_role}"
+
+
 def document(city: str, readers: Sequence[Reader]) -> Block:
     """The document of a city's readers."""
     databases = sorted({city}.union(*(reader.databases for reader in readers)))
@@ -211,6 +216,9 @@ def _reader(reader: Reader) -> Part:
             name: {"name": "governance", "role": f"${{aws_iam_role.{name}.name}}", "policy": _json(name)}
         },
         "aws_kms_key": {name: _key(f"Results of {reader.iam_role}", key)},
+        "aws_kms_alias": {
+            name: {"name": alias_of(reader.iam_role), "target_key_id": f"${{aws_kms_key.{name}.key_id}}"}
+        },
         "aws_athena_workgroup": {name: {"name": reader.iam_role, "configuration": [configuration]}},
         "aws_lakeformation_data_cells_filter": filters,
         "aws_lakeformation_permissions": _granted(reader, name, role),

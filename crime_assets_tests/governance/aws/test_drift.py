@@ -23,11 +23,19 @@ from crime_assets_tests.governance.policies import TYPES
 
 SHIPPED = PROJECT / "deploy" / "governance" / "policy.toml"
 COMMANDER = f"arn:aws:iam::{ACCOUNT}:role/crime-commander-011"
+ROLES = {"crime-commander-011", "crime-analyst", "crime-steward"}
 STRANGER = f"arn:aws:iam::{ACCOUNT}:role/somebody"
-ELSEWHERE = {
-    "OutputLocation": "s3://city-results/all/",
-    "EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": "key"},
+RESULT = {
+    "OutputLocation": "s3://city-results/crime-commander-011/",
+    "ExpectedBucketOwner": ACCOUNT,
+    "EncryptionConfiguration": {
+        "EncryptionOption": "SSE_KMS",
+        "KmsKey": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/crime-commander-011",
+    },
 }
+ANOTHER_KEY = {"EncryptionOption": "SSE_KMS", "KmsKey": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/of-somebody"}
+OPEN = {"LFTagPolicy": {"ResourceType": "TABLE", "Expression": [{"TagKey": "open", "TagValues": ["yes", "maybe"]}]}}
+TABLE = {"Table": {"DatabaseName": "chicago", "Name": "crimes"}}
 CRIMES = {"TableWithColumns": {"DatabaseName": "chicago", "Name": "crimes", "ColumnWildcard": {}}}
 
 
@@ -39,6 +47,7 @@ class Account:
         self.filters: list[dict[str, Any]] = []
         lake = self.clients.client("lakeformation")
         lake.meta.events.register("before-call.lakeformation.ListDataCellsFilter", self._listed)
+        self.clients.client("kms").meta.events.register("before-call.kms.DescribeKey", _described)
         for service, operation, told in calls():
             if operation == "CreateDataCellsFilter":
                 self.filters.append(deepcopy(told["TableData"]))
@@ -47,8 +56,6 @@ class Account:
                 client._make_api_call(operation, told)
 
     def _listed(self, params: dict[str, Any], **_: object) -> tuple[object, dict[str, Any]]:
-        from botocore.awsrequest import AWSResponse
-
         asked = json.loads(params["body"])
         table = asked["Table"]
         of_it = [
@@ -58,7 +65,7 @@ class Account:
         ]
         n = int(asked.get("NextToken", 0))
         more = {"NextToken": str(n + 1)} if n + 1 < len(of_it) else {}
-        return AWSResponse("", 200, {}, None), {"DataCellsFilters": of_it[n : n + 1], **more}
+        return _answer(200, DataCellsFilters=of_it[n : n + 1], **more)
 
     def filter(self, name: str, table: str) -> dict[str, Any]:
         return next(one for one in self.filters if (one["Name"], one["TableName"]) == (name, table))
@@ -71,7 +78,22 @@ class Account:
 
     def drifted(self) -> list[str]:
         policy = parse_policy(SHIPPED.read_bytes())
-        return drifted("chicago", readers(policy, TYPES), self.clients)
+        return drifted("chicago", "city-lake/lake", readers(policy, TYPES), self.clients)
+
+
+def _answer(status: int, **told: object) -> tuple[object, dict[str, Any]]:
+    """What botocore takes as the answer of a call that it then does not make."""
+    from botocore.awsrequest import AWSResponse
+
+    return AWSResponse("", status, {}, None), told
+
+
+def _described(params: dict[str, Any], **_: object) -> tuple[object, dict[str, Any]]:
+    """The keys that the document makes, by their aliases: moto chooses its own ids."""
+    role = json.loads(params["body"])["KeyId"].removeprefix("alias/crime-assets/")
+    if role not in ROLES:
+        return _answer(400, Error={"Code": "NotFoundException", "Message": "no"})
+    return _answer(200, KeyMetadata={"KeyId": role, "Arn": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{role}"})
 
 
 @pytest.fixture
@@ -102,6 +124,24 @@ def _workgroup(account: Account, **changed: object) -> None:
     told = athena.get_work_group(WorkGroup=name)["WorkGroup"]["Configuration"]
     athena.delete_work_group(WorkGroup=name, RecursiveDeleteOption=True)
     athena.create_work_group(Name=name, Configuration={**told, **changed})
+
+
+def _unknown(params: dict[str, Any], **_: object) -> tuple[object, dict[str, Any]] | None:
+    """What Athena says of a workgroup that it does not have."""
+    if json.loads(params["body"])["WorkGroup"] != "crime-commander-011":
+        return None
+    return _answer(400, Error={"Code": "InvalidRequestException", "Message": "WorkGroup is not found."})
+
+
+def _tag(account: Account, name: str, value: str) -> None:
+    """Put a tag on the city's table; moto must know one of its database, too."""
+    glue, lake = account.clients.client("glue"), account.clients.client("lakeformation")
+    glue.create_database(DatabaseInput={"Name": "chicago"})
+    glue.create_table(DatabaseName="chicago", TableInput={"Name": "crimes"})
+    lake.create_lf_tag(TagKey="owner", TagValues=["city"])
+    lake.create_lf_tag(TagKey=name, TagValues=[value])
+    for resource, tag in (({"Database": {"Name": "chicago"}}, ("owner", "city")), (TABLE, (name, value))):
+        lake.add_lf_tags_to_resource(Resource=resource, LFTags=[{"TagKey": tag[0], "TagValues": [tag[1]]}])
 
 
 # fmt: off
@@ -157,8 +197,56 @@ CHANGES: dict[str, tuple[Callable[[Account], object], str]] = {
         "lets questions choose where answers go",
     ),
     "answers go elsewhere": (
-        lambda one: _workgroup(one, ResultConfiguration=ELSEWHERE),
+        lambda one: _workgroup(one, ResultConfiguration={**RESULT, "OutputLocation": "s3://city-results/all/"}),
         "keeps answers elsewhere",
+    ),
+    "answers go below another prefix": (
+        lambda one: _workgroup(
+            one, ResultConfiguration={**RESULT, "OutputLocation": "s3://city-results/all/crime-commander-011/"}
+        ),
+        "keeps answers elsewhere",
+    ),
+    "answers go to another bucket": (
+        lambda one: _workgroup(
+            one, ResultConfiguration={**RESULT, "OutputLocation": "s3://others/crime-commander-011/"}
+        ),
+        "keep answers in different buckets (city-results, others)",
+    ),
+    "answers may go to another account": (
+        lambda one: _workgroup(one, ResultConfiguration={**RESULT, "ExpectedBucketOwner": "210987654321"}),
+        "may keep answers in another account",
+    ),
+    "answers have another key": (
+        lambda one: _workgroup(one, ResultConfiguration={**RESULT, "EncryptionConfiguration": ANOTHER_KEY}),
+        "does not encrypt answers by the key alias/crime-assets/crime-commander-011",
+    ),
+    "a workgroup is gone": (
+        lambda one: one.clients.client("athena").meta.events.register("before-call.athena.GetWorkGroup", _unknown),
+        "There is no workgroup crime-commander-011: apply the document again.",
+    ),
+    "a stranger gets tables by a tag": (
+        lambda one: (_tag(one, "open", "yes"), one.grant(STRANGER, OPEN, "SELECT")),
+        "somebody has SELECT on LFTagPolicy",
+    ),
+    "a stranger may have tables where the lake lies": (
+        lambda one: one.grant(
+            STRANGER, {"DataLocation": {"ResourceArn": "arn:aws:s3:::city-lake/"}}, "DATA_LOCATION_ACCESS"
+        ),
+        "somebody has DATA_LOCATION_ACCESS on the location arn:aws:s3:::city-lake/",
+    ),
+    "a stranger may have tables over a part of the lake": (
+        lambda one: one.grant(
+            STRANGER, {"DataLocation": {"ResourceArn": "arn:aws:s3:::city-lake/lake/x"}}, "DATA_LOCATION_ACCESS"
+        ),
+        "DATA_LOCATION_ACCESS",
+    ),
+    "a stranger makes databases": (
+        lambda one: one.grant(STRANGER, {"Catalog": {}}, "CREATE_DATABASE"),
+        "somebody has CREATE_DATABASE on the catalog",
+    ),
+    "a reader administers": (
+        lambda one: _settings(one, DataLakeAdmins=[{"DataLakePrincipalIdentifier": COMMANDER}]),
+        "crime-commander-011 is a reader, and among the DataLakeAdmins of Lake Formation",
     ),
 }
 # fmt: on
@@ -193,16 +281,17 @@ def test_who_may_pass_a_grant_on_is_found(account: Account) -> None:
 def test_what_is_not_ours_is_left_alone(account: Account) -> None:
     """Other lakes of the account, and who administers or writes this one."""
     account.grant(STRANGER, {"Database": {"Name": "boston"}}, "ALL")
+    account.grant(STRANGER, {"DataLocation": {"ResourceArn": "arn:aws:s3:::city-lakes/lake"}}, "DATA_LOCATION_ACCESS")
+    _tag(account, "open", "no")
+    account.grant(STRANGER, OPEN, "SELECT")
     account.grant(f"arn:aws:iam::{ACCOUNT}:role/admin", CRIMES, "ALL")
     account.grant(f"arn:aws:iam::{ACCOUNT}:role/crime-assets-job", CRIMES, "ALL")
     assert account.drifted() == []
 
 
 def test_a_refusal_is_said(account: Account) -> None:
-    from botocore.awsrequest import AWSResponse
-
     def refused(**_: object) -> tuple[object, dict[str, Any]]:
-        return AWSResponse("", 400, {}, None), {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
+        return _answer(400, Error={"Code": "AccessDeniedException", "Message": "no"})
 
     account.clients.client("athena").meta.events.register("before-call.athena.GetWorkGroup", refused)
     with pytest.raises(AwsError, match="AWS refused to compare Lake Formation with the policy"):
