@@ -6,7 +6,8 @@ readers, the trail. Nobody gets columns by a wildcard but who sees everything: a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeAlias
 
@@ -18,11 +19,16 @@ MOST_BYTES = 10 << 30
 """Bytes that a question may scan before Athena stops it."""
 TRAIL_DAYS = 400
 RESULT_DAYS = 7
+WHO = "CrimePrincipal"
+"""The tag by which a person is known to be a principal of the policy, with the principal's name as its value."""
 
 Block: TypeAlias = dict[str, Any]
 Part: TypeAlias = tuple[Mapping[str, Block], Block]
 """Resources by kind and name, and documents by name."""
 
+_BY_ACCOUNT = "sts:AssumeRole"
+_BY_PROVIDER = ("sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity")
+_TAGS = ("principal", "request")
 _SETTINGS = ["aws_lakeformation_data_lake_settings.lake"]
 
 
@@ -45,6 +51,7 @@ def document(city: str, readers: Sequence[Reader]) -> Block:
         "//": ["Made by `crime-assets policy terraform`: change the policy, not this file.", *left_out],
         "terraform": {"required_providers": {"aws": {"source": "hashicorp/aws", "version": "~> 5.100"}}},
         "variable": _variables(),
+        "locals": _becoming(),
         "data": {
             "aws_caller_identity": {"here": {}},
             "aws_partition": {"here": {}},
@@ -75,12 +82,40 @@ def _variables() -> Block:
     for name, value in defaults.items():
         found[name]["default"] = value
     found["trust"]["validation"] = [
-        {
-            "condition": '${length(var.trust.condition) > 0 && !contains(values(var.trust.principal), "*")}',
-            "error_message": "Say who is trusted, and on what condition, such as SAML:aud.",
-        }
+        {"condition": f"${{{condition}}}", "error_message": message} for condition, message in _trusted()
     ]
     return found
+
+
+def _trusted() -> Iterator[tuple[str, str]]:
+    """What must hold of the variable `trust`, and what is said if it does not."""
+    yield (
+        'length(var.trust.condition) > 0 && !contains(values(var.trust.principal), "*")',
+        "Say who is trusted, and on what condition, such as SAML:aud.",
+    )
+    # By another one, such as sts:*, people could pass a tag of their own choice.
+    yield (
+        f"contains({json.dumps([_BY_ACCOUNT, *_BY_PROVIDER])}, var.trust.action)",
+        f"The action must be one of {', '.join([_BY_ACCOUNT, *_BY_PROVIDER])}.",
+    )
+    # A condition has a key once only: ours would take the place of the operator's.
+    own = ["datelessthan aws:currenttime", *(f"stringequals aws:{kind}tag/{WHO.lower()}" for kind in _TAGS)]
+    asked = '[for test, told in var.trust.condition : [for key in keys(told) : lower(join(" ", [test, key]))]]'
+    yield (
+        f"length(setintersection(flatten({asked}), {json.dumps(own)})) == 0",
+        f"The policy says who, by StringEquals of the tag {WHO}, and until when, by DateLessThan of aws:CurrentTime: "
+        "for an end of your own use DateLessThanEquals.",
+    )
+
+
+def _becoming() -> Block:
+    """How people show who they are: the caller's own tag, or one that an identity provider vouches for."""
+    is_own = f'var.trust.action == "{_BY_ACCOUNT}"'
+    own, vouched = (f'"aws:{kind}Tag/{WHO}"' for kind in ("Principal", "Request"))
+    return {
+        "who": f"${{{is_own} ? {own} : {vouched}}}",
+        "becoming": f'${{{is_own} ? [var.trust.action] : [var.trust.action, "sts:TagSession"]}}',
+    }
 
 
 def _lake(databases: Sequence[str]) -> Part:
@@ -260,14 +295,17 @@ def _granted(reader: Reader, name: str, role: str) -> Block:
 
 
 def _trusting(reader: Reader) -> str:
-    """Who may become a reader's role: as the variable says, until the principal's last day ends (UTC)."""
-    condition = "var.trust.condition"
+    """Who may become a reader's role: the principal, as the variable says, until its last day ends (UTC)."""
+    own = [f'StringEquals = {{ (local.who) = "{reader.principal}" }}']
     if reader.expires is not None:
         end = f"{reader.expires + timedelta(days=1)}T00:00:00Z"
-        condition = f'merge({condition}, {{ DateLessThan = {{ "aws:CurrentTime" = "{end}" }} }})'
+        own.append(f'DateLessThan = {{ "aws:CurrentTime" = "{end}" }}')
+    # The operator's conditions of the same test stay beside ours.
+    both = "test => merge(lookup(var.trust.condition, test, {}), told)"
+    condition = f"merge(var.trust.condition, {{ for test, told in {{ {', '.join(own)} }} : {both} }})"
     return (
         '${jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Principal = var.trust.principal, '
-        f"Action = var.trust.action, Condition = {condition} }}] }})}}"
+        f"Action = local.becoming, Condition = {condition} }}] }})}}"
     )
 
 

@@ -118,6 +118,13 @@ def test_a_role_ends_when_the_access_ends() -> None:
     assert "CurrentTime" not in roles["reader_crime-analyst"]["assume_role_policy"]
 
 
+def test_a_role_is_for_its_principal_only() -> None:
+    principals = {"crime-commander-011": "p.diaz", "crime-analyst": "analyst", "crime-steward": "steward"}
+    for role, principal in principals.items():
+        trust = named("aws_iam_role")[f"reader_{role}"]["assume_role_policy"]
+        assert f'StringEquals = {{ (local.who) = "{principal}" }}' in trust
+
+
 def test_nothing_is_given_by_default() -> None:
     settings = named("aws_lakeformation_data_lake_settings")["lake"]
     assert not [name for name in settings if "default" in name or "external" in name]
@@ -220,38 +227,104 @@ def provider() -> Path | None:
     return next((Path(one) for one in places if one and list(Path(one).glob("*/hashicorp/aws/*"))), None)
 
 
-@pytest.mark.slow
-def test_terraform_takes_it(tmp_path: Path, moto: str) -> None:
-    """Validated, and planned against a stand-in, by which the IAM documents are made out."""
-    program, plugins = shutil.which("terraform") or shutil.which("tofu"), provider()
-    if program is None or plugins is None:
-        pytest.skip("there is no terraform, or no hashicorp/aws in a directory that TF_PLUGINS names")
-    (tmp_path / "cli.tfrc").write_text(f'provider_installation {{ filesystem_mirror {{ path = "{plugins}" }} }}\n')
-    shutil.copy(COMMITTED, tmp_path)
-    (tmp_path / "terraform.tfvars.json").write_text(json.dumps(VARIABLES))
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("TF_")},
-        "TF_CLI_CONFIG_FILE": str(tmp_path / "cli.tfrc"),
-        "CHECKPOINT_DISABLE": "1",
-    }
+class Terraform:
+    """The program in a directory of its own, with the committed document; no registry is asked."""
 
-    def run(*arguments: str) -> str:
-        ran = subprocess.run(
-            [program, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
+    def __init__(self, place: Path) -> None:
+        program, plugins = shutil.which("terraform") or shutil.which("tofu"), provider()
+        if program is None or plugins is None:
+            pytest.skip("there is no terraform, or no hashicorp/aws in a directory that TF_PLUGINS names")
+        self._program, self._place = program, place
+        (place / "cli.tfrc").write_text(f'provider_installation {{ filesystem_mirror {{ path = "{plugins}" }} }}\n')
+        shutil.copy(COMMITTED, place)
+        self.run("init", "-input=false")
+
+    def run(self, *arguments: str) -> str:
+        """What a command prints; it must succeed."""
+        ran = self._run(*arguments)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 
-    run("init", "-input=false")
-    assert json.loads(run("validate", "-json"))["diagnostics"] == []
-    run("plan", "-input=false", "-out=plan")
-    planned = json.loads(run("show", "-json", "plan"))["planned_values"]["root_module"]["resources"]
-    values = {one["address"]: one["values"] for one in planned}
-    trust = json.loads(values["aws_iam_role.reader_crime-commander-011"]["assume_role_policy"])["Statement"][0]
-    assert trust["Principal"] == VARIABLES["trust"]["principal"]
-    assert trust["Condition"]["StringEquals"] == {"SAML:aud": "https://signin.aws.amazon.com/saml"}
-    assert trust["Condition"]["DateLessThan"] == {"aws:CurrentTime": "2027-07-01T00:00:00Z"}
+    def plan(self, **variables: object) -> dict[str, dict[str, Any]]:
+        """Address → values of what would be made."""
+        self._give(variables)
+        self.run("plan", "-input=false", "-out=plan")
+        found = json.loads(self.run("show", "-json", "plan"))["planned_values"]["root_module"]["resources"]
+        return {one["address"]: one["values"] for one in found if one["mode"] == "managed"}
+
+    def refusal(self, **variables: object) -> str:
+        """What is said to variables that it does not take."""
+        self._give(variables)
+        ran = self._run("plan", "-input=false", "-no-color")
+        assert ran.returncode != 0
+        return " ".join(ran.stderr.replace("│", " ").split())
+
+    def _give(self, variables: dict[str, object]) -> None:
+        (self._place / "terraform.tfvars.json").write_text(json.dumps({**VARIABLES, **variables}))
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("TF_")},
+            "TF_CLI_CONFIG_FILE": str(self._place / "cli.tfrc"),
+            "CHECKPOINT_DISABLE": "1",
+        }
+        return subprocess.run(
+            [self._program, *arguments],
+            cwd=self._place,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def trust(values: dict[str, dict[str, Any]], role: str) -> dict[str, Any]:
+    """The one statement of who may become a role."""
+    (found,) = json.loads(values[f"aws_iam_role.reader_{role}"]["assume_role_policy"])["Statement"]
+    return dict(found)
+
+
+@pytest.mark.slow
+def test_terraform_takes_it(tmp_path: Path, moto: str) -> None:
+    """Validated, and planned against a stand-in, by which the IAM documents are made out."""
+    terraform = Terraform(tmp_path)
+    assert json.loads(terraform.run("validate", "-json"))["diagnostics"] == []
+    values = terraform.plan()
+    commander = trust(values, "crime-commander-011")
+    assert commander["Principal"] == VARIABLES["trust"]["principal"]
+    assert commander["Action"] == ["sts:AssumeRoleWithSAML", "sts:TagSession"]
+    assert commander["Condition"] == {
+        "StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml", "aws:RequestTag/CrimePrincipal": "p.diaz"},
+        "DateLessThan": {"aws:CurrentTime": "2027-07-01T00:00:00Z"},
+    }
     writer = values['aws_lakeformation_permissions.writers_location["crime-assets-code"]']
     assert writer["principal"] == f"arn:aws:iam::{ACCOUNT}:role/crime-assets-code"
     assert len(json.loads(values["aws_s3_bucket_policy.trail"]["policy"])["Statement"]) == 4
-    assert set(document()["resource"]) == {one["type"] for one in planned if one["mode"] == "managed"}
+    assert set(document()["resource"]) == {address.split(".")[0] for address in values}
+
+
+@pytest.mark.slow
+def test_what_the_operator_demands_stays(tmp_path: Path, moto: str) -> None:
+    terraform = Terraform(tmp_path)
+    demanded = {
+        "Bool": {"aws:MultiFactorAuthPresent": "true"},
+        "StringEquals": {"aws:PrincipalTag/Site": "city"},
+        "DateLessThan": {"aws:TokenIssueTime": "2027-01-01T00:00:00Z"},
+        "DateLessThanEquals": {"aws:CurrentTime": "2027-01-31T23:59:59Z"},
+    }
+    by_account = {"principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "action": "sts:AssumeRole"}
+    found = trust(terraform.plan(trust={**by_account, "condition": demanded}), "crime-commander-011")
+    assert found["Action"] == ["sts:AssumeRole"]
+    assert found["Condition"] == {
+        **demanded,
+        "StringEquals": {"aws:PrincipalTag/Site": "city", "aws:PrincipalTag/CrimePrincipal": "p.diaz"},
+        "DateLessThan": {**demanded["DateLessThan"], "aws:CurrentTime": "2027-07-01T00:00:00Z"},
+    }
+    for condition in (
+        {"DateLessThan": {"aws:currenttime": "2027-01-01T00:00:00Z"}},
+        {"StringEquals": {"aws:PrincipalTag/crimeprincipal": "p.diaz"}},
+    ):
+        said = terraform.refusal(trust={**by_account, "condition": condition})
+        assert "for an end of your own use DateLessThanEquals" in said
+    said = terraform.refusal(trust={**by_account, "action": "sts:*", "condition": demanded})
+    assert "The action must be one of" in said
