@@ -191,6 +191,8 @@ def _check(policy: Policy) -> None:
         _check_role(policy, role)
     for kind, what in (("os_user", "account"), ("oidc", "subject"), ("iam_role", "IAM role")):
         known = [name for found in policy.principals.values() if (name := getattr(found, kind))]
+        # IAM does not tell capital letters from small ones.
+        known = [name.casefold() for name in known] if kind == "iam_role" else known
         if twice := sorted(name for name, times in Counter(known).items() if times > 1):
             raise UsageError(f"Two principals have the {what} {twice[0]}: one person has one role.")
     if not policy.login.issuer and (lost := [found for found in policy.principals.values() if found.oidc]):

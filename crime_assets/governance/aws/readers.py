@@ -62,7 +62,8 @@ def _reader(policy: Policy, found: Principal, types: Mapping[str, str]) -> Reade
             f"principals.{found.name}: the IAM role {found.iam_role!r} is the name of a workgroup, too: use letters, "
             "digits, _ and -, and begin with a letter."
         )
-    if found.iam_role.startswith(_OURS):
+    # IAM does not tell capital letters from small ones.
+    if found.iam_role.casefold().startswith(_OURS):
         raise UsageError(f"principals.{found.name}: the IAM role {found.iam_role} is one of the program's own.")
     reading = reading_of(policy, found, types, ())
     if not reading.grants and not reading.is_everything:

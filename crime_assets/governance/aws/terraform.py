@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeAlias
 
+from crime_assets.core.errors import UsageError
 from crime_assets.governance.aws import documents
 from crime_assets.governance.aws.documents import ACCOUNT, LAKE, LAKE_KEY, LAKE_ROLE, RESULTS, TRAIL_NAME
 from crime_assets.governance.aws.readers import Cells, Reader
@@ -38,14 +39,14 @@ def alias_of(iam_role: str) -> str:
 
 
 def document(city: str, readers: Sequence[Reader]) -> Block:
-    """The document of a city's readers."""
+    """The document of a city's readers; UsageError if two of them would get one name in it."""
     databases = sorted({city}.union(*(reader.databases for reader in readers)))
     resources: dict[str, Block] = {}
     policies: Block = {}
     for found, documented in (_lake(databases), _results(), _trail(), *map(_reader, readers)):
-        policies |= documented
+        _add(policies, documented)
         for kind, named in found.items():
-            resources.setdefault(kind, {}).update(named)
+            _add(resources.setdefault(kind, {}), named)
     left_out = [sentence for reader in readers for sentence in reader.left_out]
     return {
         "//": ["Made by `crime-assets policy terraform`: change the policy, not this file.", *left_out],
@@ -60,6 +61,14 @@ def document(city: str, readers: Sequence[Reader]) -> Block:
         },
         "resource": resources,
     }
+
+
+def _add(known: Block, more: Mapping[str, Any]) -> None:
+    """Add what has names; one of these may not take the place of another."""
+    # Terraform's names are made of names of roles and tables, and two pairs can give one: x_crimes, x and crimes.
+    if twice := sorted(known.keys() & more.keys()):
+        raise UsageError(f"Two things would be called {twice[0]} in the document: give one IAM role another name.")
+    known.update(more)
 
 
 def _variables() -> Block:

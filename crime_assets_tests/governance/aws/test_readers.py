@@ -82,6 +82,8 @@ def test_who_sees_the_lake_itself_has_no_cells() -> None:
         (on_aws(ana="1analyst"), "begin with a letter"),
         (on_aws(ana="crime.analyst"), "letters, digits, _ and -"),
         (on_aws(ana="crime-assets-code"), "is one of the program's own"),
+        (on_aws(ana="Crime-Assets-Code"), "is one of the program's own"),
+        (on_aws(ana="Crime-desk", desk="crime-desk"), "Two principals have the IAM role crime-desk"),
         (
             on_aws(ana="a").replace('tables = ["crimes", "insights"]\nclear', 'tables = ["audit"]\nclear'),
             "nothing to read",

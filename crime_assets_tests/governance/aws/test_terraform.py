@@ -15,6 +15,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from crime_assets.cli.main import main
+from crime_assets.core.errors import UsageError
 from crime_assets.governance.aws.readers import readers
 from crime_assets.governance.aws.terraform import document as compiled
 from crime_assets_tests.governance.aws.compiled import (
@@ -28,7 +29,7 @@ from crime_assets_tests.governance.aws.compiled import (
     statements,
 )
 from crime_assets_tests.governance.aws.test_readers import on_aws
-from crime_assets_tests.governance.policies import TYPES, policy
+from crime_assets_tests.governance.policies import TEXT, TYPES, policy
 
 READERS = ["crime-commander-011", "crime-analyst", "crime-steward"]
 OF_NO_RESOURCE = {"lakeformation:GetDataAccess"}
@@ -209,6 +210,18 @@ def test_a_constant_of_the_policy_is_no_template() -> None:
     found = compiled("chicago", readers(policy(text), TYPES))
     (cells,) = found["resource"]["aws_lakeformation_data_cells_filter"].values()
     assert cells["table_data"][0]["row_filter"][0]["filter_expression"].endswith("LIKE '$${var.trust}%%{ if true }'")
+
+
+def test_two_filters_never_have_one_name() -> None:
+    """As those of the role x_crimes and the table crimes have, and of the role x and the table crimes_crimes."""
+    text = TEXT.replace("roles.desk]", "roles.crimes]").replace('role = "desk"', 'role = "crimes"')
+    text = text.replace(
+        'clear = ["open", "detail", "identity", "origin"]\nmask = { place = "cell" }', 'clear = ["open"]'
+    )
+    found = readers(policy(on_aws(text, desk="x", **{"p.diaz": "x_crimes"})), TYPES)
+    assert {(one.iam_role, one.cells[0].table) for one in found} == {("x", "crimes_crimes"), ("x_crimes", "crimes")}
+    with pytest.raises(UsageError, match="Two things would be called reader_x_crimes_crimes in the document"):
+        compiled("chicago", found)
 
 
 def test_aws_takes_the_calls() -> None:
