@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
@@ -112,8 +113,12 @@ def _explain(profile: Profile, options: Namespace) -> int:
 def _document(profile: Profile, options: Namespace) -> int:
     from crime_assets.cli.policy import compiled
 
+    document, left_out = compiled(profile, options.engine)
     with answering() as out:
-        out.write(compiled(profile, options.engine))
+        out.write(document)
+    # Not in the document alone: rules of Trino have no place for it, and who applies one does not read its first lines.
+    for sentence in left_out:
+        print(f"warning: {sentence}", file=sys.stderr)
     return 0
 
 

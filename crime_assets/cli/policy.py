@@ -106,14 +106,19 @@ def matrix(profile: Profile) -> Answer:
     return whole(["table or column", *roles], rows)
 
 
-def compiled(profile: Profile, engine: str) -> str:
-    """The policy as `terraform` or `trino` reads it; UsageError if it has something that cannot be said there."""
+def compiled(profile: Profile, engine: str) -> tuple[str, list[str]]:
+    """The policy as `terraform` or `trino` reads it, and how people see more or less by it than the policy says.
+
+    UsageError if the policy has something that cannot be said there.
+    """
     policy = access_of(profile).policy()
     types = seen_columns(profile.lake, profile.city)
-    document = (
-        trino.rules(policy, types) if engine == "trino" else terraform.document(policy.city, readers(policy, types))
-    )
-    return f"{json.dumps(document, indent=2)}\n"
+    if engine == "trino":
+        document, left_out = trino.rules(policy, types), trino.left_out(policy, types)
+    else:
+        found = readers(policy, types)
+        document, left_out = terraform.document(policy.city, found), [one for each in found for one in each.left_out]
+    return f"{json.dumps(document, indent=2)}\n", left_out
 
 
 def verified(profile: Profile) -> tuple[Answer, bool]:

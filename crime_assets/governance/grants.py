@@ -1,7 +1,8 @@
 """What a principal may read where an engine of the catalog enforces the policy itself: Lake Formation, Trino.
 
 Such an engine filters rows and leaves out columns. It makes no gate: it cannot mask with a key, and it computes no
-insight anew. What a role has beyond that is left out, and said.
+insight anew. What a role has beyond that is left out, and said; so is where the engine does not keep to the policy:
+nothing in a grant says of which day somebody may ask.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class Reading:
-    """All that a principal reads: grants, or everything; and what it would read in gates and does not here."""
+    """All that a principal reads: grants, or everything; and, a sentence each, how that differs from a gate."""
 
     grants: tuple[Grant, ...]
     left_out: tuple[str, ...] = ()
@@ -63,7 +64,7 @@ def reading_of(policy: Policy, principal: Principal, types: Mapping[str, str], o
         grants.append(_crimes(policy, scope, types, own_masks))
     if INSIGHTS in role.tables and not role.rows:
         grants += _insights(policy, scope)
-    return Reading(tuple(grants), left_out)
+    return Reading(tuple(grants), (*left_out, *_of_days(policy, principal, grants)))
 
 
 def _crimes(policy: Policy, scope: Scope, types: Mapping[str, str], own_masks: Collection[str]) -> Grant:
@@ -85,6 +86,24 @@ def _insights(policy: Policy, scope: Scope) -> Iterator[Grant]:
         if seen := scope.columns_of(insight):
             hidden = tuple(column.name for column in insight.columns if column.name not in seen)
             yield Grant(policy.city, insight.table, seen, hidden)
+
+
+def _of_days(policy: Policy, principal: Principal, grants: Collection[Grant]) -> Iterator[str]:
+    """What becomes of the role's `as_of`: it can neither be given nor taken away."""
+    name, is_allowed = principal.name, policy.roles[principal.role].as_of
+    unmasked = {one.table for one in grants if one.database == policy.city}
+    crimes, insights = "crimes" in unmasked, bool(unmasked - {"crimes"})
+    if is_allowed:
+        yield (
+            f"{name} may ask of earlier days (as_of), and is not answered as a gate of the day would: the engine has "
+            f"earlier snapshots of crimes, {'until upkeep drops them' if crimes else 'and none of a masked table'}."
+        )
+    elif crimes or insights:
+        seen = [
+            *(["snapshots of crimes that upkeep still keeps"] if crimes else []),
+            *(["insights"] if insights else []),
+        ]
+        yield f"{name} sees earlier days without as_of: {' and '.join(seen)}, which no grant limits to today's."
 
 
 def _left_out(policy: Policy, principal: Principal) -> Iterator[str]:

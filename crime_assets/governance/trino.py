@@ -50,6 +50,11 @@ def rules(policy: Policy, types: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def left_out(policy: Policy, types: Mapping[str, str]) -> list[str]:
+    """What principals do not get by these rules, and where the rules do not keep to the policy; a sentence each."""
+    return [said for one in policy.principals.values() for said in reading_of(policy, one, types, _OWN_MASKS).left_out]
+
+
 def _tables(policy: Policy, found: Principal, types: Mapping[str, str]) -> list[dict[str, Any]]:
     """The rules of a principal's tables."""
     reading = reading_of(policy, found, types, _OWN_MASKS)

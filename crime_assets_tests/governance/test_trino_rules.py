@@ -33,7 +33,9 @@ def test_it_is_the_one_that_the_command_prints(
     own.chmod(0o600)
     monkeypatch.setenv("CRIME_POLICY", str(own))
     assert main(["policy", "trino"]) == 0
-    assert capfd.readouterr().out == (PROJECT / "deploy" / "trino" / "rules.json").read_text()
+    printed = capfd.readouterr()
+    assert printed.out == (PROJECT / "deploy" / "trino" / "rules.json").read_text()
+    assert "warning: p.diaz sees earlier days without as_of: snapshots of crimes" in printed.err
 
 
 def test_a_commander_sees_the_district_and_columns_by_name() -> None:

@@ -39,7 +39,23 @@ def test_a_role_with_rows_reads_these_and_the_columns_it_sees() -> None:
     assert [sentence.split(":")[0] for sentence in reader.left_out] == [
         "p.diaz gets no insights",
         "p.diaz does not get crimes_superseded",
+        "p.diaz sees earlier days without as_of",
     ]
+
+
+def test_what_becomes_of_earlier_days_is_said() -> None:
+    def said(text: str, principal: str) -> str:
+        return found(on_aws(text))[principal].left_out[-1]
+
+    assert "snapshots of crimes that upkeep still keeps, which no grant limits" in said(CLEAR, "p.diaz")
+    assert said(TEXT, "ana").startswith("ana sees earlier days without as_of: insights, which")
+    may = TEXT.replace("[roles.analyst]", "[roles.analyst]\nas_of = true")
+    assert said(may, "ana").endswith("earlier snapshots of crimes, and none of a masked table.")
+    may = CLEAR.replace("[roles.commander]", "[roles.commander]\nas_of = true")
+    assert said(may, "p.diaz").endswith("until upkeep drops them.")
+    alone = TEXT.replace("[roles.analyst]", "[roles.clerk]").replace('role = "analyst"', 'role = "clerk"')
+    alone = alone.replace('tables = ["crimes", "insights"]', 'tables = ["crimes"]')
+    assert found(on_aws(alone))["ana"].left_out == (), "a masked table has one state"
 
 
 def test_a_role_with_masks_reads_its_masked_table() -> None:

@@ -45,7 +45,9 @@ def test_it_is_the_one_that_the_command_prints(
     own.chmod(0o600)
     monkeypatch.setenv("CRIME_POLICY", str(own))
     assert main(["policy", "terraform"]) == 0
-    assert capfd.readouterr().out == COMMITTED.read_text()
+    printed = capfd.readouterr()
+    assert printed.out == COMMITTED.read_text()
+    assert "warning: p.diaz sees earlier days without as_of: snapshots of crimes" in printed.err
 
 
 def test_no_column_is_given_by_a_wildcard() -> None:
