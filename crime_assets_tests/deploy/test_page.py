@@ -70,6 +70,19 @@ def region(moto: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return REGION
 
 
+def test_the_policy_gets_into_the_task_as_the_page_says() -> None:
+    (code,) = [
+        one for one in documents("task-*.json")["task-definition.json"]["containerDefinitions"] if one["name"] == "code"
+    ]
+    told = {entry["name"]: entry["value"] for entry in code["environment"]}
+    assert (told["CRIME_POLICY"], told["CRIME_MASK_KEY"]) == ("${CRIME_POLICY}", "${CRIME_MASK_KEY}")
+    (place,) = re.findall(r"`CRIME_POLICY=(/\S+)/policy\.toml`", PAGE)
+    image = (PROJECT / "deploy" / "Containerfile").read_text().partition("AS code")[2]
+    assert f"WORKDIR {place.rpartition('/')[0]}\n" in image
+    assert f"COPY deploy/governance {place.rpartition('/')[2]}\n" in image
+    assert (PROJECT / "deploy" / "governance" / "policy.toml").is_file()
+
+
 def test_from_an_empty_account_to_a_service_and_back(region: str, tmp_path: Path) -> None:
     aws = Aws(SKIPPED)
     kept = tmp_path / "variables"
