@@ -16,6 +16,7 @@ from crime_assets.governance.grants import masked_table
 from crime_assets.governance.keys import MaskKey, mask_key, secret_key
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.place.warehouse import stored_files
 from crime_assets.lakehouse.upkeep.compaction import compact
 from crime_assets.lakehouse.upkeep.expiry import expire
 from crime_assets.lakehouse.upkeep.orphans import remove_orphans
@@ -226,6 +227,12 @@ def test_the_graph_writes_them_on_aws(aws: Seaweed, firehose: DeliveryStream, mo
     graph.run(DAY, only=["governed_crimes"])
     assert snapshots(profile.lake) == before
     assert set(before) == set(graph.materialized("governed_crimes")[DAY]["tables"].value)
+    dropped = tables.load(profile.lake, PLACE, "crimes_commander")
+    assert dropped is not None
+    assert list(stored_files(dropped))
+    path.write_text(TEXT.replace('mask = { place = "cell" }', ""))
+    graph.run(DAY, only=["governed_crimes"])
+    assert list(stored_files(dropped)) == []
     without = aws_profile(variables, "2024-02-01T12:00:00")
     with pytest.raises(UsageError, match="CRIME_MASK_KEY"):
         without.mask_key()
