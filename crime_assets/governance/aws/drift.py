@@ -206,7 +206,8 @@ def _workgroups(readers: Sequence[Reader], account: str, clients: Clients) -> It
         for wrong in _let_loose(name, told, account, clients):
             yield f"The workgroup {name} {wrong}: apply the document again."
     # Which bucket it is only the document's variables say; all readers have the same.
-    buckets = {"/".join(_answers_of(told).split("/")[2:3]) for told in groups.values() if told is not None}
+    places = [_answers_of(told) for told in groups.values() if told is not None]
+    buckets = {place.split("/")[2] for place in places if place.startswith("s3://")}
     if len(buckets) > 1:
         yield f"Workgroups keep answers in different buckets ({', '.join(sorted(buckets))}): apply the document again."
 
