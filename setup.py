@@ -28,6 +28,7 @@ setup(
         "crime_assets.publishing": ["house.typ"],
         "crime_assets.publishing.dashboard": ["templates/*", "static/*", "static/*/*"],
         "crime_assets.publishing.briefing": ["templates/*"],
+        "crime_assets.sources.cities.codes": ["*.csv"],
     },
     install_requires=[
         "dagster",

@@ -1,6 +1,7 @@
 """What differs from city to city, as data: one module per city, each with a `CITY`.
 
-To add a city, add a module here; nothing else lists them. No code that reads or writes belongs here.
+To add a city, add a module here; nothing else lists them. No code that reads or writes belongs here. What the cities'
+offense codes mean is in `codes`, a table for each city.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def _fits(text: str, form: str) -> bool:
 
 def names() -> list[str]:
     """The names of all cities with a module."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def get(name: str) -> City:
