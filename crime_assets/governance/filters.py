@@ -147,7 +147,14 @@ def _parsed(rows: str, place: str) -> exp.Expr:
     condition: exp.Expr = query.args["where"].this
     if any(node.comments for node in query.walk()):
         raise UsageError(f"{place}.rows has a comment, which Lake Formation does not take: leave it out.")
-    return condition
+    return condition.transform(_like)
+
+
+def _like(node: exp.Expr) -> exp.Expr:
+    """NOT LIKE as NOT around LIKE, which is how NOT IN and NOT BETWEEN are parsed."""
+    if type(node) is exp.Like and node.args.get("negate"):
+        return exp.Not(this=exp.Like(this=node.this, expression=node.expression))
+    return node
 
 
 def _check_node(node: exp.Expr, columns: frozenset[str], place: str) -> None:

@@ -87,7 +87,7 @@ def random_filter(chance: random.Random, rows: Sequence[Row], depth: int = 3) ->
     if TYPES[column] == "string":
         inner = first[1:-1].replace("''", "")
         part = f"'{inner[:2]}%{inner[-1:]}'" if chance.random() < 0.5 else f"'_{inner[1:]}%'"
-        kinds += [f"{column} LIKE {part}", f"NOT {column} LIKE {part}"]
+        kinds += [f"{column} LIKE {part}", f"NOT {column} LIKE {part}", f"{column} NOT LIKE {part}"]
     if column == "district":
         kinds += ["district IN (:districts)"]
     return chance.choice(kinds)
