@@ -14,9 +14,10 @@ from crime_assets.governance import trino
 from crime_assets.governance.access import Access
 from crime_assets.governance.aws import terraform
 from crime_assets.governance.aws.readers import readers
+from crime_assets.governance.finer import finer_than_masks
 from crime_assets.governance.gates import seen_columns
 from crime_assets.governance.policy import CITY_INSIGHTS, INSIGHTS, TABLES, Principal, unclassified
-from crime_assets.governance.scopes import Scope, finer_than_masks
+from crime_assets.governance.scopes import Scope
 from crime_assets.profiles import Profile
 from crime_assets.publishing.governed.extracts import lacking_for_pages
 
@@ -81,7 +82,7 @@ def explained(profile: Profile, principal: str) -> Answer:
     rows.append(("pages", f"none: they need {', '.join(lacking)}" if lacking else "of these rows"))
     rows += [(f"table city_{insight.table}", _of_city(scope)) for insight in all_insights()]
     if finer := finer_than_masks(scope):
-        rows.append(("warning", f"{', '.join(finer)} say more of the place than its mask lets see"))
+        rows.append(("warning", f"{', '.join(finer)} say more of a place, a time or a text than its mask lets see"))
     return whole(["what", "value"], rows)
 
 

@@ -63,8 +63,6 @@ class Scope:
 
 KNOWN_BY = frozenset({"id", "updated_on", "change_day", "ingested_at", "record_md5"})
 """Columns by which insights find out which version of a record was known when."""
-_LIKE_BEATS = 8
-"""H3 resolution from which on cells are smaller than beats."""
 _COLUMNS = frozenset(column.name for column in CRIMES)
 
 
@@ -137,16 +135,3 @@ def _seen(policy: Policy, role: Role, columns: Iterable[str]) -> dict[str, Mask 
     is_in_cells = any(mask is not None and mask.kind == "h3_center" for mask in found.values())
     # A cell stands for the place; the same place in feet would say more.
     return {column: mask for column, mask in found.items() if not (is_in_cells and column in PLANE)}
-
-
-def finer_than_masks(scope: Scope) -> list[str]:
-    """Columns seen clear that say more of a place or a time than the mask of that does."""
-    finer: list[str] = []
-    if (mask := scope.mask_of(*PLACE)) is not None:
-        finer += ["block"]
-        # Chicago has 277 beats in 606 square kilometres: 2.2 each, between cells of resolution 8 (0.7) and 7 (5.2).
-        finer += ["beat"] if int(mask.value) < _LIKE_BEATS else []
-    if (mask := scope.columns.get("occurred_at")) is not None:
-        finer += ["hour", "time_of_day"] if mask.value != "hour" else []
-        finer += ["occurred_on", "iso_weekday"] if mask.value in {"month", "year"} else []
-    return [name for name in finer if name in scope.columns and scope.columns[name] is None]

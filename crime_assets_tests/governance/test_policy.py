@@ -10,7 +10,7 @@ import pytest
 from crime_assets.core.errors import UsageError
 from crime_assets.governance.masks import Mask
 from crime_assets.governance.policy import parse_policy, read_policy, unclassified
-from crime_assets.governance.scopes import check_columns, finer_than_masks
+from crime_assets.governance.scopes import check_columns
 from crime_assets_tests.governance.policies import TEXT, TODAY, TYPES, policy, scope
 
 
@@ -139,11 +139,6 @@ def test_a_scope_has_what_is_named_and_nothing_else() -> None:
     }  # fmt: skip
     with pytest.raises(UsageError, match="sees the lake itself"):
         scope("keeper")
-    assert finer_than_masks(commander) == ["block"]
-    assert finer_than_masks(scope("p.diaz", TEXT.replace("resolution = 8", "resolution = 7"))) == ["block", "beat"]
-    assert finer_than_masks(analyst) == ["hour", "time_of_day"]
-    assert finer_than_masks(scope("ana", TEXT.replace('to = "day"', 'to = "hour"'))) == []
-    assert finer_than_masks(scope("ana", TEXT.replace('to = "day"', 'to = "year"')))[-1] == "iso_weekday"
     both = 'clear = ["open", "place"]\nmask = { latitude = "cell", longitude = "cell" }'
     before = (
         'clear = ["open", "origin"]\nmask = { identity = "token", place = "cell", occurred_at = "day" }\n\n[roles.st'
