@@ -85,13 +85,13 @@ def _shown(scope: Scope, column: str) -> str:
     return f"{shown} AS {identifier(column)}"
 
 
-def parameters(scope: Scope, key: Callable[[], MaskKey]) -> dict[str, bytes]:
+def parameters(scope: Scope, key: Callable[[], MaskKey]) -> dict[str, bytes | str]:
     """The parameters of that query."""
     kinds = {mask.kind for mask in scope.columns.values() if mask is not None}
     if "keyed_hash" not in kinds:
         return {}
     found = key()
-    return {"inner": found.inner, "outer": found.outer}
+    return {"inner": found.inner, "outer": found.outer, "mark": found.mark}
 
 
 def _together(insights: Collection[Insight], table: str) -> frozenset[str]:

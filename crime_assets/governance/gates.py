@@ -41,7 +41,7 @@ from crime_assets.lakehouse.writing.insights import present_snapshots
 from crime_assets.sources.cities import City
 
 GATE = "gate.duckdb"
-FORMAT = 2
+FORMAT = 3
 """Increased when a gate is made otherwise: older ones are made again."""
 KEPT_DAYS = 10
 """Gates of earlier days that are kept, of all scopes together: those that were asked last."""

@@ -26,6 +26,11 @@ class MaskKey:
     inner: bytes = field(repr=False)
     outer: bytes = field(repr=False)
 
+    @property
+    def mark(self) -> str:
+        """What its hashes begin with: those of another key are no use beside them."""
+        return f"K{self.id[:6]}-"
+
 
 def mask_key(directory: Path) -> MaskKey:
     """The key in a directory, made if there is none. LakeError if others may read it."""

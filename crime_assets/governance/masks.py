@@ -59,13 +59,14 @@ def check_fits(mask: Mask, column: str, type_name: str) -> None:
 def masked(mask: Mask, column: str) -> str:
     """The DuckDB expression of a masked column.
 
-    A keyed hash needs the parameters $inner and $outer (`keys.MaskKey`), a cell the table `cells` beside `permitted`.
+    A keyed hash needs the parameters $inner, $outer and $mark (`keys.MaskKey`), a cell the table `cells` beside
+    `permitted`.
     """
     name = f"permitted.{identifier(column)}"
     match mask.kind:
         case "keyed_hash":
             inner = f"sha256($inner || encode({name}))"
-            return f"'C1-' || left(sha256($outer || unhex({inner})), {int(mask.value)})"
+            return f"$mark || left(sha256($outer || unhex({inner})), {int(mask.value)})"
         case "h3_center":
             return f"cells.{column}"
         case _:

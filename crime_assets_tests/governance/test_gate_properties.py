@@ -188,7 +188,8 @@ def masked(mask: tuple[str, str, object], value: object, key: bytes) -> object:
     if value is None:
         return None
     if kind == "keyed_hash":
-        return "C1-" + hmac.new(key, str(value).encode(), hashlib.sha256).hexdigest()[: int(str(how))]
+        mark = hashlib.sha256(b"crime-assets mask key " + key).hexdigest()[:6]
+        return f"K{mark}-" + hmac.new(key, str(value).encode(), hashlib.sha256).hexdigest()[: int(str(how))]
     assert isinstance(value, datetime)
     kept = {"hour": 4, "day": 3, "month": 2, "year": 1}[str(how)]
     return datetime(*[*value.timetuple()[:kept], 1, 1][: max(kept, 3)])  # type: ignore[arg-type]

@@ -50,7 +50,8 @@ def names(place: Path) -> set[str]:
 
 def token(key: bytes, text: object) -> object:
     """The keyed hash, by Python's own HMAC."""
-    return None if pd.isna(text) else "C1-" + hmac.new(key, str(text).encode(), hashlib.sha256).hexdigest()[:16]
+    mark = hashlib.sha256(b"crime-assets mask key " + key).hexdigest()[:6]
+    return None if pd.isna(text) else f"K{mark}-" + hmac.new(key, str(text).encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def cells(frame: pd.DataFrame, resolution: int) -> list[tuple[float | None, float | None]]:
@@ -236,6 +237,7 @@ def test_the_key_is_for_its_owner_alone(tmp_path: Path) -> None:
     one = mask_key(tmp_path / "a")
     assert mask_key(tmp_path / "a") == one
     assert mask_key(tmp_path / "b").id != one.id
+    assert mask_key(tmp_path / "b").mark != one.mark, "hashes of two keys can be told apart"
     assert (tmp_path / "a" / "mask.key").stat().st_mode & 0o777 == 0o600
     assert one.inner.hex() not in repr(one)
 
