@@ -18,7 +18,7 @@ from crime_assets.governance import confine
 from crime_assets.governance.gates import Gate, GateMaker, seen_columns
 from crime_assets.governance.history import THE_LAKE, PolicyHistory
 from crime_assets.governance.policy import Policy, Principal, Role, read_policy
-from crime_assets.governance.pool import Pool, Refused
+from crime_assets.governance.pool import Answered, Gone, Pool, Refused
 from crime_assets.governance.principals import Who
 from crime_assets.governance.reads import EVERYTHING
 from crime_assets.governance.scopes import Scope, check_columns, scope_of
@@ -178,12 +178,8 @@ class Access:
         if not confine.landlock_version():
             raise LakeError("This kernel has no Landlock, so nobody is answered by a policy: use Linux 5.13 or newer.")
         by["scope"] = scope.digest
-        gate = self._gate(scope, day)
-        by["gate"] = gate.state
-        # Of a question that is stopped it is not known, and that it was stopped can tell something.
-        by |= {"tables": EVERYTHING, "columns_read": EVERYTHING}
         try:
-            found = self._pool.ask(gate, question.sql)
+            found = self._asked(scope, day, question.sql, by)
         except Refused as error:
             by |= error.reads
             raise
@@ -191,14 +187,23 @@ class Access:
         by |= {"seen": found.ids, "rows": found.rows.num_rows, "bytes": found.rows.nbytes}
         return whole(found.columns, rows_of(found.rows, "VARCHAR"))
 
-    def _gate(self, scope: Scope, day: date | None) -> Gate:
-        """The gate of a scope; that it was made for this question is on the trail."""
+    def _asked(self, scope: Scope, day: date | None, sql: str, by: dict[str, Any]) -> Answered:
+        """The answer on the scope's gate; on another one, if that was removed before it could be asked."""
+        try:
+            return self._pool.ask(self._gate(scope, day, by), sql)
+        except Gone:
+            return self._pool.ask(self._gate(scope, day, by), sql)
+
+    def _gate(self, scope: Scope, day: date | None, by: dict[str, Any]) -> Gate:
+        """The gate of a scope, which is then what is answered by; that it was made for this is on the trail."""
         begun = time.monotonic()
         gate = self.gates.gate(scope, day)
         if gate.is_new:
             told: dict[str, Any] = {"scope": scope.digest, "gate": gate.state, "role": scope.role}
             seconds = round(time.monotonic() - begun, 3)
             self.trail.append("gate_built", districts=scope.districts, seconds=seconds, **told)
+        # Of a question that is stopped it is not known, and that it was stopped can tell something.
+        by |= {"gate": gate.state, "tables": EVERYTHING, "columns_read": EVERYTHING}
         return gate
 
     def close(self) -> None:

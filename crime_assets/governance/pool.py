@@ -14,9 +14,9 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
-from crime_assets.core.errors import UsageError
+from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.governance.gates import GATE, Gate
-from crime_assets.governance.worker import LENGTH
+from crime_assets.governance.worker import GONE, LENGTH
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,10 @@ class Refused(UsageError):
         self.reads = {name: reads[name] for name in ("tables", "columns_read") if name in reads}
 
 
+class Gone(CrimeAssetsError):
+    """A gate was removed after it was found, before a worker had it open: there may be a newer one."""
+
+
 @dataclass(frozen=True)
 class Answered:
     """An answer: the names of its columns, which may repeat, and its rows, whose columns are called 0, 1, …
@@ -72,7 +76,7 @@ class Pool:
         self._lock = threading.Lock()
 
     def ask(self, gate: Gate, sql: str) -> Answered:
-        """The answer to a person's query on a gate; UsageError if there is none."""
+        """The answer to a person's query on a gate; UsageError if there is none, Gone if the gate is gone."""
         told: Mapping[str, Any] | None = None
         while told is None:
             worker = self._worker(gate)
@@ -141,6 +145,8 @@ class Pool:
             return _exchanged(worker, json.dumps(asked).encode())
         except (EOFError, OSError) as error:
             _end(worker)
+            if worker.process.returncode == GONE:
+                raise Gone("What you may see is being made anew: ask again.") from error
             raise self._stopped() from error
         finally:
             patience.cancel()

@@ -28,6 +28,9 @@ from crime_assets.governance import confine
 from crime_assets.governance.reads import is_of_crimes, parsed, what_is_read
 
 LENGTH = struct.Struct(">I")
+GONE = 3
+"""Exit code of a worker whose gate was removed before it had it open."""
+_GATE = "gate.duckdb"
 _ROWS_A_BATCH = 10_000
 _MORE_THAN_ARROW = frozenset(
     {"uhugeint", "bit", "bignum", "time", "time_ns", "time with time zone", "variant", "geometry", "interval"}
@@ -51,15 +54,16 @@ _SETTINGS = {
 
 def main(directory: Path, *, landlock: bool, locks: bool, guard: bool) -> None:
     """Answer until the input ends. Two walls and a guard, which tests switch off one by one."""
-    os.chdir(directory)
     parent = os.getppid()
-    confine.limit()
-    if landlock:
-        confine.restrict(directory)
+    try:
+        con = _opened(directory, landlock=landlock, locks=locks)
+    except (FileNotFoundError, duckdb.IOException):
+        if Path(_GATE).exists():
+            raise
+        os._exit(GONE)
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
     # A query of thousands of ids is read as a large tree, in which it would look for cycles again and again.
     gc.set_threshold(1_000_000)
-    con = _connected(locks=locks)
     answers = os.fdopen(os.dup(1), "wb")
     # Whatever else writes to the standard output would be taken for an answer.
     os.dup2(2, 1)
@@ -84,9 +88,18 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
+def _opened(directory: Path, *, landlock: bool, locks: bool) -> duckdb.DuckDBPyConnection:
+    """Shut this process in with the gate of a directory, and open it."""
+    os.chdir(directory)
+    confine.limit()
+    if landlock:
+        confine.restrict(directory)
+    return _connected(locks=locks)
+
+
 def _connected(*, locks: bool) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect(":memory:", config=dict(_SETTINGS))
-    con.execute("ATTACH 'gate.duckdb' AS gate (READ_ONLY)")
+    con.execute(f"ATTACH '{_GATE}' AS gate (READ_ONLY)")
     # For cursors, too: they begin with the settings of the whole database.
     con.execute("SET GLOBAL TimeZone = 'UTC'")
     if locks:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ import pytest
 from crime_assets.cli.main import main
 from crime_assets.core.errors import LakeError
 from crime_assets.governance import confine
+from crime_assets.governance.gates import Gate, GateMaker
+from crime_assets.governance.scopes import Scope
 from crime_assets.governance.trail import Trail
 from crime_assets_tests.build import CHICAGO, record, write_export
 from crime_assets_tests.governance.policies import TEXT
@@ -163,6 +167,30 @@ def test_what_each_policy_said_is_on_the_trail_once(
         "h3_center (resolution 8)",
     )
     assert principals["keeper"]["scope"] == "the lake itself"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_gate_that_is_removed_before_it_is_asked_is_made_again(
+    run: Callable[..., Told], home: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Once: whoever removes it as fast as it is made has to be told."""
+    find, found = GateMaker.gate, list[Gate]()
+
+    def removed(self: GateMaker, scope: Scope, day: date | None = None) -> Gate:
+        found.append(find(self, scope, day))
+        if len(found) <= times:
+            shutil.rmtree(found[-1].place)
+        return found[-1]
+
+    monkeypatch.setattr(GateMaker, "gate", removed)
+    code, out, error = run("query", "SELECT count(*) AS n FROM crimes", "--format", "csv")
+    assert len(found) == 2
+    if times == 1:
+        assert (code, out) == (0, "n\n20\n")
+        assert lines(home)[-1]["gate"] == found[1].state
+    else:
+        assert (code, out) == (1, "")
+        assert "made anew: ask again" in error
 
 
 def test_what_is_refused_is_on_the_trail_too(

@@ -19,7 +19,7 @@ from crime_assets.core.errors import UsageError
 from crime_assets.engines.answers import rows_of
 from crime_assets.governance import confine
 from crime_assets.governance.gates import GATE, Gate
-from crime_assets.governance.pool import Limits, Pool
+from crime_assets.governance.pool import Gone, Limits, Pool
 
 pytestmark = [
     pytest.mark.slow,
@@ -88,6 +88,17 @@ def test_the_worker_of_a_gate_that_was_removed_is_ended(gate: Gate, pool: Pool, 
         shutil.rmtree(gate.place, ignore_errors=True)
     pool.ask(Gate(other, "one"), asked)
     assert list(pool._workers) == [other]
+
+
+@pytest.mark.parametrize("left", ["nothing", "its directory"])
+def test_a_gate_that_was_removed_before_it_is_asked_is_gone_and_stops_no_query(
+    gate: Gate, pool: Pool, left: str
+) -> None:
+    (gate.place / GATE).unlink()
+    if left == "nothing":
+        gate.place.rmdir()
+    with pytest.raises(Gone, match="made anew"):
+        pool.ask(gate, "SELECT 1")
 
 
 def test_many_ask_while_the_gate_changes(gate: Gate, pool: Pool) -> None:
