@@ -12,8 +12,8 @@ from crime_assets.profiles import Profile
 _ASSET = "governed_gates"
 _WARNING = {
     "policy_covers_tables": "Each column of crimes stands in a class of the policy: others are seen by nobody.",
-    "gates_hold_only_their_rows": "Each gate has as many crimes of each district as the lake has for its scope, and no "
-    "masked place stands for fewer than five.",
+    "gates_hold_only_their_rows": "Each gate has those crimes and versions of each district that the lake has for its "
+    "scope, no table besides, no insight of another district, and no masked place stands for fewer than five.",
     "lake_is_closed": "No other account may read the lake, and its disk is encrypted.",
 }
 
@@ -50,6 +50,6 @@ def _judge(profile: Profile) -> dict[str, Verdict]:
         "policy_covers_tables": verdicts.policy_covers_tables(
             unclassified(policy, seen_columns(profile.lake, profile.city))
         ),
-        "gates_hold_only_their_rows": verdicts.gates_hold_only_their_rows(faults(access, list(scopes.values()))),
+        "gates_hold_only_their_rows": verdicts.gates_hold_only_their_rows(faults(access.gates, list(scopes.values()))),
         "lake_is_closed": verdicts.lake_is_closed(opened, is_encrypted=is_encrypted(home)),
     }
