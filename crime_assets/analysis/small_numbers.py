@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crime_assets.core.insights import Counting
+from crime_assets.core.insights import Counting, Share
 
 HIDDEN = "hidden"
 """Column that names the hidden columns of its row."""
@@ -37,7 +37,7 @@ Columns = Mapping[str, Sequence[object]]
 
 
 @dataclass(frozen=True)
-class _Sum:
+class Sum:
     """Rows that add up, and the row with their total, if the table has one."""
 
     parts: Sequence[int]
@@ -54,7 +54,7 @@ def protect(
 ) -> pa.Table:
     """The table with NULL for what must not be seen, and one more column, `hidden`: the names of these, or NULL.
 
-    A threshold of 0 or 1 hides nothing. `elsewhere` are the rows of each count that another table hides already.
+    A threshold of 0 or 1 hides nothing. `elsewhere` are the rows of each column that another table hides already.
     `insiders`: readers may know one of the rows.
     """
     hidden: list[set[str]] = [set() for _ in range(table.num_rows)]
@@ -62,7 +62,7 @@ def protect(
     sums = list(_sums(columns, counting.adds_up))
     out_of_order: set[int] = set()
     for number, count in enumerate(counting.counts):
-        rows = _hidden_rows(_counts(columns[count.name]), sums, threshold, insiders=insiders)
+        rows = hidden_rows(_counts(columns[count.name]), sums, threshold, insiders=insiders)
         rows.update((elsewhere or {}).get(count.name, ()))
         for row in rows:
             hidden[row].update((count.name, *count.derived))
@@ -71,30 +71,36 @@ def protect(
             for row in rows:
                 hidden[row].update(counting.ranked)
     for share in counting.shares:
-        parts = [
-            round(float(str(part)) * int(str(whole))) if part is not None and whole is not None else 0
-            for part, whole in zip(columns[share.name], columns[share.whole], strict=True)
-        ]
-        for row in _hidden_rows(parts, sums, threshold, insiders=insiders):
+        for row in hidden_rows(parts_of(table, share), sums, threshold, insiders=insiders):
             hidden[row].add(share.name)
+    for name, others in (elsewhere or {}).items():
+        for row in others:
+            hidden[row].add(name)
     _hide_across(columns, counting, hidden)
     found = _without(table, hidden)
     return found.take(_order(table, columns, counting, out_of_order)) if out_of_order else found
 
 
+def parts_of(table: pa.Table, share: Share) -> list[int]:
+    """The counts of which a column has the share."""
+    pairs = zip(table.column(share.name).to_pylist(), table.column(share.whole).to_pylist(), strict=True)
+    return [round(part * whole) if part is not None and whole is not None else 0 for part, whole in pairs]
+
+
 def _needed(counting: Counting, table: pa.Table) -> set[str]:
     counts = {count.name for count in counting.counts}
-    shares = {name for share in counting.shares for name in (share.name, share.whole)}
-    return {*counts, *shares, *counting.adds_up, *(name for name in _KEYS if name in table.column_names)}
+    return {*counts, *counting.adds_up, *(name for name in _KEYS if name in table.column_names)}
 
 
 def _counts(values: Sequence[object]) -> list[int]:
     return [int(str(value)) if value is not None else 0 for value in values]
 
 
-def _hidden_rows(counts: Sequence[int], sums: Sequence[_Sum], threshold: int, *, insiders: bool) -> set[int]:
-    """The rows whose count is hidden."""
-    hidden = {row for row, count in enumerate(counts) if 0 < count < threshold}
+def hidden_rows(
+    counts: Sequence[int], sums: Sequence[Sum], threshold: int, besides: Collection[int] = (), *, insiders: bool
+) -> set[int]:
+    """The rows whose count is hidden, if the small ones are, and some `besides`."""
+    hidden = {row for row, count in enumerate(counts) if 0 < count < threshold} | {*besides}
     is_settled = not hidden
     while not is_settled:
         is_settled = True
@@ -105,7 +111,7 @@ def _hidden_rows(counts: Sequence[int], sums: Sequence[_Sum], threshold: int, *,
     return hidden
 
 
-def _sums(columns: Columns, adds_up: Sequence[str]) -> Iterator[_Sum]:
+def _sums(columns: Columns, adds_up: Sequence[str]) -> Iterator[Sum]:
     """Groups of rows that add up to one total, for each column over whose values they do; rows sorted by their names.
 
     Which rows are hidden depends on that order where counts are equal, and must not on that of the table: of two tables
@@ -124,10 +130,10 @@ def _sums(columns: Columns, adds_up: Sequence[str]) -> Iterator[_Sum]:
             else:
                 parts[group].append(row)
         for group, rows in parts.items():
-            yield _Sum(rows, totals.get(group))
+            yield Sum(rows, totals.get(group))
 
 
-def _complement(one: _Sum, counts: Sequence[int], hidden: set[int], threshold: int, *, insiders: bool) -> set[int]:
+def _complement(one: Sum, counts: Sequence[int], hidden: set[int], threshold: int, *, insiders: bool) -> set[int]:
     """The rows to hide as well, so that the others do not give the hidden ones away."""
     known = [row for row in one.parts if row in hidden]
     is_total_hidden = one.total in hidden

@@ -21,7 +21,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from crime_assets.analysis.small_numbers import protect
+from crime_assets.analysis.overlaps import protect_together
 from crime_assets.analysis.statistics import finished
 from crime_assets.core.errors import CrimeAssetsError, LakeBusy, UsageError
 from crime_assets.core.insights import all_insights
@@ -261,17 +261,10 @@ class GateMaker:
             }
 
     def _figures(self, day: date) -> dict[str, pa.Table]:
-        """The insights of the whole city, small numbers hidden also from who knows one of the rows."""
+        """The insights of the whole city, small numbers hidden also from who knows a row, and has all of them."""
         with closing(self.engine(FIGURES)) as engine:
-            return {
-                f"city_{insight.table}": protect(
-                    finished(insight, engine.insight(insight, day)),
-                    insight.counting,
-                    self._small_numbers,
-                    insiders=True,
-                )
-                for insight in all_insights()
-            }
+            computed = {insight: finished(insight, engine.insight(insight, day)) for insight in all_insights()}
+        return {f"city_{name}": shown for name, shown in protect_together(computed, self._small_numbers).items()}
 
     def _newest_day(self) -> date:
         """The newest change day that the lake has merged, or with which its history ends. No row tells it."""
