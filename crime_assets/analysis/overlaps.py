@@ -10,7 +10,7 @@ all of one district.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple, TypeAlias
@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 import pyarrow as pa
 
 from crime_assets.analysis.small_numbers import TOTAL, Sum, hidden_rows, parts_of, protect
-from crime_assets.analysis.solving import solved
+from crime_assets.analysis.solving import apart, solved
 from crime_assets.core.insights import Insight
 from crime_assets.core.promises import AREAS
 
@@ -97,7 +97,7 @@ def protect_together(tables: Mapping[Insight, pa.Table], threshold: int) -> dict
         known.update(zip(map(_same, column.facts), column.numbers, strict=True))
     named = _named(columns)
     known |= named
-    hidden = _hidden(known, list(_sums(columns, known)), threshold)
+    hidden = _hidden(known, _sums(columns, known), threshold)
     found = {}
     for insight, table in tables.items():
         own = [column for column in columns if column.insight is insight]
@@ -275,49 +275,59 @@ def _tiled(whole: Fact, facts: Sequence[Fact], *, is_longest: bool) -> list[Fact
     return found
 
 
-def _hidden(known: Known, added: Sequence[tuple[list[Fact], Fact | None]], threshold: int) -> set[Fact]:
+def _hidden(known: Known, added: Iterable[tuple[list[Fact], Fact | None]], threshold: int) -> set[Fact]:
     """The facts that are not shown."""
     facts = sorted(known, key=str)
-    place = {fact: number for number, fact in enumerate(facts)}
-    sums = [
-        Sum(sorted({place[part] for part in parts}), place.get(total) if total is not None else None)
-        for parts, total in added
-        if parts and place.keys() >= {*parts}
-    ]
     counts = [known[fact] for fact in facts]
-    districts = {fact.district for fact in facts} - {None, _NAMED, _UNKNOWN}
-    readers = [set[int]()] + [
-        {n for n, fact in enumerate(facts) if fact.district == one} for one in sorted(map(str, districts))
-    ]
+    owned: defaultdict[str, set[int]] = defaultdict(set)
+    for number, fact in enumerate(facts):
+        if (district := fact.district) not in {None, _NAMED, _UNKNOWN}:
+            owned[str(district)].add(number)
+    sums = list(_numbered(facts, added))
     hidden: set[int] = set()
     more = {row for row, count in enumerate(counts) if 0 < count < threshold}
     while more - hidden:
         hidden = hidden_rows(counts, sums, threshold, hidden | more, insiders=True)
-        more = set().union(*(_beside(_given_away(sums, hidden - own), sums, counts, hidden | own) for own in readers))
+        more = {
+            other
+            for own, fact in _given_away(sums, hidden, list(owned.values()))
+            for other in _beside(fact, sums, counts, hidden | own)
+        }
     return {facts[number] for number in hidden}
 
 
-def _given_away(sums: Sequence[Sum], unknown: set[int]) -> set[int]:
-    """The unknown facts that all sums together give away."""
-    equations = []
-    for one in sums:
-        if one.total is not None:
-            equation = {part: 1 for part in one.parts if part in unknown}
-            if one.total in unknown:
-                equation[one.total] = -1
-            equations.append(equation)
-    return solved(equations)
+def _numbered(facts: Sequence[Fact], added: Iterable[tuple[list[Fact], Fact | None]]) -> Iterator[Sum]:
+    """Sums of the places of facts. Insiders know one of the parts if they are of different areas."""
+    place = {fact: number for number, fact in enumerate(facts)}
+    for parts, total in added:
+        if parts and place.keys() >= {*parts}:
+            areas = {value for part in parts for name, value in part.where if name in AREAS} - {_NAMED, _UNKNOWN}
+            of_parts = sorted({place[part] for part in parts})
+            yield Sum(of_parts, place.get(total) if total is not None else None, insiders=len(areas) > 1)
 
 
-def _beside(given_away: set[int], sums: Sequence[Sum], counts: Sequence[int], seen: set[int]) -> set[int]:
-    """For each of these facts, the smallest one that stands in a sum with it and is neither hidden nor one's own."""
-    found = set()
-    for fact in given_away:
-        near = {
-            row for one in sums if fact in (*one.parts, one.total) for row in (*one.parts, one.total) if row is not None
-        }
-        found |= set(sorted((row for row in near - seen if counts[row]), key=lambda row: (counts[row], row))[:1])
-    return found
+def _given_away(sums: Sequence[Sum], hidden: set[int], owned: Sequence[set[int]]) -> Iterator[tuple[set[int], int]]:
+    """The hidden facts that all sums together give away, and what who learns it knows: nothing, or `owned`."""
+    for together in apart([_unknown(one, hidden) for one in sums if one.total is not None]):
+        names = set().union(*together)
+        yield from ((set(), fact) for fact in solved(together))
+        for own in owned:
+            if names & own:
+                left = [{name: factor for name, factor in one.items() if name not in own} for one in together]
+                yield from ((own, fact) for fact in solved(left))
+
+
+def _unknown(one: Sum, hidden: set[int]) -> dict[int, int]:
+    """A sum as an equation of what is hidden of it."""
+    found = {part: 1 for part in one.parts if part in hidden}
+    return found | ({one.total: -1} if one.total is not None and one.total in hidden else {})
+
+
+def _beside(fact: int, sums: Sequence[Sum], counts: Sequence[int], seen: set[int]) -> list[int]:
+    """The smallest fact that stands in a sum with this one, and is not zero, hidden or one's own."""
+    near = {row for one in sums if fact in one.parts or fact == one.total for row in (*one.parts, one.total)}
+    left = [row for row in near if row is not None and row not in seen and counts[row]]
+    return sorted(left, key=lambda row: (counts[row], row))[:1]
 
 
 def _class_of(fact: Fact) -> str | None:

@@ -12,7 +12,8 @@ If `insiders` read it, who each know one of the rows (a commander the own distri
 held to the same: three rows are hidden at least, or the total.
 
 The same counts hide the same rows in every table, whatever the order of its rows. Zeros stay: there is nobody in them.
-The README says what the rule cannot do: anyone who gets several overlapping tables can subtract them.
+The README says what the rule cannot do: anyone who gets several overlapping tables can subtract them. `overlaps` does
+it for several at once.
 """
 
 from __future__ import annotations
@@ -38,10 +39,11 @@ Columns = Mapping[str, Sequence[object]]
 
 @dataclass(frozen=True)
 class Sum:
-    """Rows that add up, and the row with their total, if the table has one."""
+    """Rows that add up, and the row with their total, if the table has one; whether an insider may know a row of it."""
 
     parts: Sequence[int]
     total: int | None
+    insiders: bool = True
 
 
 def protect(
@@ -105,7 +107,7 @@ def hidden_rows(
     while not is_settled:
         is_settled = True
         for one in sums:
-            more = _complement(one, counts, hidden, threshold, insiders=insiders)
+            more = _complement(one, counts, hidden, threshold, insiders=insiders and one.insiders)
             is_settled = is_settled and not more
             hidden |= more
     return hidden

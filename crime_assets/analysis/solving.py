@@ -15,19 +15,20 @@ _SMALL = 1e-9
 
 def solved(equations: Sequence[Equation]) -> set[int]:
     """The unknowns that have one value only."""
-    found: set[int] = set()
-    for together in _apart(equations):
-        names = sorted(set().union(*together))
-        place = {name: number for number, name in enumerate(names)}
-        rows = np.zeros((len(together), len(names)))
-        for number, equation in enumerate(together):
-            for name, factor in equation.items():
-                rows[number, place[name]] = factor
-        found |= {names[number] for number in _alone(rows)}
-    return found
+    return {name for together in apart(equations) for name in _solved(together)}
 
 
-def _apart(equations: Sequence[Equation]) -> Iterator[list[Equation]]:
+def _solved(equations: Sequence[Equation]) -> Iterator[int]:
+    names = sorted(set().union(*equations))
+    place = {name: number for number, name in enumerate(names)}
+    rows = np.zeros((len(equations), len(names)))
+    for number, equation in enumerate(equations):
+        for name, factor in equation.items():
+            rows[number, place[name]] = factor
+    yield from (names[number] for number in _alone(rows))
+
+
+def apart(equations: Sequence[Equation]) -> Iterator[list[Equation]]:
     """The equations in groups that have no unknown in common."""
     of: defaultdict[int, list[int]] = defaultdict(list)
     for number, equation in enumerate(equations):
