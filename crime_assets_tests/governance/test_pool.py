@@ -148,6 +148,19 @@ def test_a_long_question_to_one_gate_does_not_hold_up_another(gate: Gate, pool: 
     assert ended == ["other", "long"]
 
 
+def test_a_large_service_keeps_its_workers(gate: Gate) -> None:
+    program = (
+        "from pathlib import Path; from crime_assets.governance.pool import Pool; "
+        "from crime_assets.governance.gates import Gate\n"
+        f"held, pool, gate = b'x' * (1200 << 20), Pool(), Gate(Path({str(gate.place)!r}), 'x')\n"
+        "def asked(): pool.ask(gate, 'SELECT 1'); return pool._workers[gate.place].process.pid\n"
+        "one, two = asked(), asked()\n"
+        "print(one == two and pool._workers[gate.place].process.poll() is None); pool.close()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
 def test_a_worker_ends_with_its_parent(gate: Gate) -> None:
     program = (
         "import threading, time; from pathlib import Path; from crime_assets.governance.pool import Pool; "
