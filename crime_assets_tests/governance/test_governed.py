@@ -17,6 +17,7 @@ from crime_assets.governance.keys import MaskKey, mask_key, secret_key
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.place.warehouse import stored_files
+from crime_assets.lakehouse.upkeep import compaction
 from crime_assets.lakehouse.upkeep.compaction import compact
 from crime_assets.lakehouse.upkeep.expiry import expire
 from crime_assets.lakehouse.upkeep.orphans import remove_orphans
@@ -109,11 +110,14 @@ def files(lake: Lake) -> set[str]:
     return {str(path) for path in (lake.warehouse / PLACE).rglob("*") if path.is_file()}
 
 
-def test_upkeep_removes_what_masked_tables_no_longer_need(lake: Lake, tmp_path: Path) -> None:
+def test_upkeep_removes_what_masked_tables_no_longer_need(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Files of a replaced month go; snapshots are not kept for the retention, as those of the city's tables are."""
+    monkeypatch.setattr(compaction, "MOST_MANIFESTS", 2)
     write_governed(lake, CHICAGO, policy(), lambda: key(tmp_path))
     months = {path for path in files(lake) if path.endswith(".parquet")}
-    for n in range(12):
+    for n in range(3):
         merge(lake, envelope(record(9001 + n, f"{LAST}", "2024-01-03", district="011"), f"{LAST}"))
         write_governed(lake, CHICAGO, policy(), lambda: key(tmp_path))
     kept = {name: table.metadata.current_snapshot_id for name, table in tables.every(lake, "chicago").items()}

@@ -40,6 +40,7 @@ has a number of its own.
 """
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "governance-attacks.json"
 _MANY = 1_000
+_EVERY = 4
 QUICK = Limits(cpu_seconds=1, seconds=4, most_rows=5_000)
 
 
@@ -79,10 +80,14 @@ def attacks() -> dict[str, str]:
     return {**ATTACKS, **others}
 
 
-def tries() -> list[tuple[str, str]]:
-    """Each attack with each set of walls; those on the machine's time only once."""
+def tries() -> list[object]:
+    """Each attack with each set of walls, those on the machine's time only once; every fourth try with fewer walls than
+    all in `make test`, all in `make stress`.
+    """
     with_all = [("", name) for name in [*attacks(), *ENDLESS]]
-    return with_all + [(walls, name) for walls in WALLS[1:] for name in attacks() if (walls, name) not in SEEN_BY_STAT]
+    fewer = [(walls, name) for name in attacks() for walls in WALLS[1:] if (walls, name) not in SEEN_BY_STAT]
+    marks = ([] if place % _EVERY == 0 else [pytest.mark.stress] for place in range(len(fewer)))
+    return with_all + [pytest.param(*one, marks=mark) for one, mark in zip(fewer, marks, strict=True)]
 
 
 def said(pool: Pool, world: World, sql: str) -> object:

@@ -318,7 +318,7 @@ def test_terraform_takes_it(tmp_path: Path, moto: str) -> None:
     assert set(document()["resource"]) == {address.split(".")[0] for address in values}
 
 
-@pytest.mark.slow
+@pytest.mark.stress
 def test_what_the_operator_demands_stays(tmp_path: Path, moto: str) -> None:
     terraform = Terraform(tmp_path)
     demanded = {
