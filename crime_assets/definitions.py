@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from crime_assets.core.insights import all_insights
+from crime_assets.analysis.made import insights_of
 from crime_assets.defs import assets, checks
 from crime_assets.defs.automation import jobs, notices, schedules, sensors
 from crime_assets.defs.partitions import change_days
@@ -17,7 +17,7 @@ from crime_assets.profiles import Profile, Settings, open_profile
 
 def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     """The graph of one city under a profile; `overrides` replace resources by name."""
-    days, insights = change_days(profile), all_insights()
+    days, insights = change_days(profile), insights_of(profile.city)
     is_governed, is_on_aws = profile.settings.policy is not None, profile.settings.aws is not None
     has_gates, is_granted = is_governed and not is_on_aws, is_governed and is_on_aws
     graph = dg.Definitions(

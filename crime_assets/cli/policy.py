@@ -7,8 +7,8 @@ import os
 import pwd
 from typing import Any
 
+from crime_assets.analysis.made import insights_of
 from crime_assets.core.errors import LakeError, UsageError
-from crime_assets.core.insights import all_insights
 from crime_assets.engines.answers import Answer, whole
 from crime_assets.governance import trino
 from crime_assets.governance.access import Access
@@ -76,11 +76,12 @@ def explained(profile: Profile, principal: str) -> Answer:
     rows += [(f"column {name}", said) for name, said in _columns(profile, scope)]
     rows += [(f"table {name}", "clear") for name in sorted(scope.tables - {INSIGHTS, CITY_INSIGHTS})]
     rows += [
-        (f"table {insight.table}", _said(scope.columns_of(insight), insight.columns)) for insight in all_insights()
+        (f"table {insight.table}", _said(scope.columns_of(insight), insight.columns))
+        for insight in insights_of(profile.city)
     ]
     lacking = lacking_for_pages(scope)
     rows.append(("pages", f"none: they need {', '.join(lacking)}" if lacking else "of these rows"))
-    rows += [(f"table city_{insight.table}", _of_city(scope)) for insight in all_insights()]
+    rows += [(f"table city_{insight.table}", _of_city(scope)) for insight in insights_of(profile.city)]
     if finer := finer_than_masks(scope):
         rows.append(("warning", f"{', '.join(finer)} say more of a place, a time or a text than its mask lets see"))
     return whole(["what", "value"], rows)
@@ -99,10 +100,10 @@ def matrix(profile: Profile) -> Answer:
     for name in TABLES:
         if name not in {INSIGHTS, CITY_INSIGHTS}:
             rows.append((name, *("clear" if scope is None or name in scope.tables else "hidden" for scope in scopes)))
-    for insight in all_insights():
+    for insight in insights_of(profile.city):
         told = ("clear" if scope is None else _said(scope.columns_of(insight), insight.columns) for scope in scopes)
         rows.append((insight.table, *told))
-    for insight in all_insights():
+    for insight in insights_of(profile.city):
         rows.append((f"city_{insight.table}", *map(_of_city, scopes)))
     return whole(["table or column", *roles], rows)
 

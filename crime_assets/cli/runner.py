@@ -99,7 +99,9 @@ def choose_days(profile: Profile, first: date | None, last: date | None, *, load
         raise _before_the_lake(begins, newest, profile.today, is_asked=last is not None)
     last = last or newest
     if first is None:
-        first = last - timedelta(days=FIRST_RUN_DAYS - 1)
+        # Without change stamps all that was published until now is history.
+        days = FIRST_RUN_DAYS if profile.city.change_field else 1
+        first = last - timedelta(days=days - 1)
         first = max(begins, first) if begins is not None else first
     if begins is not None and first < begins:
         raise UsageError(

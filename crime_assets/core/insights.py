@@ -10,6 +10,7 @@ A file is comment lines, then one SELECT. The comment says what the table answer
     @ranked district_rank     the rows are sorted by the first count; these columns number them
     @adds_up district, offense_class     columns over whose values counts add up to a total that is published too
     @python hotspots     that module of `statistics` finishes the statement's rows
+    @needs points, categories     what a city must give besides columns: see NEEDS
 
 More tags, those of `promises`, say what must hold for the rows. What the tags ask for is done elsewhere: charts, small
 numbers, statistics, checks.
@@ -18,8 +19,8 @@ numbers, statistics, checks.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -37,6 +38,12 @@ completely by then; the lake's first change day; that from which on none is miss
 from which on greater ids were reported later."""
 TABLES = frozenset({"crimes", "crimes_superseded", "crimes_removed"})
 """Tables an insight may read."""
+NEEDS: Mapping[str, str] = {
+    "points": "coordinates that are near the place",
+    "categories": "the offense categories of Chicago",
+    "stamps": "a stamp of each record's last change",
+}
+"""What an insight may need of a city besides columns → in words."""
 LEADING = ("as_of_day", "period", "first_day", "last_day")
 """The first columns of every insight: what it knows, and of which days it speaks."""
 
@@ -46,7 +53,7 @@ _CHART = re.compile(r"(?P<kind>bars|line|heat) (?P<columns>[a-z0-9_]+(?:, [a-z0-
 _WHERE = re.compile(r"(?P<name>[a-z0-9_]+) = (?P<value>[^,=]+)")
 _COUNT = re.compile(r"(?P<name>[a-z0-9_]+)(?:: (?P<derived>[a-z0-9_]+(?:, [a-z0-9_]+)*))?")
 _SHARE = re.compile(r"(?P<name>[a-z0-9_]+): (?P<whole>[a-z0-9_]+)")
-_TAGS = ("column", "chart", "count", "share", "across", "ranked", "adds_up", "python", *promises.TAGS)
+_TAGS = ("column", "chart", "count", "share", "across", "ranked", "adds_up", "python", "needs", *promises.TAGS)
 _AXES = {"bars": 2, "line": 2, "heat": 3}
 
 
@@ -102,6 +109,20 @@ class Counting:
     ranked: tuple[str, ...] | None = None
     adds_up: tuple[str, ...] = ()
 
+    def without(self, names: Collection[str]) -> Counting:
+        """What is left if these columns are not in the table."""
+
+        def kept(columns: Iterable[str]) -> tuple[str, ...]:
+            return tuple(name for name in columns if name not in names)
+
+        return Counting(
+            counts=tuple(Count(one.name, kept(one.derived)) for one in self.counts if one.name not in names),
+            shares=tuple(one for one in self.shares if not {one.name, one.whole} & {*names}),
+            across=kept(self.across),
+            ranked=kept(self.ranked) if self.ranked is not None else None,
+            adds_up=kept(self.adds_up),
+        )
+
 
 @dataclass(frozen=True)
 class Insight:
@@ -119,6 +140,9 @@ class Insight:
     counting: Counting = Counting()
     python: str | None = None
     promises: Promises = NOTHING
+    needs: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Columns of the statement that are not in the table: the city does not publish what they are computed from."""
 
     @property
     def table(self) -> str:
@@ -132,7 +156,37 @@ class Insight:
         Not of the module that finishes it: whoever changes what that gives changes the statement as well.
         """
         signs = [(token.token_type == TokenType.STRING, token.text) for token in tokenize(self.statement, read=DIALECT)]
-        return sha256(f"{self.python} {signs}".encode()).hexdigest()[:16]
+        without = f" {self.left_out}" if self.left_out else ""
+        return sha256(f"{self.python} {signs}{without}".encode()).hexdigest()[:16]
+
+    def lacking(self, unpublished: Collection[str], gives: Collection[str]) -> list[str]:
+        """Why it cannot be made for a city: columns of crimes, or NEEDS, that the city lacks; none if it can.
+
+        It can if each row can still be told from all others, and something is counted.
+        """
+        lacked = [need for need in self.needs if need not in gives]
+        without = {column.name: {*column.sources} & {*unpublished} for column in self.columns}
+        lacked += sorted({source for name in self.promises.key for source in without[name]})
+        counts = [count.name for count in self.counting.counts]
+        if counts and all(without[name] for name in counts):
+            lacked += sorted({source for name in counts for source in without[name]} - {*lacked})
+        return lacked
+
+    def without(self, unpublished: Collection[str]) -> Insight:
+        """It for a city that does not publish these columns of crimes: what is computed from them is left out."""
+        out = {column.name for column in self.columns if {*column.sources} & {*unpublished}}
+        if not out:
+            return self
+        return replace(
+            self,
+            columns=tuple(column for column in self.columns if column.name not in out),
+            chart=None
+            if self.chart and out & {*self.chart.columns, *(name for name, _ in self.chart.where)}
+            else self.chart,
+            counting=self.counting.without(out),
+            promises=self.promises.without(out),
+            left_out=tuple(column.name for column in self.columns if column.name in out),
+        )
 
 
 def load_insights(
@@ -156,6 +210,13 @@ def load_insights(
 def all_insights() -> tuple[Insight, ...]:
     """Those of sql/insights. Cached: parsing them takes longer than asking most of them."""
     return load_insights()
+
+
+@lru_cache
+def insights_for(unpublished: frozenset[str], gives: frozenset[str]) -> tuple[Insight, ...]:
+    """Those that can be made for a city, without what cannot: `unpublished` are columns of crimes, `gives` NEEDS."""
+    made = (insight for insight in all_insights() if not insight.lacking(unpublished, gives))
+    return tuple(insight.without(unpublished) for insight in made)
 
 
 @lru_cache
@@ -186,6 +247,7 @@ def _load(path: Path, leading: Sequence[str]) -> Insight:
             ),
             python=tags["python"][0] if tags["python"] else None,
             promises=promises_of(tags),
+            needs=_names(tags["needs"]),
         )
         _check(insight, leading)
     except UsageError as error:
@@ -279,6 +341,8 @@ def _check(insight: Insight, leading: Sequence[str]) -> None:
         raise UsageError(f"The first columns must be {', '.join(leading)}.")
     if unknown := set(_named(insight)) - set(documented):
         raise UsageError(f"The header names {', '.join(sorted(unknown))}, which no @column line describes.")
+    if unknown := {*insight.needs} - NEEDS.keys():
+        raise UsageError(f"The header needs {listed(unknown)}: only {listed(NEEDS.keys() | set())} are known.")
     if unknown := placeholders(query) - PARAMETERS:
         raise UsageError(f"The statement asks for {listed(unknown)}: only {listed(PARAMETERS)} are given.")
     read = _read(query)

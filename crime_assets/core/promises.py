@@ -15,8 +15,8 @@ are no @total.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from crime_assets.core.errors import UsageError
 from crime_assets.core.periods import PERIODS, USUAL
@@ -64,6 +64,17 @@ class Promises:
     def areas(self) -> tuple[Area, ...]:
         """All columns with areas."""
         return (*(Area(name, name) for name in self.key if name in AREAS), *self.named_areas)
+
+    def without(self, names: Collection[str]) -> Promises:
+        """What is left if these columns are not in the table."""
+        return replace(
+            self,
+            key=tuple(name for name in self.key if name not in names),
+            signed=tuple(name for name in self.signed if name not in names),
+            totals=tuple(name for name in self.totals if name not in names),
+            unsummed=tuple(one for one in self.unsummed if one[0] not in names),
+            named_areas=tuple(one for one in self.named_areas if not {one.column, *(one.where or ())[:1]} & {*names}),
+        )
 
     def named(self) -> Iterator[str]:
         """The columns that it speaks of."""

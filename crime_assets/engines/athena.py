@@ -70,7 +70,7 @@ class AthenaEngine:
         if day is not None:
             check_known(self._lake, self._city, day)
         snapshot = snapshot_id(as_of, self._load) if day is None else None
-        rows = Rows(self._city.name, self._load, day, crimes_snapshot=snapshot, latest=self._latest)
+        rows = Rows(self._city, self._load, day, is_own=False, crimes_snapshot=snapshot, latest=self._latest)
         found = self._found(written(query, rows.source))
         first = next(found)
         return Answer(first.schema.names, _rows(chain([first], found)))
@@ -95,7 +95,7 @@ class AthenaEngine:
     def _ask(self, sql: str, as_of_day: date, own: Mapping[str, date | float]) -> pa.Table:
         text = render(sql, DIALECT, {"as_of_day": as_of_day, **own})
         query = parse(text)
-        rows = Rows(self._city.name, self._load, as_of_day, latest=self._latest)
+        rows = Rows(self._city, self._load, as_of_day, is_own=True, latest=self._latest)
         return self._athena.ask(written(query, rows.source), self._city.name)
 
 

@@ -14,7 +14,8 @@ from sqlglot import exp
 from crime_assets.core.errors import LakeError
 from crime_assets.core.sql import DIALECT, parse, render, statement
 from crime_assets.engines.athena_statements import Source
-from crime_assets.engines.known import READ, Load, columns_of
+from crime_assets.engines.known import READ, Load, columns_of, columns_without, unpublished
+from crime_assets.sources.cities import City
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -49,15 +50,20 @@ class Rows:
 
     def __init__(
         self,
-        database: str,
+        city: City,
         load: Load,
         day: date | None = None,
         *,
+        is_own: bool,
         crimes_snapshot: int | None = None,
         latest: dict[int, date] | None = None,
     ) -> None:
-        """`latest` keeps what was learned about snapshots from one question to the next."""
-        self._database = database
+        """`is_own` if the statement is ours: then crimes have all columns, those that the city does not publish NULL.
+
+        `latest` keeps what was learned about snapshots from one question to the next.
+        """
+        self._city = city
+        self._is_own = is_own
         self._load = lru_cache(maxsize=None)(load)
         self._day = day
         self._crimes_snapshot = crimes_snapshot
@@ -67,12 +73,12 @@ class Rows:
         """What a name in a statement stands for: a table, or one of the names that our own statements use."""
         if self._day is not None and name in _STATEMENTS and self._changed_later(self._day):
             rows = parse(render(statement("crimes", _STATEMENTS[name]), DIALECT, {"as_of_day": self._day}))
-            return _selected(rows, columns_of("crimes", self._load)) if name == "crimes_overtaken" else rows
+            return _selected(rows, self._shown("crimes")) if name == "crimes_overtaken" else rows
         return self._table(_NOW.get(name, name), self._crimes_snapshot if name == "crimes" else None)
 
     def _table(self, name: str, snapshot_id: int | None) -> Source:
         table = self._load(name)
-        shown = columns_of(name, self._load)
+        shown = self._shown(name)
         snapshot = table.current_snapshot() if table is not None else None
         if table is None or snapshot is None:
             return _nothing(self._types(name, table), shown)
@@ -83,7 +89,7 @@ class Rows:
         held = _held(table, snapshot.schema_id)
         rows = exp.Table(
             this=exp.to_identifier(name, quoted=True),
-            db=exp.to_identifier(self._database, quoted=True),
+            db=exp.to_identifier(self._city.name, quoted=True),
             version=exp.Version(this="VERSION", kind="AS OF", expression=exp.Literal.number(snapshot.snapshot_id)),
         )
         if list(held) == shown and all(name == was for name, was in held.items()):
@@ -98,8 +104,13 @@ class Rows:
             )
         ).from_(rows)
 
+    def _shown(self, name: str) -> list[str]:
+        """The columns of a table that the statement may ask for."""
+        return columns_of(name, self._load, self._city, is_own=self._is_own)
+
     def _types(self, name: str, table: Table | None) -> dict[str, str]:
-        types = {column.name: column.type for column in READ[name][1]} if name in READ else {}
+        known = (*columns_without(name, self._city), *unpublished(name, self._city)) if name in READ else ()
+        types = {column.name: column.type for column in known}
         crimes = self._load("crimes") if name in READ else None
         for one in (crimes, table):
             if one is not None:

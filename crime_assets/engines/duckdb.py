@@ -26,13 +26,15 @@ from crime_assets.engines.known import (
     change_day,
     check_known,
     columns_of,
+    columns_without,
     parameters,
     snapshot_id,
+    unpublished,
 )
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import connection, identifier, literal
 from crime_assets.lakehouse.iceberg.evolution import names_of
-from crime_assets.lakehouse.iceberg.reading import explained, rows_of
+from crime_assets.lakehouse.iceberg.reading import DUCKDB_TYPES, explained, rows_of
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.schema import arrow_schema
 from crime_assets.sources.cities import City
@@ -100,7 +102,7 @@ class DuckDBEngine:
                     self._view(con, name, name, table, asked)
             if day is not None:
                 check_known(self._lake, self._city, day)
-                self._know(con, day)
+                self._know(con, day, columns_of("crimes", self._load, self._city))
             con.execute(f"SET allowed_directories = [{literal(str(self._lake.warehouse))}]")
             con.execute("SET enable_external_access = false")
             con.execute("SET lock_configuration = true")
@@ -146,14 +148,13 @@ class DuckDBEngine:
         con.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
         con.execute(f"CREATE SCHEMA {schema}")
         con.execute(f"SET search_path = '{schema},main'")
-        self._know(con, as_of_day)
+        self._know(con, as_of_day, self._asked("crimes"))
         self._days[as_of_day] = {}
 
-    def _know(self, con: duckdb.DuckDBPyConnection, day: date) -> None:
-        """Make `crimes`, in the current schema, what was known on a change day."""
+    def _know(self, con: duckdb.DuckDBPyConnection, day: date, columns: Sequence[str]) -> None:
+        """Make `crimes`, in the current schema, what was known on a change day, with these columns."""
         later = render(statement("crimes", "changed_later"), self.name, {"as_of_day": day})
         ((is_changed_later,),) = con.execute(later).fetchall()
-        columns = columns_of("crimes", self._load)
         # The usual case: every row was known, and no statement need look at its change day.
         known = "SELECT * FROM crimes_now"
         if is_changed_later:
@@ -167,7 +168,11 @@ class DuckDBEngine:
             return
         self._restrict(con, "crimes", known, columns)
         for name in VERSIONS:
-            self._restrict(con, name, f"FROM main.{name}", columns_of(name, self._load))
+            self._restrict(con, name, f"FROM main.{name}", self._asked(name))
+
+    def _asked(self, name: str) -> list[str]:
+        """The columns that our own statements may ask for."""
+        return columns_of(name, self._load, self._city, is_own=True)
 
     def _session(self) -> duckdb.DuckDBPyConnection:
         """A connection with views of the current snapshots, kept until one of the tables changes."""
@@ -181,7 +186,7 @@ class DuckDBEngine:
             # Months are small files; otherwise DuckDB would prefetch whole ranges of them, one by one.
             con.execute("SET GLOBAL disable_parquet_prefetching = true")
             for name, table in found.items():
-                self._view(con, READ[name][0], name, table)
+                self._view(con, READ[name][0], name, table, is_own=True)
             self._open = (state, con)
         return self._open[1]
 
@@ -196,15 +201,30 @@ class DuckDBEngine:
         self._exit.close()
 
     def _view(
-        self, con: duckdb.DuckDBPyConnection, view: str, name: str, table: Table | None, snapshot_id: int | None = None
+        self,
+        con: duckdb.DuckDBPyConnection,
+        view: str,
+        name: str,
+        table: Table | None,
+        snapshot_id: int | None = None,
+        *,
+        is_own: bool = False,
     ) -> None:
-        """Create a view of a table's rows; an empty one if there is no table yet."""
+        """Create a view of a table's rows, an empty one if there is no table yet.
+
+        `is_own` for our own statements, which know all columns of crimes: those that are not published are NULL.
+        """
+        shown = columns_of(name, self._load, self._city, is_own=is_own)
+        more = {column.name: column for column in unpublished(name, self._city)} if is_own else {}
         if table is None:
-            types = {field.name: field.type for field in arrow_schema(READ[name][1])}
-            columns = [(column, types.get(column, pa.string())) for column in columns_of(name, self._load)]
-            con.register("nothing", pa.schema(columns).empty_table())
+            known = arrow_schema((*columns_without(name, self._city), *more.values()))
+            types = {field.name: field.type for field in known}
+            con.register("nothing", pa.schema([(one, types.get(one, pa.string())) for one in shown]).empty_table())
             con.execute(f"CREATE TABLE {identifier(view)} AS FROM nothing")
             con.unregister("nothing")
-        else:
-            rows = rows_of(table, tables.data_files(table, snapshot_id), columns_of(name, self._load))
-            con.execute(f"CREATE VIEW {identifier(view)} AS {rows}")
+            return
+        rows = rows_of(table, tables.data_files(table, snapshot_id), [one for one in shown if one not in more])
+        if more:
+            nulls = {column: f"NULL::{DUCKDB_TYPES[one.type]} AS {identifier(column)}" for column, one in more.items()}
+            rows = f"FROM ({rows}) SELECT {', '.join(nulls.get(one, identifier(one)) for one in shown)}"
+        con.execute(f"CREATE VIEW {identifier(view)} AS {rows}")

@@ -14,7 +14,7 @@ from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.evolution import column_names
 from crime_assets.lakehouse.place.lake import Lake
-from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column
+from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column, published
 from crime_assets.lakehouse.writing.history import history_before
 from crime_assets.sources.cities import City
 
@@ -46,12 +46,27 @@ VERSIONS = {"crimes_superseded": (), "crimes_removed": ("removed_on", "noticed_a
 """Tables with versions of rows of crimes → the columns that they have besides."""
 
 
-def columns_of(name: str, load: Load) -> list[str]:
-    """The columns of a table that an engine shows: tables that keep versions of crimes have those of crimes."""
+def columns_of(name: str, load: Load, city: City, *, is_own: bool = False) -> list[str]:
+    """The columns of a table that an engine shows: tables that keep versions of crimes have those of crimes.
+
+    `is_own` for our own statements, which know all columns of crimes.
+    """
     like = "crimes" if name in VERSIONS else name
     table = load(like)
-    held = column_names(table) if table is not None else [column.name for column in READ[like][1]]
-    return [*held, *VERSIONS.get(name, ())]
+    held = column_names(table) if table is not None else [column.name for column in columns_without(like, city)]
+    more = [column.name for column in unpublished(name, city)] if is_own else []
+    return [*held, *more, *VERSIONS.get(name, ())]
+
+
+def columns_without(name: str, city: City) -> tuple[Column, ...]:
+    """The columns of a table that is not there yet."""
+    return published(READ[name][1], city)
+
+
+def unpublished(name: str, city: City) -> tuple[Column, ...]:
+    """Columns that a city does not publish: NULL in the tables of our own statements, and in no table of people's."""
+    is_of_crimes = name == "crimes" or name in VERSIONS
+    return tuple(column for column in CRIMES if is_of_crimes and column.name in city.not_published)
 
 
 def crimes_of(load: Load) -> Table:

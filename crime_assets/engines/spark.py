@@ -23,8 +23,10 @@ from crime_assets.engines.known import (
     change_day,
     check_known,
     columns_of,
+    columns_without,
     parameters,
     snapshot_id,
+    unpublished,
 )
 from crime_assets.engines.questions import one_select
 from crime_assets.lakehouse.iceberg import tables
@@ -77,7 +79,7 @@ class SparkEngine:
         """The rows of the insight's statement, in its order, from what was known on the as-of day."""
         asked = parameters(self._lake, self._city, as_of_day, self._merged())
         with self._reading():
-            self._know(as_of_day)
+            self._know(as_of_day, self._asked())
             *shared, (_, rest) = render_apart(insight.statement, self.name, asked, SHARED).items()
             for name, query in shared:
                 key = as_of_day, query
@@ -89,7 +91,7 @@ class SparkEngine:
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
         """The rows of a statement of sql/checks, from what was known on the as-of day."""
         with self._reading():
-            self._know(as_of_day)
+            self._know(as_of_day, self._asked())
             asked = render(statement("checks", measurement), self.name, {"as_of_day": as_of_day, **parameters})
             return list(collected(self._spark.session.sql(asked)).to_pylist())
 
@@ -114,7 +116,7 @@ class SparkEngine:
                         self._view(name, name, table, asked if name == "crimes" else None)
                 if day is not None:
                     check_known(self._lake, self._city, day)
-                    self._know(day)
+                    self._know(day, columns_of("crimes", self._load, self._city))
                 frame = self._spark.session.sql(checked)
             return Answer([field.name for field in frame.schema.fields], _batches(frame, held.pop_all()))
 
@@ -148,19 +150,26 @@ class SparkEngine:
         if self._open != state:
             self._forget()
             for name, table in found.items():
-                self._view(READ[name][0], name, table)
+                self._view(READ[name][0], name, table, is_own=True)
             self._open = state
 
-    def _know(self, day: date) -> None:
-        """Make `crimes` what was known on a change day; this is kept until one of the tables changes."""
+    def _asked(self) -> list[str]:
+        """The columns of crimes that our own statements may ask for."""
+        return columns_of("crimes", self._load, self._city, is_own=True)
+
+    def _know(self, day: date, columns: Sequence[str]) -> None:
+        """Make `crimes` what was known on a change day, with these columns.
+
+        This is kept until one of the tables changes.
+        """
         if day not in self._known:
             if len(self._known) == KEPT_DAYS:
                 self._forget()
                 self._see()
-            self._known[day] = self._known_on(day)
+            self._known[day] = self._known_on(day, columns)
         self._known[day].createOrReplaceTempView("crimes")
 
-    def _known_on(self, day: date) -> DataFrame:
+    def _known_on(self, day: date, columns: Sequence[str]) -> DataFrame:
         session = self._spark.session
         later, overtaken, as_of = (
             render(statement("crimes", name), self.name, {"as_of_day": day})
@@ -170,26 +179,33 @@ class SparkEngine:
         if not is_changed_later:
             # The usual case: every row was known, and no statement need look at its change day.
             return session.table("crimes_now")
-        columns = columns_of("crimes", self._load)
         # All statements of a day need the same few overtaken versions; finding them takes a ranking.
         self._spark.computed(session.sql(overtaken).select(*columns)).createOrReplaceTempView("crimes_overtaken")
         return session.sql(as_of).select(*columns)
 
-    def _view(self, view: str, name: str, table: Table | None, snapshot: int | None = None) -> None:
-        """Create a view of a table's rows; an empty one if there is no table yet."""
+    def _view(
+        self, view: str, name: str, table: Table | None, snapshot: int | None = None, *, is_own: bool = False
+    ) -> None:
+        """Create a view of a table's rows, an empty one if there is no table yet.
+
+        `is_own` for our own statements, which know all columns of crimes: those that are not published are NULL.
+        """
         from pyspark.sql import functions
         from pyspark.sql.types import StringType
 
-        columns = columns_of(name, self._load)
+        columns = columns_of(name, self._load, self._city, is_own=is_own)
+        more = arrow_schema(unpublished(name, self._city)) if is_own else ()
         if table is None:
-            types = {field.name: _SPARK_NAMES[str(field.type)] for field in arrow_schema(READ[name][1])}
+            known = [*arrow_schema(columns_without(name, self._city)), *more]
+            types = {field.name: _SPARK_NAMES[str(field.type)] for field in known}
             schema = ", ".join(f"`{column}` {types.get(column, 'string')}" for column in columns)
             self._spark.session.createDataFrame([], schema).createOrReplaceTempView(view)
             return
         rows = self._spark.read((self._city.name, name), snapshot)
         # A column that a snapshot, or a table other than crimes, does not have yet is NULL in its rows.
         present = self._spark.read((self._city.name, name)).schema if snapshot is not None else rows.schema
-        kinds = {field.name: field.dataType for field in present.fields}
+        kinds: dict[str, Any] = {field.name: field.dataType for field in present.fields}
+        kinds |= {field.name: _SPARK_NAMES[str(field.type)] for field in more}
         rows.select(
             *(
                 functions.col(column)

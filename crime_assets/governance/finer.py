@@ -20,7 +20,7 @@ cells of resolution 8 have 0.7, of 7 5.2, and of 6 36.
 _OF_DAY = ("hour", "time_of_day")
 _DAYS = ("occurred_on", "iso_weekday")
 # Numbers are given in the order in which crimes are reported, and most crimes are published a week after they occurred.
-_ABOUT_THEN = ("id", "case_number", "updated_on", "change_day", "ingested_at")
+_ABOUT_THEN = ("id", "case_number", "reported_at", "updated_on", "change_day", "ingested_at")
 
 TIMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "occurred_at": {
@@ -28,6 +28,12 @@ TIMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "day": _OF_DAY,
         "month": (*_OF_DAY, *_DAYS, *_ABOUT_THEN),
         "year": (*_OF_DAY, *_DAYS, "month", *_ABOUT_THEN),
+    },
+    "reported_at": {
+        "hour": (),
+        "day": (),
+        "month": ("id", "case_number", "change_day", "ingested_at", "updated_on"),
+        "year": ("id", "case_number", "change_day", "ingested_at", "updated_on"),
     },
     # A change is pulled on the day after it.
     "updated_on": {
@@ -45,20 +51,27 @@ TIMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Time → what it is truncated to → columns that say more of it."""
 
+_CODES = ("iucr", "offense_code", "description", "nibrs_code")
+
 TEXTS: Mapping[str, tuple[str, ...]] = {
     "case_number": (),
+    "report_type": (),
+    "offense_code": ("description",),
+    "nibrs_code": ("offense_code", "description"),
+    "offense": ("fbi_code", *_CODES),
+    "neighborhood": ("beat", "block", *PLACE, *PLANE),
     "block": (*PLACE, *PLANE),
     "iucr": ("description",),
-    "primary_type": ("primary_type_published", "iucr", "description", "fbi_code"),
-    "primary_type_published": ("primary_type", "iucr", "description", "fbi_code"),
+    "primary_type": ("primary_type_published", *_CODES, "fbi_code"),
+    "primary_type_published": ("primary_type", *_CODES, "fbi_code"),
     "description": ("iucr",),
     "location_description": (),
     "beat": ("block", *PLACE, *PLANE),
     "district": ("beat", "block", *PLACE, *PLANE),
     "fbi_code": ("iucr", "primary_type", "primary_type_published", "description"),
     "offense_class": (
-        *("is_violent", "is_property", "is_index", "fbi_code", "iucr"),
-        *("primary_type", "primary_type_published", "description"),
+        *("is_violent", "is_property", "is_index", "fbi_code", "offense", *_CODES),
+        *("primary_type", "primary_type_published"),
     ),
     "time_of_day": ("hour", "occurred_at"),
     "record_md5": (),

@@ -21,12 +21,12 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from crime_assets.analysis.made import insights_of
 from crime_assets.analysis.overlaps import protect_together
 from crime_assets.analysis.statistics import finished
 from crime_assets.core.errors import CrimeAssetsError, LakeBusy, UsageError
-from crime_assets.core.insights import all_insights
 from crime_assets.engines.duckdb import DuckDBEngine
-from crime_assets.engines.known import Merged, check_known, columns_of
+from crime_assets.engines.known import Merged, check_known, columns_of, columns_without
 from crime_assets.governance.audits import audit_snapshots, put_audits
 from crime_assets.governance.cutting import FEWEST, Cut, restrict
 from crime_assets.governance.keys import MaskKey
@@ -217,7 +217,7 @@ class GateMaker:
             "scope": scope.digest,
             "key": self._key().id,
             "snapshots": {**present_snapshots(self.lake, self.city), "removed": snapshot and snapshot.snapshot_id},
-            "insights": [insight.definition for insight in all_insights()],
+            "insights": [insight.definition for insight in insights_of(self.city)],
             "lag": self.city.lag_days,
             "small_numbers": self._small_numbers,
             "day": str(day),
@@ -250,7 +250,9 @@ class GateMaker:
 
     def _cut(self, scope: Scope, path: Path, day: date) -> dict[str, pa.Table]:
         """Put the permitted rows into a gate; the insights that are computed from them, as they are seen."""
-        seen = [(insight, columns) for insight in all_insights() if (columns := list(scope.columns_of(insight)))]
+        seen = [
+            (insight, columns) for insight in insights_of(self.city) if (columns := list(scope.columns_of(insight)))
+        ]
         cut = Cut(scope, self._key, [insight for insight, _ in seen], path)
         with closing(DuckDBEngine(self.lake, self.city, self._merged, cut)) as engine:
             if not seen:
@@ -263,7 +265,7 @@ class GateMaker:
     def _figures(self, day: date) -> dict[str, pa.Table]:
         """The insights of the whole city, small numbers hidden also from who knows a row, and has all of them."""
         with closing(self.engine(FIGURES)) as engine:
-            computed = {insight: finished(insight, engine.insight(insight, day)) for insight in all_insights()}
+            computed = {insight: finished(insight, engine.insight(insight, day)) for insight in insights_of(self.city)}
         return {f"city_{name}": shown for name, shown in protect_together(computed, self._small_numbers).items()}
 
     def _newest_day(self) -> date:
@@ -303,11 +305,9 @@ def _add(path: Path, computed: Mapping[str, pa.Table]) -> None:
 
 def seen_columns(lake: Lake, city: City) -> dict[str, str]:
     """The columns of `crimes` as the lake has them, and their Iceberg types."""
-    names = columns_of("crimes", lambda name: tables.load(lake, city.name, name))
+    names = columns_of("crimes", lambda name: tables.load(lake, city.name, name), city)
     table = tables.load(lake, city.name, "crimes")
     if table is None:
-        from crime_assets.lakehouse.schema import CRIMES
-
-        return {column.name: column.type for column in CRIMES}
+        return {column.name: column.type for column in columns_without("crimes", city)}
     types = {field.name: str(field.field_type) for field in table.schema().fields}
     return {name: types[name] for name in names}

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from crime_assets.analysis.made import insights_of
 from crime_assets.core.errors import UsageError
-from crime_assets.core.insights import all_insights
 from crime_assets.governance.filters import columns_of
 from crime_assets.governance.masks import Mask
 from crime_assets.governance.policy import AUDITS, CITY_INSIGHTS, INSIGHTS, Policy, Principal
 from crime_assets.governance.scopes import Scope, scope_of
 from crime_assets.lakehouse.writing.governed import namespace_of
+from crime_assets.sources import cities
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _crimes(policy: Policy, scope: Scope, types: Mapping[str, str], own_masks: C
 
 
 def _insights(policy: Policy, scope: Scope) -> Iterator[Grant]:
-    for insight in all_insights():
+    for insight in insights_of(cities.get(policy.city)):
         if seen := scope.columns_of(insight):
             hidden = tuple(column.name for column in insight.columns if column.name not in seen)
             yield Grant(policy.city, insight.table, seen, hidden)

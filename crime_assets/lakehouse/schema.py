@@ -6,7 +6,7 @@ What belongs here: names, types and meanings of the columns of the curated table
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from pyiceberg.schema import Schema
@@ -24,6 +24,7 @@ from pyiceberg.types import (
 )
 
 from crime_assets.core.errors import UsageError
+from crime_assets.sources.cities import City
 
 _TYPES: dict[str, tuple[PrimitiveType, pa.DataType]] = {
     "long": (LongType(), pa.int64()),
@@ -56,7 +57,10 @@ CRIMES = (
     Column("hour", "int", "Hour of occurred_at, 0 to 23.", required=True),
     Column("iso_weekday", "int", "1 Monday to 7 Sunday.", required=True),
     Column("time_of_day", "string", "night 0-5 h, morning 6-11 h, afternoon 12-17 h, evening 18-23 h.", required=True),
+    Column("reported_at", "timestamp", "When it was reported, on the city's clock."),
+    Column("report_type", "string", "What kind of report the record is, such as an initial one or a supplement."),
     Column("block", "string", "Block, the last two digits of the number hidden by the city."),
+    Column("offense_code", "string", "The city's own code of the offense, as docs/cities-codes.md says."),
     Column("iucr", "string", "Illinois crime code, four characters, leading zeros kept."),
     Column("primary_type", "string", "Offense category; renamed categories are folded into their present name."),
     Column("primary_type_published", "string", "Offense category as the city published it."),
@@ -68,8 +72,11 @@ CRIMES = (
     Column("district", "string", "Police district, three digits."),
     Column("ward", "int", "City council ward; NULL where unknown."),
     Column("community_area", "int", "One of 77 community areas; NULL where unknown."),
+    Column("neighborhood", "string", "Neighborhood or borough, by the city's name for it."),
     Column("fbi_code", "string", "FBI (NIBRS) offense code that the classes below follow."),
-    Column("offense_class", "string", "violent, property or other, by fbi_code.", required=True),
+    Column("nibrs_code", "string", "NIBRS offense that the city's own code is; NULL where that is not known."),
+    Column("offense", "string", "One of 14 words for that offense, such as robbery; docs/cities-codes.md has them."),
+    Column("offense_class", "string", "violent, property, other, or unmapped, by the FBI's code.", required=True),
     Column("is_index", "boolean", "Index crime: violent or property.", required=True),
     Column("is_violent", "boolean", "offense_class is violent.", required=True),
     Column("is_property", "boolean", "offense_class is property.", required=True),
@@ -92,7 +99,8 @@ REMOVED = (
 
 COMPUTED_FROM: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("occurred_on", "month", "hour", "iso_weekday", "time_of_day"), ("occurred_at",)),
-    **dict.fromkeys(("offense_class", "is_index", "is_violent", "is_property"), ("fbi_code",)),
+    **dict.fromkeys(("offense_class", "is_index", "is_violent", "is_property"), ("fbi_code", "offense_code")),
+    **dict.fromkeys(("nibrs_code", "offense"), ("offense_code", "description")),
     **dict.fromkeys(("x_coordinate", "y_coordinate"), ("x_coordinate", "y_coordinate", "latitude", "longitude")),
     **dict.fromkeys(("latitude", "longitude"), ("x_coordinate", "y_coordinate", "latitude", "longitude")),
     "primary_type_published": ("primary_type",),
@@ -167,6 +175,15 @@ ACCESS_REVIEW = (
     Column("unmasked", "string", "Columns of crimes that are seen clear, a JSON array; * for all."),
     Column("verdict", "string", "in use, never used, unused for 90 days, expired and others.", required=True),
 )
+
+
+def published(columns: tuple[Column, ...], city: City) -> tuple[Column, ...]:
+    """Those of the columns of crimes that a city publishes, or that are computed from such; the key as it has it."""
+    return tuple(
+        replace(column, type=city.key_type) if column.name == "id" and column.required else column
+        for column in columns
+        if column.name not in city.not_published
+    )
 
 
 def iceberg_schema(columns: tuple[Column, ...]) -> Schema:

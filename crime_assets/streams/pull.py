@@ -91,7 +91,9 @@ def pull(  # noqa: PLR0913, PLR0917 - the pull joins this many different parts
 
 
 def change_day(city: City, record: Mapping[str, object]) -> date | None:
-    """The day of a record's change stamp; None where it cannot be read."""
+    """The day of a record's change stamp; None where it cannot be read, or records have none."""
+    if city.change_field is None:
+        return None
     return _stamp_day(str(record.get(city.change_field, "")).strip(), city.timestamp_formats)
 
 

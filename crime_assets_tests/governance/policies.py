@@ -6,10 +6,11 @@ from datetime import date
 
 from crime_assets.governance.policy import Policy, parse_policy
 from crime_assets.governance.scopes import Scope, scope_of
-from crime_assets.lakehouse.schema import CRIMES
+from crime_assets.lakehouse.schema import CRIMES, published
+from crime_assets_tests.build import CHICAGO
 
 TODAY = date(2026, 6, 1)
-TYPES = {column.name: column.type for column in CRIMES}
+TYPES = {column.name: column.type for column in published(CRIMES, CHICAGO)}
 
 TEXT = """
 version = 1

@@ -10,6 +10,7 @@ import pytest
 from crime_assets.governance.finer import TEXTS, TIMES, finer_than_masks
 from crime_assets.governance.masks import MASKS, Mask
 from crime_assets.governance.scopes import Scope
+from crime_assets.lakehouse.schema import CRIMES
 from crime_assets_tests.governance.policies import TEXT, TYPES, scope
 
 OF_TIME = {
@@ -70,12 +71,13 @@ def test_what_says_more_than_a_mask(column: str, kind: str, value: int | str, fi
 
 
 def test_each_column_that_can_be_masked_is_judged() -> None:
-    assert {name for name, kind in TYPES.items() if kind == "string"} == TEXTS.keys()
-    assert {name for name, kind in TYPES.items() if kind.startswith("timestamp")} == TIMES.keys()
+    types = {column.name: column.type for column in CRIMES}
+    assert {name for name, kind in types.items() if kind == "string"} == TEXTS.keys()
+    assert {name for name, kind in types.items() if kind.startswith("timestamp")} == TIMES.keys()
     assert all(levels.keys() == set(MASKS["truncate"].values) for levels in TIMES.values())
     named = {name for names in TEXTS.values() for name in names}
     named |= {name for levels in TIMES.values() for names in levels.values() for name in names}
-    assert named <= TYPES.keys()
+    assert named <= types.keys()
 
 
 def test_only_what_is_seen_clear_says_more() -> None:

@@ -1,6 +1,6 @@
 -- Raw texts become typed, classified rows. A row whose `reason` is not NULL cannot be typed and goes to quarantine.
 --
--- Reads `trimmed_records` (trimmed.sql), `city_offense_codes` (code, offense_class), `city_renames` (published,
+-- Reads `trimmed_records` (trimmed.sql), `city_offense_codes` (code, offense_class, offense), `city_renames` (published,
 -- present) and `city_unknown` (column_name, marker). `parse_timestamp` is the city's own, made by the engine. Whole
 -- numbers may end with ".0" from a spreadsheet; other numbers may have a decimal comma if it cannot be a thousands
 -- separator. Numbers and codes with thousands separators are not read: such a comma means different things in different
@@ -12,6 +12,7 @@ WITH parsed AS (
     TRY_CAST(CASE WHEN REGEXP_LIKE(id, '^[0-9]{1,18}$') THEN id WHEN REGEXP_LIKE(id, '^[0-9]{1,18}[.]0+$') THEN SPLIT_PART(id, '.', 1) END AS BIGINT) AS v_id,
     parse_timestamp(occurred_at) AS v_occurred_at,
     parse_timestamp(updated_on) AS v_updated_on,
+    parse_timestamp(reported_at) AS v_reported_at,
     CASE WHEN arrest = 'true' THEN TRUE WHEN arrest = 'false' THEN FALSE WHEN LOWER(arrest) IN ('true', 't', 'yes', 'y', '1', '1.0') THEN TRUE WHEN LOWER(arrest) IN ('false', 'f', 'no', 'n', '0', '0.0') THEN FALSE END AS v_arrest,
     CASE WHEN domestic = 'true' THEN TRUE WHEN domestic = 'false' THEN FALSE WHEN LOWER(domestic) IN ('true', 't', 'yes', 'y', '1', '1.0') THEN TRUE WHEN LOWER(domestic) IN ('false', 'f', 'no', 'n', '0', '0.0') THEN FALSE END AS v_domestic,
     TRY_CAST(CASE WHEN REGEXP_LIKE(ward, '^[0-9]{1,9}$') THEN ward WHEN REGEXP_LIKE(ward, '^[0-9]{1,9}[.]0+$') THEN SPLIT_PART(ward, '.', 1) END AS INTEGER) AS v_ward,
@@ -41,6 +42,7 @@ judged AS (
         AND (domestic IS NULL OR v_domestic IS NOT NULL)
         AND (ward IS NULL OR v_ward IS NOT NULL)
         AND (community_area IS NULL OR v_community_area IS NOT NULL)
+        AND (reported_at IS NULL OR v_reported_at IS NOT NULL)
         AND (year IS NULL OR v_year IS NOT NULL)
         AND (x_coordinate IS NULL OR v_x_coordinate IS NOT NULL)
         AND (y_coordinate IS NULL OR v_y_coordinate IS NOT NULL)
@@ -59,6 +61,7 @@ judged AS (
           CASE WHEN domestic IS NOT NULL AND v_domestic IS NULL THEN 'domestic is neither true nor false; ' ELSE '' END,
           CASE WHEN ward IS NOT NULL AND v_ward IS NULL THEN 'ward is no whole number; ' ELSE '' END,
           CASE WHEN community_area IS NOT NULL AND v_community_area IS NULL THEN 'community_area is no whole number; ' ELSE '' END,
+          CASE WHEN reported_at IS NOT NULL AND v_reported_at IS NULL THEN 'reported_at is no time; ' ELSE '' END,
           CASE WHEN year IS NOT NULL AND v_year IS NULL THEN 'year is no year; ' ELSE '' END,
           CASE WHEN x_coordinate IS NOT NULL AND v_x_coordinate IS NULL THEN 'x_coordinate is no number; ' ELSE '' END,
           CASE WHEN y_coordinate IS NOT NULL AND v_y_coordinate IS NULL THEN 'y_coordinate is no number; ' ELSE '' END,
@@ -97,7 +100,10 @@ SELECT
     WHEN HOUR(j.v_occurred_at) < 18 THEN 'afternoon'
     ELSE 'evening'
   END AS time_of_day,
+  j.v_reported_at AS reported_at,
+  j.report_type,
   j.block,
+  j.offense_code,
   CASE WHEN LENGTH(j.v_iucr) < :iucr_width THEN LPAD(j.v_iucr, :iucr_width, '0') ELSE j.v_iucr END AS iucr,
   COALESCE(r.present, j.primary_type) AS primary_type,
   j.primary_type AS primary_type_published,
@@ -109,8 +115,11 @@ SELECT
   CASE WHEN LENGTH(j.v_district) < :district_width THEN LPAD(j.v_district, :district_width, '0') ELSE j.v_district END AS district,
   CASE WHEN CAST(j.v_ward AS VARCHAR) NOT IN (SELECT marker FROM city_unknown WHERE column_name = 'ward') THEN j.v_ward END AS ward,
   CASE WHEN CAST(j.v_community_area AS VARCHAR) NOT IN (SELECT marker FROM city_unknown WHERE column_name = 'community_area') THEN j.v_community_area END AS community_area,
+  j.neighborhood,
   j.v_fbi_code AS fbi_code,
-  COALESCE(c.offense_class, 'other') AS offense_class,
+  j.nibrs_code,
+  c.offense,
+  COALESCE(c.offense_class, 'unmapped') AS offense_class,
   COALESCE(c.offense_class IN ('violent', 'property'), FALSE) AS is_index,
   COALESCE(c.offense_class = 'violent', FALSE) AS is_violent,
   COALESCE(c.offense_class = 'property', FALSE) AS is_property,
@@ -130,4 +139,4 @@ SELECT
   CASE WHEN j.reason IS NOT NULL THEN j.updated_on END AS updated_on_text
 FROM judged AS j
 LEFT JOIN city_renames AS r ON r.published = j.primary_type
-LEFT JOIN city_offense_codes AS c ON c.code = j.v_fbi_code
+LEFT JOIN city_offense_codes AS c ON c.code = COALESCE(j.nibrs_code, j.v_fbi_code)

@@ -38,6 +38,7 @@
 -- @period 28d, 365d
 -- @signed latitude, longitude, z_score
 -- @python hotspots
+-- @needs points
 
 SELECT
     :as_of_day AS as_of_day,

@@ -35,6 +35,7 @@
 -- @period 365d
 -- @unsummed crimes: every band of a kind repeats it
 -- @python near_repeat
+-- @needs points, categories
 
 WITH kinds AS (
     SELECT 'BURGLARY' AS offense

@@ -33,6 +33,7 @@
 -- @key occurred_on
 -- @period 90d
 -- @total crimes
+-- @needs stamps
 
 WITH counted AS (
     SELECT occurred_on, count(*) AS crimes

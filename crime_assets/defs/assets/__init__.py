@@ -37,7 +37,7 @@ def build(
         crime_reconciliation,
         *(insights.build(insight, days, city) for insight in insight_files),
         *publishing.build(days, insight_files),
-        *(governance.build(days, is_on_aws=is_on_aws) if is_governed else ()),
+        *(governance.build(days, insight_files, is_on_aws=is_on_aws) if is_governed else ()),
         boundaries,
         *upkeep.build(insight_files),
     ]

@@ -16,7 +16,7 @@ from crime_assets.defs.work import Work
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.schema import COMPUTED_FROM, CRIMES
 from crime_assets.profiles import Profile
-from crime_assets.sources.cities import City
+from crime_assets.sources.cities import City, alternatives
 
 _DAYS_SHOWN = 7
 """The newest days of a range, this many, get a preview: previews of a whole year would take longer than the merge."""
@@ -80,8 +80,7 @@ def _sources(city: City) -> dict[str, list[str]]:
     for column in CRIMES:
         fields: list[str] = []
         for name in COMPUTED_FROM.get(column.name, (column.name,)):
-            source = city.columns.get(name, ())
-            fields += [source] if isinstance(source, str) else source
+            fields += [field for joined in alternatives(city.columns.get(name)) for field in joined]
         sources[column.name] = fields
     sources["record_md5"], sources["ingested_at"] = ["_md5"], ["_pulled_at"]
     return sources

@@ -1,10 +1,11 @@
 """lake → what people may see of it by the policy: only where there is one."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import dagster as dg
 
-from crime_assets.core.insights import all_insights
+from crime_assets.core.insights import Insight
 from crime_assets.defs.assets.common import FOLLOWS, OWNERS, POOL, TOGETHER, access_of
 from crime_assets.profiles import Profile
 
@@ -12,14 +13,16 @@ GROUP = "publishing"
 _LATELY = timedelta(days=7)
 
 
-def build(days: dg.DailyPartitionsDefinition, *, is_on_aws: bool) -> list[dg.AssetsDefinition]:
+def build(
+    days: dg.DailyPartitionsDefinition, insights: Sequence[Insight], *, is_on_aws: bool
+) -> list[dg.AssetsDefinition]:
     """The asset of the local profile, or that of the aws profile."""
-    return [_governed_crimes(days) if is_on_aws else _governed_gates(days)]
+    return [_governed_crimes(days) if is_on_aws else _governed_gates(days, insights)]
 
 
-def _governed_gates(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def _governed_gates(days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> dg.AssetsDefinition:
     @dg.asset(
-        deps=[insight.table for insight in all_insights()],
+        deps=[insight.table for insight in insights],
         partitions_def=days,
         backfill_policy=TOGETHER,
         automation_condition=FOLLOWS,

@@ -35,7 +35,8 @@ def build(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         city, change_days = profile.city, days_of(context)
         check_total(profile.lake, city, feed)
         first, last = change_days[0], change_days[-1]
-        records = feed.changes(first - LOOK_BACK, last)
+        # Late stamps are looked for where there are stamps.
+        records = feed.changes(first - LOOK_BACK if city.change_field else first, last)
         now, undated, complete_to = profile.clock(), feed.undated(), feed.latest_day()
         pulls = pull(records, feed.columns(), city, first, last, landing, stream, now, undated, complete_to)
         for day, result in pulls.items():

@@ -26,10 +26,10 @@ from dagster_pipes import (
     open_dagster_pipes,
 )
 
+from crime_assets.analysis.made import insights_of
 from crime_assets.cloud.aws.clients import Clients
 from crime_assets.cloud.aws.errors import explained
 from crime_assets.core.errors import CrimeAssetsError, UsageError
-from crime_assets.core.insights import all_insights
 from crime_assets.defs.work import messages, steps
 from crime_assets.profiles import Profile, Settings, open_profile
 
@@ -81,7 +81,7 @@ def _do(request: Request, profile: Profile, pipes: PipesContext) -> Result:
         case "merge":
             return steps.merge(profile, request.days, request.run_id)
         case "insight":
-            found = [insight for insight in all_insights() if insight.name == request.insight]
+            found = [insight for insight in insights_of(profile.city) if insight.name == request.insight]
             if found:
                 return steps.compute(profile, profile.engine, found[0], request.days)
     raise messages.other_release()

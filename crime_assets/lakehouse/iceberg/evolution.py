@@ -63,7 +63,7 @@ def evolve(lake: Lake, city: City, name: str, columns: Iterable[str], like: Tabl
     from pyiceberg.types import StringType
 
     for _ in range(_PLANS):
-        table = tables.curated(lake, city.name, name)
+        table = tables.curated(lake, city, name)
         held = column_names(table)
         room = MOST_NEW - sum(column not in RESERVED for column in held)
         new = [column for column in columns if column not in held][: max(room, 0)]

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 import pyarrow.parquet as pq
@@ -20,9 +20,9 @@ from crime_assets.lakehouse.place.warehouse import fetch
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
-    from pyiceberg.types import NestedField
+    from pyiceberg.types import NestedField, PrimitiveType
 
-_DUCKDB_TYPES = {
+DUCKDB_TYPES = {
     "long": "BIGINT",
     "int": "INTEGER",
     "double": "DOUBLE",
@@ -36,6 +36,8 @@ _DUCKDB_TYPES = {
     "uuid": "UUID",
     "binary": "BLOB",
 }
+"""Type of a column in Iceberg → in DuckDB; decimals have the same name."""
+
 _DECIMAL = re.compile(r"decimal[(][0-9]+, [0-9]+[)]")
 
 
@@ -88,8 +90,8 @@ def rows_of(
 def duckdb_type(table: Table, field: NestedField) -> str:
     """The DuckDB type of a column; LakeError for a column that another writer has given a nested type."""
     name = str(field.field_type)
-    if name in _DUCKDB_TYPES:
-        return _DUCKDB_TYPES[name]
+    if name in DUCKDB_TYPES:
+        return DUCKDB_TYPES[name]
     if _DECIMAL.fullmatch(name):
         return name.upper()
     raise LakeError(
@@ -107,17 +109,17 @@ def _held(file: DataFile, path: str, fields: Mapping[str, NestedField]) -> Colle
     return names
 
 
-def may_hold(table: Table, files: Mapping[str, DataFile], ids: Sequence[int]) -> list[str]:
+def may_hold(table: Table, files: Mapping[str, DataFile], ids: Sequence[Any]) -> list[str]:
     """The files (path → file) whose range of ids, by their manifests, includes one of `ids`, which are sorted."""
     from pyiceberg.conversions import from_bytes
-    from pyiceberg.types import LongType
 
-    field = table.schema().find_field("id").field_id
+    key = table.schema().find_field("id")
+    field, kind = key.field_id, cast("PrimitiveType", key.field_type)
     found = []
     for path, file in files.items():
         lower, upper = (bounds.get(field) for bounds in (file.lower_bounds or {}, file.upper_bounds or {}))
         if lower is not None and upper is not None:
-            first, last = (int(from_bytes(LongType(), bound)) for bound in (lower, upper))
+            first, last = (from_bytes(kind, bound) for bound in (lower, upper))
             next_id = bisect_left(ids, first)
             if next_id == len(ids) or ids[next_id] > last:
                 continue

@@ -18,7 +18,8 @@ from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.place.losses import check_tables, lacking_files
 from crime_assets.lakehouse.place.refusals import explained
 from crime_assets.lakehouse.place.takeover import has_metadata, is_in
-from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column, iceberg_schema
+from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column, iceberg_schema, published
+from crime_assets.sources.cities import City
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -183,12 +184,12 @@ def every(lake: Lake, city: str) -> dict[str, Table]:
     return {name: table for name, table in found.items() if table is not None}
 
 
-def curated(lake: Lake, city: str, name: str) -> Table:
-    """One of the curated tables, created if necessary."""
+def curated(lake: Lake, city: City, name: str) -> Table:
+    """One of the curated tables, created if necessary, with the columns that the city publishes."""
     columns, month_of = _CURATED[name]
-    table = load(lake, city, name)
+    table = load(lake, city.name, name)
     if table is None:
-        table = create(lake, city, name, iceberg_schema(columns), month_of=month_of)
+        table = create(lake, city.name, name, iceberg_schema(published(columns, city)), month_of=month_of)
     return table
 
 

@@ -31,7 +31,7 @@ from crime_assets.lakehouse.records import typing
 from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, Column, arrow_schema
 from crime_assets.lakehouse.writing.merge import MergeResult, count, merge_deliveries
 from crime_assets.lakehouse.writing.settling import MOST_LACKING, most_lacking
-from crime_assets.sources.cities import City
+from crime_assets.sources.cities import City, alternatives
 from crime_assets.sources.feeds import Feed, Record, Stamps
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import contents_of, record_merged, take_inventory
@@ -197,13 +197,14 @@ def _view(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, name: str, col
 
 
 def _raw_text(city: City, column: str) -> str:
-    """The source's text for the field or fields of a column; the quarantine also holds texts that are not JSON."""
-    source = city.columns[column]
-    fields = (source,) if isinstance(source, str) else source
+    """The source's text for a column; the quarantine also holds texts that are not JSON."""
     record = "CASE WHEN json_valid(raw) THEN raw END"
-    paths = [literal(f'$."{field}"') for field in fields]
-    texts = ", ".join(f"json_extract_string({record}, {path})" for path in paths)
-    return f"nullif(trim(concat_ws(' ', {texts})), '')"
+    texts = []
+    for fields in alternatives(city.columns[column]):
+        paths = (literal(f'$."{field}"') for field in fields)
+        joined = ", ".join(f"json_extract_string({record}, {path})" for path in paths)
+        texts.append(f"nullif(trim(concat_ws(' ', {joined})), '')")
+    return f"coalesce({', '.join(texts)})"
 
 
 def _months(con: duckdb.DuckDBPyConnection, feed: Feed, until: date) -> list[MonthCounts]:
@@ -246,7 +247,7 @@ def _find_missing(
 
 
 def _published(city: City, records: Sequence[Record]) -> pa.Table:
-    texts = [[_text(record.get(field)) for record in records] for field in (city.key_field, city.change_field)]
+    texts = [[_text(record.get(field)) for record in records] for field in (city.key_field, city.change_field or "")]
     return pa.table([range(len(records)), *texts], schema=_PUBLISHED)
 
 

@@ -69,7 +69,7 @@ def remove(lake: Lake, city: City, removal: Removal, properties: Mapping[str, st
 def _remove(
     lake: Lake, city: City, con: duckdb.DuckDBPyConnection, removal: Removal, properties: Mapping[str, str]
 ) -> int:
-    table = tables.curated(lake, city.name, "crimes")
+    table = tables.curated(lake, city, "crimes")
     files = tables.paths_of(table, tables.data_files(table))
     near = tables.fetch(
         table, (files[path] for path in may_hold(table, files, sorted(gone.id for gone in removal.gone)))

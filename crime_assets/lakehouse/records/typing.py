@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import lru_cache
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+from sqlglot import exp
 
 from crime_assets.core.digests import canonical_json
-from crime_assets.core.sql import render, statement
+from crime_assets.core.sql import DIALECT, parse, render, statement
 from crime_assets.lakehouse.iceberg.duck import identifier, literal
 from crime_assets.lakehouse.iceberg.evolution import new_columns
 from crime_assets.lakehouse.records.arrow_texts import is_trimmed
 from crime_assets.lakehouse.records.record_json import record_json
 from crime_assets.lakehouse.schema import CRIMES
-from crime_assets.sources.cities import City
-from crime_assets.sources.feeds import DAMAGE, RAW
+from crime_assets.sources.cities import City, alternatives
+from crime_assets.sources.cities.codes import crosswalk, nibrs
+from crime_assets.sources.feeds import DAMAGE, PUBLISHED, RAW
 from crime_assets.sources.feeds.times import parse_timestamp
 
 SOURCE_COLUMNS = (
-    "id case_number occurred_at block iucr primary_type description location_description arrest domestic beat district "
-    "ward community_area fbi_code x_coordinate y_coordinate year updated_on latitude longitude"
+    "id case_number occurred_at reported_at report_type block offense_code iucr primary_type description "
+    "location_description arrest domestic beat district ward community_area neighborhood fbi_code x_coordinate "
+    "y_coordinate year updated_on latitude longitude"
 ).split()
 """Columns of `crimes` that a source can fill; all others are computed from them."""
 
@@ -47,22 +51,27 @@ def prepare(con: duckdb.DuckDBPyConnection, city: City) -> None:
     con.execute(parse_timestamp(city.timestamp_formats))
 
 
-def facts(city: City) -> dict[str, tuple[tuple[str, str], list[tuple[str, str]]]]:
-    """The tables from which typed.sql knows a city: their names, their two columns (all texts), and their rows."""
-    codes = [(code, "violent") for code in city.violent_codes] + [(code, "property") for code in city.property_codes]
+def facts(city: City) -> dict[str, tuple[tuple[str, ...], list[tuple[str | None, ...]]]]:
+    """The tables from which the statements know a city: their names, their columns (all texts), and their rows."""
+    codes: list[tuple[str | None, ...]] = [(code, kind, None) for code, kind in city.offense_classes.items()]
+    known = crosswalk(city.name) if city.scheme else {}
+    if known:
+        codes += [(code, offense.offense_class, offense.offense) for code, offense in nibrs().items()]
     unknown = [(column, marker) for column, markers in city.unknown_markers.items() for marker in markers]
     return {
-        "city_offense_codes": (("code", "offense_class"), codes),
+        "city_offense_codes": (("code", "offense_class", "offense"), codes),
+        "city_codes": (("code", "nibrs_code"), [(" ".join(key), code.nibrs_code) for key, code in known.items()]),
         "city_renames": (("published", "present"), list(city.renamed_categories.items())),
-        "city_unknown": (("column_name", "marker"), unknown),
+        "city_unknown": (("column_name", "marker"), list(unknown)),
     }
 
 
 def typed_query(city: City, dialect: str = "duckdb") -> str:
     """The statement that types `raw_records`; also yields reason, raw, id_text, updated_on_text and extra."""
     latitude, longitude = city.unknown_point or (0.0, 0.0)
+    text = statement("crimes", "typed")
     return render(
-        statement("crimes", "typed"),
+        text if city.key_type == "long" else _with_text_key(text),
         dialect,
         {
             "unknown_latitude": latitude,
@@ -70,6 +79,16 @@ def typed_query(city: City, dialect: str = "duckdb") -> str:
             **{f"{code}_width": city.code_widths.get(code, 0) for code in ("iucr", "beat", "district")},
         },
     )
+
+
+@lru_cache
+def _with_text_key(text: str) -> str:
+    """typed.sql for keys that may be any text."""
+    as_text = exp.alias_(exp.column("id"), "v_id")
+    typed = parse(text).transform(
+        lambda node: as_text.copy() if isinstance(node, exp.Alias) and node.alias == "v_id" else node
+    )
+    return typed.sql(DIALECT)
 
 
 def prepare_functions(con: duckdb.DuckDBPyConnection) -> None:
@@ -95,19 +114,31 @@ def raw_from_history(con: duckdb.DuckDBPyConnection, records: pa.Table, city: Ci
               FROM history_records)
         """
     )
-    _trim(con, is_needed=not all(map(is_trimmed, records.columns)))
+    _trim(con, city, is_needed=not all(map(is_trimmed, records.columns)))
 
 
-def raw_from_deliveries(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:
+def raw_from_deliveries(con: duckdb.DuckDBPyConnection, records: pa.Table, city: City) -> None:
     """Create `raw_records` from a table with the columns of RAW_RECORDS."""
     con.register("delivered", records)
     con.execute("CREATE OR REPLACE TEMP VIEW raw_records AS FROM delivered")
-    _trim(con, is_needed=not all(map(is_trimmed, records.columns)))
+    _trim(con, city, is_needed=not all(map(is_trimmed, records.columns)))
 
 
-def _trim(con: duckdb.DuckDBPyConnection, *, is_needed: bool) -> None:
+def _trim(con: duckdb.DuckDBPyConnection, city: City, *, is_needed: bool) -> None:
     trimmed = render(statement("crimes", "trimmed"), "duckdb", {}) if is_needed else "FROM raw_records"
-    con.execute(f"CREATE OR REPLACE TEMP VIEW trimmed_records AS {trimmed}")
+    con.execute(f"CREATE OR REPLACE TEMP VIEW trimmed_texts AS {trimmed}")
+    con.execute(f"CREATE OR REPLACE TEMP VIEW trimmed_records AS {tidied_query(city, 'duckdb')}")
+
+
+def tidied_query(city: City, dialect: str) -> str:
+    """The statement that makes `trimmed_records` of `trimmed_texts`, as the city asks for."""
+    columns = [f"{city.tidied[name]} AS {name}" if name in city.tidied else name for name in RAW_RECORDS.names]
+    if not city.scheme:
+        return render(
+            f"SELECT {', '.join(columns)}, CAST(NULL AS VARCHAR) AS nibrs_code FROM trimmed_texts", dialect, {}
+        )
+    coded = f"WITH tidied_records AS (SELECT {', '.join(columns)}, {city.scheme} AS scheme FROM trimmed_texts) "
+    return render(coded + statement("crimes", "coded"), dialect, {})
 
 
 def _some_text(records: pa.Table, field: str) -> str | None:
@@ -129,15 +160,27 @@ def _extra(city: City, schema: pa.Schema) -> str:
 
 
 def _text_of(city: City, column: str, schema: pa.Schema) -> str:
-    source = city.columns.get(column, ())
-    fields = (source,) if isinstance(source, str) else source
-    present = [identifier(field) for field in fields if field in schema.names]
-    if not present:
+    if column == "updated_on" and city.change_field is None:
+        return f"strftime(CAST({identifier(PUBLISHED)} AS DATE), {literal(city.timestamp_formats[0])})"
+    texts = [_joined(fields, schema) for fields in alternatives(city.columns.get(column))]
+    found = [text for text in texts if text is not None]
+    if not found:
         return "NULL::VARCHAR"
-    return f"CAST({present[0]} AS VARCHAR)" if len(present) == 1 else f"concat_ws(' ', {', '.join(present)})"
+    return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
 
 
-def _lookup(con: duckdb.DuckDBPyConnection, name: str, columns: tuple[str, str], rows: list[tuple[str, str]]) -> None:
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({columns[0]} VARCHAR, {columns[1]} VARCHAR)")
-    if rows:
-        con.executemany(f"INSERT INTO {name} VALUES (?, ?)", rows)
+def _joined(fields: tuple[str, ...], schema: pa.Schema) -> str | None:
+    """Fields joined with one space; None if the source has none of them."""
+    present = [identifier(field) for field in fields if field in schema.names]
+    if len(present) <= 1:
+        return f"CAST({present[0]} AS VARCHAR)" if present else None
+    return f"nullif(concat_ws(' ', {', '.join(present)}), '')"
+
+
+def _lookup(
+    con: duckdb.DuckDBPyConnection, name: str, columns: tuple[str, ...], rows: list[tuple[str | None, ...]]
+) -> None:
+    listed = {column: [row[place] for row in rows] for place, column in enumerate(columns)}
+    con.register("looked_up", pa.table(listed, pa.schema([(column, pa.string()) for column in columns])))
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM looked_up")
+    con.unregister("looked_up")

@@ -39,7 +39,7 @@ def as_crimes(spark: AttachedLake, table: Table, rows: DataFrame) -> DataFrame:
 
 def quarantine(spark: AttachedLake, city: City) -> int:
     """Put the rows of the view `typed` with a reason into quarantine, each once; returns how many were new."""
-    table = tables.curated(spark.lake, city.name, "crimes_quarantine")
+    table = tables.curated(spark.lake, city, "crimes_quarantine")
     asked(spark, "quarantined").createOrReplaceTempView("rejected")
     spark.read(table.name()).createOrReplaceTempView("kept")
     rows = spark.computed(asked(spark, "newly_quarantined"))

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from crime_assets.core.spark_sql import BLANKS
 from crime_assets.core.sql import render, statement
-from crime_assets.lakehouse.records.typing import facts, typed_query
+from crime_assets.lakehouse.records.typing import facts, tidied_query, typed_query
 from crime_assets.sources.cities import City
 
 if TYPE_CHECKING:
@@ -39,15 +39,15 @@ def prepare(session: SparkSession, city: City) -> None:
 
     for name, (columns, rows) in facts(city).items():
         # Spark cannot tell that they are small.
-        functions.broadcast(
-            session.createDataFrame(sorted(rows), f"{columns[0]} string, {columns[1]} string")
-        ).createOrReplaceTempView(name)
+        schema = ", ".join(f"{column} string" for column in columns)
+        functions.broadcast(session.createDataFrame(rows, schema)).createOrReplaceTempView(name)
 
 
 def typed(session: SparkSession, city: City, raw_records: DataFrame) -> DataFrame:
     """Raw records, typed; also yields reason, raw, id_text, updated_on_text and extra. Requires `prepare`."""
     raw_records.createOrReplaceTempView("raw_records")
-    session.sql(render(statement("crimes", "trimmed"), "spark", {})).createOrReplaceTempView("trimmed_records")
+    session.sql(render(statement("crimes", "trimmed"), "spark", {})).createOrReplaceTempView("trimmed_texts")
+    session.sql(tidied_query(city, "spark")).createOrReplaceTempView("trimmed_records")
     query = sqlglot.parse_one(typed_query(city, "spark"), read="spark")
     return session.sql(query.transform(_parses, city.timestamp_formats).sql("spark"))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import duckdb
 import pyarrow as pa
@@ -20,7 +20,7 @@ from crime_assets.core.envelopes import Envelope, utc
 from crime_assets.lakehouse.iceberg.evolution import new_columns
 from crime_assets.lakehouse.records import typing
 from crime_assets.lakehouse.records.typing import RAW_RECORDS, SOURCE_COLUMNS
-from crime_assets.sources.cities import City
+from crime_assets.sources.cities import City, Field, alternatives
 from crime_assets.streams.deliveries import DamagedLine, open_line
 from crime_assets.streams.inventory import PlainObject
 
@@ -43,11 +43,11 @@ def type_deliveries(
     con: duckdb.DuckDBPyConnection, delivered: Iterable[Delivered], city: City, found_at: datetime
 ) -> None:
     """Make the temporary table `typed`; damaged lines carry the time they were found at."""
-    typing.raw_from_deliveries(con, RAW_RECORDS.empty_table())
+    typing.raw_from_deliveries(con, RAW_RECORDS.empty_table(), city)
     con.execute(f"CREATE OR REPLACE TEMP TABLE typed AS {typing.typed_query(city)}")
     # Even if the city re-stamps a million records in a day, they need not all be held at once.
     for group in groups(delivered, city, found_at):
-        typing.raw_from_deliveries(con, group.records)
+        typing.raw_from_deliveries(con, group.records, city)
         con.execute(f"INSERT INTO typed {typing.typed_query(city)}")
         if group.contents:
             _fill_in_texts(con, city, group.contents)
@@ -91,12 +91,12 @@ def _from_objects(objects: list[PlainObject], city: City, found_at: datetime) ->
 def _read_columns(content: bytes, kinds: Mapping[str, Iterable[str]], city: City) -> pa.Table:
     """Raw records without their texts; ArrowInvalid if the values of a field are not all of one known kind."""
     new = new_columns(city, kinds)
-    needed = [field for source in city.columns.values() for field in ((source,) if isinstance(source, str) else source)]
+    needed = [field for source in city.columns.values() for joined in alternatives(source) for field in joined]
     looks = {name: tuple(kinds[name]) for name in (*needed, *new) if name in kinds}
     if mixed := [name for name, look in looks.items() if look not in _ARROW_TYPES]:
         raise pa.ArrowInvalid(f"{mixed[0]} is neither always a text nor always a flag")
     fields = {name: _ARROW_TYPES[look] for name, look in looks.items()}
-    envelope = {"_md5": pa.string(), "_pulled_at": pa.string()}
+    envelope = {"_md5": pa.string(), "_pulled_at": pa.string(), "_change_day": pa.string()}
     table = arrow_json.read_json(
         pa.BufferReader(content),
         read_options=arrow_json.ReadOptions(block_size=len(content) + 1),
@@ -105,7 +105,10 @@ def _read_columns(content: bytes, kinds: Mapping[str, Iterable[str]], city: City
         ),
     )
     nothing = pa.nulls(table.num_rows, pa.string())
-    columns = {name: _text_column(table, city.columns.get(name, ()), nothing) for name in SOURCE_COLUMNS}
+    columns = {name: _text_column(table, city.columns.get(name), nothing) for name in SOURCE_COLUMNS}
+    if city.change_field is None:
+        stamps = (_stamp(city, date.fromisoformat(day)) for day in table.column("_change_day").to_pylist())
+        columns["updated_on"] = pa.array(stamps, pa.string())
     times = table.column("_pulled_at").combine_chunks().dictionary_encode()
     pulled_at = pa.array([utc(text) for text in times.dictionary.to_pylist()], RAW_RECORDS.field("ingested_at").type)
     return pa.table(
@@ -121,23 +124,31 @@ def _read_columns(content: bytes, kinds: Mapping[str, Iterable[str]], city: City
     )
 
 
-def _text_column(table: pa.Table, source: str | tuple[str, ...], nothing: pa.Array) -> pa.Array:
-    """A source's field as texts; several fields are joined with one space."""
-    fields = (source,) if isinstance(source, str) else source
+def _text_column(table: pa.Table, source: Field | None, nothing: pa.Array) -> pa.Array:
+    """A column's texts, from the first of its fields that there are."""
+    texts = [_joined(table, fields) for fields in alternatives(source)]
+    found = [text for text in texts if text is not None]
+    return pc.coalesce(*found) if found else nothing
+
+
+def _joined(table: pa.Table, fields: tuple[str, ...]) -> pa.ChunkedArray | None:
+    """Fields joined with one space; None if the table has none of them."""
     texts = [table.column(field).cast(pa.string()) for field in fields if field in table.column_names]
-    if not texts:
-        return nothing
-    return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, " ", null_handling="skip")
+    if len(texts) <= 1:
+        return texts[0] if texts else None
+    joined = pc.binary_join_element_wise(*texts, " ", null_handling="skip")
+    return pc.if_else(pc.equal(joined, ""), None, joined)
 
 
 def _from_lines(lines: list[Envelope | DamagedLine], city: City, found_at: datetime) -> pa.Table:
     envelopes = [line for line in lines if isinstance(line, Envelope)]
     records = [line.record for line in envelopes]
     whole = {
-        **{name: _texts(records, city.columns.get(name, ())) for name in SOURCE_COLUMNS},
+        **{name: _texts(records, city.columns.get(name)) for name in SOURCE_COLUMNS},
         "raw": [line.text for line in envelopes],
         "record_md5": [line.md5 for line in envelopes],
         "ingested_at": [line.pulled_at for line in envelopes],
+        **({} if city.change_field else {"updated_on": [_stamp(city, line.change_day) for line in envelopes]}),
         "damage": [None] * len(envelopes),
         "extra": [_extra(record, city) for record in records],
     }
@@ -149,14 +160,22 @@ def _from_lines(lines: list[Envelope | DamagedLine], city: City, found_at: datet
     return pa.concat_tables([pa.table(whole, RAW_RECORDS), pa.Table.from_pylist(damaged, RAW_RECORDS)])
 
 
-def _texts(records: list[Mapping[str, object]], source: str | tuple[str, ...]) -> list[str | None]:
-    if isinstance(source, str):
-        return [_as_text(record.get(source)) for record in records]
-    joined = []
-    for record in records:
-        texts = [text for text in (_as_text(record.get(field)) for field in source) if text is not None]
-        joined.append(" ".join(texts) if texts else None)
-    return joined
+def _stamp(city: City, day: date) -> str:
+    """What stands for the change stamp of a record that has none: the day on which it was published."""
+    return day.strftime(city.timestamp_formats[0])
+
+
+def _texts(records: list[Mapping[str, object]], source: Field | None) -> list[str | None]:
+    choices = alternatives(source)
+    return [
+        next((text for fields in choices if (text := _text(record, fields)) is not None), None) for record in records
+    ]
+
+
+def _text(record: Mapping[str, object], fields: tuple[str, ...]) -> str | None:
+    """Fields joined with one space; None if the record has none of them."""
+    texts = [text for text in (_as_text(record.get(field)) for field in fields) if text is not None]
+    return " ".join(texts) if texts else None
 
 
 def _extras(table: pa.Table, new: Mapping[str, str]) -> pa.Array:

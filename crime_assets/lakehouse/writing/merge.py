@@ -111,7 +111,7 @@ def quarantine(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> int:
     con.execute(f"CREATE OR REPLACE TEMP TABLE bad AS {statement_of('quarantined')}")
     if not count(con, "SELECT count(*) FROM bad"):
         return 0
-    table = tables.curated(lake, city.name, "crimes_quarantine")
+    table = tables.curated(lake, city, "crimes_quarantine")
     known = tables.fetch(table, tables.data_files(table))
     if known:
         con.execute(

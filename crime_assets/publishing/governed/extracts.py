@@ -14,6 +14,7 @@ from secrets import token_hex
 
 import pyarrow as pa
 
+from crime_assets.analysis.made import insights_of
 from crime_assets.analysis.statistics import finished
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.core.insights import Insight, all_insights
@@ -81,7 +82,7 @@ class ScopedExtracts:
 
     def _look(self) -> str:
         """What the extracts depend on."""
-        release = release_of(self._profile.city, all_insights())
+        release = release_of(self._profile.city, insights_of(self._profile.city))
         return sha256(json.dumps([self._gates.state(self._scope), release]).encode()).hexdigest()[:32]
 
     def _read(self, day: date, state: str) -> Extract:
@@ -135,7 +136,7 @@ class ScopedExtracts:
                     path.unlink()
 
     def _made(self, day: date) -> bytes:
-        scope, insights = self._scope, all_insights()
+        scope, insights = self._scope, insights_of(self._profile.city)
         with closing(self._gates.engine(scope)) as engine:
             tables = {cube.name: _seen(scope, cube, engine.insight(cube, day)) for cube in cubes()}
             tables |= _insights(scope, engine, insights, day)

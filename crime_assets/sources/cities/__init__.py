@@ -20,6 +20,19 @@ Kind = Literal["text", "flag", "object"]
 
 
 @dataclass(frozen=True)
+class First:
+    """Fields of which the first that a record has is taken: the datasets of a city name the same thing differently."""
+
+    fields: tuple[str | tuple[str, ...], ...]
+
+
+OffenseClass = Literal["violent", "property", "other"]
+
+Field = str | tuple[str, ...] | First
+"""Where a column's text comes from: one source field, several joined with one space, or the first of some."""
+
+
+@dataclass(frozen=True)
 class Boundaries:
     """Where the portal has the shapes of a city's areas of one kind, as GeoJSON."""
 
@@ -46,10 +59,23 @@ class City:
     """How many of the most recent days the city has not published yet at any time."""
     source_columns: Mapping[str, Kind]
     """Every column the source publishes today, and how its JSON looks: text, true/false, or a nested object."""
-    columns: Mapping[str, str | tuple[str, ...]]
-    """Column of `crimes` → source field it is typed from; several fields are joined with one space."""
+    columns: Mapping[str, Field]
+    """Column of `crimes` → what it is typed from."""
     timestamp_formats: tuple[str, ...]
-    """strptime formats, tried in turn; no text fits two of them with two meanings."""
+    """strptime formats, tried in turn; no text fits two of them with two meanings. One with the literal hour 24 means
+    the end of the day."""
+    not_published: frozenset[str] = frozenset()
+    """Columns of `crimes` that the city says nothing of: its tables do not have them, nor anything made of them."""
+    publishes: Literal["days", "quarters"] = "days"
+    """What the city publishes at a time: single days, or whole quarters of a year."""
+    points: Literal["places", "intersections", "station houses"] = "places"
+    """What coordinates are: near the place (its block), the nearest intersection, or for some offenses a police
+    station. Only the first may be taken for where crimes cluster."""
+    key_type: Literal["long", "string"] = "long"
+    """The type of `id`: whole numbers, or any text."""
+    tidied: Mapping[str, str] = field(default_factory=dict)
+    """Column → SQL in the Athena dialect, over all columns' texts, that gives the text to type; its own text is
+    the column of that name."""
     code_widths: Mapping[str, int] = field(default_factory=dict)
     """Columns of codes that lose leading zeros in spreadsheets → the width they are padded to."""
     unknown_markers: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -58,9 +84,11 @@ class City:
     """(latitude, longitude) that the city publishes if it does not know the place."""
     renamed_categories: Mapping[str, str] = field(default_factory=dict)
     """primary_type as once published → as published now."""
-    violent_codes: frozenset[str] = frozenset()
-    property_codes: frozenset[str] = frozenset()
-    """Offense codes (`fbi_code`) that count as violent and property index crime."""
+    offense_classes: Mapping[str, OffenseClass] = field(default_factory=dict)
+    """Offense code (`fbi_code`) → its class, of cities that publish the FBI's codes; any other code is unmapped."""
+    scheme: str = ""
+    """SQL in the Athena dialect that says by which of its schemes of `codes` the city has coded a record
+    (`offense_code`): a name in quotes, if there is only one. Empty if the city publishes the FBI's codes."""
     districts: frozenset[str] = frozenset()
     """Districts that may appear, those no longer on the map included."""
     bounding_box: tuple[float, float, float, float] = (-90.0, -180.0, 90.0, 180.0)
@@ -76,7 +104,11 @@ class City:
 
     def last_complete_day(self, as_of_day: date) -> date:
         """The last day that the city has published nearly completely by then: it has had a second change day."""
-        return as_of_day - timedelta(days=self.lag_days + 1)
+        day = as_of_day - timedelta(days=self.lag_days + 1)
+        if self.publishes == "days":
+            return day
+        after = day + timedelta(days=1)
+        return date(after.year, 3 * ((after.month - 1) // 3) + 1, 1) - timedelta(days=1)
 
     @property
     def key_field(self) -> str:
@@ -84,15 +116,27 @@ class City:
         return self._single("id")
 
     @property
-    def change_field(self) -> str:
-        """Source field with the time of the last change."""
-        return self._single("updated_on")
+    def key_fields(self) -> tuple[str, ...]:
+        """The same of a city whose datasets have keys of different names: a record has one of them."""
+        return tuple(field for (field,) in alternatives(self.columns["id"]))
+
+    @property
+    def change_field(self) -> str | None:
+        """Source field with the time of the last change; None if records have no such stamp."""
+        return self._single("updated_on") if "updated_on" in self.columns else None
+
+    @property
+    def gives(self) -> frozenset[str]:
+        """What it gives besides columns, of `core.insights.NEEDS`."""
+        given = {"points": self.points == "places", "stamps": self.change_field is not None}
+        # Whoever publishes the FBI's codes is Chicago so far: other cities have categories of their own.
+        given["categories"] = not self.scheme
+        return frozenset(name for name, is_given in given.items() if is_given)
 
     @property
     def occurrence_field(self) -> str:
         """Source field with the day of occurrence; if day and time are two fields, the day."""
-        source = self.columns["occurred_at"]
-        return source if isinstance(source, str) else source[0]
+        return alternatives(self.columns["occurred_at"])[0][0]
 
     def formats_for(self, text: str | None) -> list[str]:
         """The timestamp formats, those that fit this text first: a failed attempt takes longer than a parse."""
@@ -103,6 +147,14 @@ class City:
         if not isinstance(source, str):
             raise ValueError(f"{self.name}: {column} must come from one source field, not {source}")
         return source
+
+
+def alternatives(source: Field | None) -> tuple[tuple[str, ...], ...]:
+    """Fields that are joined, one tuple for each of those of which the first is taken; none if there is no source."""
+    if source is None:
+        return ()
+    choices = source.fields if isinstance(source, First) else (source,)
+    return tuple((choice,) if isinstance(choice, str) else choice for choice in choices)
 
 
 def _fits(text: str, form: str) -> bool:

@@ -15,6 +15,8 @@ _SOURCE_COLUMNS: dict[str, Kind] = {
     "location": "object",
 }
 
+_OTHER_CODES = "01B 08A 08B 10 11 12 13 14 15 16 17 18 19 20 22 24 26".split()
+
 CITY = City(
     name="chicago",
     title="Chicago",
@@ -48,8 +50,12 @@ CITY = City(
         "NON-CRIMINAL (SUBJECT SPECIFIED)": "NON-CRIMINAL",
     },
     # The portal's own definition of index crime, by FBI code.
-    violent_codes=frozenset({"01A", "02", "03", "04A", "04B"}),
-    property_codes=frozenset({"05", "06", "07", "09"}),
+    offense_classes={
+        **dict.fromkeys(("01A", "02", "03", "04A", "04B"), "violent"),
+        **dict.fromkeys(("05", "06", "07", "09"), "property"),
+        **dict.fromkeys(_OTHER_CODES, "other"),
+    },
+    not_published=frozenset({"reported_at", "report_type", "offense_code", "neighborhood", "nibrs_code", "offense"}),
     # 013, 021 and 023 were closed in 2012; 031 and 061 are not on the map but in the data.
     districts=frozenset(f"{n:03d}" for n in (*range(1, 26), 31, 61)),
     bounding_box=(41.6, -87.95, 42.05, -87.5),

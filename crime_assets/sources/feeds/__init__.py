@@ -18,6 +18,8 @@ Record = dict[str, object]
 
 DAMAGE = "_damage"
 RAW = "_raw"
+PUBLISHED = "_published"
+"""Column with the day on which a record was published, of cities whose records have no change stamp."""
 EARLY = "its change stamp lies in the future"
 """Why a sound record of a future day is kept as damage: it will come again with its day."""
 
@@ -31,6 +33,7 @@ class History:
     string columns are usually NULL: `_damage` (why a line cannot be a record) and `_raw` (that line as it stands, all
     other columns NULL). A record with a value that is not of its column's kind has that value as text, and its own
     canonical JSON in `_raw`.
+    A city whose records have no change stamp has a third one, `_published`.
     Nothing promises an order, one row per key, or that rows of a month are in one part.
     """
 

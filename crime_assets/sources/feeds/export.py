@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from glob import glob
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from crime_assets.core.digests import canonical_json
 from crime_assets.core.errors import FeedError, UsageError
 from crime_assets.sources.cities import City
-from crime_assets.sources.feeds import DAMAGE, EARLY, RAW, History, Record, Stamps
+from crime_assets.sources.feeds import DAMAGE, EARLY, PUBLISHED, RAW, History, Record, Stamps
 from crime_assets.sources.feeds.csv_lines import Damaged
 from crime_assets.sources.feeds.export_file import ExportFile
 from crime_assets.sources.feeds.replay import FORMAT, Replay, ReplayWriter, open_replay
@@ -68,6 +68,9 @@ class ExportFeed:
     Files may differ in format and columns. They are read as a stream. What a replay of days needs is kept in `cache`,
     so that a file is read again only for days before those asked for so far, or when it has changed. A change stamp of
     `today` or later is damage, not news: it does not count as the latest day.
+
+    If the city's records have no change stamp, a file is a publication: all its records are of the day on which it was
+    last written, at the latest the day before yesterday.
     """
 
     name = "export"
@@ -86,7 +89,13 @@ class ExportFeed:
         return frozenset(self._all_fields()).union(*(file.left_out for file in self._current_files()))
 
     def latest_day(self) -> date:
-        """The greatest change day in the files; FeedError if no record has one."""
+        """The greatest change day in the files; FeedError if no record has one.
+
+        Without change stamps it is yesterday: until then nothing else was published.
+        """
+        if self._city.change_field is None:
+            self._current_files()
+            return self._today - timedelta(days=1)
         days = [day for file in self._current_files() for day in self._replay(file).counts if day < self._today]
         if not days:
             raise FeedError(
@@ -119,7 +128,7 @@ class ExportFeed:
         found: dict[date | None, Stamps] = {}
         with duckdb.connect(config=_DUCKDB) as duck:
             for records, months in self._by_month(until):
-                texts = records.column(self._city.change_field).combine_chunks()
+                texts = records.column(self._city.change_field or self._city.occurrence_field).combine_chunks()
                 duck.register("changes", pa.table({"month": months, "text": texts}))
                 sums = duck.sql(_SUMS_SQL, params={"formats": list(self._city.timestamp_formats)}).fetchall()
                 for month, *parts in sums:
@@ -160,7 +169,8 @@ class ExportFeed:
         The files are read once and put in order by month of occurrence on disk.
         """
         files = self._current_files()
-        schema = pa.schema([(name, pa.string()) for name in (*self._all_fields(), DAMAGE, RAW)])
+        more = (DAMAGE, RAW) if self._city.change_field else (DAMAGE, RAW, PUBLISHED)
+        schema = pa.schema([(name, pa.string()) for name in (*self._all_fields(), *more)])
         versions = [[str(file.path), file.version] for file in files]
         source = json.dumps([FORMAT, str(before), str(self._today), schema.names, versions])
         spool = Spool(self._cache / "history", source, schema)
@@ -179,7 +189,8 @@ class ExportFeed:
                 for records, days, damaged in self._parts(file):
                     is_old = pc.or_kleene(pc.less(days, before), pc.is_null(days))
                     # Copying all of it would be a waste: usually most of a source is history.
-                    old = records if pc.all(is_old).as_py() else records.filter(is_old)
+                    whole = records if self._city.change_field else _published(records, days)
+                    old = whole if pc.all(is_old).as_py() else whole.filter(is_old)
                     # A future day is not pulled before it has come: records that claim to be of one are kept as damage.
                     early = records.filter(pc.fill_null(pc.greater_equal(days, max(before, self._today)), False))
                     damaged += [Damaged(EARLY, canonical_json(row)) for row in early.to_pylist()]
@@ -213,11 +224,12 @@ class ExportFeed:
             return known
         self._replays.pop(path, None)
         file = ExportFile(path, self._city.timezone)
-        for field in (self._city.key_field, self._city.change_field):
-            if field not in file.fields:
+        stamp = self._city.change_field
+        for fields in (self._city.key_fields, (stamp,) if stamp else ()):
+            if fields and not set(fields) & set(file.fields):
                 raise FeedError(
-                    f"The export {path} has no column {field}, read as {file.seen}: export the dataset with all its "
-                    "columns, as CSV or Parquet."
+                    f"The export {path} has no column {' or '.join(fields)}, read as {file.seen}: export the dataset "
+                    "with all its columns, as CSV or Parquet."
                 )
         self._files[path] = file
         return file
@@ -248,7 +260,15 @@ class ExportFeed:
         """A file's records with their change days, and its damaged lines."""
         with duckdb.connect(config=_DUCKDB) as duck:
             for part in file.parts():
-                yield part.records, self._days(duck, part.records.column(self._city.change_field)), part.damaged
+                stamp = self._city.change_field
+                days = self._days(duck, part.records.column(stamp)) if stamp else self._written(file, len(part.records))
+                yield part.records, days, part.damaged
+
+    def _written(self, file: ExportFile, rows: int) -> pa.Array:
+        """The day on which a file was written, for each of its records."""
+        written = self._city.today(datetime.fromtimestamp(file.path.stat().st_mtime, UTC))
+        day = min(written, self._today - timedelta(days=2))
+        return pa.repeat(pa.scalar(day, pa.date32()), rows)
 
     def _days(self, duck: duckdb.DuckDBPyConnection, stamps: pa.ChunkedArray) -> pa.Array:
         """Change days, NULL where the stamp cannot be read. Thousands of records share a stamp: each is parsed once."""
@@ -262,6 +282,11 @@ class ExportFeed:
             duck.execute(parse_timestamp(self._city.timestamp_formats))
             self._known_days.update(duck.sql(_DAYS_SQL).fetchall())
         return pa.array([self._known_days[text] for text in texts], pa.date32()).take(encoded.indices)
+
+
+def _published(records: pa.Table, days: pa.Array) -> pa.Table:
+    """Records with the days on which they were published."""
+    return records.append_column(PUBLISHED, days.cast(pa.string()))
 
 
 def _within(counts: Counter[date], first: date, last: date) -> int:

@@ -91,4 +91,4 @@ def test_a_history_that_needs_no_trimming_is_not_trimmed(monkeypatch: pytest.Mon
     typed_history([record(1, "2024-01-20", ward="")])
 
     assert asked == ["typed", "trimmed", "typed"]
-    assert [row["ward"] for row in clean] == [42, None]
+    assert {row["id"]: row["ward"] for row in clean} == {1: 42, 2: None}

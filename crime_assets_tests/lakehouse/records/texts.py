@@ -114,7 +114,9 @@ SODA = {
     "location": {"latitude": "41.708589", "longitude": "-87.612583094", "human_address": "{}"},
     ":@computed_region_awaf_s7ux": "43",
 }
+UNPUBLISHED = dict.fromkeys(("reported_at", "report_type", "offense_code", "neighborhood", "nibrs_code", "offense"))
 TYPED = {
+    **UNPUBLISHED,
     "id": 11516594,
     "case_number": "JB528186",
     "occurred_at": datetime(2024, 2, 29, 23, 0, 5),

@@ -169,7 +169,8 @@ class TestRealRows:
         assert sum(rows for _, _, rows in pairs) > 700_000
         table = codes.crosswalk("chicago")
         for iucr, fbi_code, _ in pairs:
-            violent, against_property = fbi_code in CHICAGO.violent_codes, fbi_code in CHICAGO.property_codes
+            kind = CHICAGO.offense_classes.get(fbi_code)
+            violent, against_property = kind == "violent", kind == "property"
             expected = "violent" if violent else "property" if against_property else "other"
             for code in (table["iucr", f"{iucr}/{fbi_code}"], table["iucr", f"/{fbi_code}"]):
                 assert offense(code).offense_class == expected, code

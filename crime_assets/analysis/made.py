@@ -1,0 +1,22 @@
+"""Which insights are made for a city: none for which it publishes too little. What is not published is not zero."""
+
+from __future__ import annotations
+
+from crime_assets.core.insights import Insight, all_insights, insights_for
+from crime_assets.sources.cities import City
+
+
+def insights_of(city: City) -> tuple[Insight, ...]:
+    """The insights of a city, without the columns that it publishes too little for."""
+    return insights_for(unpublished_of(city), city.gives)
+
+
+def not_made(city: City) -> dict[str, list[str]]:
+    """Insight that is not made for a city → what the city lacks: columns of crimes, or NEEDS of an insight."""
+    lacking = {one.name: one.lacking(unpublished_of(city), city.gives) for one in all_insights()}
+    return {name: lacks for name, lacks in lacking.items() if lacks}
+
+
+def unpublished_of(city: City) -> frozenset[str]:
+    """Columns of crimes by which nothing is computed: without change stamps, a change day is that of a publication."""
+    return city.not_published if "stamps" in city.gives else city.not_published | {"change_day"}
