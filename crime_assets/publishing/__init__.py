@@ -1,1 +1,1 @@
-"""What leaves the lake for people: the dashboard's extract, the dashboard, the briefing."""
+"""What leaves the lake for people: the dashboard's extract, the dashboard, the briefing, and projects of dbt."""
