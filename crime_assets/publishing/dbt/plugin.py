@@ -23,17 +23,20 @@ class Plugin(BasePlugin):  # type: ignore[misc]
     """
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
-        """Look for the lake. UsageError where a policy says who may see what."""
-        home = Path(plugin_config["home"]).expanduser().absolute()
-        settings = replace(Settings.from_environment(), home=home)
-        check_open(settings)
-        self._profile = open_profile(settings)
+        """Remember where the lake is: what may be read there is decided by each run."""
+        self._home = Path(plugin_config["home"]).expanduser().absolute()
         self._run = ""
         self._lock = threading.Lock()
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Make the views with the first cursor of a run; a process can run dbt more than once."""
+        """Make the views with the first cursor of a run. UsageError where a policy says who may see what.
+
+        A process can run dbt more than once, and keeps this plugin.
+        """
         with self._lock:
-            if self._run != get_invocation_id():
-                pin(self._profile, cursor)
-                self._run = get_invocation_id()
+            if self._run == get_invocation_id():
+                return
+            settings = replace(Settings.from_environment(), home=self._home)
+            check_open(settings)
+            pin(open_profile(settings), cursor)
+            self._run = get_invocation_id()

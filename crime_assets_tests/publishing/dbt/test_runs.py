@@ -1,0 +1,187 @@
+"""dbt on the lake: what models hold, that a run sees one state and writes nothing, and how it fails."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crime_assets.core.insights import all_insights
+from crime_assets.defs.work.steps import compute
+from crime_assets.profiles import Profile
+from crime_assets.publishing.dbt.project import init
+from crime_assets_tests.build import envelope, record
+from crime_assets_tests.lakehouse.lakes import merge
+from crime_assets_tests.publishing.dbt.runs import WITHOUT_DBT, ask, dbt
+from crime_assets_tests.publishing.dbt.small_lake import BY_MONTH, CRIMES, DAY, small_lake
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("dbt") is None, reason=WITHOUT_DBT),
+]
+
+MOST_BYTES = 5_000_000
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """dbt keeps a database open between the runs of a process: those of a test, but not of two."""
+    yield
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    """For tests that leave its lake as it is."""
+    return small_lake(tmp_path_factory.mktemp("dbt") / "lake", all_insights())
+
+
+@pytest.fixture
+def project(profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project on that lake, which the environment does not name."""
+    monkeypatch.delenv("CRIME_HOME")
+    init(profile, tmp_path / "project")
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def changing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Profile:
+    """For a test that changes its lake; the environment names it."""
+    return small_lake(tmp_path / "lake", all_insights()[:1])
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def write(project: Path, name: str, text: str) -> None:
+    (project / "models" / name).write_text(text)
+
+
+def test_all_holds_and_the_lake_is_only_read(profile: Profile, project: Path) -> None:
+    home = profile.settings.home
+    before = files(home)
+
+    done = dbt(project, "build")
+
+    assert done.success, done.said
+    assert {"stg_crimes", "crimes_by_month", "source_unique_chicago_crimes_id"} <= done.statuses.keys()
+    assert len(done.statuses) > 60
+    assert set(done.statuses.values()) <= {"success", "pass", "no-op"}
+    assert ask(project, "FROM crimes_by_month ORDER BY ALL") == BY_MONTH
+    assert files(home) == before
+    assert {path.name for path in project.iterdir() if path.suffix == ".duckdb"} == {"crimes.duckdb"}
+    assert (project / "crimes.duckdb").stat().st_size <= MOST_BYTES
+
+
+def test_sources_are_not_copied_and_stay_readable(profile: Profile, project: Path) -> None:
+    assert dbt(project, "run").success
+    kinds = dict(ask(project, "SELECT table_schema || '.' || table_name, table_type FROM information_schema.tables"))
+    assert kinds.pop("main.crimes_by_month") == "BASE TABLE"
+    assert set(kinds.values()) == {"VIEW"}
+    assert {"main.stg_crimes", "chicago.crimes", "chicago.crimes_removed", "chicago.insight_hotspots"} <= kinds.keys()
+    assert ask(project, "SELECT count(*) FROM chicago.crimes") == [(len(CRIMES),)]
+    assert ask(project, "SELECT count(*) FROM chicago.crimes_removed") == [(0,)]
+
+
+def test_a_run_sees_one_state_whatever_is_merged_meanwhile(changing: Profile, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    init(changing, project)
+    counting = """SELECT count(*) AS crimes, sum(crimes.id) AS ids, (
+        SELECT sum(crimes) FROM {{ source('chicago', 'insight_crime_summary') }} WHERE period = 'all'
+    ) AS told FROM {{ source('chicago', 'crimes') }} AS crimes"""
+    for name, after in (("first", ""), ("second", "-- depends_on: {{ ref('first') }}\n")):
+        write(project, f"{name}.sql", f"{{{{ config(materialized='table') }}}}\n{after}{counting}")
+    known = (len(CRIMES), sum(range(1, len(CRIMES) + 1)), len(CRIMES))
+    merged = []
+
+    def meanwhile(node: str) -> None:
+        if node == "first":
+            merged.append(merge(changing.lake, envelope(record(99, f"{DAY}", "2023-12-05"), f"{DAY}")))
+            compute(changing, changing.engine, all_insights()[0], [DAY])
+
+    def run() -> list[tuple[object, ...]]:
+        assert dbt(project, "run", "--select", "first", "second", at=meanwhile).success
+        return ask(project, "FROM first UNION ALL FROM second")
+
+    assert run() == [known, known]
+    assert len(merged) == 1
+    known = (known[0] + 1, known[1] + 99, known[2] + 1)
+    assert run() == [known, known]
+
+
+@pytest.mark.parametrize(
+    ("column", "of_contract", "selected"),
+    [("month", "VARCHAR", "month"), ("hour", "INTEGER", "hour * 1.5 AS hour"), ("is_index", "BOOLEAN", None)],
+)
+def test_a_broken_contract_names_the_column(project: Path, column: str, of_contract: str, selected: str | None) -> None:
+    path = project / "models/models.yml"
+    document = yaml.safe_load(path.read_text())
+    (described,) = (one for one in document["models"][0]["columns"] if one["name"] == column)
+    described["data_type"] = of_contract
+    path.write_text(yaml.safe_dump(document))
+    staged = project / "models/staging/stg_crimes.sql"
+    text = staged.read_text()
+    kept = f"{selected}, " if selected else ""
+    staged.write_text(text.replace(f"{column}, ", kept, 1))
+    assert staged.read_text() != text or selected == column
+
+    done = dbt(project, "run")
+
+    assert not done.success
+    assert done.statuses == {"stg_crimes": "error", "crimes_by_month": "skipped"}
+    assert "enforced contract that failed" in done.said
+    table = [line.split("|")[1].strip() for line in done.said.splitlines() if line.strip().startswith("| ")]
+    assert table[2:] == [column]
+
+
+@pytest.fixture(params=["CRIME_POLICY", "CRIME_SOCKET"])
+def governed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A policy that came after the project."""
+    name: str = request.param
+    monkeypatch.setenv(name, str(tmp_path / "there"))
+    return name
+
+
+def test_where_there_is_a_policy_nothing_is_read(project: Path, governed: str) -> None:
+    done = dbt(project, "run")
+    assert not done.success
+    assert f"a policy says who may see what ({governed} is set)" in done.said
+    assert ask(project, "SELECT count(*) FROM information_schema.tables") == [(0,)]
+
+
+def test_a_policy_holds_for_the_next_run_of_a_process(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dbt(project, "run").success
+    monkeypatch.setenv("CRIME_POLICY", "policy.toml")
+    done = dbt(project, "run")
+    assert not done.success
+    assert "a policy says who may see what (CRIME_POLICY is set)" in done.said
+
+
+def test_without_a_lake_it_is_said_what_to_do(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRIME_HOME", str(tmp_path / "elsewhere"))
+    done = dbt(project, "run")
+    assert not done.success
+    assert f"There is no lake in {tmp_path / 'elsewhere'}: run `crime-assets run` first" in done.said
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_table_that_the_lake_lost_is_no_longer_there(changing: Profile, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    init(changing, project)
+    asked = "SELECT count(*) FROM duckdb_views() WHERE view_name = 'insight_crime_summary'"
+    assert dbt(project, "run").success
+    assert ask(project, asked) == [(1,)]
+
+    changing.lake.catalog.drop_table(("chicago", "insight_crime_summary"))
+
+    done = dbt(project, "run")
+    assert not done.success
+    assert done.statuses == {"stg_crimes": "success", "crimes_by_month": "error"}
+    assert "insight_crime_summary does not exist" in done.said
+    assert ask(project, asked) == [(0,)]
