@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from datetime import date, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import unquote
@@ -75,11 +76,16 @@ def run(profile: Profile, first: date | None, last: date | None, *, insights: bo
 
 
 def dev(profile: Profile, port: int) -> int:
-    """Become `dagster dev` on this lake: UI and daemon, on loopback."""
+    """Become `dagster dev` on this lake: UI and daemon, on loopback. With CRIME_DBT, models of dbt are there too."""
+    workspaces = ["-w", str(_PROJECT / "workspace.yaml")]
+    if profile.settings.dbt is not None:
+        if find_spec("dagster_dbt") is None:
+            raise UsageError("CRIME_DBT is set, but dbt is not installed here: docs/dbt.md says how, or unset it.")
+        workspaces += ["-w", str(_PROJECT / "workspace-dbt.yaml")]
+        os.environ["CRIME_DBT"] = str(profile.settings.dbt)
     prepare_home(profile)
     program = Path(sys.executable).with_name("dagster")
-    workspace = _PROJECT / "workspace.yaml"
-    command = [str(program), "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
+    command = [str(program), "dev", *workspaces, "-h", "127.0.0.1", "-p", str(port)]
     os.execv(program, command)  # noqa: S606 - a program of this environment; no shell is intended
 
 

@@ -83,6 +83,7 @@ class Settings:
     service_token: str = field(default="", repr=False)
     oidc_secret: str = field(default="", repr=False)
     dagster_home: Path | None = None
+    dbt: Path | None = None
     aws: AwsSettings | None = None
 
     @classmethod
@@ -115,6 +116,7 @@ class Settings:
             service_token=_token(environment, "CRIME_TOKEN"),
             oidc_secret=_token(environment, "CRIME_OIDC_SECRET"),
             dagster_home=Path(environment["DAGSTER_HOME"]) if environment.get("DAGSTER_HOME") else None,
+            dbt=_optional(environment, "CRIME_DBT"),
             aws=_aws(environment, engine) if is_aws else None,
         )
 

@@ -85,7 +85,8 @@ def _project(profile: Profile) -> Document:
         "profile": NAME,
         "model-paths": ["models"],
         "vars": {"city": profile.city.name},
-        "flags": {"send_anonymous_usage_stats": False},
+        # Who selects models runs their own tests, not those of all that they read.
+        "flags": {"send_anonymous_usage_stats": False, "indirect_selection": "cautious"},
         "models": {NAME: {"staging": {"+materialized": "view"}, "marts": {"+materialized": "table"}}},
     }
 
