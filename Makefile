@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DBT := .venv-dbt
 
 # What a process has compiled, those after it need not: tests start hundreds of them.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev dashboard quick test test-trino check format bench stress pictures clean
+.PHONY: help run dev dashboard quick test test-dbt test-trino check format bench stress pictures clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +28,10 @@ quick: $(VENV)/.dev  ## set up for tests and run what a change most often breaks
 test: $(VENV)/.dev  ## everything that must hold: some minutes
 	$(BIN)/python -m pytest
 
+test-dbt: $(DBT)/.dbt  ## dbt on the lake, in an environment of its own: its versions do not go with those of tests
+	$(DBT)/bin/python -m pytest --numprocesses=2 \
+		crime_assets_tests/publishing/dbt/test_runs.py crime_assets_tests/defs/test_dbt.py
+
 test-trino: $(VENV)/.dev  ## our statements and the policy's rules on a real Trino server, which TRINO_URL names
 ifndef TRINO_URL
 	@echo "Start a Trino server (476 or later) that may be given catalogs, then say where it is:"
@@ -42,7 +47,7 @@ ifndef TRINO_URL
 	@echo "to begin with; and TRINO_RULES=/tmp/rules.json beside TRINO_URL: the test writes it."
 	@exit 2
 else
-	TRINO_URL=$(TRINO_URL) TRINO_RULES=$(TRINO_RULES) $(BIN)/python -m pytest --numprocesses=0 \
+	TRINO_URL=$(TRINO_URL) TRINO_RULES=$(TRINO_RULES) $(BIN)/python -m pytest --numprocesses=2 \
 		crime_assets_tests/sql/test_trino.py crime_assets_tests/governance/test_filters_alike.py \
 		crime_assets_tests/governance/test_trino_attacks.py
 endif
@@ -67,8 +72,8 @@ stress: $(VENV)/.dev  ## the longer trials: kills, growth over a year, writers a
 pictures: $(VENV)/.dev  ## the README's pictures, of the sample city (needs chromium)
 	$(BIN)/python -m crime_assets_tests.pictures
 
-clean:  ## remove the virtual environment (never the lake)
-	rm -rf $(VENV)
+clean:  ## remove the virtual environments (never the lake)
+	rm -rf $(VENV) $(DBT)
 
 # One stamp a profile: a changed requirement or pin installs again, nothing else does.
 $(VENV)/bin/python:
@@ -82,3 +87,9 @@ $(VENV)/.local: setup.py constraints.txt | $(VENV)/bin/python
 $(VENV)/.dev: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	@touch $@ $(VENV)/.local
+
+$(DBT)/.dbt: setup.py constraints-dbt.txt
+	$(PYTHON) -m venv $(DBT)
+	$(DBT)/bin/pip install --quiet --upgrade "pip>=24"
+	$(DBT)/bin/pip install --quiet --constraint constraints-dbt.txt --editable ".[test-dbt]"
+	@touch $@

@@ -39,7 +39,19 @@ def test_every_make_target_is_there() -> None:
         *re.findall(r"`make ([a-z-]+)`", README),
         *(line.split()[1] for line in commands() if line.startswith("make ")),
     }
-    assert named == {"run", "dashboard", "dev", "quick", "test", "test-trino", "check", "bench", "stress", "pictures"}
+    assert named == {
+        "run",
+        "dashboard",
+        "dev",
+        "quick",
+        "test",
+        "test-dbt",
+        "test-trino",
+        "check",
+        "bench",
+        "stress",
+        "pictures",
+    }
     for target in sorted(named):
         subprocess.run(
             ["make", "-n", target, "TRINO_URL=http://127.0.0.1:9"], cwd=PROJECT, check=True, capture_output=True
@@ -97,8 +109,8 @@ def test_the_command_for_spark_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_table_of_variables_is_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    governance = (PROJECT / "docs" / "governance.md").read_text()
-    listed = set(re.findall(r"^\| `([A-Z_]+)` \|", README + governance, re.MULTILINE))
+    topics = "".join((PROJECT / "docs" / name).read_text() for name in ("governance.md", "dbt.md"))
+    listed = set(re.findall(r"^\| `([A-Z_]+)` \|", README + topics, re.MULTILINE))
     read: set[str] = set()
 
     class Environment(dict[str, str]):

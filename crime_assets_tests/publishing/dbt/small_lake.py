@@ -31,8 +31,12 @@ BY_MONTH = [
 
 
 def small_lake(home: Path, insights: Sequence[Insight]) -> Profile:
-    """The lake, with these insights."""
-    profile = export_profile(home, "none.csv")
+    """The lake in a directory, with these insights."""
+    return filled(export_profile(home, "none.csv"), insights)
+
+
+def filled(profile: Profile, insights: Sequence[Insight]) -> Profile:
+    """The same in a lake that has not begun."""
     profile.begin(DAY)
     crimes = (
         envelope(record(number, f"{DAY}", occurred, primary_type=kind, fbi_code=code), f"{DAY}")

@@ -16,8 +16,11 @@ from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.profiles import Profile
 from crime_assets.publishing.dbt.pinned import pin
 from crime_assets_tests.build import envelope, record
+from crime_assets_tests.cloud.aws.firehose_server import DeliveryStream
+from crime_assets_tests.cloud.aws.profiles import aws_profile, aws_variables
+from crime_assets_tests.cloud.aws.servers import Seaweed
 from crime_assets_tests.lakehouse.lakes import merge
-from crime_assets_tests.publishing.dbt.small_lake import CRIMES, DAY, small_lake
+from crime_assets_tests.publishing.dbt.small_lake import CRIMES, DAY, filled, small_lake
 
 pytestmark = pytest.mark.slow
 
@@ -87,3 +90,17 @@ def test_a_lake_that_is_being_filled_again_is_not_read(profile: Profile) -> None
         with pytest.raises(CrimeAssetsError, match="lost its tables of chicago and is not filled again: complete"):
             pin(profile, con)
         assert con.execute("SELECT count(*) FROM duckdb_views() WHERE NOT internal").fetchone() == (0,)
+
+
+def test_on_object_storage_files_are_fetched_into_the_cache_of_the_machine(
+    aws: Seaweed, firehose: DeliveryStream, tmp_path: Path
+) -> None:
+    here, there = (aws_variables(aws, firehose, tmp_path / name, f"{DAY}") for name in ("here", "there"))
+    there["CRIME_LAKE"] = here["CRIME_LAKE"]
+    filled(aws_profile(here, "2024-02-01T12:00:00"), all_insights()[:1])
+
+    with duckdb.connect() as con:
+        pin(aws_profile(there, "2024-02-01T12:00:00"), con)
+        assert seen(con) == (len(CRIMES), len(CRIMES))
+        views = con.execute("SELECT sql FROM duckdb_views() WHERE view_name = 'crimes'").fetchall()
+    assert str(tmp_path / "there" / "warehouse") in views[0][0]
