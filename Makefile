@@ -47,7 +47,7 @@ ifndef TRINO_URL
 	@echo "to begin with; and TRINO_RULES=/tmp/rules.json beside TRINO_URL: the test writes it."
 	@exit 2
 else
-	TRINO_URL=$(TRINO_URL) TRINO_RULES=$(TRINO_RULES) $(BIN)/python -m pytest --numprocesses=2 \
+	TRINO_URL=$(TRINO_URL) TRINO_RULES=$(TRINO_RULES) $(BIN)/python -m pytest --numprocesses=0 \
 		crime_assets_tests/sql/test_trino.py crime_assets_tests/governance/test_filters_alike.py \
 		crime_assets_tests/governance/test_trino_attacks.py
 endif

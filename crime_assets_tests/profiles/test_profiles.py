@@ -92,6 +92,7 @@ class TestSettings:
             "CRIME_SOCKET": "/run/socket",
             "CRIME_AUDIT_ANCHOR": "/somewhere/anchors",
             "DAGSTER_HOME": "/somewhere/dagster",
+            "CRIME_DBT": "/somewhere/analysis",
         }
         settings = Settings.from_environment(environment)
         assert settings == Settings(
@@ -112,16 +113,15 @@ class TestSettings:
             oidc_secret=TOKEN,
             audit_anchor=Path("/somewhere/anchors"),
             dagster_home=Path("/somewhere/dagster"),
+            dbt=Path("/somewhere/analysis"),
         )
         defaults = Settings()
         names = {field.name for field in fields(Settings)} - {"aws"}
         assert all(getattr(settings, name) != getattr(defaults, name) for name in names)
 
     def test_a_variable_set_to_nothing_is_not_set(self) -> None:
-        names = (
-            "PROFILE HOME CITY FEED EXPORT ENGINE SAMPLE_ROWS SAMPLE_SEED BOUNDARIES POLICY SOCKET AUDIT_ANCHOR".split()
-        )
-        nothing = {f"CRIME_{name}": "" for name in names} | {"SOCRATA_APP_TOKEN": ""}
+        names = "PROFILE HOME CITY FEED EXPORT ENGINE SAMPLE_ROWS SAMPLE_SEED BOUNDARIES POLICY SOCKET".split()
+        nothing = {f"CRIME_{name}": "" for name in (*names, "AUDIT_ANCHOR", "DBT")} | {"SOCRATA_APP_TOKEN": ""}
         assert Settings.from_environment(nothing) == Settings.from_environment({})
 
     def test_the_real_environment_is_read_when_asked(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

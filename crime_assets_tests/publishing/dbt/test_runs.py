@@ -110,7 +110,7 @@ def test_a_run_sees_one_state_whatever_is_merged_meanwhile(changing: Profile, tm
             compute(changing, changing.engine, all_insights()[0], [DAY])
 
     def run() -> list[tuple[object, ...]]:
-        assert dbt(project, "run", "--select", "first", "second", at=meanwhile).success
+        assert dbt(project, "run", "--select", "first", "second", "--threads", "4", at=meanwhile).success
         return ask(project, "FROM first UNION ALL FROM second")
 
     assert run() == [known, known]
