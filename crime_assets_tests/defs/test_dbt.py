@@ -86,18 +86,28 @@ def test_the_models_are_made_with_their_own_tests_as_checks(
 
 
 def test_a_changed_project_is_read_again(project: Path) -> None:
-    from crime_assets.defs.dbt import build
+    """Also one that lost a file: its directory has changed."""
+    from crime_assets.defs.dbt import _is_outdated, build
 
-    def made(touched: Path) -> set[str]:
-        later = (project / "target/manifest.json").stat().st_mtime + 1
-        os.utime(touched, (later, later))
-        return {key.to_user_string() for key in build(project).resolve_asset_graph().executable_asset_keys}
+    manifest = project / "target/manifest.json"
+
+    def touch(path: Path) -> None:
+        later = manifest.stat().st_mtime + 1
+        os.utime(path, (later, later))
 
     added = project / "models/marts/twice.sql"
     added.write_text("SELECT 2 * count(*) AS crimes FROM {{ ref('stg_crimes') }}")
-    assert made(added) == {*MODELS, "twice"}
+    touch(added)
+    keys = build(project).resolve_asset_graph().executable_asset_keys
+    assert {key.to_user_string() for key in keys} == {*MODELS, "twice"}
+
+    # dbt has just read it: what is older than the manifest is known.
+    for path in {*project.rglob("*")} - {manifest}:
+        os.utime(path, (0, 0))
+    assert not _is_outdated(manifest, project)
     added.unlink()
-    assert made(added.parent) == MODELS
+    touch(added.parent)
+    assert _is_outdated(manifest, project)
 
 
 def test_the_workspace_of_its_own_is_valid(project: Path, tmp_path: Path) -> None:

@@ -81,10 +81,7 @@ def test_all_holds_and_the_lake_is_only_read(profile: Profile, project: Path) ->
     assert files(home) == before
     assert {path.name for path in project.iterdir() if path.suffix == ".duckdb"} == {"crimes.duckdb"}
     assert (project / "crimes.duckdb").stat().st_size <= MOST_BYTES
-
-
-def test_sources_are_not_copied_and_stay_readable(profile: Profile, project: Path) -> None:
-    assert dbt(project, "run").success
+    # Sources are not copied, and stay readable.
     kinds = dict(ask(project, "SELECT table_schema || '.' || table_name, table_type FROM information_schema.tables"))
     assert kinds.pop("main.crimes_by_month") == "BASE TABLE"
     assert set(kinds.values()) == {"VIEW"}
@@ -143,18 +140,12 @@ def test_a_broken_contract_names_the_columns(project: Path) -> None:
     }
 
 
-@pytest.fixture(params=["CRIME_POLICY", "CRIME_SOCKET"])
-def governed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A policy that came after the project."""
-    name: str = request.param
-    monkeypatch.setenv(name, str(tmp_path / "there"))
-    return name
-
-
-def test_where_there_is_a_policy_nothing_is_read(project: Path, governed: str) -> None:
+def test_where_there_is_a_policy_nothing_is_read(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if it came after the project."""
+    monkeypatch.setenv("CRIME_POLICY", "policy.toml")
     done = dbt(project, "run")
     assert not done.success
-    assert f"a policy says who may see what ({governed} is set)" in done.said
+    assert "a policy says who may see what (CRIME_POLICY is set)" in done.said
     assert ask(project, "SELECT count(*) FROM information_schema.tables") == [(0,)]
 
 
@@ -215,7 +206,6 @@ def test_the_commands_of_the_page_run(profile: Profile, tmp_path: Path) -> None:
     assert ran == [
         "crime-assets dbt init",
         "dbt build",
-        "dbt build --select",
         "dbt source freshness",
         "dbt docs generate",
     ]
