@@ -174,6 +174,14 @@ def test_the_readme_begins_with_what_is_not_hidden(profile: Profile, tmp_path: P
     assert (tmp_path / "README.md").read_text().startswith("dbt reads the lake raw: no small numbers are hidden")
 
 
+def test_dbt_tells_nobody_that_it_is_used_and_runs_the_tests_of_what_is_selected(
+    profile: Profile, tmp_path: Path
+) -> None:
+    init(profile, tmp_path / "project")
+    flags = read(tmp_path / "project/dbt_project.yml")["flags"]
+    assert flags == {"send_anonymous_usage_stats": False, "indirect_selection": "cautious"}
+
+
 def file_there(directory: Path) -> None:
     directory.mkdir()
     (directory / "notes.txt").write_text("mine")
