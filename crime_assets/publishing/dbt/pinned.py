@@ -11,8 +11,10 @@ from crime_assets.core.errors import CrimeAssetsError, LakeBusy
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import identifier
 from crime_assets.lakehouse.iceberg.reading import explained, rows_of
-from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column, arrow_schema
+from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, Column, arrow_schema, published
 from crime_assets.profiles import Profile
+from crime_assets.sources import cities
+from crime_assets.sources.cities import City
 from crime_assets.streams.inventory import is_refilling
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ CURATED: Mapping[str, tuple[Column, ...]] = {
     "crimes_quarantine": QUARANTINE,
     "crimes_removed": REMOVED,
 }
-"""Tables that every city has, also if they were never written, and their columns then."""
+"""Tables that every city has, also if they were never written, and their columns if all are published."""
 
 _LOOKS = 5
 
@@ -52,7 +54,7 @@ def pin(profile: Profile, con: duckdb.DuckDBPyConnection) -> None:
             con.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(city)}")
             for view in _views(con, city):
                 con.execute(f"DROP VIEW {view}")
-            for name, rows in _rows(held):
+            for name, rows in _rows(held, cities.get(city)):
                 con.execute(f"CREATE VIEW {identifier(city)}.{identifier(name)} AS {rows}")
         con.commit()
 
@@ -67,11 +69,11 @@ def types_of(columns: tuple[Column, ...]) -> dict[str, str]:
 def _at_one_moment(profile: Profile) -> Mapping[str, Mapping[str, Table]]:
     """City → its tables, looked at until two looks find the same: nothing was committed in between."""
     lake = profile.lake
-    cities = sorted(lake.cities)
-    found = {city: tables.every(lake, city) for city in cities}
+    begun = sorted(lake.cities)
+    found = {city: tables.every(lake, city) for city in begun}
     for _ in range(_LOOKS):
         lake.refresh()
-        again = {city: tables.every(lake, city) for city in cities}
+        again = {city: tables.every(lake, city) for city in begun}
         if _states(again) == _states(found):
             return again
         found = again
@@ -87,10 +89,12 @@ def _views(con: duckdb.DuckDBPyConnection, city: str) -> list[str]:
     return [f"{identifier(city)}.{identifier(name)}" for (name,) in con.execute(asked, [city]).fetchall()]
 
 
-def _rows(held: Mapping[str, Table]) -> Iterator[tuple[str, str]]:
+def _rows(held: Mapping[str, Table], city: City) -> Iterator[tuple[str, str]]:
     """Each table and a query for its rows."""
     for name, table in held.items():
         yield name, rows_of(table, tables.data_files(table))
     for name in CURATED.keys() - held.keys():
-        nothing = (f"NULL::{kind} AS {identifier(column)}" for column, kind in types_of(CURATED[name]).items())
+        nothing = (
+            f"NULL::{kind} AS {identifier(column)}" for column, kind in types_of(published(CURATED[name], city)).items()
+        )
         yield name, f"SELECT {', '.join(nothing)} LIMIT 0"

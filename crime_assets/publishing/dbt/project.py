@@ -13,7 +13,6 @@ from pathlib import Path
 import yaml
 
 from crime_assets.core.errors import UsageError
-from crime_assets.core.insights import all_insights
 from crime_assets.core.sql import SQL_DIRECTORY
 from crime_assets.profiles import Profile
 from crime_assets.publishing.dbt.raw import check_open
@@ -62,10 +61,9 @@ def _is_ours(directory: Path) -> bool:
 
 
 def _of_the_lake(profile: Profile) -> Mapping[str, str]:
-    insights = all_insights()
     return {
-        "models/exposures.yml": _MARK + _yaml(exposures(profile.city, insights)),
-        _SOURCES: _MARK + _yaml(sources(profile.lake, profile.city, insights)),
+        "models/exposures.yml": _MARK + _yaml(exposures(profile.city)),
+        _SOURCES: _MARK + _yaml(sources(profile.lake, profile.city)),
     }
 
 

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from crime_assets.analysis.made import insights_of
 from crime_assets.core.insights import Insight
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.reading import duckdb_type
 from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.schema import published
 from crime_assets.publishing.dbt.pinned import CURATED, types_of
 from crime_assets.sources import cities
 from crime_assets.sources.cities import City
@@ -51,26 +53,15 @@ class _Known:
     of_rows: Sequence[object] = ()
 
 
-def sources(lake: Lake, own: City, insights: Sequence[Insight]) -> Document:
+def sources(lake: Lake, own: City) -> Document:
     """A source for each city of the lake; tables of the `own` one are the assets that Dagster knows."""
-    known = [*map(_curated, CURATED), *map(_insight, insights)]
-    return {
-        "version": 2,
-        "sources": [
-            {
-                "name": name,
-                "description": f"Crime records of {cities.get(name).title}, raw: no small numbers hidden.",
-                "schema": name,
-                "tables": [_table(lake, name, table, is_own=name == own.name) for table in known],
-            }
-            for name in sorted({*lake.cities, own.name})
-        ],
-    }
+    names = sorted({*lake.cities, own.name})
+    return {"version": 2, "sources": [_source(lake, cities.get(name), is_own=name == own.name) for name in names]}
 
 
-def exposures(city: City, insights: Sequence[Insight]) -> Document:
+def exposures(city: City) -> Document:
     """What shows people the insights, without dbt: who asks what depends on a table finds it."""
-    reads = [f"source('{city.name}', '{insight.table}')" for insight in insights]
+    reads = [f"source('{city.name}', '{insight.table}')" for insight in insights_of(city)]
     owner = {"name": "data-engineering"}
     return {
         "version": 2,
@@ -83,7 +74,17 @@ def exposures(city: City, insights: Sequence[Insight]) -> Document:
 
 def crimes_columns(lake: Lake, city: City) -> list[Document]:
     """The columns of crimes: names, meanings, types."""
-    return list(_columns(tables.load(lake, city.name, "crimes"), _curated("crimes")))
+    return list(_columns(tables.load(lake, city.name, "crimes"), _curated("crimes", city)))
+
+
+def _source(lake: Lake, city: City, *, is_own: bool) -> Document:
+    known = [*(_curated(name, city) for name in CURATED), *map(_insight, insights_of(city))]
+    return {
+        "name": city.name,
+        "description": f"Crime records of {city.title}, raw: no small numbers hidden.",
+        "schema": city.name,
+        "tables": [_table(lake, city.name, table, is_own=is_own) for table in known],
+    }
 
 
 def _table(lake: Lake, city: str, known: _Known, *, is_own: bool) -> Document:
@@ -115,8 +116,8 @@ def _columns(table: Table | None, known: _Known) -> Iterator[Document]:
         yield {"name": column.name, "description": doc, "data_type": duckdb_type(table, column)}
 
 
-def _curated(name: str) -> _Known:
-    columns = CURATED[name]
+def _curated(name: str, city: City) -> _Known:
+    columns = published(CURATED[name], city)
     tests: dict[str, list[object]] = {}
     if name in _KEYS:
         tests = {column.name: ["not_null"] for column in columns if column.required}

@@ -9,14 +9,17 @@ import pytest
 import sqlglot
 import yaml
 
+from crime_assets.analysis.made import insights_of
 from crime_assets.cli.main import main
 from crime_assets.core.errors import UsageError
-from crime_assets.core.insights import Insight, all_insights, load_insights
-from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED
-from crime_assets.profiles import Profile
-from crime_assets.publishing.dbt import project
+from crime_assets.core.insights import Insight, load_insights
+from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, REMOVED, published
+from crime_assets.profiles import Profile, Settings
+from crime_assets.publishing.dbt import sources
 from crime_assets.publishing.dbt.project import init
-from crime_assets_tests.build import envelope, export_profile, record
+from crime_assets.sources import cities
+from crime_assets.sources.cities import City
+from crime_assets_tests.build import CHICAGO, envelope, export_profile, record
 from crime_assets_tests.lakehouse.lakes import merge
 from crime_assets_tests.publishing.dbt.small_lake import DAY, small_lake
 
@@ -42,7 +45,7 @@ GROUP BY period, first_day, last_day, ward
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """For tests that leave its lake as it is."""
-    return small_lake(tmp_path_factory.mktemp("dbt") / "lake", all_insights()[:1])
+    return small_lake(tmp_path_factory.mktemp("dbt") / "lake", insights_of(CHICAGO)[:1])
 
 
 def read(path: Path) -> Any:
@@ -63,9 +66,9 @@ def described(things: list[dict[str, Any]]) -> dict[str, str]:
     return {thing["name"]: thing["description"] for thing in things}
 
 
-def with_one_more(directory: Path) -> Callable[[], tuple[Insight, ...]]:
+def with_one_more(directory: Path) -> Callable[[City], tuple[Insight, ...]]:
     (directory / "20_wards.sql").write_text(WARDS)
-    return lambda: (*all_insights(), *load_insights(directory))
+    return lambda city: (*insights_of(city), *load_insights(directory))
 
 
 @pytest.mark.parametrize("is_begun", [True, False])
@@ -79,10 +82,27 @@ def test_sources_are_the_schema_and_the_headers(profile: Profile, tmp_path: Path
         "crimes_quarantine": QUARANTINE,
         "crimes_removed": REMOVED,
     }
-    docs = {name: {column.name: column.doc for column in columns} for name, columns in curated.items()}
-    headers = {one.table: {column.name: column.doc for column in one.columns} for one in all_insights()}
+    docs = {
+        name: {column.name: column.doc for column in published(columns, CHICAGO)} for name, columns in curated.items()
+    }
+    headers = {one.table: {column.name: column.doc for column in one.columns} for one in insights_of(CHICAGO)}
     assert {name: described(table["columns"]) for name, table in found.items()} == docs | headers
-    assert {one.table: one.description for one in all_insights()}.items() <= described([*found.values()]).items()
+    assert {one.table: one.description for one in insights_of(CHICAGO)}.items() <= described([*found.values()]).items()
+
+
+@pytest.mark.parametrize("name", cities.names())
+def test_a_city_has_the_columns_and_insights_that_it_can_have(name: str, tmp_path: Path) -> None:
+    city = cities.get(name)
+    init(Profile(Settings(home=tmp_path / "lake", city=name)), tmp_path / "project")
+    (source,) = read(tmp_path / "project/models/sources.yml")["sources"]
+    found = {table["name"]: [column["name"] for column in table["columns"]] for table in source["tables"]}
+    assert source["name"] == name
+    assert found["crimes"] == [column.name for column in published(CRIMES, city)]
+    made = {insight.table: [column.name for column in insight.columns] for insight in insights_of(city)}
+    assert made == {table: columns for table, columns in found.items() if table.startswith("insight_")}
+    assert "insight_crime_summary" in made
+    staged = read(tmp_path / "project/models/models.yml")["models"][0]["columns"]
+    assert staged[0]["data_type"] == {"long": "BIGINT", "string": "VARCHAR"}[city.key_type]
 
 
 def test_every_table_and_column_of_the_project_is_described(profile: Profile, tmp_path: Path) -> None:
@@ -118,7 +138,7 @@ def test_assets_that_dagster_knows_are_named(profile: Profile, tmp_path: Path) -
         for name, table in tables(tmp_path / "project").items()
         if "config" in table
     }
-    assert named == {name: [name] for name in ("crimes", *(insight.table for insight in all_insights()))}
+    assert named == {name: [name] for name in ("crimes", *(insight.table for insight in insights_of(CHICAGO)))}
 
 
 def test_a_new_insight_appears_and_nothing_else_is_touched(
@@ -129,7 +149,7 @@ def test_a_new_insight_appears_and_nothing_else_is_touched(
     (directory / "models/marts/crimes_by_month.sql").write_text("-- changed by a person")
     (directory / "models/staging/stg_crimes.sql").unlink()
     before = contents(directory)
-    monkeypatch.setattr(project, "all_insights", with_one_more(tmp_path))
+    monkeypatch.setattr(sources, "insights_of", with_one_more(tmp_path))
 
     assert init(profile, directory) == OURS
 
