@@ -342,7 +342,7 @@ def _check(insight: Insight, leading: Sequence[str]) -> None:
     if unknown := set(_named(insight)) - set(documented):
         raise UsageError(f"The header names {', '.join(sorted(unknown))}, which no @column line describes.")
     if unknown := {*insight.needs} - NEEDS.keys():
-        raise UsageError(f"The header needs {listed(unknown)}: only {listed(NEEDS.keys() | set())} are known.")
+        raise UsageError(f"The header needs {', '.join(sorted(unknown))}: there are only {', '.join(NEEDS)}.")
     if unknown := placeholders(query) - PARAMETERS:
         raise UsageError(f"The statement asks for {listed(unknown)}: only {listed(PARAMETERS)} are given.")
     read = _read(query)

@@ -1,0 +1,93 @@
+"""Which insights and columns are made for a city: none of what it does not publish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crime_assets.analysis.made import insights_of, not_made, unpublished_of
+from crime_assets.core.errors import UsageError
+from crime_assets.core.insights import all_insights, load_insights
+from crime_assets.sources import cities
+
+NOT_MADE = {
+    "chicago": set(),
+    "los_angeles": {
+        "domestic_violence",
+        "early_warning",
+        "near_repeat",
+        "region_magnitude",
+        "reporting_delay",
+        "traffic_related",
+        "violence_against_women_proxy",
+    },
+    "new_york": {
+        "domestic_violence",
+        "early_warning",
+        "hotspots",
+        "near_repeat",
+        "region_magnitude",
+        "repeat_blocks",
+        "repeat_offense_locations",
+        "reporting_delay",
+        "traffic_related",
+        "violence_against_women_proxy",
+    },
+    "san_francisco": {
+        "domestic_violence",
+        "early_warning",
+        "hotspots",
+        "location_types",
+        "near_repeat",
+        "region_magnitude",
+        "repeat_blocks",
+        "repeat_offense_locations",
+        "reporting_delay",
+        "traffic_related",
+        "violence_against_women_proxy",
+    },
+}
+
+
+@pytest.mark.parametrize("name", cities.names())
+def test_insights_of_a_city(name: str) -> None:
+    city = cities.get(name)
+    assert not_made(city).keys() == NOT_MADE[name]
+    made = insights_of(city)
+    assert {insight.name for insight in made} == {insight.name for insight in all_insights()} - NOT_MADE[name]
+    for insight in made:
+        sources = {source for column in insight.columns for source in column.sources}
+        assert not sources & unpublished_of(city), insight.name
+        assert {*insight.promises.key, *insight.promises.totals} <= {column.name for column in insight.columns}
+
+
+def test_chicago_has_all_of_them_as_they_are() -> None:
+    assert insights_of(cities.get("chicago")) == all_insights()
+
+
+def test_what_is_left_out_is_another_definition() -> None:
+    summary = next(one for one in insights_of(cities.get("new_york")) if one.name == "crime_summary")
+    whole = next(one for one in all_insights() if one.name == "crime_summary")
+    assert summary.left_out == ("arrests", "arrest_share", "domestic_crimes", "domestic_share")
+    assert [column.name for column in summary.columns] == [
+        column.name for column in whole.columns if column.name not in summary.left_out
+    ]
+    assert {count.name for count in summary.counting.counts}.isdisjoint(summary.left_out)
+    assert summary.definition != whole.definition
+
+
+def test_why_an_insight_is_not_made() -> None:
+    lacking = not_made(cities.get("san_francisco"))
+    assert lacking["near_repeat"] == ["points", "categories"]
+    assert lacking["domestic_violence"] == ["domestic"]
+    assert lacking["repeat_blocks"] == ["block"]
+    assert lacking["reporting_delay"] == ["stamps"]
+
+
+def test_a_need_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    header = "\n".join(f"-- @column {name}: x." for name in ("as_of_day", "period", "first_day", "last_day", "n"))
+    select = "SELECT :as_of_day AS as_of_day, '28d' AS period, :as_of_day AS first_day, :as_of_day AS last_day, 1 AS n"
+    (tmp_path / "01_x.sql").write_text(f"-- Something.\n{header}\n-- @needs luck\n{select} FROM crimes\n")
+    with pytest.raises(UsageError, match=r"needs luck: there are only points, categories, stamps"):
+        load_insights(tmp_path)
