@@ -56,7 +56,8 @@ def protect(
 ) -> pa.Table:
     """The table with NULL for what must not be seen, and one more column, `hidden`: the names of these, or NULL.
 
-    A threshold of 0 or 1 hides nothing. `elsewhere` are the rows of each column that another table hides already.
+    A threshold of 0 or 1 hides nothing. `elsewhere` are the rows of each column that another table hides already, also
+    of columns that this one lacks.
     `insiders`: readers may know one of the rows.
     """
     hidden: list[set[str]] = [set() for _ in range(table.num_rows)]
@@ -75,8 +76,8 @@ def protect(
     for share in counting.shares:
         for row in hidden_rows(parts_of(table, share), sums, threshold, insiders=insiders):
             hidden[row].add(share.name)
-    for name, others in (elsewhere or {}).items():
-        for row in others:
+    for name in (elsewhere or {}).keys() & set(table.column_names):
+        for row in (elsewhere or {})[name]:
             hidden[row].add(name)
     _hide_across(columns, counting, hidden)
     found = _without(table, hidden)

@@ -7,6 +7,7 @@ import dagster as dg
 from crime_assets.core.insights import Insight
 from crime_assets.defs.assets import (
     crime_deliveries,
+    crime_history,
     crimes,
     governance,
     insights,
@@ -15,7 +16,6 @@ from crime_assets.defs.assets import (
     upkeep,
 )
 from crime_assets.defs.assets.boundaries import boundaries
-from crime_assets.defs.assets.crime_history import crime_history
 from crime_assets.defs.assets.crime_reconciliation import crime_reconciliation
 from crime_assets.sources.cities import City
 
@@ -30,7 +30,7 @@ def build(
 ) -> list[dg.AssetsDefinition]:
     """All assets of a city; `is_governed`: a policy says who may see what; it holds otherwise on AWS."""
     return [
-        crime_history,
+        crime_history.build(city),
         raw_crime_batches.build(days),
         crime_deliveries.build(days, city),
         crimes.build(days, city),

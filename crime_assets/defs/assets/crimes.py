@@ -14,7 +14,7 @@ from crime_assets.defs.assets.common import (
 )
 from crime_assets.defs.work import Work
 from crime_assets.engines import Engine
-from crime_assets.lakehouse.schema import COMPUTED_FROM, CRIMES
+from crime_assets.lakehouse.schema import COMPUTED_FROM, CRIMES, published
 from crime_assets.profiles import Profile
 from crime_assets.sources.cities import City, alternatives
 
@@ -35,7 +35,7 @@ def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition
         owners=OWNERS,
         pool=POOL,
         metadata={
-            "dagster/column_schema": table_schema((c.name, c.type, c.doc) for c in CRIMES),
+            "dagster/column_schema": table_schema((c.name, c.type, c.doc) for c in published(CRIMES, city)),
             "dagster/table_name": f"{city.name}.crimes",
         },
     )
@@ -77,7 +77,7 @@ def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition
 def _sources(city: City) -> dict[str, list[str]]:
     """Column of crimes → source fields it is computed from."""
     sources = {}
-    for column in CRIMES:
+    for column in published(CRIMES, city):
         fields: list[str] = []
         for name in COMPUTED_FROM.get(column.name, (column.name,)):
             fields += [field for joined in alternatives(city.columns.get(name)) for field in joined]

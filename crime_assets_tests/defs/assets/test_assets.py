@@ -23,7 +23,7 @@ from dagster._daemon.daemon import get_default_daemon_logger
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight
 from crime_assets.defs.assets.common import preview
-from crime_assets.lakehouse.schema import CRIMES
+from crime_assets.lakehouse.schema import CRIMES, published
 from crime_assets.profiles import Profile, Settings
 from crime_assets.publishing.extract import cubes
 from crime_assets_tests.build import CHICAGO, export_profile, record, write_export
@@ -121,9 +121,10 @@ def test_preview_cells_stay_in_their_row() -> None:
 
 def test_column_schemas_are_those_of_the_tables(graph: Graph, ranged: Result) -> None:
     layer = graph.definitions.resolve_asset_graph()
+    expected = [(column.name, column.type, column.doc) for column in published(CRIMES, CHICAGO)]
     for name in ("crimes", "crime_history"):
         schema = layer.get(dg.AssetKey(name)).metadata["dagster/column_schema"]
-        assert [(c.name, c.type, c.description) for c in schema.columns] == [(c.name, c.type, c.doc) for c in CRIMES]
+        assert [(c.name, c.type, c.description) for c in schema.columns] == expected
     delivered = layer.get(dg.AssetKey("crime_deliveries")).metadata["dagster/column_schema"]
     assert {c.name for c in delivered.columns} == {*CHICAGO.source_columns, *ENVELOPE}
     for name in INSIGHTS:

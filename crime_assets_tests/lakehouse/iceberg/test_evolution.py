@@ -67,7 +67,7 @@ def test_a_table_can_be_read_by_others_from_its_first_moment_on(
 ) -> None:
     monkeypatch.setattr(Table, "transaction", None)
 
-    table = tables.curated(Lake(tmp_path / "new"), "chicago", "crimes")
+    table = tables.curated(Lake(tmp_path / "new"), CHICAGO, "crimes")
 
     mapping = NameMapping.model_validate_json(table.properties["schema.name-mapping.default"])
     assert mapping == table.schema().name_mapping

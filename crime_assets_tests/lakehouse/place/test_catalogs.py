@@ -188,19 +188,19 @@ def test_a_late_commit_is_refused_and_takes_its_files_along(open_lake: LakeOn) -
 def test_late_columns_and_properties_are_refused_too(aws: Seaweed, tmp_path: Path) -> None:
     open_lake = on_rest(aws, tmp_path)
     lake = open_lake("one")
-    outdated = tables.curated(lake, "chicago", "crimes")
-    tables.add_columns(tables.curated(open_lake("two"), "chicago", "crimes"), {"theirs": StringType()})
+    outdated = tables.curated(lake, CHICAGO, "crimes")
+    tables.add_columns(tables.curated(open_lake("two"), CHICAGO, "crimes"), {"theirs": StringType()})
 
     with pytest.raises(tables.StalePlan):
         tables.add_columns(outdated, {"mine": StringType()})
-    table = tables.curated(lake, "chicago", "crimes")
+    table = tables.curated(lake, CHICAGO, "crimes")
     with table.transaction() as transaction:
         transaction.set_properties({"write.metadata.previous-versions-max": "99"})
     table.catalog.commit_table = Mock(side_effect=CommitFailedException)  # type: ignore[method-assign]
     with pytest.raises(tables.StalePlan):
         tables.settle_properties(table)
 
-    names = tables.curated(open_lake("three"), "chicago", "crimes").schema().column_names
+    names = tables.curated(open_lake("three"), CHICAGO, "crimes").schema().column_names
     assert ("theirs" in names, "mine" in names) == (True, False)
 
 
@@ -335,7 +335,7 @@ def test_files_of_one_machine_lie_below_its_cache_whatever_a_catalog_says(aws: S
 def test_files_that_no_table_can_have_are_not_among_its_files(
     aws: Seaweed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = tables.curated(on_rest(aws, tmp_path)("one"), "chicago", "crimes")
+    table = tables.curated(on_rest(aws, tmp_path)("one"), CHICAGO, "crimes")
     root = table.location().removeprefix("s3://")
     found = [FileInfo(f"{root}/data/{name}", FileType.File, mtime_ns=0, size=1) for name in ("f", "./f", "/f", "../f")]
     listed = SimpleNamespace(get_file_info=lambda selector: found)

@@ -235,6 +235,6 @@ def test_a_lake_whose_documents_are_gone_is_not_begun_anew(lake: Lake, also: str
 def test_a_lake_that_was_begun_and_never_filled_has_lost_nothing(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     lake.begin_city("chicago", STATE)
-    tables.curated(lake, "chicago", "crimes")
+    tables.curated(lake, CHICAGO, "crimes")
     _gone(lake.home / "catalog.db")
     assert rows(Lake(lake.home)) == []

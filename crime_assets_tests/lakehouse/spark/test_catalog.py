@@ -16,7 +16,7 @@ from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.tables import StalePlan
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.spark.catalog import CatalogServer
-from crime_assets_tests.build import envelope, record
+from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import merge, properties, snapshots
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def test_a_commit_that_nobody_expects_is_refused(lake: Lake, server: CatalogServ
     wanted = snapshot_of(lake, before[-1])
     assert ask(server, "POST", CRIMES, wanted)[0] == 403
 
-    quarantine = tables.curated(lake, "chicago", "crimes_quarantine")
+    quarantine = tables.curated(lake, CHICAGO, "crimes_quarantine")
     with server.committing(quarantine, {}):
         assert ask(server, "POST", CRIMES, wanted)[0] == 403
     assert ask(server, "POST", CRIMES, wanted)[0] == 403

@@ -115,7 +115,7 @@ def test_every_text_is_typed_as_by_duckdb(spark: SparkSession, tmp_path: Path) -
 
     with connection(tmp_path) as con:
         duck_typing.prepare(con, CHICAGO)
-        duck_typing.raw_from_deliveries(con, group.records)
+        duck_typing.raw_from_deliveries(con, group.records, CHICAGO)
         expected = con.sql(duck_typing.typed_query(CHICAGO)).to_arrow_table()
     attached = AttachedLake(Lake(tmp_path / "lake"), lambda: spark)
     with staged(attached.lake, CHICAGO, RAW_RECORDS) as table:

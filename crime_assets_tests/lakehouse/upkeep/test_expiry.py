@@ -174,5 +174,5 @@ def test_another_writer_in_between_is_said(lake: Lake, growing: Growing, monkeyp
 
 def test_a_lake_with_nothing_in_it_has_no_past(lake: Lake) -> None:
     assert expire(lake, CHICAGO, [SUMMARY], datetime.now(UTC)) == {}
-    tables.curated(lake, "chicago", "crimes")
+    tables.curated(lake, CHICAGO, "crimes")
     assert expire(lake, CHICAGO, [SUMMARY], datetime.now(UTC)) == {"crimes": Expired(0, ())}
