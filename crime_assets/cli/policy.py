@@ -79,7 +79,7 @@ def explained(profile: Profile, principal: str) -> Answer:
         (f"table {insight.table}", _said(scope.columns_of(insight), insight.columns))
         for insight in insights_of(profile.city)
     ]
-    lacking = lacking_for_pages(scope)
+    lacking = lacking_for_pages(profile.city, scope)
     rows.append(("pages", f"none: they need {', '.join(lacking)}" if lacking else "of these rows"))
     rows += [(f"table city_{insight.table}", _of_city(scope)) for insight in insights_of(profile.city)]
     if finer := finer_than_masks(scope):

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crime_assets.analysis.made import unpublished_of
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight, load_insights
@@ -27,6 +28,7 @@ from crime_assets.lakehouse.iceberg.duck import connection, identifier, literal
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.writing.insights import Held, present_snapshots
 from crime_assets.publishing.cells import cells_of
+from crime_assets.publishing.published import emptied
 from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore
 
@@ -36,6 +38,9 @@ ABOUT = "about"
 """Name of the table with one row, the fields of `About`."""
 FORMAT = 4
 """Increased when columns in sql/extract or fields of `About` change: older extracts are then made again."""
+
+BLOCKS, CELLS = "blocks", "cells"
+"""The cube of blocks, which a city that publishes none has not, and the table that is made of it."""
 
 WHOLE = {"28d": timedelta(days=28), "365d": timedelta(days=365)}
 """How long the periods are that end on the last complete day."""
@@ -75,9 +80,20 @@ def cubes() -> tuple[Insight, ...]:
     return load_insights(SQL_DIRECTORY / "extract", leading=("as_of_day", "period"))
 
 
+def cubes_of(city: City) -> tuple[Insight, ...]:
+    """Those that are made for a city, without the columns that it publishes too little for."""
+    unpublished = unpublished_of(city)
+    return tuple(cube.without(unpublished) for cube in cubes() if cube.name != BLOCKS or "block" not in unpublished)
+
+
+def cubes_made(city: City, engine: Engine, day: date) -> dict[str, pa.Table]:
+    """The tables of a city's cubes; columns that it publishes too little for are there and NULL."""
+    return {cube.name: emptied(engine.insight(cube, day), cube.left_out) for cube in cubes_of(city)}
+
+
 def release_of(city: City, insights: tuple[Insight, ...]) -> str:
     """A digest of all that decides what an extract shows of a state of the lake."""
-    definitions = [insight.definition for insight in (*cubes(), *insights)]
+    definitions = [insight.definition for insight in (*cubes_of(city), *insights)]
     return sha256(f"{FORMAT} {city.lag_days} {city.serial_ids_from} {definitions}".encode()).hexdigest()
 
 
@@ -97,9 +113,10 @@ def write_extracts(
         snapshots, release = present_snapshots(lake, city), release_of(city, insights)
 
         def make(day: date) -> dict[str, int]:
-            tables = {cube.name: engine.insight(cube, day) for cube in cubes()}
+            tables = cubes_made(city, engine, day)
             tables |= {table: rows for table, found in held.items() if (rows := found.rows(day)) is not None}
-            tables["cells"] = cells_of(tables["blocks"])
+            if BLOCKS in tables:
+                tables[CELLS] = cells_of(tables[BLOCKS])
             about = about_of(city, day, tables, snapshots, rows_seen(held, day), release)
             landing.write(keys.extract(city.name, day), packed(lake.staging, tables, about))
             for kind in ("html", "pdf"):

@@ -17,7 +17,7 @@ import pyarrow as pa
 from crime_assets.analysis.made import insights_of
 from crime_assets.analysis.statistics import finished
 from crime_assets.core.errors import CrimeAssetsError, UsageError
-from crime_assets.core.insights import Insight, all_insights
+from crime_assets.core.insights import Insight
 from crime_assets.engines import Engine
 from crime_assets.governance.gates import GateMaker
 from crime_assets.governance.policy import CITY_INSIGHTS, INSIGHTS
@@ -25,14 +25,14 @@ from crime_assets.governance.scopes import Scope
 from crime_assets.lakehouse.place.lock import writer_lock
 from crime_assets.profiles import Profile
 from crime_assets.publishing.cells import cells_of
-from crime_assets.publishing.extract import KEPT_DAYS, about_of, cubes, packed, release_of
+from crime_assets.publishing.extract import BLOCKS, CELLS, KEPT_DAYS, about_of, cubes_made, cubes_of, packed, release_of
+from crime_assets.publishing.published import emptied
 from crime_assets.publishing.reading import Extract, lately
+from crime_assets.sources.cities import City
 
 _DIRECTORY = "pages"
 _OPEN = 4
 _PATIENCE_SECONDS = 600.0
-_MAY_LACK = "blocks"
-"""The one cube without which there is a dashboard."""
 _PLANS = 5
 
 
@@ -66,7 +66,7 @@ class ScopedExtracts:
         """The extract of a day, of the lake as it is now. UsageError if the scope sees too little for one."""
         if day not in self.days(city):
             raise CrimeAssetsError(f"There is no extract of {city} for {day}: choose a day from the list.")
-        if lacking := lacking_for_pages(self._scope):
+        if lacking := lacking_for_pages(self._profile.city, self._scope):
             raise UsageError(
                 f"The pages need {', '.join(lacking)}, which your role does not see clear: ask with `crime-assets "
                 "query`."
@@ -136,16 +136,19 @@ class ScopedExtracts:
                     path.unlink()
 
     def _made(self, day: date) -> bytes:
-        scope, insights = self._scope, insights_of(self._profile.city)
+        city, scope = self._profile.city, self._scope
+        insights, of = insights_of(city), {cube.name: cube for cube in cubes_of(city)}
         with closing(self._gates.engine(scope)) as engine:
-            tables = {cube.name: _seen(scope, cube, engine.insight(cube, day)) for cube in cubes()}
+            tables = {name: _seen(scope, of[name], rows) for name, rows in cubes_made(city, engine, day).items()}
             tables |= _insights(scope, engine, insights, day)
         if CITY_INSIGHTS in scope.tables:
             tables |= self._gates.figures(day)
-        tables["cells"] = cells_of(tables[_MAY_LACK])
-        if not scope.columns_of(next(cube for cube in cubes() if cube.name == _MAY_LACK)):
-            del tables[_MAY_LACK]
-        about = about_of(self._profile.city, day, tables, {}, self._look(), release_of(self._profile.city, insights))
+        if BLOCKS in tables:
+            tables[CELLS] = cells_of(tables[BLOCKS])
+            # The one cube without which there is a dashboard.
+            if not scope.columns_of(of[BLOCKS]):
+                del tables[BLOCKS]
+        about = about_of(city, day, tables, {}, self._look(), release_of(city, insights))
         return packed(self._profile.lake.staging, tables, about)
 
 
@@ -158,7 +161,7 @@ def keep_pages(profile: Profile, gates: GateMaker, asked: Collection[Scope], kno
     for scope in known:
         ScopedExtracts(profile, gates, scope).forget_older()
     for scope in asked:
-        if not lacking_for_pages(scope):
+        if not lacking_for_pages(profile.city, scope):
             extracts = ScopedExtracts(profile, gates, scope)
             extracts.of(city, extracts.days(city)[0])
     names = {scope.digest for scope in known}
@@ -168,19 +171,19 @@ def keep_pages(profile: Profile, gates: GateMaker, asked: Collection[Scope], kno
     return gone
 
 
-def lacking_for_pages(scope: Scope) -> list[str]:
+def lacking_for_pages(city: City, scope: Scope) -> list[str]:
     """The tables and the columns of crimes that the pages need and a scope does not see, or not clear, in order."""
     tables = sorted({"crimes", INSIGHTS} - scope.tables)
     needed = {
-        source for cube in cubes() if cube.name != _MAY_LACK for column in cube.columns for source in column.sources
+        source for cube in cubes_of(city) if cube.name != BLOCKS for column in cube.columns for source in column.sources
     }
     clear = {name for name, mask in scope.columns.items() if mask is None}
     return [*(f"the table {name}" for name in tables), *sorted(needed - clear)]
 
 
-def columns_shown(scope: Scope | None) -> list[str]:
+def columns_shown(city: City, scope: Scope | None) -> list[str]:
     """The columns of crimes from which pages are made, as the trail names them; without a scope, those of the city."""
-    made = (*cubes(), *all_insights())
+    made = (*cubes_of(city), *insights_of(city))
     seen = [one for one in made if scope is None or scope.columns_of(one)]
     return sorted({f"crimes.{source}" for one in seen for column in one.columns for source in column.sources})
 
@@ -199,8 +202,4 @@ def _seen(scope: Scope, insight: Insight, rows: pa.Table) -> pa.Table:
     seen = scope.columns_of(insight)
     if not seen:
         return rows.slice(0, 0)
-    for place, name in enumerate(rows.column_names):
-        if name not in seen:
-            kind = rows.schema.field(name).type
-            rows = rows.set_column(place, pa.field(name, kind), pa.nulls(rows.num_rows, kind))
-    return rows
+    return emptied(rows, [name for name in rows.column_names if name not in seen])

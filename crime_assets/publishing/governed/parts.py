@@ -76,13 +76,14 @@ class Parts:
             return Part(_Refusing(role), [])
         if scope is None:
             whole = Extracts(profile.landing, profile.settings.home / "cache" / "extracts")
-            return Part(Dashboard(profile, whole, "the whole city").app(self._hosts), columns_shown(None))
+            dashboard = Dashboard(profile, whole, "the whole city")
+            return Part(dashboard.app(self._hosts), columns_shown(profile.city, None))
         districts = ", ".join(scope.districts)
         of = f" of district{'s'[: len(scope.districts) > 1]} {districts}" if districts else ""
         extracts = ScopedExtracts(profile, self._access.gates, scope, as_of=role.as_of)
         viewer = f"what the role {principal.role} may see{of}"
         dashboard = Dashboard(profile, extracts, viewer, Briefings(profile.landing))
-        return Part(dashboard.app(self._hosts), columns_shown(scope))
+        return Part(dashboard.app(self._hosts), columns_shown(profile.city, scope))
 
 
 class _Refusing:

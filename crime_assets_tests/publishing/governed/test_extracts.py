@@ -125,7 +125,7 @@ def test_what_the_pages_need_is_named(tmp_path: Path) -> None:
     for name in ("diaz", "desk", "watch", "narrow"):
         scope = behind.access.scope(policy, policy.principals[name])
         assert scope is not None
-        lacking[name] = lacking_for_pages(scope)
+        lacking[name] = lacking_for_pages(CHICAGO, scope)
     assert lacking["narrow"] == [
         "arrest",
         "beat",
