@@ -91,10 +91,16 @@ def _judge(
         "freshness": verdicts.freshness(
             fresh["newest_occurred_on"], as_of_day, city.lag_days, next(iter(merged), None), feed.latest_day()
         ),
-        "codes_valid": verdicts.codes_valid(engine.measure("codes", as_of_day), city.districts),
+        "codes_valid": verdicts.codes_valid(engine.measure("codes", as_of_day), city),
         "coordinates_valid": verdicts.coordinates_valid(places),
         "daily_count_in_line": verdicts.daily_count_in_line(
             {row["occurred_on"]: row["crimes"] for row in counts}, newest_day
         ),
-        "clearance_rate": verdicts.arrest_share_steady(engine.measure("arrest_shares", as_of_day)),
+        "clearance_rate": _arrests(city, engine, as_of_day),
     }
+
+
+def _arrests(city: City, engine: Engine, as_of_day: date) -> Verdict:
+    if "arrest" in city.not_published:
+        return Verdict(True, f"{city.title} does not publish arrests: there is nothing to compare.")
+    return verdicts.arrest_share_steady(engine.measure("arrest_shares", as_of_day))

@@ -21,6 +21,8 @@ MOST_DUPLICATES = 0.05
 """Most repeated records in a day's deliveries. At-least-once delivery repeats some; more suggests a loop."""
 MOST_QUARANTINED = 0.005
 MOST_BAD_CODES = 0.01
+MOST_UNMAPPED = 0.002
+"""Most records whose code is of no known class: tables of codes that are right leave hardly any."""
 MOST_WITHOUT_PLACE = 0.05
 """0.7-0.9 % of real rows lack coordinates."""
 MOST_OUTSIDE = 0.001
@@ -115,7 +117,8 @@ def source_schema(
             drift[name] += "; crimes takes no column with such a name"
         elif len(taken) >= MOST_NEW and new[name] not in taken:
             drift[name] += f"; crimes already has {MOST_NEW} such columns and takes no more"
-    drift |= dict.fromkeys(sorted(city.source_columns.keys() - columns), "is gone from the source")
+    expected = city.fields_beside(columns)
+    drift |= dict.fromkeys(sorted(expected - columns), "is gone from the source")
     for column in sorted(set(taken) - set(new.values())):
         drift[column] = "was added to crimes when it was new, and is gone from the source"
     for name, kind in city.source_columns.items():
@@ -125,7 +128,7 @@ def source_schema(
         elif name in columns and name not in kinds and total >= 100:
             drift[name] = f"is empty in all {total} records"
     sentence = "; ".join(f"{name} {what}" for name, what in drift.items()) or (
-        f"All {len(city.source_columns)} columns are there and look as they should."
+        f"All {len(expected)} columns are there and look as they should."
     )
     return Verdict(not drift, sentence, {"drift": drift, "records_looked_at": total})
 
@@ -184,20 +187,31 @@ def freshness(newest: date | None, as_of_day: date, lag_days: int, merged: date 
     return Verdict(passed, sentence, {"days_late": late, "change_days_behind": behind})
 
 
-def codes_valid(by_district: Sequence[Mapping[str, object]], districts: frozenset[str]) -> Verdict:
-    """Districts, beats and offense codes are ones that the city uses."""
-    rows = _total(by_district, "row_count")
+_CODES = {"bad_iucr": "iucr", "no_fbi_code": "fbi_code", "bad_beat": "beat", "beat_elsewhere": "beat"}
+"""What is counted of wrong codes → the column that has them; a city that does not publish it is not judged by it."""
+
+
+def codes_valid(by_district: Sequence[Mapping[str, object]], city: City) -> Verdict:
+    """Districts, beats and offense codes are ones that the city uses, and what they mean is known."""
+    rows, unmapped = _total(by_district, "row_count"), _total(by_district, "unmapped")
     unknown = {
-        str(row["district"]): row["row_count"] for row in by_district if districts and row["district"] not in districts
+        str(row["district"]): row["row_count"]
+        for row in by_district
+        if city.districts and row["district"] not in city.districts
     }
-    wrong = {name: _total(by_district, name) for name in ("bad_iucr", "no_fbi_code", "bad_beat", "beat_elsewhere")}
+    judged = [name for name, column in _CODES.items() if column not in city.not_published]
+    wrong = {name: _total(by_district, name) for name in judged}
     wrong["unknown_district"] = sum(int(str(number)) for number in unknown.values())
     high = [name for name, number in wrong.items() if rows and number / rows > MOST_BAD_CODES]
     listed = ", ".join(f"{name} {number}" for name, number in wrong.items())
-    sentence = f"Of {rows:,} rows: {listed}."
+    share = unmapped / rows if rows else 0.0
+    sentence = f"Of {rows:,} rows: {listed}; of no known class are {unmapped} ({share:.2%})."
     if high:
         sentence += f" More than {MOST_BAD_CODES:.0%}: {', '.join(high)}."
-    return Verdict(not high, sentence, {**wrong, "unknown_districts": unknown})
+    if share > MOST_UNMAPPED:
+        sentence += f" More than {MOST_UNMAPPED:.1%} are of no known class: say in the table of codes what theirs mean."
+    figures = {**wrong, "unknown_districts": unknown, "unmapped": unmapped, "unmapped_share": share}
+    return Verdict(not high and share <= MOST_UNMAPPED, sentence, figures)
 
 
 def coordinates_valid(figures: Mapping[str, int]) -> Verdict:

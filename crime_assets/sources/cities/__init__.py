@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -64,6 +64,8 @@ class City:
     timestamp_formats: tuple[str, ...]
     """strptime formats, tried in turn; no text fits two of them with two meanings. One with the literal hour 24 means
     the end of the day."""
+    datasets: tuple[frozenset[str], ...] = ()
+    """The fields of each of the city's datasets, if they have different ones: a file need not have those of all."""
     not_published: frozenset[str] = frozenset()
     """Columns of `crimes` that the city says nothing of: its tables do not have them, nor anything made of them."""
     publishes: Literal["days", "quarters"] = "days"
@@ -124,6 +126,14 @@ class City:
     def change_field(self) -> str | None:
         """Source field with the time of the last change; None if records have no such stamp."""
         return self._single("updated_on") if "updated_on" in self.columns else None
+
+    def fields_beside(self, there: Collection[str]) -> frozenset[str]:
+        """The fields that must be there if these are: all of each dataset of which one is there that others lack."""
+        found = frozenset[str]()
+        for number, fields in enumerate(self.datasets):
+            others = frozenset[str]().union(*self.datasets[:number], *self.datasets[number + 1 :])
+            found |= fields if (fields - others) & {*there} else frozenset()
+        return found or frozenset(self.source_columns)
 
     @property
     def gives(self) -> frozenset[str]:

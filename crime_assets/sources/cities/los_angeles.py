@@ -17,6 +17,10 @@ _NIBRS_FIELDS = (
     "domestic_violence_crime hate_crime gang_related_crime transit_related_crime homeless_victim_crime "
     "homeless_suspect_crime homeless_arrestee_crime hndrdth_loc_chk hndrdth_lat hndrdth_lon"
 ).split()
+_IN_BOTH = (
+    "date_rptd date_occ time_occ area area_name rpt_dist_no premis_cd premis_desc weapon_used_cd weapon_desc status "
+    "status_desc"
+).split()
 
 CITY = City(
     name="los_angeles",
@@ -26,6 +30,7 @@ CITY = City(
     timezone="America/Los_Angeles",
     lag_days=14,
     source_columns=dict[str, Kind](dict.fromkeys((*_FIELDS, *_NIBRS_FIELDS), "text")),
+    datasets=(frozenset(_FIELDS), frozenset((*_IN_BOTH, *_NIBRS_FIELDS))),
     columns={
         "id": First(("uniquenibrno", "dr_no")),
         "case_number": First(("caseno", "dr_no")),

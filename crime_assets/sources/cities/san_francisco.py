@@ -33,6 +33,7 @@ CITY = City(
     timezone="America/Los_Angeles",
     lag_days=2,
     source_columns=_SOURCE_COLUMNS,
+    datasets=(frozenset((*_FIELDS, "point")), frozenset((*_OLD_FIELDS, "location"))),
     columns={
         "id": First(("row_id", "pdid")),
         "case_number": First(("incident_number", "incidntnum")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def district(name: str | None, rows: int, **bad: int) -> dict[str, object]:
-    none = {"bad_iucr": 0, "no_fbi_code": 0, "bad_beat": 0, "beat_elsewhere": 0}
+    none = {"bad_iucr": 0, "no_fbi_code": 0, "bad_beat": 0, "beat_elsewhere": 0, "unmapped": 0}
     return {"district": name, "row_count": rows, **none, **bad}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from math import sqrt
 
@@ -9,12 +10,14 @@ import pytest
 
 from crime_assets.defs.checks import verdicts
 from crime_assets.defs.checks.verdicts import SHARE_CHANGE, Verdict
+from crime_assets.sources import cities
 from crime_assets_tests import build
 from crime_assets_tests.defs.checks.figures import arrests, district
 
 DAY = date(2024, 3, 20)
 ONE = timedelta(days=1)
 CHICAGO = build.CHICAGO
+ANYWHERE = replace(CHICAGO, districts=frozenset())
 
 
 class TestOneRowPerId:
@@ -125,10 +128,15 @@ class TestFreshness:
 
 class TestCodesValid:
     def test_passes_at_the_limit(self) -> None:
-        rows = [district("001", 700, bad_iucr=10, no_fbi_code=3), district("002", 290, bad_beat=4), district("999", 10)]
-        assert verdicts.codes_valid(rows, CHICAGO.districts) == Verdict(
+        rows = [
+            district("001", 700, bad_iucr=10, no_fbi_code=3),
+            district("002", 290, bad_beat=4),
+            district("999", 10, unmapped=2),
+        ]
+        assert verdicts.codes_valid(rows, CHICAGO) == Verdict(
             True,
-            "Of 1,000 rows: bad_iucr 10, no_fbi_code 3, bad_beat 4, beat_elsewhere 0, unknown_district 10.",
+            "Of 1,000 rows: bad_iucr 10, no_fbi_code 3, bad_beat 4, beat_elsewhere 0, unknown_district 10; of no known "
+            "class are 2 (0.20%).",
             {
                 "bad_iucr": 10,
                 "no_fbi_code": 3,
@@ -136,31 +144,44 @@ class TestCodesValid:
                 "beat_elsewhere": 0,
                 "unknown_district": 10,
                 "unknown_districts": {"999": 10},
+                "unmapped": 2,
+                "unmapped_share": 0.002,
             },
         )
 
     @pytest.mark.parametrize("code", ["bad_iucr", "no_fbi_code", "bad_beat", "beat_elsewhere"])
     def test_fails_for_each_code(self, code: str) -> None:
-        verdict = verdicts.codes_valid(
-            [district("001", 500, **{code: 6}), district("002", 500, **{code: 5})], frozenset()
-        )
+        verdict = verdicts.codes_valid([district("001", 500, **{code: 6}), district("002", 500, **{code: 5})], ANYWHERE)
         assert not verdict.passed
         assert f"{code} 11" in verdict.sentence
         assert verdict.sentence.endswith(f" More than 1%: {code}.")
 
+    def test_fails_for_codes_of_no_known_class(self) -> None:
+        verdict = verdicts.codes_valid([district("001", 500, unmapped=1), district("002", 499, unmapped=1)], ANYWHERE)
+        assert not verdict.passed
+        assert "of no known class are 2 (0.20%). More than 0.2% are of no known class" in verdict.sentence
+
+    @pytest.mark.parametrize("name", ["new_york", "los_angeles", "san_francisco"])
+    def test_a_city_is_not_judged_by_what_it_does_not_publish(self, name: str) -> None:
+        city = cities.get(name)
+        none = {"bad_iucr": 100, "no_fbi_code": 100, **({"bad_beat": 100} if "beat" in city.not_published else {})}
+        verdict = verdicts.codes_valid([district("anything", 100, **none)], city)
+        assert verdict.passed
+        assert not none.keys() & verdict.figures.keys()
+
     def test_fails_for_districts_that_are_unknown_or_missing(self) -> None:
         rows = [district("001", 980), district("041", 10), district(None, 10)]
-        verdict = verdicts.codes_valid(rows, CHICAGO.districts)
+        verdict = verdicts.codes_valid(rows, CHICAGO)
         assert not verdict.passed
         assert verdict.figures["unknown_districts"] == {"041": 10, "None": 10}
         assert "unknown_district 20" in verdict.sentence
 
     def test_a_city_that_names_no_districts_accepts_all(self) -> None:
-        assert verdicts.codes_valid([district("anything", 100)], frozenset()).passed
+        assert verdicts.codes_valid([district("anything", 100)], ANYWHERE).passed
 
     def test_no_rows(self) -> None:
-        assert verdicts.codes_valid([], CHICAGO.districts).sentence.startswith("Of 0 rows: bad_iucr 0")
-        assert verdicts.codes_valid([], CHICAGO.districts).passed
+        assert verdicts.codes_valid([], CHICAGO).sentence.startswith("Of 0 rows: bad_iucr 0")
+        assert verdicts.codes_valid([], CHICAGO).passed
 
 
 class TestCoordinatesValid:

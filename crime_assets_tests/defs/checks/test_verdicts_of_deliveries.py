@@ -12,6 +12,7 @@ from crime_assets.core.envelopes import Envelope
 from crime_assets.defs.checks import verdicts
 from crime_assets.defs.checks.verdicts import Verdict
 from crime_assets.lakehouse.iceberg.evolution import MOST_NEW
+from crime_assets.sources import cities
 from crime_assets.streams.inventory import Inventory, InventoryItem
 from crime_assets_tests import build
 
@@ -107,6 +108,22 @@ def schema(columns: frozenset[str], *objects: list[Envelope], taken: Collection[
         for one in objects
     ]
     return verdicts.source_schema(CHICAGO, columns, days, taken)
+
+
+def test_fields_of_another_dataset_are_not_gone() -> None:
+    city = cities.get("san_francisco")
+    of_new, of_old = city.datasets
+    assert verdicts.source_schema(city, of_new, []).sentence == "All 29 columns are there and look as they should."
+    assert verdicts.source_schema(city, of_old, []).passed
+    assert verdicts.source_schema(city, of_new | of_old, []).passed
+    assert verdicts.source_schema(city, of_old - {"pddistrict"}, []).sentence == "pddistrict is gone from the source"
+    assert verdicts.source_schema(city, of_new | of_old - {"x"}, []).sentence == "x is gone from the source"
+
+
+@pytest.mark.parametrize("name", ["los_angeles", "san_francisco"])
+def test_datasets_have_the_fields_of_the_city_and_no_others(name: str) -> None:
+    city = cities.get(name)
+    assert frozenset().union(*city.datasets) == city.source_columns.keys()
 
 
 class TestSourceSchema:
