@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from crime_assets.core import keys
 from crime_assets.publishing.cells import AREAS, outlines
+from crime_assets.publishing.extract import CELLS
 from crime_assets.publishing.reading import Extract
 from crime_assets.streams import LandingStore
 
@@ -19,14 +20,14 @@ Rings = Sequence[Sequence[tuple[float, float]]]
 def shapes_of(landing: LandingStore, extract: Extract, level: str) -> tuple[Mapping[str, Rings], bool]:
     """Area → its shape, and whether these are boundaries rather than cells. `level` is one of `cells.AREAS`.
 
-    Boundaries that cannot be drawn count as none.
+    Boundaries that cannot be drawn count as none. Without them, and without blocks to make cells of, there is no shape.
     """
     content = landing.read(keys.boundaries(extract.about.city, level)) if level in AREAS else None
     found = _drawable(content) if content is not None else None
     if found is not None:
         return found, True
     cells: dict[str, list[str]] = defaultdict(list)
-    for row in extract.ask("FROM cells", {}).to_pylist():
+    for row in extract.ask("FROM cells", {}).to_pylist() if CELLS in extract.tables() else []:
         if row[level] is not None:
             cells[row[level]].append(row["cell"])
     return {area: outlines(of_area) for area, of_area in cells.items()}, False

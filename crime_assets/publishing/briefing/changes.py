@@ -71,8 +71,8 @@ class Told:
     closing: str
 
 
-def told(tables: Tables, last_complete_day: date) -> Told:
-    """The findings of a day's tables."""
+def told(tables: Tables, last_complete_day: date, *, is_compared: bool = True) -> Told:
+    """The findings of a day's tables; not `is_compared`, if nobody can tell what was known before."""
     found = [
         *_failing(tables),
         *_alarms(tables),
@@ -86,6 +86,8 @@ def told(tables: Tables, last_complete_day: date) -> Told:
     if more:
         things, them = ("One more thing is", "it") if more == 1 else (f"{more} more things are", "them")
         return Told(shown, f"{things} out of line; the dashboard and its tables have {them}.")
+    if not is_compared:
+        return Told(shown, "The city does not say when records changed: counts are not compared with earlier ones.")
     if _compared(tables.compstat):
         return Told(shown, f"Nothing {'else ' if shown else ''}is out of line.")
     return Told(shown, f"Too little is known yet to say what {'else ' if shown else ''}changed.")
@@ -259,7 +261,8 @@ def _difference(crimes: float, usual: float) -> float:
 
 def _in_the_end(row: Row) -> float:
     """The crimes of a day once all are known, as far as that can be told."""
-    return float(row["crimes"] if row["expected_crimes"] is None else row["expected_crimes"])
+    expected = row.get("expected_crimes")
+    return float(row["crimes"] if expected is None else expected)
 
 
 def _hot_spots(cells: Sequence[Row]) -> Iterator[Change]:

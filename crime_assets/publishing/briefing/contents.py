@@ -16,6 +16,7 @@ from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.pictures import Pictures, period_in_words
 from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted, percent, shown, signed
 from crime_assets.publishing.extract import About
+from crime_assets.publishing.published import Published
 from crime_assets.publishing.quality import in_words
 from crime_assets.publishing.reading import Extract
 from crime_assets.publishing.shapes import shapes_of
@@ -66,16 +67,17 @@ class Failing:
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything on a briefing."""
+    """Everything on a briefing; None is what is not made for the city."""
 
     title: str
     day: str
     known: list[str]
     alert: str
     told: Told
+    told_title: str
     numbers: list[Number]
-    map: Picture
-    compstat: list[Grid]
+    map: Picture | None
+    compstat: list[Grid] | None
     compstat_meaning: str
     trend: Picture
     quality: list[str]
@@ -90,24 +92,19 @@ def contents_of(
     """The briefing of an extract; `tables` are its own, with counts below `threshold` hidden in the same way."""
     about = extract.about
     choice = Choice(about.city, about.as_of_day)
-    trend = Pictures(Figures(extract, choice, threshold, insiders=insiders), extract, landing).draw("trend")
+    figures = Figures(extract, choice, threshold, insiders=insiders)
+    published = figures.published
+    has_stamps = published.has("change_day")
     return Contents(
-        title=f"{about.title} crime: what changed",
+        title=f"{about.title} crime{': what changed' if has_stamps else ''}",
         day=about.as_of_day.isoformat(),
         known=list(_known(about, tables.reporting_delay)),
         alert=_alert(tables),
-        told=told(tables, about.last_complete_day),
-        numbers=list(_numbers(tables)),
-        map=Picture(
-            "Hot spots",
-            f"Map of the cells that are hot spots of all offenses, {period_in_words('28d', about)}",
-            _map(extract, landing, tables.hot_cells),
-            f"Cells with too many crimes in and around them to be chance, {period_in_words('28d', about)}; numbers are "
-            "districts. A dark edge says new or grown: the cell and those around it have far more of their year's "
-            "crimes in these days than the city has. Hot says where records are, not where risk is: many people pass "
-            "through a center.",
-        ),
-        compstat=list(_compstat(tables.compstat)),
+        told=told(tables, about.last_complete_day, is_compared=has_stamps),
+        told_title="What changed" if has_stamps else "What stands out",
+        numbers=list(_numbers(tables, published)),
+        map=_hot_spots(extract, landing, tables.hot_cells) if published.makes("hotspots") else None,
+        compstat=list(_compstat(tables.compstat)) if has_stamps else None,
         compstat_meaning="The 28 days that end on the last complete day against the 28 before, and the year to date "
         "against last year, both as they were known when they were as old, so that late records tip neither side. "
         "About marks an estimate of that, and by now a count as of today, which had more time. z is "
@@ -117,15 +114,17 @@ def contents_of(
         trend=Picture(
             "Crimes a day",
             f"Line of the crimes of each day, as known on {about.as_of_day}",
-            trend,
+            Pictures(figures, extract, landing).draw("trend"),
             "Known so far as a line. In the shaded part records are still coming in: the dashed line is what is "
-            "expected when all is known, learned from how late records came before.",
+            "expected when all is known, learned from how late records came before."
+            if has_stamps
+            else figures.shown("trend").meaning,
         ),
         quality=list(_quality(about, tables)),
         failing=[
             Failing(_words(said.check), said.is_blocking, said.sentence) for said in tables.checks if not said.is_passed
         ],
-        meanings=list(_meanings(threshold)),
+        meanings=list(_meanings(threshold, published)),
         source=f"Data of the city's open-data portal, as it stood on {about.as_of_day}.",
     )
 
@@ -147,8 +146,9 @@ def _alert(tables: Tables) -> str:
     return f"{len(failing)} of {len(tables.checks)} checks {fail}: {', '.join(failing)}."
 
 
-def _numbers(tables: Tables) -> Iterator[Number]:
-    city = {row["offense_class"]: row for row in tables.compstat if row["period"] == "28d" and row["district"] == ALL}
+def _numbers(tables: Tables, published: Published) -> Iterator[Number]:
+    compared = [row for row in tables.compstat if row["period"] == "28d" and row["district"] == ALL]
+    city = {row["offense_class"]: row for row in compared or tables.recent}
     for name, what in CLASSES.items():
         row = city.get(name, {})
         change, late = row.get("change"), row.get("late_crimes")
@@ -156,8 +156,22 @@ def _numbers(tables: Tables) -> Iterator[Number]:
         if change is not None and late is not None and round(late):
             note += f"; about {number(round(late))} may still come late"
         yield Number(what, counted(row, "crimes"), note)
-    year = next((row for row in tables.classes if row["offense_class"] == ALL), {})
-    yield Number("Arrest recorded", shown(year, "arrest_share", percent), "of 365 days' crimes so far; not clearance")
+    if published.has("arrest"):
+        year = next((row for row in tables.classes if row["offense_class"] == ALL), {})
+        share = shown(year, "arrest_share", percent)
+        yield Number("Arrest recorded", share, "of 365 days' crimes so far; not clearance")
+
+
+def _hot_spots(extract: Extract, landing: LandingStore, cells: Sequence[Row]) -> Picture:
+    days = period_in_words("28d", extract.about)
+    return Picture(
+        "Hot spots",
+        f"Map of the cells that are hot spots of all offenses, {days}",
+        _map(extract, landing, cells),
+        f"Cells with too many crimes in and around them to be chance, {days}; numbers are districts. A dark edge says "
+        "new or grown: the cell and those around it have far more of their year's crimes in these days than the city "
+        "has. Hot says where records are, not where risk is: many people pass through a center.",
+    )
 
 
 def _map(extract: Extract, landing: LandingStore, cells: Sequence[Row]) -> str:
@@ -279,27 +293,33 @@ def _quality(about: About, tables: Tables) -> Iterator[str]:
         yield f"About {number(records)} {things} of the days from {first} on {still} still expected to come late."
 
 
-def _meanings(threshold: int) -> Iterator[str]:
+def _meanings(threshold: int, published: Published) -> Iterator[str]:
     yield (
         "These are records of crimes that someone reported or the police saw. More records can mean more crime, more "
         "trust in the police, or another way of recording."
     )
-    yield (
-        "An arrest recorded is not clearance: clearance also needs charges or exceptional means, and can belong to "
-        "another year's offense. Arrests are recorded for months after."
-    )
-    yield (
-        "Late records arrive for weeks. A series that ends now always seems to fall at its end; that is why the newest "
-        "days are shaded or left out."
-    )
-    yield (
-        "Places are blocks on purpose: the city hides the last two digits and shifts the point. Long streets of shops "
-        "and large buildings lead because many people pass there."
-    )
-    yield (
-        "With hundreds of comparisons a day some are out of line by chance alone. Look whether it stays tomorrow "
-        "before you move anyone."
-    )
+    if published.lacking:
+        yield f"{published.lacking} What is not published is not zero."
+    if published.has("arrest"):
+        yield (
+            "An arrest recorded is not clearance: clearance also needs charges or exceptional means, and can belong to "
+            "another year's offense. Arrests are recorded for months after."
+        )
+    if published.has("change_day"):
+        yield (
+            "Late records arrive for weeks. A series that ends now always seems to fall at its end; that is why the "
+            "newest days are shaded or left out."
+        )
+    if published.has("block"):
+        yield (
+            "Places are blocks on purpose: the city hides the last two digits and shifts the point. Long streets of "
+            "shops and large buildings lead because many people pass there."
+        )
+    if published.has("change_day"):
+        yield (
+            "With hundreds of comparisons a day some are out of line by chance alone. Look whether it stays tomorrow "
+            "before you move anyone."
+        )
     if threshold > 1:
         yield (
             f"Counts of 1 to {threshold - 1} are not shown, nor is anything that would reveal them: they "

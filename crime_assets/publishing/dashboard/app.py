@@ -25,13 +25,14 @@ from crime_assets.profiles import Profile
 from crime_assets.publishing import glossary, quality
 from crime_assets.publishing.dashboard.answers import Part, WithHeaders, html
 from crime_assets.publishing.dashboard.choice import ALL, Choice, Choices, read_choice
-from crime_assets.publishing.dashboard.figures import OF_CITY, TABLES, Figures, insights
+from crime_assets.publishing.dashboard.figures import OF_CITY, TABLES, Figures
 from crime_assets.publishing.dashboard.files import WRITERS
 from crime_assets.publishing.dashboard.map import KEPT, MapData
 from crime_assets.publishing.dashboard.page import Beside, page_of
 from crime_assets.publishing.dashboard.pictures import Pictures
 from crime_assets.publishing.dashboard.printing import Turns, pdf_of
 from crime_assets.publishing.dashboard.two_days import compared, file_of
+from crime_assets.publishing.published import published_by
 from crime_assets.publishing.reading import Extract, Shelf, lately
 from crime_assets.publishing.typeset import png
 from crime_assets.sources import cities
@@ -135,7 +136,7 @@ class Dashboard:
     def _tables(self, request: Request) -> Response:
         choice, _, extract = self._chosen(request)
         figures, _ = self._of(choice, extract)
-        own = {name: shown for name, shown in TABLES.items() if figures.has(name)}
+        own = {name: figures.shown(name) for name in TABLES if figures.has(name)}
         listed = {"": figures.names(), OF_CITY: figures.names(OF_CITY)}
         return self._html("tables.html", choice=choice, about=extract.about, own=own, insights=listed)
 
@@ -249,7 +250,7 @@ def _json(values: dict[str, object]) -> Response:
 
 def _file_name(choice: Choice, name: str) -> str:
     """That of a table or picture; tables of the lake are whole, whatever was chosen."""
-    if name.removeprefix(OF_CITY) in insights():
+    if name.removeprefix(OF_CITY) in published_by(choice.city).insights:
         return Choice(choice.city, choice.day).file(name)
     if name == "changes":
         choice = choice.but(period="28d", beat=ALL)

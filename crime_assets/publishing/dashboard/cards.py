@@ -42,8 +42,12 @@ def cards_of(figures: Figures) -> list[Card]:
 
     found = [count(choice.offense_class, "Crimes", period_in_words(choice.period, about))]
     if choice.offense_class == ALL:
-        found += [count(name, CLASSES[name].split()[0], "by FBI code") for name in ("violent", "property")]
-    return [*found, _arrests(figures, chosen), _domestic(figures, chosen)]
+        found += [
+            count(name, CLASSES[name].split()[0], f"by {figures.published.codes} code")
+            for name in ("violent", "property")
+        ]
+    found += [_arrests(figures, chosen)] if figures.published.has("arrest") else []
+    return found + ([_domestic(figures, chosen)] if figures.published.has("domestic") else [])
 
 
 def _arrests(figures: Figures, row: Mapping[str, Any]) -> Card:
@@ -71,7 +75,7 @@ def on_the_other_day(now: Card, then: Card, day: date) -> str:
 def _caveats(figures: Figures) -> Mapping[str, str]:
     """Class → the caveat about its late records, where they are estimated: for 28 days of a district or the city."""
     choice = figures.choice
-    if choice.period != "28d" or choice.beat != ALL:
+    if choice.period != "28d" or choice.beat != ALL or not figures.published.has("change_day"):
         return {}
     district = "None" if choice.district == NONE else choice.district
     rows = figures.insight("compstat", period="28d", district=district)

@@ -62,7 +62,7 @@ def _name(choice: Choice, row: Mapping[str, Any]) -> Cell:
         return Cell(CLASSES[row["offense_class"]])
     if row["district"] in (None, ALL):
         return Cell("All districts" if row["district"] else "not recorded")
-    return Cell(row["district"], link=choice.but(district=row["district"], map="beat").link)
+    return Cell(row["district"], link=choice.inside(row["district"]).link)
 
 
 def earlier(row: Mapping[str, Any], of: str = "") -> str:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from crime_assets.core.errors import UsageError
 from crime_assets.core.sql import statement
+from crime_assets.publishing.published import published_by
 from crime_assets.publishing.reading import Extract, Shelf
 from crime_assets.sources import cities
 
@@ -26,11 +27,14 @@ CLASSES = {
     "property": "Property index crime",
     "other": "Other offenses",
 }
+UNMAPPED = "unmapped"
+"""The class of records whose code is of none: they count in all offenses."""
+HOT_SPOTS = "hotspots"
 MAPS = {
     "district": "Districts",
     "community_area": "Community areas",
     "beat": "Beats",
-    "hotspots": "Hot spots",
+    HOT_SPOTS: "Hot spots",
 }
 
 
@@ -100,6 +104,10 @@ class Choice:
         """The same without the other day."""
         return replace(self, beside=None)
 
+    def inside(self, district: str) -> Choice:
+        """The same of a district, whose beats the map shows if the city publishes any."""
+        return self.but(district=district, map="beat" if published_by(self.city).has("beat") else "district")
+
     def but(self, **other: str) -> Choice:
         """The same choice with other values; choosing another district drops the beat."""
         if "district" in other and "beat" not in other:
@@ -110,12 +118,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Choices:
-    """What can be chosen, given what was chosen; cities with their titles."""
+    """What can be chosen, given what was chosen; cities and maps with their titles."""
 
     cities: list[tuple[str, str]]
     days: list[date]
     districts: list[str]
     beats: list[str]
+    maps: Mapping[str, str]
 
 
 def read_choice(address: Mapping[str, str], extracts: Shelf, default_city: str) -> tuple[Choice, Choices, Extract]:
@@ -128,7 +137,8 @@ def read_choice(address: Mapping[str, str], extracts: Shelf, default_city: str) 
     district = address.get("district", ALL)
     districts = _places(extract, "districts", {})
     _one_of("district", district, [ALL, *districts])
-    beats = _places(extract, "beats", {"district": district})
+    beats = _places(extract, "beats", {"district": district}) if published_by(city).has("beat") else []
+    maps = maps_of(city)
     choice = Choice(
         city,
         date.fromisoformat(day),
@@ -137,11 +147,21 @@ def read_choice(address: Mapping[str, str], extracts: Shelf, default_city: str) 
         district,
         # A beat of another district does not count: the form keeps it when the district changes.
         beat if district != ALL and (beat := address.get("beat", ALL)) in beats else ALL,
-        _one_of("map", address.get("map", "district"), MAPS),
+        _one_of("map", address.get("map", "district"), maps),
         _beside(address.get("beside", ""), day, days),
     )
     titles = [(name, cities.get(name).title) for name in extracts.cities()]
-    return choice, Choices(titles, days, districts, beats if district != ALL else []), extract
+    return choice, Choices(titles, days, districts, beats if district != ALL else [], maps), extract
+
+
+def maps_of(city: str) -> Mapping[str, str]:
+    """What maps of a city can show, with titles: areas that it publishes, and hot spots if its places tell of any."""
+    published = published_by(city)
+    return {
+        level: title
+        for level, title in MAPS.items()
+        if (published.makes("hotspots") if level == HOT_SPOTS else published.has(level))
+    }
 
 
 def _beside(value: str, day: str, days: list[date]) -> date | None:

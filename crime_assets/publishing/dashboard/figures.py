@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from crime_assets.analysis.small_numbers import HIDDEN, protect
 from crime_assets.core.errors import UsageError
-from crime_assets.core.insights import Count, Counting, Insight, all_insights
+from crime_assets.core.insights import Count, Counting, Insight
 from crime_assets.core.sql import statement
 from crime_assets.publishing.dashboard.choice import ALL, NONE, Choice
-from crime_assets.publishing.extract import ABOUT
+from crime_assets.publishing.extract import ABOUT, BLOCKS
+from crime_assets.publishing.published import MADE_OF, Published, published_by
 from crime_assets.publishing.reading import Extract
 
 _PARAMETER = re.compile(r"[$]([a-z_]+)")
@@ -34,15 +34,33 @@ _WITHIN: Mapping[str, tuple[str, ...]] = {"district": ("district", "beat"), "bea
 class Shown:
     """One of the dashboard's own tables: its title, what it means, and which of its columns count records.
 
-    `needs` is the table that it is made from, if an extract may lack it.
+    `needs` is the table that it is made from, if an extract may lack it, and `made_of` the column of crimes without
+    which there is no such table. {codes} in `meaning` are those by which offenses belong to classes; `of_arrests` is
+    added where the city publishes arrests, and `without_stamps` is said instead where it does not say when records
+    changed.
     """
 
     title: str
     meaning: str
     counting: Counting
     needs: str | None = None
+    made_of: str = "id"
+    of_arrests: str = ""
+    without_stamps: str = ""
+
+    def by(self, published: Published) -> Shown:
+        """It for a city: without the columns that it publishes too little for."""
+        is_plain = self.without_stamps and not published.has("change_day")
+        meaning = self.without_stamps if is_plain else self.meaning.format(codes=published.codes)
+        return replace(
+            self,
+            meaning=meaning + (self.of_arrests if published.has("arrest") else ""),
+            needs=None if is_plain else self.needs,
+            counting=self.counting.without(published.left_out(MADE_OF)),
+        )
 
 
+_NOT_CLEARANCE = " An arrest recorded is not clearance."
 _ARRESTS = Count("arrests", ("arrest_share",))
 
 
@@ -64,11 +82,12 @@ OF_CITY = "city_"
 TABLES: Mapping[str, Shown] = {
     "classes": Shown(
         "Crimes by class",
-        "Classes follow the FBI code: violent and property are index crime. An arrest recorded is not clearance.",
+        "Classes follow the {codes} code: violent and property are index crime.",
         Counting(
             counts=(Count("crimes", ("arrest_share",)), _ARRESTS, Count("domestic_crimes")),
             adds_up=("offense_class",),
         ),
+        of_arrests=_NOT_CLEARANCE,
     ),
     "areas": Shown(
         "Crimes by area",
@@ -86,6 +105,8 @@ TABLES: Mapping[str, Shown] = {
         "expected to be in the end, learned from how late records came before. Days not published at all are left out.",
         Counting(counts=(Count("crimes", ("expected_crimes",)),), adds_up=("first_day", "offense_class")),
         needs="insight_reporting_delay",
+        without_stamps="What is known as a line. The city does not say when records changed, so that nobody can tell "
+        "how many are still to come.",
     ),
     "hours": Shown(
         "Hour and weekday",
@@ -94,12 +115,13 @@ TABLES: Mapping[str, Shown] = {
     ),
     "types": Shown(
         "Offense categories",
-        "As the city names them; renamed categories are combined. An arrest recorded is not clearance.",
+        "As the city names them; renamed categories are combined.",
         Counting(
             counts=(Count("crimes", ("arrest_share",)), _ARRESTS),
             ranked=(),
             adds_up=("primary_type", "offense_class"),
         ),
+        of_arrests=_NOT_CLEARANCE,
     ),
     "blocks": Shown(
         "Blocks",
@@ -110,7 +132,8 @@ TABLES: Mapping[str, Shown] = {
             ranked=(),
             adds_up=("block", "offense_class"),
         ),
-        needs="blocks",
+        needs=BLOCKS,
+        made_of="block",
     ),
     "changes": Shown(
         "What changed",
@@ -128,6 +151,7 @@ TABLES: Mapping[str, Shown] = {
             adds_up=("district", "offense_class"),
         ),
         needs="insight_compstat",
+        made_of="change_day",
     ),
 }
 
@@ -139,19 +163,21 @@ class Figures:
         self._extract = extract
         self.choice = choice
         self.about = extract.about
+        self.published = published_by(extract.about.city)
         self._threshold = threshold
         self._insiders = insiders
 
     def table(self, name: str) -> pa.Table:
         """One of the dashboard's own tables, by its name in TABLES, or a whole insight. UsageError for other names."""
         if self.has(name):
-            return self._chosen(name, self._protected(name, self._asked(name), TABLES[name].counting))
+            return self._chosen(name, self._protected(name, self._asked(name), self.shown(name).counting))
         held = self._extract.tables()
-        of_city = insights().get(name.removeprefix(OF_CITY)) if name.startswith(OF_CITY) else None
+        insights = self.published.insights
+        of_city = insights.get(name.removeprefix(OF_CITY)) if name.startswith(OF_CITY) else None
         if of_city is not None and f"{OF_CITY}{of_city.table}" in held:
             # Its small numbers were hidden where it was made: who looks may know some of them.
             return self._extract.ask(f"FROM {OF_CITY}{of_city.table}", {})
-        insight = insights().get(name)
+        insight = insights.get(name)
         if insight is None or insight.table not in held:
             raise UsageError(f"There is no table {name[:40]!r} on this day: look at the list of tables.")
         return self._protected(name, self._extract.ask(f"FROM {insight.table}", {}), insight.counting)
@@ -170,7 +196,13 @@ class Figures:
 
     def has(self, name: str) -> bool:
         """Whether the dashboard has this table on this day."""
-        return name in TABLES and (TABLES[name].needs or ABOUT) in self._extract.tables()
+        if name not in TABLES or not self.published.has(TABLES[name].made_of):
+            return False
+        return (self.shown(name).needs or ABOUT) in self._extract.tables()
+
+    def shown(self, name: str) -> Shown:
+        """What the page says of one of its own tables, for the city."""
+        return TABLES[name].by(self.published)
 
     def insight(self, name: str, **wanted: str) -> list[dict[str, object]]:
         """The rows of an insight whose columns have these values; none if there is no such table."""
@@ -187,7 +219,7 @@ class Figures:
         choice = self.choice
         if level == "district":
             found = self._answer("districts").column("place").to_pylist()
-            return {district: choice.but(district=district, map="beat").link for district in found if district != NONE}
+            return {district: choice.inside(district).link for district in found if district != NONE}
         district_of = self._beats() if level == "beat" else {}
         return {
             beat: choice.but(district=district, beat=beat, map="beat").link for beat, district in district_of.items()
@@ -196,7 +228,7 @@ class Figures:
     def names(self, of: str = "") -> list[Insight]:
         """The insights that have tables on this day; `of` is OF_CITY for those of the whole city beside a part."""
         held = self._extract.tables()
-        return [insight for insight in insights().values() if f"{of}{insight.table}" in held]
+        return [insight for insight in self.published.insights.values() if f"{of}{insight.table}" in held]
 
     def _beats(self) -> Mapping[str, str]:
         """Beat → the district of its page: the chosen one, or the one that most of its records have."""
@@ -223,7 +255,7 @@ class Figures:
             keys = _keys(found, "unit_kind", "unit")
         else:
             return {}
-        counts = [count.name for count in TABLES["areas"].counting.counts]
+        counts = [count.name for count in self.shown("areas").counting.counts]
         return {count: [row for row, key in enumerate(keys) if count in hidden.get(key, ())] for count in counts}
 
     def _hidden_units(self) -> dict[tuple[str, str], list[str]]:
@@ -240,7 +272,7 @@ class Figures:
     def _hidden_in(self, choice: Choice) -> dict[tuple[str, str], list[str]]:
         """(area, class) → what the table of the areas of a choice hides of it."""
         around = Figures(self._extract, choice, self._threshold, insiders=self._insiders)
-        found = around._protected("areas", around._asked("areas"), TABLES["areas"].counting)
+        found = around._protected("areas", around._asked("areas"), around.shown("areas").counting)
         hidden = zip(_keys(found, "area", "offense_class"), found.column(HIDDEN).to_pylist(), strict=True)
         return {key: names.split(", ") for key, names in hidden if names}
 
@@ -255,7 +287,8 @@ class Figures:
     def _asked(self, name: str) -> pa.Table:
         if name == "trend":
             days, stretches = _STRETCHES.get(self.choice.period, (1, 1))
-            trend = "trend_days" if self.choice.period in _STRETCHES else "trend_months"
+            kind = "trend" if self.published.has("change_day") else "known"
+            trend = f"{kind}_days" if self.choice.period in _STRETCHES else f"{kind}_months"
             return self._answer(trend, days=days, stretches=stretches)
         if name == "areas":
             # All of them, so that one can go from one to the next.
@@ -268,15 +301,10 @@ class Figures:
         text = statement("dashboard", name)
         named = set(_PARAMETER.findall(text))
         asked = {**self.choice.parameters, **more}
-        return self._extract.ask(text, {key: value for key, value in asked.items() if key in named})
+        found = self._extract.ask(text, {key: value for key, value in asked.items() if key in named})
+        return found.drop_columns(self.published.left_out(found.column_names))
 
 
 def _keys(table: pa.Table, *names: str) -> list[tuple[str, str]]:
     """What identifies each row; an unknown place has the name that addresses have for it."""
     return list(zip(*([value or NONE for value in table.column(name).to_pylist()] for name in names), strict=True))
-
-
-@lru_cache
-def insights() -> Mapping[str, Insight]:
-    """All insights by name."""
-    return {insight.name: insight for insight in all_insights()}

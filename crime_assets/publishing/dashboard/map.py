@@ -19,7 +19,7 @@ from crime_assets.publishing.charts.key import NOT_SHOWN, entries
 from crime_assets.publishing.charts.maps import middle
 from crime_assets.publishing.charts.scales import NOTHING, Classes, classes, number
 from crime_assets.publishing.dashboard.changed import as_of_today
-from crime_assets.publishing.dashboard.choice import ALL, MAPS, Choice
+from crime_assets.publishing.dashboard.choice import ALL, MAPS, Choice, maps_of
 from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.page import completeness
 from crime_assets.publishing.dashboard.pictures import described, hot_cells, hotspots_described
@@ -58,7 +58,7 @@ class MapData:
             "city": choice.city,
             "shows_hot_spots": choice.map == "hotspots",
             "within": self._within(),
-            "levels": [self._level(level) for level in _LEVELS],
+            "levels": [self._level(level) for level in _LEVELS if level in maps_of(choice.city)],
         }
 
     def hot_spots(self) -> dict[str, object]:

@@ -11,8 +11,8 @@ from crime_assets.publishing.charts.key import NOT_SHOWN
 from crime_assets.publishing.charts.scales import number
 from crime_assets.publishing.dashboard.cards import Card, cards_of, on_the_other_day
 from crime_assets.publishing.dashboard.changed import changes_of, days_compared
-from crime_assets.publishing.dashboard.choice import ALL, CLASSES, MAPS, PERIODS, Choice, Choices
-from crime_assets.publishing.dashboard.figures import TABLES, Figures
+from crime_assets.publishing.dashboard.choice import ALL, CLASSES, MAPS, PERIODS, UNMAPPED, Choice, Choices
+from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.pictures import (
     WEEKDAYS,
     Pictures,
@@ -93,12 +93,14 @@ def page_of(
         "briefings": beside.briefings,
         "cards": cards,
         "cards_then": _cards_then(cards, then),
-        "changes": _table("changes", days_compared(figures), changes_of(figures)),
+        "changes": _table(figures, "changes", days_compared(figures), changes_of(figures)),
         "panels": [_panel(name, table, figures, pictures) for name, table in _PANELS if figures.has(table)],
-        "blocks": _table("blocks", _days(figures), _blocks(figures)),
+        "blocks": _table(figures, "blocks", _days(figures), _blocks(figures)),
         "warnings": list(_warnings(figures, choices.beats)),
         "days_watched": period_in_words("28d", about),
-        "names": {"period": PERIODS, "offense_class": CLASSES, "map": MAPS},
+        "names": {"period": PERIODS, "offense_class": CLASSES},
+        "published": figures.published,
+        "unmapped": unmapped(figures),
         "two_days": None if then is None else _two_days(figures, then),
         "crumbs": list(_crumbs(choice)),
         "number": number,
@@ -163,6 +165,8 @@ _COLUMNS = {
     "arrest_share": "Share with an arrest",
 }
 """Column → its word on the page."""
+_COUNTS = {"crimes": "Crimes", "arrests": "Arrests recorded", "domestic_crimes": "Domestic"}
+"""The same of the counts of areas and blocks."""
 _FORMS: Mapping[str, Callable[[Any], str]] = {
     "first_day": str,
     "last_day": str,
@@ -179,11 +183,12 @@ def _panel(name: str, table: str, figures: Figures, pictures: Pictures) -> Panel
         days = hotspots_described(figures.choice, figures.about)
         found = _table_of("hotspots", "Hot spots", days, _HOT, _hot_cells(figures))
     elif name == "map":
-        found = _table_of("areas", MAPS[figures.choice.map], _days(figures), TABLES["areas"].meaning, _areas(figures))
+        meaning = figures.shown("areas").meaning
+        found = _table_of("areas", MAPS[figures.choice.map], _days(figures), meaning, _areas(figures))
     elif name == "trend":
-        found = _table(table, f"as known on {figures.choice.day}", _plain(figures, table))
+        found = _table(figures, table, f"as known on {figures.choice.day}", _plain(figures, table))
     else:
-        found = _table(table, _days(figures), _plain(figures, table))
+        found = _table(figures, table, _days(figures), _plain(figures, table))
     return Panel(name, found.title, found.meaning, pictures.draw(name), found)
 
 
@@ -194,14 +199,8 @@ def _areas(figures: Figures) -> list[dict[str, Cell]]:
     rows = []
     for row in figures.table("areas").to_pylist():
         area = row["area"]
-        rows.append(
-            {
-                MAPS[level].removesuffix("s"): Cell(area or "not recorded", link=links.get(area)),
-                "Crimes": _counted(row, "crimes"),
-                "Arrests recorded": _counted(row, "arrests"),
-                "Domestic": _counted(row, "domestic_crimes"),
-            }
-        )
+        counts = {word: _counted(row, key) for key, word in _COUNTS.items() if key in row}
+        rows.append({MAPS[level].removesuffix("s"): Cell(area or "not recorded", link=links.get(area)), **counts})
     return rows
 
 
@@ -211,8 +210,7 @@ def _blocks(figures: Figures) -> list[dict[str, Cell]]:
     return [
         {
             "Block": Cell(row["block"] or "not recorded"),
-            "Crimes": _counted(row, "crimes"),
-            "Arrests recorded": _counted(row, "arrests"),
+            **{word: _counted(row, key) for key, word in _COUNTS.items() if key in row},
             "Last": Cell(shown(row, "last_crime_on", str)),
         }
         for row in figures.table("blocks").slice(0, _ROWS + 1).to_pylist()
@@ -265,6 +263,17 @@ def _crumbs(choice: Choice) -> Iterator[tuple[str, str | None]]:
         yield f"Beat {choice.beat}", None
 
 
+def unmapped(figures: Figures) -> str:
+    """The sentence that says how many of the chosen records are of no class; empty if none is."""
+    row = next((row for row in figures.table("classes").to_pylist() if row["offense_class"] == UNMAPPED), None)
+    if row is None:
+        return ""
+    count = "Some" if row["crimes"] is None else counted(row, "crimes")
+    have, codes, they = ("has", "a code", "it counts") if count == "1" else ("have", "codes", "they count")
+    records = "record" if count == "1" else "records"
+    return f"{count} {records} of the period {have} {codes} of no known class: {they} in all offenses only."
+
+
 def completeness(figures: Figures) -> str | None:
     """How complete the last complete day is, as far as can be told."""
     day = str(figures.about.last_complete_day)
@@ -277,8 +286,9 @@ def _days(figures: Figures) -> str:
     return period_in_words(figures.choice.period, figures.about)
 
 
-def _table(name: str, days: str, rows: list[dict[str, Cell]]) -> ShownTable:
-    return _table_of(name, TABLES[name].title, days, TABLES[name].meaning, rows)
+def _table(figures: Figures, name: str, days: str, rows: list[dict[str, Cell]]) -> ShownTable:
+    said = figures.shown(name)
+    return _table_of(name, said.title, days, said.meaning, rows)
 
 
 def _table_of(name: str, title: str, days: str, meaning: str, rows: list[dict[str, Cell]]) -> ShownTable:

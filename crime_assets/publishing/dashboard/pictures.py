@@ -57,6 +57,9 @@ class Pictures:
         level = self._choice.map
         counts = {str(row["area"]): row["crimes"] for row in self._figures.table("areas").to_pylist() if row["area"]}
         shapes, is_outlined = shapes_of(self._landing, self._extract, level)
+        title = self._title(f"Crimes by {level.replace('_', ' ')}")
+        if not shapes and not self._figures.published.has("block"):
+            return bars(title, list(counts)[:_BARS], list(counts.values())[:_BARS])
         links = self._figures.links(level)
         marked = {"district": self._choice.district, "beat": self._choice.beat}.get(level, ALL)
         areas = [
@@ -73,7 +76,7 @@ class Pictures:
             if self._is_on_map(level, name, counts)
         ]
         steps = classes([float(value) for value in counts.values() if value])
-        return draw(self._title(f"Crimes by {level.replace('_', ' ')}"), areas, steps, self._dots())
+        return draw(title, areas, steps, self._dots())
 
     def _is_on_map(self, level: str, name: str, counts: Mapping[str, int | None]) -> bool:
         """All districts; other areas only those in the district; beats only the chosen one, with its blocks."""
@@ -117,7 +120,7 @@ class Pictures:
     def _trend(self) -> str:
         rows = self._figures.table("trend").to_pylist()
         points = [
-            Point(str(row["first_day"]), row["crimes"], row["expected_crimes"], is_settled=not row["unsettled"])
+            Point(str(row["first_day"]), row["crimes"], row.get("expected_crimes"), is_settled=not row.get("unsettled"))
             for row in rows
         ]
         unit = {"28d": "day", "365d": "week", "all": "month"}[self._choice.period]

@@ -65,10 +65,11 @@ def pdf_of(page: Mapping[str, Any], address: str) -> bytes:
             {"what": card.what, "value": card.value, "note": then or card.note}
             for card, then in zip_longest(page["cards"], page["cards_then"])
         ],
-        "caveats": [page["cards"][0].caveat, NOT_CLEARANCE],
+        "caveats": _caveats(page),
+        "places": page["published"].places,
         "beside": _two_days(page["two_days"]),
         "panels": [_panel(panel) for panel in page["panels"]],
-        "changes": _table(page["changes"]),
+        "changes": _table(page["changes"]) if page["published"].has("change_day") else None,
         "warnings": [{"what": what, "how": how} for what, how in page["warnings"]],
         "days_watched": page["days_watched"],
         "blocks": _table(page["blocks"]),
@@ -87,6 +88,13 @@ def _known(page: Mapping[str, Any]) -> list[str]:
         f"day{known}.",
         f"{failing} of {checks} checks {'fails' if failing == 1 else 'fail'}." if failing else passed,
     ]
+
+
+def _caveats(page: Mapping[str, Any]) -> list[str]:
+    """What to know of the key figures."""
+    said = [page["cards"][0].caveat, page["unmapped"], page["published"].lacking]
+    said += [NOT_CLEARANCE] if page["published"].has("arrest") else []
+    return [one for one in said if one]
 
 
 def _two_days(found: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

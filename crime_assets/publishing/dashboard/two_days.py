@@ -94,7 +94,8 @@ def _classes(now: Figures, then: Figures) -> list[Pair]:
     chosen = [rows[now.choice.offense_class] for rows in both]
     of_class = CLASSES[now.choice.offense_class].lower()
     for title, key in (("Arrests recorded", "arrests"), ("Domestic", "domestic_crimes")):
-        found.append(_pair(f"{title}, {of_class}", chosen[0], chosen[1], key))
+        if key in chosen[0]:
+            found.append(_pair(f"{title}, {of_class}", chosen[0], chosen[1], key))
     return found
 
 

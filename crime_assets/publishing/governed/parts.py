@@ -13,7 +13,7 @@ from crime_assets.governance.policy import Policy, Principal, Role
 from crime_assets.governance.scopes import Scope
 from crime_assets.profiles import Profile
 from crime_assets.publishing.briefing import pages
-from crime_assets.publishing.briefing.tables import NEEDED
+from crime_assets.publishing.briefing.tables import needed_for
 from crime_assets.publishing.briefing.writing import briefing_of
 from crime_assets.publishing.dashboard.answers import html
 from crime_assets.publishing.dashboard.app import Dashboard
@@ -33,7 +33,7 @@ class Briefings:
 
     def briefings(self, extract: Extract) -> frozenset[str]:
         """None, where one of the insights is lacking that it tells of."""
-        return frozenset({"html", "pdf"}) if extract.tables() >= NEEDED else frozenset()
+        return frozenset({"html", "pdf"}) if extract.tables() >= needed_for(extract.about.city) else frozenset()
 
     def briefing(self, extract: Extract, kind: str) -> bytes:
         """The briefing of an extract."""
