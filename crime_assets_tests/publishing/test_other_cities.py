@@ -45,7 +45,7 @@ class Sample:
 SAMPLES = (
     Sample("new_york", "nyc_qgea-i56i_2010-01-01.csv.gz", date(2010, 5, 2), "075"),
     Sample("los_angeles", "la_2nrs-mtv8_1k.csv.gz", date(2023, 1, 10), "12"),
-    Sample("san_francisco", "sf_wg3w-h783_2018-12.csv.gz", date(2019, 1, 5), "Mission"),
+    Sample("san_francisco", "sf_wg3w-h783_2018-12.csv.gz", date(2019, 1, 5), "MISSION"),
 )
 WORDS = {
     "arrest": r"\barrest",

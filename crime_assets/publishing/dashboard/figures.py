@@ -255,7 +255,7 @@ class Figures:
             keys = _keys(found, "unit_kind", "unit")
         else:
             return {}
-        counts = [count.name for count in self.shown("areas").counting.counts]
+        counts = [one.name for one in self.shown("areas").counting.counts if one.name in found.column_names]
         return {count: [row for row, key in enumerate(keys) if count in hidden.get(key, ())] for count in counts}
 
     def _hidden_units(self) -> dict[tuple[str, str], list[str]]:
