@@ -9,6 +9,7 @@ A file is comment lines, then one SELECT. The comment says what the table answer
     @across change     columns computed from the counts of several rows
     @ranked district_rank     the rows are sorted by the first count; these columns number them
     @adds_up district, offense_class     columns over whose values counts add up to a total that is published too
+    @about before_basis: crimes_before     a column that says how another is known, and is left out with it
     @python hotspots     that module of `statistics` finishes the statement's rows
     @needs points, categories     what a city must give besides columns: see NEEDS
 
@@ -52,8 +53,9 @@ _COLUMN = re.compile(r"(?P<name>[a-z][a-z0-9_]*): (?P<doc>.+?)(?: \[(?P<sources>
 _CHART = re.compile(r"(?P<kind>bars|line|heat) (?P<columns>[a-z0-9_]+(?:, [a-z0-9_]+)*)(?: where (?P<where>.+))?")
 _WHERE = re.compile(r"(?P<name>[a-z0-9_]+) = (?P<value>[^,=]+)")
 _COUNT = re.compile(r"(?P<name>[a-z0-9_]+)(?:: (?P<derived>[a-z0-9_]+(?:, [a-z0-9_]+)*))?")
+_ABOUT = re.compile(r"(?P<name>[a-z0-9_]+): (?P<column>[a-z0-9_]+)")
 _SHARE = re.compile(r"(?P<name>[a-z0-9_]+): (?P<whole>[a-z0-9_]+)")
-_TAGS = ("column", "chart", "count", "share", "across", "ranked", "adds_up", "python", "needs", *promises.TAGS)
+_TAGS = ("column", "chart", "count", "share", "across", "ranked", "adds_up", "about", "python", "needs", *promises.TAGS)
 _AXES = {"bars": 2, "line": 2, "heat": 3}
 
 
@@ -141,6 +143,8 @@ class Insight:
     python: str | None = None
     promises: Promises = NOTHING
     needs: tuple[str, ...] = ()
+    about: tuple[tuple[str, str], ...] = ()
+    """Columns that say how another is known, and that one."""
     left_out: tuple[str, ...] = ()
     """Columns of the statement that are not in the table: the city does not publish what they are computed from."""
 
@@ -175,6 +179,7 @@ class Insight:
     def without(self, unpublished: Collection[str]) -> Insight:
         """It for a city that does not publish these columns of crimes: what is computed from them is left out."""
         out = {column.name for column in self.columns if {*column.sources} & {*unpublished}}
+        out |= {name for name, column in self.about if column in out}
         if not out:
             return self
         return replace(
@@ -248,6 +253,7 @@ def _load(path: Path, leading: Sequence[str]) -> Insight:
             python=tags["python"][0] if tags["python"] else None,
             promises=promises_of(tags),
             needs=_names(tags["needs"]),
+            about=tuple(_about(text) for text in tags["about"]),
         )
         _check(insight, leading)
     except UsageError as error:
@@ -301,6 +307,11 @@ def _count(text: str) -> Count:
 def _share(text: str) -> Share:
     match = _matched(_SHARE, "share", text, "name: count")
     return Share(match["name"], match["whole"])
+
+
+def _about(text: str) -> tuple[str, str]:
+    match = _matched(_ABOUT, "about", text, "name: column")
+    return match["name"], match["column"]
 
 
 def _matched(pattern: re.Pattern[str], tag: str, text: str, shape: str) -> re.Match[str]:
@@ -362,6 +373,7 @@ def _named(insight: Insight) -> Iterator[str]:
         yield from (count.name, *count.derived)
     for share in insight.counting.shares:
         yield from (share.name, share.whole)
+    yield from (name for pair in insight.about for name in pair)
     yield from (*insight.counting.across, *(insight.counting.ranked or ()), *insight.counting.adds_up)
     yield from insight.promises.named()
 

@@ -85,11 +85,13 @@ WORDS = (
         "or another way of recording.",
     ),
     Word("Category", "The kind of offense as the city names it; renamed kinds are combined."),
-    Word("Class", "Violent or property index crime or other, by the FBI code and not by the name.", ("Offense class",)),
+    Word(
+        "Class", "Violent or property index crime or other, by the FBI's code and not by the name.", ("Offense class",)
+    ),
     Word("Index crime", "The violent and property offenses that the FBI has long counted for its crime index."),
     Word("Violent", "Index crime against persons: homicide, sexual assault, robbery, aggravated assault and battery."),
     Word("Property", "Index crime against property: burglary, theft, motor vehicle theft, arson."),
-    Word("Other", "Every offense that is no index crime, by its FBI code.", ("Other offenses",)),
+    Word("Other", "Every offense that is no index crime, by the FBI's code.", ("Other offenses",)),
     Word(
         "Arrest recorded",
         "The record says that somebody was arrested. That is not clearance, which also needs charges or exceptional "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
@@ -33,6 +34,8 @@ _PLACES = {
     "station houses": "places of some offenses are station houses, on purpose",
 }
 
+_SENTENCE_ENDS = re.compile(r"(?<=[.])\s")
+
 
 class Published:
     """What a city publishes, as far as pages ask."""
@@ -59,6 +62,11 @@ class Published:
     def codes(self) -> str:
         """Whose codes say to which class an offense belongs."""
         return "NIBRS" if self._city.scheme else "FBI"
+
+    def told(self, text: str) -> str:
+        """What the header of an insight says, for this city: of its own codes, and of arrests if it publishes them."""
+        sentences = _SENTENCE_ENDS.split(text.replace("FBI code", f"{self.codes} code"))
+        return " ".join(one for one in sentences if self.has("arrest") or "arrest" not in one)
 
     @property
     def places(self) -> str:

@@ -156,6 +156,7 @@ def test_reads_what_a_file_says_of_charts_counts_and_python(tmp_path: Path):
 -- @across open, period
 -- @ranked open
 -- @adds_up period, open
+-- @about period: open
 -- @python hotspots
 """
     write(tmp_path, GOOD.replace("--   arrest]\n", f"--   arrest]\n{tags}"))
@@ -168,6 +169,7 @@ def test_reads_what_a_file_says_of_charts_counts_and_python(tmp_path: Path):
         ranked=("open",),
         adds_up=("period", "open"),
     )
+    assert found.about == (("period", "open"),)
     assert found.python == "hotspots"
 
 
@@ -187,6 +189,8 @@ def test_reads_what_a_file_says_of_charts_counts_and_python(tmp_path: Path):
         ("@ranked district", "names district"),
         ("@share open", "'@share name: count'"),
         ("@share open: crimes", "names crimes"),
+        ("@about open", "'@about name: column'"),
+        ("@about open: crimes", "names crimes"),
     ],
 )
 def test_refuses_tags_that_are_not_right(tmp_path: Path, line: str, message: str):
@@ -203,6 +207,13 @@ def test_a_finished_insight_may_have_other_columns_than_its_statement(tmp_path: 
         load_insights(tmp_path)
     write(tmp_path, other.replace("--   arrest]\n", "--   arrest]\n-- @python hotspots\n"))
     assert [column.name for column in load_insights(tmp_path)[0].columns] == [*insights.LEADING, "open"]
+
+
+def test_what_is_said_about_a_column_is_left_out_with_it(tmp_path: Path):
+    write(tmp_path, GOOD.replace("--   arrest]\n", "--   arrest]\n-- @about last_day: open\n"))
+    (found,) = load_insights(tmp_path)
+    assert found.without({"arrest"}).left_out == ("last_day", "open")
+    assert found.without({"beat"}) is found
 
 
 @pytest.fixture

@@ -174,6 +174,8 @@ def test_no_file_has_a_column_of_what_is_not_published(shown: Shown) -> None:
 
 def test_tables_are_listed_as_they_are(shown: Shown) -> None:
     page = shown.get("/tables").decode()
+    assert "FBI code" not in page
+    assert "arrest" not in shown.lacks() or "arrest" not in page
     names = set(re.findall(r"/table/([a-z_]+)[.]csv", page))
     made = {insight.name for insight in insights_of(shown.profile.city)}
     assert names == made | {name for name in TABLES if published_by(shown.sample.city).has(TABLES[name].made_of)}

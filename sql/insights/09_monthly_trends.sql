@@ -30,6 +30,8 @@
 --   nothing has changed it is 0 give or take 1.4. [change_day, id, ingested_at, occurred_on]
 -- @column unsettled: 1 where the month ends at most 35 days before the as-of day or after it, else 0. [month]
 -- @chart line month, crimes where period = all
+-- @about previous_month_basis: crimes_previous_month
+-- @about year_before_basis: crimes_year_before
 -- @count crimes: arrest_share
 -- @count arrests: arrest_share
 -- @count violent_crimes

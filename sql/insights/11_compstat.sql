@@ -58,6 +58,7 @@
 -- @count crimes_before: change, z_before, flag, crimes_before_low, crimes_before_high
 -- @count five_years_low: five_years_mean, five_years_position
 -- @count five_years_high: five_years_mean, five_years_position
+-- @about before_basis: crimes_before
 -- @adds_up district, offense_class
 -- @unsummed crimes_before: each row rounds its own estimate
 -- @key district, offense_class

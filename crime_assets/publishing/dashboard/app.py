@@ -138,7 +138,10 @@ class Dashboard:
         figures, _ = self._of(choice, extract)
         own = {name: figures.shown(name) for name in TABLES if figures.has(name)}
         listed = {"": figures.names(), OF_CITY: figures.names(OF_CITY)}
-        return self._html("tables.html", choice=choice, about=extract.about, own=own, insights=listed)
+        published = figures.published
+        return self._html(
+            "tables.html", choice=choice, about=extract.about, own=own, insights=listed, published=published
+        )
 
     def _table(self, request: Request) -> Response:
         name, kind = request.path_params["name"], request.path_params["kind"]
