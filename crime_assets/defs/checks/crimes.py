@@ -80,6 +80,8 @@ def _judge(
     repeated = engine.measure("repeated_ids", as_of_day) if rows["surplus_rows"] else []
     (fresh,) = engine.measure("freshness", as_of_day)
     newest_day = city.last_complete_day(as_of_day)
+    # Whoever publishes quarters of a year is not late in between.
+    lag_days = city.lag_days if city.publishes == "days" else (as_of_day - newest_day).days
     counts = engine.measure("daily_counts", as_of_day, newest_day=newest_day)
     box = dict(zip(("south", "west", "north", "east"), city.bounding_box, strict=True))
     (places,) = engine.measure("coordinates", as_of_day, **box)
@@ -89,7 +91,7 @@ def _judge(
             engine.measure("quarantine", as_of_day), rows["row_count"], unseen
         ),
         "freshness": verdicts.freshness(
-            fresh["newest_occurred_on"], as_of_day, city.lag_days, next(iter(merged), None), feed.latest_day()
+            fresh["newest_occurred_on"], as_of_day, lag_days, next(iter(merged), None), feed.latest_day()
         ),
         "codes_valid": verdicts.codes_valid(engine.measure("codes", as_of_day), city),
         "coordinates_valid": verdicts.coordinates_valid(places),

@@ -18,9 +18,12 @@ import pytest
 
 from crime_assets.core import keys
 from crime_assets.profiles import Profile
-from crime_assets.publishing.dashboard import app
+from crime_assets.publishing.dashboard import app, page
+from crime_assets.publishing.dashboard.choice import Choice
+from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.files import as_csv
 from crime_assets.publishing.extract import write_extracts
+from crime_assets.publishing.reading import Extracts
 from crime_assets_tests.build import envelope, export_profile, kept, record, ticking_clock
 from crime_assets_tests.lakehouse.lakes import merge
 from crime_assets_tests.publishing.dashboard.serving import served
@@ -42,6 +45,33 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     )
     write_extracts(found.lake, found.landing, found.engine, found.city, (), [DAY])
     return found
+
+
+@pytest.mark.parametrize(
+    ("unmapped", "sentence"),
+    [
+        (0, None),
+        (3, "Some records of the period have codes of no known class: they count in all offenses only."),
+        (7, "7 records of the period have codes of no known class: they count in all offenses only."),
+    ],
+)
+def test_records_of_no_known_class_count_in_all_and_are_said(
+    tmp_path: Path, unmapped: int, sentence: str | None
+) -> None:
+    found = export_profile(tmp_path / "lake", "none.csv")
+    found.begin(DAY)
+    codes = ["XX"] * unmapped + ["06"] * 20 + ["03"] * 10
+    records = (record(number, f"{DAY}", "2024-01-20", fbi_code=code) for number, code in enumerate(codes))
+    merge(found.lake, *(envelope(one, f"{DAY}") for one in records))
+    write_extracts(found.lake, found.landing, found.engine, found.city, (), [DAY])
+    extract = Extracts(found.landing, tmp_path / "cache").of("chicago", DAY)
+    figures = Figures(extract, Choice("chicago", DAY), 5)
+    rows = {row["offense_class"]: row["crimes"] for row in figures.table("classes").to_pylist()}
+    assert page.unmapped(figures) == (sentence or "")
+    assert ("unmapped" in rows) == (unmapped > 0)
+    # With three of them hidden, one of the others is, too: all less the others would be three.
+    assert [*rows.values()].count(None) == (2 if unmapped == 3 else 0)
+    assert rows["all"] in (None, len(codes))
 
 
 @dataclass(frozen=True)
