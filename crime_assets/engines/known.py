@@ -39,6 +39,9 @@ SHARED = frozenset("completeness gaps greatest_ids periods publications pulls se
 """Parts of statements (sql/parts) that have few rows and take a scan or more: an engine that keeps rows between
 questions makes them once for all statements of a day."""
 
+UNASKED = frozenset("reported_at report_type offense_code neighborhood nibrs_code offense".split())
+"""Columns of crimes that none of our own statements asks for."""
+
 KEPT_DAYS = 31
 """As-of days for which an engine keeps what was known: those of a month that is computed as one range."""
 
@@ -66,7 +69,8 @@ def columns_without(name: str, city: City) -> tuple[Column, ...]:
 def unpublished(name: str, city: City) -> tuple[Column, ...]:
     """Columns that a city does not publish: NULL in the tables of our own statements, and in no table of people's."""
     is_of_crimes = name == "crimes" or name in VERSIONS
-    return tuple(column for column in CRIMES if is_of_crimes and column.name in city.not_published)
+    asked = city.not_published - UNASKED
+    return tuple(column for column in CRIMES if is_of_crimes and column.name in asked)
 
 
 def crimes_of(load: Load) -> Table:

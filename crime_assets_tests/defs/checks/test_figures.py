@@ -55,12 +55,13 @@ class TestMeasurements:
     def test_codes(self) -> None:
         rows = """
             SELECT * FROM (VALUES
-              ('001', '0820', '06', '0111'), ('001', '820', '06', '0211'), ('001', NULL, NULL, NULL),
-              ('002', '031A', '03', '0211'), (NULL, '0820', '06', '111'), ('16', '0820', '06', '1611')
-            ) AS t(district, iucr, fbi_code, beat)
+              ('001', '0820', '06', '0111', 'property'), ('001', '820', '06', '0211', 'property'),
+              ('001', NULL, NULL, NULL, 'unmapped'), ('002', '031A', '03', '0211', 'violent'),
+              (NULL, '0820', '06', '111', 'property'), ('16', '0820', '06', '1611', 'property')
+            ) AS t(district, iucr, fbi_code, beat, offense_class)
         """
         assert measure("codes", rows) == [
-            district("001", 3, bad_iucr=2, no_fbi_code=1, bad_beat=1, beat_elsewhere=1),
+            district("001", 3, bad_iucr=2, no_fbi_code=1, bad_beat=1, unmapped=1, beat_elsewhere=1),
             district("002", 1),
             district("16", 1),
             district(None, 1, bad_beat=1),

@@ -152,7 +152,7 @@ def _break(patched: pytest.MonkeyPatch, name: str, old: str, new: str) -> None:
             assert insight.name != name or old in insight.statement
             yield replace(insight, statement=insight.statement.replace(old, new)) if insight.name == name else insight
 
-    patched.setattr(definitions, "all_insights", lambda: tuple(broken()))
+    patched.setattr(definitions, "insights_of", lambda _: tuple(broken()))
 
 
 def test_a_contradiction_blocks_what_is_published_and_ends_a_run_with_one_sentence(
