@@ -61,7 +61,7 @@ class TestMeasurements:
             ) AS t(district, iucr, fbi_code, beat, offense_class)
         """
         assert measure("codes", rows) == [
-            district("001", 3, bad_iucr=2, no_fbi_code=1, bad_beat=1, unmapped=1, beat_elsewhere=1),
+            district("001", 3, bad_iucr=2, no_fbi_code=1, bad_beat=1, beat_elsewhere=1, unmapped=1),
             district("002", 1),
             district("16", 1),
             district(None, 1, bad_beat=1),
