@@ -23,7 +23,9 @@ from crime_assets.core import keys
 from crime_assets.profiles import Profile, Settings
 from crime_assets.publishing import quality
 from crime_assets.publishing.dashboard.app import Dashboard
-from crime_assets.publishing.dashboard.figures import TABLES
+from crime_assets.publishing.dashboard.choice import Choice
+from crime_assets.publishing.dashboard.figures import TABLES, Figures
+from crime_assets.publishing.dashboard.two_days import compared
 from crime_assets.publishing.published import MADE_OF, published_by
 from crime_assets.publishing.reading import Extract, Extracts
 from crime_assets_tests.build import ticking_clock
@@ -194,6 +196,19 @@ def test_maps_show_what_is_published(shown: Shown) -> None:
         assert answer.status_code == (200 if is_there else 404), level
     check_says_nothing_of(shown, shown.get("/picture/map.svg", period="all").decode())
     assert json.loads(shown.get("/map/hotspots.json"))["cells"] == [] or published.makes("hotspots")
+
+
+def test_two_days_beside_each_other_have_nothing_of_it(shown: Shown) -> None:
+    figures = Figures(shown.extract, Choice(shown.sample.city, shown.sample.day, period="all"), 5)
+    found = compared(figures, figures)
+    names = [pair.name for table in found.values() for pair in table.pairs]
+    assert len(names) > 10
+    check_says_nothing_of(shown, " ".join(name for name in names if name not in categories(figures)))
+
+
+def categories(figures: Figures) -> set[str]:
+    """The city's own words for offenses: they may be any."""
+    return {str(name) for name in figures.table("types").column("primary_type").to_pylist()}
 
 
 def test_the_extract_has_nothing_instead_of_zero(shown: Shown) -> None:
