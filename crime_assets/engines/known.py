@@ -39,7 +39,7 @@ SHARED = frozenset("completeness gaps greatest_ids periods publications pulls se
 """Parts of statements (sql/parts) that have few rows and take a scan or more: an engine that keeps rows between
 questions makes them once for all statements of a day."""
 
-UNASKED = frozenset("reported_at report_type offense_code neighborhood nibrs_code offense".split())
+UNASKED = frozenset("reported_at report_type offense_code neighborhood nibrs_code nibrs_offense".split())
 """Columns of crimes that none of our own statements asks for."""
 
 KEPT_DAYS = 31

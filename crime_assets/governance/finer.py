@@ -58,7 +58,7 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
     "report_type": (),
     "offense_code": ("description",),
     "nibrs_code": ("offense_code", "description"),
-    "offense": ("fbi_code", *_CODES),
+    "nibrs_offense": ("fbi_code", *_CODES),
     "neighborhood": ("beat", "block", *PLACE, *PLANE),
     "block": (*PLACE, *PLANE),
     "iucr": ("description",),
@@ -70,7 +70,7 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
     "district": ("beat", "block", *PLACE, *PLANE),
     "fbi_code": ("iucr", "primary_type", "primary_type_published", "description"),
     "offense_class": (
-        *("is_violent", "is_property", "is_index", "fbi_code", "offense", *_CODES),
+        *("is_violent", "is_property", "is_index", "fbi_code", "nibrs_offense", *_CODES),
         *("primary_type", "primary_type_published"),
     ),
     "time_of_day": ("hour", "occurred_at"),

@@ -75,7 +75,9 @@ CRIMES = (
     Column("neighborhood", "string", "Neighborhood or borough, by the city's name for it."),
     Column("fbi_code", "string", "FBI (NIBRS) offense code that the classes below follow."),
     Column("nibrs_code", "string", "NIBRS offense that the city's own code is; NULL where that is not known."),
-    Column("offense", "string", "One of 14 words for that offense, such as robbery; docs/cities-codes.md has them."),
+    Column(
+        "nibrs_offense", "string", "One of 14 words for that offense, such as robbery; docs/cities-codes.md has them."
+    ),
     Column("offense_class", "string", "violent, property, other, or unmapped, by the FBI's code.", required=True),
     Column("is_index", "boolean", "Index crime: violent or property.", required=True),
     Column("is_violent", "boolean", "offense_class is violent.", required=True),
@@ -100,7 +102,7 @@ REMOVED = (
 COMPUTED_FROM: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("occurred_on", "month", "hour", "iso_weekday", "time_of_day"), ("occurred_at",)),
     **dict.fromkeys(("offense_class", "is_index", "is_violent", "is_property"), ("fbi_code", "offense_code")),
-    **dict.fromkeys(("nibrs_code", "offense"), ("offense_code", "description")),
+    **dict.fromkeys(("nibrs_code", "nibrs_offense"), ("offense_code", "description")),
     **dict.fromkeys(("x_coordinate", "y_coordinate"), ("x_coordinate", "y_coordinate", "latitude", "longitude")),
     **dict.fromkeys(("latitude", "longitude"), ("x_coordinate", "y_coordinate", "latitude", "longitude")),
     "primary_type_published": ("primary_type",),

@@ -118,7 +118,7 @@ SELECT
   j.neighborhood,
   j.v_fbi_code AS fbi_code,
   j.nibrs_code,
-  c.offense,
+  c.offense AS nibrs_offense,
   COALESCE(c.offense_class, 'unmapped') AS offense_class,
   COALESCE(c.offense_class IN ('violent', 'property'), FALSE) AS is_index,
   COALESCE(c.offense_class = 'violent', FALSE) AS is_violent,

@@ -55,7 +55,9 @@ CITY = City(
         **dict.fromkeys(("05", "06", "07", "09"), "property"),
         **dict.fromkeys(_OTHER_CODES, "other"),
     },
-    not_published=frozenset({"reported_at", "report_type", "offense_code", "neighborhood", "nibrs_code", "offense"}),
+    not_published=frozenset(
+        {"reported_at", "report_type", "offense_code", "neighborhood", "nibrs_code", "nibrs_offense"}
+    ),
     # 013, 021 and 023 were closed in 2012; 031 and 061 are not on the map but in the data.
     districts=frozenset(f"{n:03d}" for n in (*range(1, 26), 31, 61)),
     bounding_box=(41.6, -87.95, 42.05, -87.5),

@@ -103,7 +103,7 @@ def test_each_column_is_published_or_said_not_to_be(name: str) -> None:
     city = cities.get(name)
     assert city.columns.keys() <= {*SOURCE_COLUMNS}
     assert not city.columns.keys() & city.not_published
-    computed = {"nibrs_code", "offense"} if not city.scheme else set()
+    computed = {"nibrs_code", "nibrs_offense"} if not city.scheme else set()
     stamp = set() if city.change_field else {"updated_on"}
     assert {*SOURCE_COLUMNS} | computed == city.columns.keys() | city.not_published | stamp
     assert city.tidied.keys() <= city.columns.keys()
@@ -119,7 +119,7 @@ def test_new_york() -> None:
         "reported_at": datetime(2010, 1, 2),
         "offense_code": "109/438",
         "nibrs_code": "23D",
-        "offense": "theft",
+        "nibrs_offense": "theft",
         "offense_class": "property",
         "district": "007",
         "neighborhood": "QUEENS",
@@ -207,7 +207,7 @@ def test_san_francisco() -> None:
         "occurred_at": datetime(2018, 12, 1, 0, 25),
         "report_type": "Initial",
         "nibrs_code": "120",
-        "offense": "robbery",
+        "nibrs_offense": "robbery",
         "arrest": True,
         "district": "INGLESIDE",
         "neighborhood": "Glen Park",

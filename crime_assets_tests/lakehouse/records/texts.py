@@ -114,7 +114,9 @@ SODA = {
     "location": {"latitude": "41.708589", "longitude": "-87.612583094", "human_address": "{}"},
     ":@computed_region_awaf_s7ux": "43",
 }
-UNPUBLISHED = dict.fromkeys(("reported_at", "report_type", "offense_code", "neighborhood", "nibrs_code", "offense"))
+UNPUBLISHED = dict.fromkeys(
+    ("reported_at", "report_type", "offense_code", "neighborhood", "nibrs_code", "nibrs_offense")
+)
 TYPED = {
     **UNPUBLISHED,
     "id": 11516594,
