@@ -25,7 +25,7 @@ from crime_assets.engines.athena import AthenaEngine
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
-from crime_assets.lakehouse.schema import CRIMES, QUARANTINE
+from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, published
 from crime_assets.lakehouse.writing.history import load_history
 from crime_assets_tests.build import CHICAGO, record
 from crime_assets_tests.cloud.aws.athena_server import AthenaServer, on_duckdb
@@ -259,7 +259,8 @@ def test_every_table_can_be_asked(filled: Engine) -> None:
 
 
 def test_an_empty_lake_has_empty_tables(engine: Engine) -> None:
-    for name, columns in (("crimes", CRIMES), ("crimes_superseded", CRIMES), ("crimes_quarantine", QUARANTINE)):
+    of_crimes = published(CRIMES, CHICAGO)
+    for name, columns in (("crimes", of_crimes), ("crimes_superseded", of_crimes), ("crimes_quarantine", QUARANTINE)):
         answer = engine.query(f"SELECT * FROM {name}")
         assert answer.columns == [column.name for column in columns]
         assert answer.rows == []

@@ -212,7 +212,7 @@ def test_a_worker_runs_with_nothing(service: Service) -> None:
         assert Path(f"/proc/{worker}/environ").read_bytes() == b""
         opened = {os.readlink(file) for file in Path(f"/proc/{worker}/fd").iterdir()}
         files = {name for name in opened if name.startswith("/") and name != "/dev/null"}
-        assert {Path(name).name for name in files} <= {"gate.duckdb", "online"}
+        assert {Path(name).name for name in files} <= {"gate.duckdb", "online", "status"}
         assert not any(name.startswith("socket:") for name in opened)
 
 

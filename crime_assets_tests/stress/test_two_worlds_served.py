@@ -102,7 +102,7 @@ def test_no_attack_sees_a_difference(served: list[Open], by: str, principal: str
     count = "SELECT count(*) AS n FROM crimes"
     (status, rows), other = (one.said(by, principal, count) for one in served)
     assert (status, rows) == other
-    assert status == 200
+    assert status == 200, rows
     assert int(min(rows)) > 1_000
     for name, sql in attacks().items():
         one, two = (world.said(by, principal, sql) for world in served)
