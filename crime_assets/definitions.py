@@ -23,7 +23,7 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
     graph = dg.Definitions(
         assets=assets.build(days, profile.city, insights, is_governed=is_governed, is_on_aws=is_on_aws),
         asset_checks=checks.build(insights, has_gates=has_gates, is_granted=is_granted),
-        schedules=schedules.build(days, profile.city.timezone),
+        schedules=schedules.build(days, profile.city),
         sensors=[*sensors.build(), *notices.build(profile.notices)],
         resources={**resources(profile), **(overrides or {})},
         loggers={"console": dg.colored_console_logger, "progress": progress},

@@ -48,6 +48,11 @@ def crime_reconciliation(
     Removed crimes are kept in crimes_removed. If the source lacks too much to be believed, nothing is changed.
     """
     city = profile.city
+    if city.change_field is None:
+        raise CrimeAssetsError(
+            f"Records of {city.title} have no stamp of their last change, by which months could be compared: load a "
+            "newer file with `crime-assets run`."
+        )
     days = merged_days(landing, city.name)
     if history_before(lake, city) is None or not days:
         raise CrimeAssetsError("The lake has no change day to compare yet: run one, then reconcile.")

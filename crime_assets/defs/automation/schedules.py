@@ -11,6 +11,7 @@ from crime_assets.defs.automation.jobs import BOUNDARIES, PULL, RECONCILE, UPKEE
 from crime_assets.defs.partitions import days_in_tags, range_tags
 from crime_assets.profiles import Profile
 from crime_assets.profiles.clock import doubt
+from crime_assets.sources.cities import City
 from crime_assets.sources.feeds import Feed
 from crime_assets.streams import LandingStore
 from crime_assets.streams.holes import Range, missing_days, next_days, ranges_to_pull
@@ -28,14 +29,12 @@ longer requested."""
 _RUNS_LOOKED_AT = 200
 
 
-def build(days: dg.DailyPartitionsDefinition, timezone: str) -> list[dg.ScheduleDefinition]:
+def build(days: dg.DailyPartitionsDefinition, city: City) -> list[dg.ScheduleDefinition]:
     """All schedules, on by default."""
-    return [
-        _daily_pull(days, timezone),
-        _nightly_upkeep(timezone),
-        _weekly_reconciliation(timezone),
-        _monthly_boundaries(timezone),
-    ]
+    timezone = city.timezone
+    # Months are compared by their change stamps.
+    compared = [_weekly_reconciliation(timezone)] if city.change_field else []
+    return [_daily_pull(days, timezone), _nightly_upkeep(timezone), *compared, _monthly_boundaries(timezone)]
 
 
 def _daily_pull(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.ScheduleDefinition:
