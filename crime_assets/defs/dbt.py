@@ -28,6 +28,7 @@ def build(directory: Path) -> dg.Definitions:
     # Not its path: Dagster would keep what it read there for as long as this process lives.
     manifest = json.loads(project.manifest_path.read_text(encoding="utf-8"))
 
+    # The type checker has none of dbt's packages: they do not go with those of the tests.
     @dbt_assets(manifest=manifest, project=project, select=_MADE, name="dbt_models")  # type: ignore[untyped-decorator]
     def models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[object]:
         yield from dbt.cli(["build"], context=context).stream()

@@ -51,7 +51,7 @@ def crime_reconciliation(
     if city.change_field is None:
         raise CrimeAssetsError(
             f"Records of {city.title} have no stamp of their last change, by which months could be compared: load a "
-            "newer file with `crime-assets run`."
+            "newer file into another CRIME_HOME."
         )
     days = merged_days(landing, city.name)
     if history_before(lake, city) is None or not days:

@@ -16,6 +16,7 @@ from crime_assets.publishing.dbt.pinned import pin
 from crime_assets.publishing.dbt.raw import check_open
 
 
+# The type checker has none of dbt's packages: they do not go with those of the tests.
 class Plugin(BasePlugin):  # type: ignore[misc]
     """Views of the lake in dbt's database: made once a run, before any node asks, so that all see one state.
 
