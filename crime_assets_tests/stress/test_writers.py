@@ -23,7 +23,6 @@ from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.tables import Change
 from crime_assets.lakehouse.place.lake import Lake
-from crime_assets.lakehouse.schema import CRIMES, iceberg_schema
 from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import merge, orphans, properties, rows, versions
 from crime_assets_tests.lakehouse.writing.versions import model
@@ -144,11 +143,10 @@ def append(home: Path, number: int) -> None:
     lake = Lake(home)
     typed = rows(lake)[0]
     theirs = [{**typed, "id": 1_000_000 + 100 * number + n, "record_md5": f"theirs {number}-{n}"} for n in range(NEW)]
-    schema = iceberg_schema(CRIMES).as_arrow()
     while True:
         table = lake.catalog.load_table(("chicago", "crimes"))
         try:
-            table.append(pa.Table.from_pylist(theirs, schema).cast(table.schema().as_arrow()))
+            table.append(pa.Table.from_pylist(theirs, table.schema().as_arrow()))
             return
         except CommitFailedException:
             continue
