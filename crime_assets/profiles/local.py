@@ -15,7 +15,7 @@ from crime_assets.lakehouse.place.lake import CityState, Lake
 from crime_assets.profiles.settings import Settings
 from crime_assets.sources import cities
 from crime_assets.sources.cities import City
-from crime_assets.sources.feeds import Feed
+from crime_assets.sources.feeds import AnyFeed
 from crime_assets.streams import LandingStore, Stream
 from crime_assets.streams.inventory import merged_days
 
@@ -42,7 +42,7 @@ class Profile:
         self.settings = settings
         self.clock = clock
         self._spark: SparkSession | None = None
-        self._feed: tuple[date, Feed] | None = None
+        self._feed: tuple[date, AnyFeed] | None = None
 
     @cached_property
     def city(self) -> City:
@@ -129,25 +129,18 @@ class Profile:
         return self._spark
 
     @property
-    def feed(self) -> Feed:
+    def feed(self) -> AnyFeed:
         """Where records come from, as of today: a process that runs for weeks gets a new feed each day."""
         if self._feed is None or self._feed[0] != self.today:
             self._feed = (self.today, self._open_feed())
         return self._feed[1]
 
-    def _open_feed(self) -> Feed:
+    def _open_feed(self) -> AnyFeed:
         match self.settings.feed:
             case "export":
-                from crime_assets.sources.feeds.export import ExportFeed
-
-                if not self.settings.export:
-                    raise UsageError("CRIME_FEED=export needs CRIME_EXPORT: set it to the files of a portal export.")
-                cache = self.lake.home / "cache"
-                return ExportFeed(self.city, self.settings.export, cache=cache, today=self.today)
+                return self._export_feed()
             case "socrata":
-                from crime_assets.sources.feeds.socrata import SocrataFeed
-
-                return SocrataFeed(self.city, app_token=self.settings.app_token or None, now=self.clock)
+                return self._portal_feed()
             case _:
                 from crime_assets.sources.feeds.sample import SampleFeed, planted
 
@@ -161,6 +154,22 @@ class Profile:
                     seed=state.sample_seed,
                     planted=planted.around(origin),
                 )
+
+    def _portal_feed(self) -> AnyFeed:
+        from crime_assets.sources.feeds.socrata import SocrataFeed
+        from crime_assets.sources.feeds.socrata_publications import SocrataPublications
+
+        portal = SocrataFeed(self.city, app_token=self.settings.app_token or None, now=self.clock)
+        return portal if self.city.change_field else SocrataPublications(portal)
+
+    def _export_feed(self) -> AnyFeed:
+        from crime_assets.sources.feeds.export import ExportFeed
+        from crime_assets.sources.feeds.export_publications import ExportPublications
+
+        if not self.settings.export:
+            raise UsageError("CRIME_FEED=export needs CRIME_EXPORT: set it to the files of a portal export.")
+        of_the_city = ExportFeed if self.city.change_field else ExportPublications
+        return of_the_city(self.city, self.settings.export, cache=self.lake.home / "cache", today=self.today)
 
     @property
     def boundaries(self) -> BoundarySource | None:

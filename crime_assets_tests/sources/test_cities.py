@@ -23,13 +23,13 @@ from crime_assets.streams.pull import change_day
 from crime_assets_tests.build import CHICAGO
 
 SMALLVILLE = """
-from crime_assets.sources.cities import City
+from crime_assets.sources.cities import City, Source
 
 CITY = City(
     name="smallville",
     title="Smallville",
     domain="data.smallville.example",
-    dataset="abcd-1234",
+    sources=(Source("abcd-1234", frozenset({"report_no", "day", "at", "offence", "arrested", "modified"})),),
     timezone="Pacific/Auckland",
     lag_days=1,
     source_columns={
