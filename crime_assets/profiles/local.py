@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,7 +140,7 @@ class Profile:
         match self.settings.feed:
             case "export":
                 return self._export_feed()
-            case "socrata":
+            case "socrata" | "portal":
                 return self._portal_feed()
             case _:
                 from crime_assets.sources.feeds.sample import SampleFeed, planted
@@ -156,11 +157,11 @@ class Profile:
                 )
 
     def _portal_feed(self) -> AnyFeed:
-        from crime_assets.sources.feeds.socrata import SocrataFeed
-        from crime_assets.sources.feeds.socrata_publications import SocrataPublications
-
-        portal = SocrataFeed(self.city, app_token=self.settings.app_token or None, now=self.clock)
-        return portal if self.city.change_field else SocrataPublications(portal)
+        if self.settings.feed not in {"portal", self.city.portal}:
+            raise UsageError(f"The portal of {self.city.title} is another kind of portal: set CRIME_FEED=portal.")
+        feeds = import_module(f"crime_assets.sources.feeds.{self.city.portal}")
+        feed: AnyFeed = feeds.open_feed(self.city, self.settings.app_token or None, self.clock)
+        return feed
 
     def _export_feed(self) -> AnyFeed:
         from crime_assets.sources.feeds.export import ExportFeed
@@ -174,7 +175,7 @@ class Profile:
     @property
     def boundaries(self) -> BoundarySource | None:
         """Where the city's boundaries are fetched from; None if they are not fetched. The sample city has its own."""
-        usual = {"socrata": "portal", "sample": "sample"}
+        usual = {"socrata": "portal", "portal": "portal", "sample": "sample"}
         wanted = self.settings.boundaries or usual.get(self.settings.feed, "")
         if not wanted or not self.city.boundaries:
             return None
@@ -214,7 +215,8 @@ class Profile:
     def wanted_state(self, first_change_day: date) -> CityState:
         """How the lake would begin with these settings."""
         settings = self.settings
-        return CityState(settings.feed, first_change_day.isoformat(), settings.sample_rows, settings.sample_seed)
+        feed = self.city.portal if settings.feed == "portal" else settings.feed
+        return CityState(feed, first_change_day.isoformat(), settings.sample_rows, settings.sample_seed)
 
     def begin(self, first_change_day: date, *, anew: bool = False) -> CityState:
         """Begin the city's part of the lake unless it has begun; UsageError if it began with another kind of source.

@@ -77,7 +77,7 @@ class City:
     """strptime formats, tried in turn; no text fits two of them with two meanings. One with the literal hour 24 means
     the end of the day."""
     portal: str = "socrata"
-    """The kind of portal: the module of `feeds` that reads it."""
+    """The kind of portal: the module of `feeds` whose `open_feed` reads it."""
     load_stamps: frozenset[str] = frozenset()
     """Fields with the time at which the portal loaded its records, changed or not: feeds leave them out."""
     not_published: frozenset[str] = frozenset()
@@ -118,13 +118,20 @@ class City:
         """The day on the city's clock; `now` is a moment with a time zone."""
         return now.astimezone(ZoneInfo(self.timezone)).date()
 
-    def last_complete_day(self, as_of_day: date) -> date:
-        """The last day that the city has published nearly completely by then: it has had a second change day."""
+    def last_complete_day(self, as_of_day: date, newest: date | None = None) -> date:
+        """The last day that the city has published nearly completely by then: it has had a second change day.
+
+        `newest` is the newest day with a crime by then, of cities without change stamps: their last publication may be
+        from long before.
+        """
         day = as_of_day - timedelta(days=self.lag_days + 1)
-        if self.publishes == "days":
+        if self.publishes == "quarters":
+            after = day + timedelta(days=1)
+            day = date(after.year, 3 * ((after.month - 1) // 3) + 1, 1) - timedelta(days=1)
+        if self.change_field is not None or newest is None:
             return day
-        after = day + timedelta(days=1)
-        return date(after.year, 3 * ((after.month - 1) // 3) + 1, 1) - timedelta(days=1)
+        # Whole quarters are complete to their last day.
+        return min(day, newest if self.publishes == "quarters" else newest - timedelta(days=self.lag_days))
 
     @property
     def dataset(self) -> str:
@@ -148,10 +155,10 @@ class City:
 
     def fields_beside(self, there: Collection[str]) -> frozenset[str]:
         """The fields that must be there if these are: all of each dataset of which one is there that others lack."""
-        found = frozenset[str]()
-        for number, source in enumerate(self.sources):
-            others = (other.fields for other in (*self.sources[:number], *self.sources[number + 1 :]))
-            found |= source.fields if (source.fields.difference(*others)) & {*there} else frozenset()
+        found, kinds = frozenset[str](), {source.fields for source in self.sources}
+        for fields in kinds:
+            own = fields.difference(*(kinds - {fields}))
+            found |= fields if own & {*there} else frozenset()
         return found or frozenset(self.source_columns)
 
     @property

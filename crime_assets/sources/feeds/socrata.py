@@ -26,7 +26,7 @@ from sodapy import Socrata
 from crime_assets.core.digests import canonical_json
 from crime_assets.core.errors import FeedError, FeedUnavailable, UsageError
 from crime_assets.sources.cities import City, Kind, Source
-from crime_assets.sources.feeds import DAMAGE, RAW, History, Record, Stamps
+from crime_assets.sources.feeds import DAMAGE, RAW, History, PublishedFeed, Record, StampedFeed, Stamps
 from crime_assets.sources.feeds.retries import TransientError, patiently
 from crime_assets.sources.feeds.soda import Judge, field_names, known_ids, months, number, records, rows_updated_at
 
@@ -365,6 +365,14 @@ class SocrataFeed:
             raise TransientError(f"it was silent for {self.timeout:g} s") from error
         except requests.ConnectionError as error:
             raise TransientError("the connection failed") from error
+
+
+def open_feed(city: City, app_token: str | None, now: Callable[[], datetime]) -> StampedFeed | PublishedFeed:
+    """What reads the city's datasets."""
+    from crime_assets.sources.feeds.socrata_publications import SocrataPublications
+
+    portal = SocrataFeed(city, app_token=app_token, now=now)
+    return portal if city.change_field else SocrataPublications(portal)
 
 
 def midnight(day: date) -> str:
