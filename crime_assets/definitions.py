@@ -30,7 +30,7 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
         # Most steps take a second at most: a process for each would cost many times that.
         executor=dg.in_process_executor,
     )
-    parts = [graph, jobs.build()]
+    parts = [graph, jobs.build(has_cities=not is_governed and not is_on_aws)]
     if has_gates:
         # Without a policy nothing of governance is imported. On AWS, CloudTrail has the trail.
         from crime_assets.defs.automation import audits

@@ -21,7 +21,7 @@ from crime_assets.cli.status import lake_status
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.definitions import build_defs
-from crime_assets.defs.automation.jobs import BACKFILL, BOUNDARIES, LOAD_HISTORY, RUN
+from crime_assets.defs.automation.jobs import BACKFILL, BOUNDARIES, CITIES, LOAD_HISTORY, RUN
 from crime_assets.defs.automation.notices import announce_run
 from crime_assets.defs.partitions import range_tags
 from crime_assets.defs.progress import say
@@ -72,6 +72,9 @@ def run(profile: Profile, first: date | None, last: date | None, *, insights: bo
                 for found in done.get_asset_check_evaluations():
                     if not _blocks(evaluations.get(found.check_name)):
                         evaluations[found.check_name] = found
+            if insights and compares_cities(profile):
+                say("Counting what may be compared across cities")
+                execute(profile, definitions, CITIES, instance, range_tags(last, last))
     return _report(profile, last, list(evaluations.values()))
 
 
@@ -154,6 +157,12 @@ def lacks_own_map(profile: Profile) -> bool:
         return False
     city = profile.city
     return any(profile.landing.read(keys.boundaries(city.name, layer)) is None for layer in city.boundaries)
+
+
+def compares_cities(profile: Profile) -> bool:
+    """Whether there is anything to compare: another city in the lake, which is a local one without a policy."""
+    is_plain = profile.settings.policy is None and profile.settings.aws is None
+    return is_plain and len(profile.lake.cities) > 1
 
 
 def _check_path(profile: Profile) -> None:

@@ -37,6 +37,7 @@ from crime_assets.lakehouse.iceberg.duck import connection, identifier, literal
 from crime_assets.lakehouse.iceberg.evolution import names_of
 from crime_assets.lakehouse.iceberg.reading import DUCKDB_TYPES, explained, rows_of
 from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.records import across
 from crime_assets.lakehouse.schema import arrow_schema
 from crime_assets.sources.cities import City
 
@@ -48,14 +49,26 @@ Restrict: TypeAlias = Callable[[duckdb.DuckDBPyConnection, str, str, Sequence[st
 
 
 class DuckDBEngine:
-    """One city's tables in one lake; with `restrict`, insights know only what that lets them see."""
+    """One city's tables in one lake; with `restrict`, insights know only what that lets them see.
+
+    Who `has_cities` may ask for the schema `cities`, too: the crimes of all cities in the lake.
+    """
 
     name = "duckdb"
     days_at_once = 2
     """DuckDB keeps all processors busy while it scans, but not while it sorts or hands over."""
 
-    def __init__(self, lake: Lake, city: City, merged: Merged = tuple, restrict: Restrict | None = None) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        city: City,
+        merged: Merged = tuple,
+        restrict: Restrict | None = None,
+        *,
+        has_cities: bool = False,
+    ) -> None:
         self._lake = lake
+        self._has_cities = has_cities
         self._city = city
         self._merged = merged
         self._restrict = restrict
@@ -105,6 +118,9 @@ class DuckDBEngine:
             if day is not None:
                 check_known(self._lake, self._city, day)
                 self._know(con, day, columns_of("crimes", self._load, self._city))
+            # It takes the manifests of all cities, and on object storage their files: only for who names it.
+            if self._has_cities and across.SCHEMA in sql.lower():
+                across.show(con, self._lake)
             con.execute(f"SET allowed_directories = [{literal(str(self._lake.warehouse))}]")
             con.execute("SET enable_external_access = false")
             con.execute("SET lock_configuration = true")

@@ -178,6 +178,22 @@ ACCESS_REVIEW = (
     Column("verdict", "string", "in use, never used, unused for 90 days, expired and others.", required=True),
 )
 
+CITY_MONTHS = (
+    Column("city", "string", "The city's short name; its part of the table.", required=True),
+    Column("month", "date", "First day of the month of occurrence.", required=True),
+    Column("scheme", "string", "By which scheme the rows were counted: SRS, NIBRS or unknown.", required=True),
+    Column("series", "date", "First day of the months whose figures mean the same; NULL if it is in none."),
+    Column("offense", "string", "One of 14 words, `unmapped` or `no crime`; docs/cities-codes.md.", required=True),
+    Column("counting_unit", "string", "What a row is.", required=True),
+    Column("rows", "long", "Rows of crimes, those that are not counted included.", required=True),
+    Column("incidents", "long", "Incidents of which it is the most serious offense.", required=True),
+    Column("known_arrests", "long", "Incidents with an arrest on any row; NULL where arrests are not published."),
+    Column("comparable_in_time", "boolean", "Whether it compares with other months of its series.", required=True),
+    Column("reason_in_time", "string", "Why it does not."),
+    Column("comparable_between", "boolean", "Whether its year compares with other cities.", required=True),
+    Column("reason_between", "string", "Why it does not."),
+)
+
 
 def published(columns: tuple[Column, ...], city: City) -> tuple[Column, ...]:
     """Those of the columns of crimes that a city publishes, or that are computed from such; the key as it has it."""

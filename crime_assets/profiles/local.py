@@ -79,7 +79,7 @@ class Profile:
             return SparkEngine(self.lake, self.city, self.spark, self._merged)
         from crime_assets.engines.duckdb import DuckDBEngine
 
-        return DuckDBEngine(self.lake, self.city, self._merged)
+        return DuckDBEngine(self.lake, self.city, self._merged, has_cities=self.settings.policy is None)
 
     @cached_property
     def access(self) -> Access | None:

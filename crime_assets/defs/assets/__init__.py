@@ -6,6 +6,7 @@ import dagster as dg
 
 from crime_assets.core.insights import Insight
 from crime_assets.defs.assets import (
+    city_months,
     crime_deliveries,
     crime_history,
     crimes,
@@ -37,6 +38,8 @@ def build(
         crime_reconciliation,
         *(insights.build(insight, days, city) for insight in insight_files),
         *publishing.build(days, insight_files),
+        # A policy is about one city, and roles on AWS may write the tables of one.
+        *(() if is_governed or is_on_aws else (city_months.build(days, city),)),
         *(governance.build(days, insight_files, is_on_aws=is_on_aws) if is_governed else ()),
         boundaries,
         *upkeep.build(insight_files),

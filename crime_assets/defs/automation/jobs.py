@@ -12,14 +12,15 @@ BACKFILL = "backfill_change_days"
 RECONCILE = "reconcile_with_source"
 UPKEEP = "upkeep"
 BOUNDARIES = "fetch_boundaries"
+CITIES = "count_city_months"
 
 _PULLED = dg.AssetSelection.assets("raw_crime_batches")
 _MERGED = dg.AssetSelection.assets("crime_deliveries", "crimes")
 _BOUNDARIES = dg.AssetSelection.assets("boundaries")
 
 
-def build() -> dg.Definitions:
-    """All jobs."""
+def build(*, has_cities: bool) -> dg.Definitions:
+    """All jobs; `has_cities` if the city is counted for comparisons."""
     history = dg.AssetSelection.assets("crime_history")
     upkeep = dg.AssetSelection.groups("upkeep")
     reconciliation = dg.AssetSelection.assets("crime_reconciliation")
@@ -37,4 +38,10 @@ def build() -> dg.Definitions:
         dg.define_asset_job(UPKEEP, upkeep, description="Keep the tables small and fast to read."),
         dg.define_asset_job(BOUNDARIES, _BOUNDARIES, description="Fetch the shapes of the city's areas, for maps."),
     ]
+    if has_cities:
+        jobs.append(
+            dg.define_asset_job(
+                CITIES, dg.AssetSelection.assets("city_months"), description="Count what may be compared across cities."
+            )
+        )
     return dg.Definitions(jobs=jobs)

@@ -32,7 +32,7 @@ def build() -> list[dg.SensorDefinition]:
         _landing_objects(),
         dg.AutomationConditionSensorDefinition(
             "insights_follow_crimes",
-            target=dg.AssetSelection.groups("insights", "publishing"),
+            target=dg.AssetSelection.groups("insights", "publishing", "cities"),
             default_status=dg.DefaultSensorStatus.RUNNING,
             description="Computes the insights of every change day that crimes gained, and what is made from them.",
         ),

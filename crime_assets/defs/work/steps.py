@@ -8,17 +8,22 @@ from datetime import date
 
 import pyarrow as pa
 
+from crime_assets.analysis.across import Held, judged
 from crime_assets.analysis.statistics import finished
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight
 from crime_assets.engines import Engine, for_days
 from crime_assets.lakehouse.iceberg.tables import StalePlan
+from crime_assets.lakehouse.records import across
+from crime_assets.lakehouse.writing import city_months
 from crime_assets.lakehouse.writing.history import HistoryResult, history_before
 from crime_assets.lakehouse.writing.insights import busy, look_at, replace_days, stale_days
 from crime_assets.lakehouse.writing.merge import MergeResult
 from crime_assets.profiles import Profile
 from crime_assets.publishing.charts.small import small_chart
 from crime_assets.publishing.extract import days as extracted_days
+from crime_assets.sources import cities
+from crime_assets.sources.cities import City
 from crime_assets.sources.feeds import Feed
 from crime_assets.streams.inventory import Inventory, read_inventory, record_merged
 
@@ -117,3 +122,45 @@ def _replace(
         computed = sorted({*days, *stale_days(lake, city, insight, extracted_days(profile.landing, city))})
         results = for_days(engine, computed, lambda day: finished(insight, engine.insight(insight, day)))
         return results, replace_days(lake, city, insight, results, known)
+
+
+@dataclass(frozen=True)
+class CityPart:
+    """A city's part of the table `city_months`: its rows, whether they changed, or why it could not be made."""
+
+    rows: int = 0
+    changed: bool = False
+    refused: str = ""
+
+
+def count_months(profile: Profile) -> dict[str, CityPart]:
+    """Make the part of the profile's city, and those of other cities in the lake that have none yet.
+
+    What is wrong with another city does not stop this one.
+    """
+    lake = profile.lake
+    found = {profile.city.name: _counted(profile, profile.city)}
+    for name in sorted((lake.cities & {*cities.names()}) - city_months.parts(lake) - {profile.city.name}):
+        try:
+            found[name] = _counted(profile, cities.get(name))
+        except CrimeAssetsError as error:
+            found[name] = CityPart(refused=str(error))
+    return found
+
+
+def _counted(profile: Profile, city: City) -> CityPart:
+    """Make a city's part, unless it was made of the same crimes in the same way."""
+    lake = profile.lake
+    state = lake.city(city.name)
+    with lake.writing():
+        known = city_months.look_at(lake, city, across.definition(city))
+        if known.is_current:
+            return CityPart(known.rows)
+        with across.counting(lake, city) as con:
+            if con is None:
+                return CityPart()
+            months, held = (across.counted(con, name, city) for name in ("months", "held"))
+        newest = max((row["newest_change_day"] for row in held), default=date.min)
+        is_simulated = state is not None and state.feed == "sample"
+        rows = judged(city, Held(months, held, city.last_complete_day(newest), is_simulated)) if held else []
+        return CityPart(len(rows), city_months.replace_part(lake, city, rows, known))

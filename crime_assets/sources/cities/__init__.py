@@ -15,6 +15,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from crime_assets.core.errors import UsageError
+from crime_assets.sources.cities.across import Comparison
 
 Kind = Literal["text", "flag", "object"]
 
@@ -113,6 +114,10 @@ class City:
     """The first change day from which records that were reported later have greater ids; None if ids tell nothing."""
     boundaries: Mapping[str, Boundaries] = field(default_factory=dict)
     """Code column of `crimes` → where the shapes of its areas are; maps of other columns show cells."""
+    counted: str = ""
+    """SQL in the Athena dialect, over the columns of crimes: which rows insights count; all, if it is empty."""
+    comparison: Comparison | None = None
+    """What may be compared with other cities; None if nothing."""
 
     def today(self, now: datetime) -> date:
         """The day on the city's clock; `now` is a moment with a time zone."""

@@ -3,6 +3,7 @@
 from datetime import date
 
 from crime_assets.sources.cities import Boundaries, City, Kind, Source
+from crime_assets.sources.cities.across import Comparison, Series, census_2020
 
 _TEXT_COLUMNS = (
     "id case_number date block iucr primary_type description location_description beat district ward "
@@ -68,4 +69,14 @@ CITY = City(
         "beat": Boundaries("n9it-hstw", "beat_num"),
         "community_area": Boundaries("igwz-8jzy", "area_numbe"),
     },
+    comparison=Comparison(
+        unit="crime",
+        note="A row is a crime by its most serious offense; of a homicide, a victim. Rows with one case number are one "
+        "incident.",
+        area_kind="police district",
+        population=census_2020(2_746_388),
+        scheme="'SRS'",
+        series=(Series("SRS", since=date(2001, 1, 1), fewest=10_000),),
+        between="Chicago publishes records since 2001.",
+    ),
 )

@@ -5,7 +5,10 @@ A row of the first two is a report, of the third an offense: counts before and a
 stamp of a row's last change. The status of the case tells of an arrest; domestic violence is marked since 2024 only.
 """
 
+from datetime import date
+
 from crime_assets.sources.cities import City, First, Kind, Source
+from crime_assets.sources.cities.across import Comparison, Series, census_2020
 
 _FIELDS = (
     "dr_no date_rptd date_occ time_occ area area_name rpt_dist_no part_1_2 crm_cd crm_cd_desc mocodes vict_age "
@@ -75,4 +78,16 @@ CITY = City(
     scheme="CASE WHEN report_type IN ('1', '2') THEN 'crm_cd' ELSE 'nibrs' END",
     unknown_point=(0.0, 0.0),
     bounding_box=(33.6, -118.75, 34.4, -118.1),
+    comparison=Comparison(
+        unit="report, since 2024 offense",
+        note="A row is a report to 2023, and an offense since: those of one case are one incident.",
+        area_kind="police area",
+        population=census_2020(3_898_747),
+        scheme="CASE WHEN report_type LIKE 'Part%' THEN 'SRS' ELSE 'NIBRS' END",
+        series=(
+            Series("SRS", since=date(2010, 1, 1), until=date(2023, 12, 31), fewest=10_000),
+            Series("NIBRS", since=date(2025, 1, 1), fewest=8_000),
+        ),
+        between="Los Angeles went from one system of records to another in 2024: neither has all of that year.",
+    ),
 )

@@ -5,7 +5,10 @@ quarter of a year after the other, is compared with what is known. The city publ
 are domestic; places of rape and of sex crimes are those of a station house.
 """
 
+from datetime import date
+
 from crime_assets.sources.cities import City, First, Kind, Source
+from crime_assets.sources.cities.across import Break, Comparison, Series, census_2020
 
 _FIELDS = (
     "cmplnt_num cmplnt_fr_dt cmplnt_fr_tm cmplnt_to_dt cmplnt_to_tm addr_pct_cd rpt_dt ky_cd ofns_desc pd_cd pd_desc "
@@ -67,4 +70,17 @@ CITY = City(
     scheme="'ky_pd'",
     bounding_box=(40.49, -74.27, 40.93, -73.68),
     points="station houses",
+    comparison=Comparison(
+        unit="complaint",
+        note="A row is a complaint by its most serious offense, and is its own incident.",
+        area_kind="precinct",
+        population=census_2020(8_804_190),
+        scheme="'SRS'",
+        # It begins with what was reported in 2006: most of what occurred before is not in it.
+        series=(Series("SRS", since=date(2006, 1, 1), fewest=20_000),),
+        between="New York publishes complaints that were reported since 2006.",
+        breaks=(
+            Break("rape", date(2024, 9, 1), "By a law of New York, more acts are called rape since September 2024."),
+        ),
+    ),
 )

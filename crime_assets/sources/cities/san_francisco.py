@@ -9,6 +9,7 @@ Places are the nearest intersections.
 from datetime import date
 
 from crime_assets.sources.cities import City, First, Kind, Source
+from crime_assets.sources.cities.across import Comparison, Series, census_2020
 
 _FIELDS = (
     "incident_datetime incident_date incident_time incident_year incident_day_of_week report_datetime row_id "
@@ -76,4 +77,20 @@ CITY = City(
     scheme="'incident_code'",
     bounding_box=(37.69, -123.03, 37.84, -122.35),
     points="intersections",
+    # Supplements say more about a report that is there already. Of 2018 the older dataset has some months, too.
+    counted="report_type IN ('Initial', 'Vehicle Initial', 'Coplogic Initial') "
+    "OR (report_type IS NULL AND occurred_on < DATE '2018-01-01')",
+    comparison=Comparison(
+        unit="code on a report",
+        note="A row is a code on a report. Initial reports count; those with one number are one incident, by its most "
+        "serious offense.",
+        area_kind="police district",
+        population=census_2020(873_965),
+        scheme="'SRS'",
+        series=(
+            Series("SRS", since=date(2003, 1, 1), until=date(2017, 12, 31), fewest=5_000),
+            Series("SRS", since=date(2018, 1, 1), fewest=4_000),
+        ),
+        between="San Francisco publishes records since 2003.",
+    ),
 )
