@@ -137,13 +137,15 @@ def _why_not_whole(city: City, lake: Held, row: Mapping[str, Any]) -> str | None
     series = series_of(city.comparison, month, row["scheme"])
     if series is None:
         return city.comparison.between
-    if month.replace(day=days) > lake.complete_to:
-        return f"{city.title} has not published all of it yet."
-    if row["days"] < days:
-        return f"The lake has records of {row['days']} of its {days} days."
-    if row["row_count"] < series.fewest:
-        return f"The lake has {row['row_count']:,} records of it, fewer than {city.title} has ever had in a month."
-    return None
+    lacking = (
+        (month.replace(day=days) > lake.complete_to, f"{city.title} has not published all of it yet."),
+        (row["days"] < days, f"The lake has records of {row['days']} of its {days} days."),
+        (
+            row["row_count"] < series.fewest,
+            f"The lake has {row['row_count']:,} records of it, fewer than {city.title} has ever had in a month.",
+        ),
+    )
+    return next((reason for is_so, reason in lacking if is_so), None)
 
 
 def _whole_years(city: City, reasons: Mapping[tuple[date, str], str | None]) -> set[tuple[int, str]]:
@@ -179,10 +181,15 @@ class Trend:
     scheme: str
     offense: str
     base_year: int
+    base: int
+    """Incidents of the base year."""
     year: int
     incidents: int
-    index: float | None
-    """None if the base year had none."""
+
+    @property
+    def index(self) -> float | None:
+        """None if the base year had none."""
+        return self.incidents / self.base * 100 if self.base else None
 
 
 def rates(rows: Iterable[Mapping[str, Any]], of: Mapping[str, City]) -> list[Rate]:
@@ -208,8 +215,7 @@ def trends(rows: Iterable[Mapping[str, Any]]) -> list[Trend]:
     ):
         base = min(line)
         for year, incidents in sorted(line.items()):
-            index = incidents / line[base] * 100 if line[base] else None
-            found.append(Trend(city, scheme, offense, base, year, incidents, index))
+            found.append(Trend(city, scheme, offense, base, line[base], year, incidents))
     return found
 
 

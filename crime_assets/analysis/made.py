@@ -8,7 +8,7 @@ from crime_assets.sources.cities import City
 
 def insights_of(city: City) -> tuple[Insight, ...]:
     """The insights of a city, without the columns that it publishes too little for."""
-    return insights_for(unpublished_of(city), city.gives)
+    return insights_for(unpublished_of(city), city.gives, city.counted)
 
 
 def not_made(city: City) -> dict[str, list[str]]:

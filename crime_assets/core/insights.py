@@ -176,6 +176,10 @@ class Insight:
             lacked += sorted({source for name in counts for source in without[name]} - {*lacked})
         return lacked
 
+    def counting_only(self, condition: str) -> Insight:
+        """It for a city of which only rows with this condition count: SQL in the Athena dialect over crimes."""
+        return replace(self, statement=of_counted(self.statement, condition)) if condition else self
+
     def without(self, unpublished: Collection[str]) -> Insight:
         """It for a city that does not publish these columns of crimes: what is computed from them is left out."""
         out = {column.name for column in self.columns if {*column.sources} & {*unpublished}}
@@ -218,10 +222,25 @@ def all_insights() -> tuple[Insight, ...]:
 
 
 @lru_cache
-def insights_for(unpublished: frozenset[str], gives: frozenset[str]) -> tuple[Insight, ...]:
-    """Those that can be made for a city, without what cannot: `unpublished` are columns of crimes, `gives` NEEDS."""
+def insights_for(unpublished: frozenset[str], gives: frozenset[str], counted: str = "") -> tuple[Insight, ...]:
+    """Those that can be made for a city, without what cannot: `unpublished` are columns of crimes, `gives` NEEDS.
+
+    If only some rows count, `counted` is the condition.
+    """
     made = (insight for insight in all_insights() if not insight.lacking(unpublished, gives))
-    return tuple(insight.without(unpublished) for insight in made)
+    return tuple(insight.without(unpublished).counting_only(counted) for insight in made)
+
+
+@lru_cache
+def of_counted(statement: str, condition: str) -> str:
+    """The statement over those rows of its tables only that have the condition."""
+    query = parse(statement).copy()
+    where = exp.condition(condition, dialect=DIALECT)
+    for table in list(query.find_all(exp.Table)):
+        if table.name in TABLES and not table.db:
+            rows = exp.select("*").from_(exp.to_table(table.name)).where(where.copy())
+            table.replace(rows.subquery(table.alias or table.name))
+    return query.sql(DIALECT, pretty=True)
 
 
 @lru_cache

@@ -18,12 +18,21 @@ import pyarrow as pa
 from crime_assets.cloud.aws.clients import Clients
 from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import Insight
-from crime_assets.core.sql import DIALECT, parse, render, statement
+from crime_assets.core.sql import DIALECT, parse, render
 from crime_assets.engines.answers import Answer, Batches, rows_of
 from crime_assets.engines.athena_rows import Rows
 from crime_assets.engines.athena_service import Athena, StatementFailed
 from crime_assets.engines.athena_statements import persons_query, written
-from crime_assets.engines.known import READ, Merged, change_day, check_known, newest_of, parameters, snapshot_id
+from crime_assets.engines.known import (
+    READ,
+    Merged,
+    change_day,
+    check_known,
+    check_statement,
+    newest_of,
+    parameters,
+    snapshot_id,
+)
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.sources.cities import City
@@ -60,7 +69,7 @@ class AthenaEngine:
 
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
         """The rows of a statement of sql/checks, from what was known on the as-of day."""
-        return list(self._ask(statement("checks", measurement), as_of_day, parameters).to_pylist())
+        return list(self._ask(check_statement(measurement, self._city), as_of_day, parameters).to_pylist())
 
     def query(self, sql: str, as_of: str | None = None) -> Answer:
         """Answer a person's query, in the Athena dialect, over all tables of the city and nothing else.

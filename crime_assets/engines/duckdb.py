@@ -25,6 +25,7 @@ from crime_assets.engines.known import (
     Merged,
     change_day,
     check_known,
+    check_statement,
     columns_of,
     columns_without,
     newest_of,
@@ -97,7 +98,7 @@ class DuckDBEngine:
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
         """The rows of a statement of sql/checks, from what was known on the as-of day."""
         with explained(self._lake), self._knowing(as_of_day) as con:
-            asked = render(statement("checks", measurement), self.name, {"as_of_day": as_of_day, **parameters})
+            asked = render(check_statement(measurement, self._city), self.name, {"as_of_day": as_of_day, **parameters})
             return list(con.sql(asked).to_arrow_table().to_pylist())
 
     def query(self, sql: str, as_of: str | None = None) -> Answer:

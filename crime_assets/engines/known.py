@@ -11,6 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crime_assets.core.errors import CrimeAssetsError, UsageError
+from crime_assets.core.insights import of_counted
+from crime_assets.core.sql import statement
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.evolution import column_names
 from crime_assets.lakehouse.place.lake import Lake
@@ -45,6 +47,8 @@ UNASKED = frozenset("reported_at report_type offense_code neighborhood nibrs_cod
 KEPT_DAYS = 31
 """As-of days for which an engine keeps what was known: those of a month that is computed as one range."""
 
+_LIKE_INSIGHTS = frozenset({"recorded"})
+
 VERSIONS = {"crimes_superseded": (), "crimes_removed": ("removed_on", "noticed_at")}
 """Tables with versions of rows of crimes → the columns that they have besides."""
 
@@ -71,6 +75,12 @@ def unpublished(name: str, city: City) -> tuple[Column, ...]:
     is_of_crimes = name == "crimes" or name in VERSIONS
     asked = city.not_published - UNASKED
     return tuple(column for column in CRIMES if is_of_crimes and column.name in asked)
+
+
+def check_statement(measurement: str, city: City) -> str:
+    """A statement of sql/checks; what insights are held against counts the same rows as they do."""
+    text = statement("checks", measurement)
+    return of_counted(text, city.counted) if measurement in _LIKE_INSIGHTS and city.counted else text
 
 
 def crimes_of(load: Load) -> Table:

@@ -22,6 +22,7 @@ from crime_assets.engines.known import (
     Merged,
     change_day,
     check_known,
+    check_statement,
     columns_of,
     columns_without,
     newest_of,
@@ -94,7 +95,7 @@ class SparkEngine:
         """The rows of a statement of sql/checks, from what was known on the as-of day."""
         with self._reading():
             self._know(as_of_day, self._asked())
-            asked = render(statement("checks", measurement), self.name, {"as_of_day": as_of_day, **parameters})
+            asked = render(check_statement(measurement, self._city), self.name, {"as_of_day": as_of_day, **parameters})
             return list(collected(self._spark.session.sql(asked)).to_pylist())
 
     def query(self, sql: str, as_of: str | None = None) -> Answer:

@@ -74,7 +74,7 @@ class AwsProfile(Profile):
         if is_remote_spark:
             from crime_assets.engines.duckdb import DuckDBEngine
 
-            return DuckDBEngine(self.lake, self.city, self._merged, has_cities=self.settings.policy is None)
+            return DuckDBEngine(self.lake, self.city, self._merged)
         return super().engine
 
     @cached_property

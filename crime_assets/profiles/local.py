@@ -79,7 +79,9 @@ class Profile:
             return SparkEngine(self.lake, self.city, self.spark, self._merged)
         from crime_assets.engines.duckdb import DuckDBEngine
 
-        return DuckDBEngine(self.lake, self.city, self._merged, has_cities=self.settings.policy is None)
+        # A policy is about one city, and roles on AWS read the tables of one.
+        has_cities = self.settings.policy is None and self.settings.aws is None
+        return DuckDBEngine(self.lake, self.city, self._merged, has_cities=has_cities)
 
     @cached_property
     def access(self) -> Access | None:

@@ -83,7 +83,8 @@ def cubes() -> tuple[Insight, ...]:
 def cubes_of(city: City) -> tuple[Insight, ...]:
     """Those that are made for a city, without the columns that it publishes too little for."""
     unpublished = unpublished_of(city)
-    return tuple(cube.without(unpublished) for cube in cubes() if cube.name != BLOCKS or "block" not in unpublished)
+    made = (cube for cube in cubes() if cube.name != BLOCKS or "block" not in unpublished)
+    return tuple(cube.without(unpublished).counting_only(city.counted) for cube in made)
 
 
 def cubes_made(city: City, engine: Engine, day: date) -> dict[str, pa.Table]:

@@ -75,9 +75,10 @@ class Published:
 
     @property
     def lacking(self) -> str:
-        """The sentence that says what it does not publish; empty if it is nothing that pages would show."""
+        """What it does not publish, if pages would show it, and which of its rows are not counted; may be empty."""
         names = [words for column, words in _NAMED.items() if not self.has(column)]
-        return f"{self._city.title} does not publish: {', '.join(names)}." if names else ""
+        lacking = f"{self._city.title} does not publish: {', '.join(names)}." if names else ""
+        return " ".join(filter(None, (lacking, self._city.counted_words)))
 
 
 @lru_cache

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from crime_assets.core import insights
 from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import Chart, Count, Counting, Insight, InsightColumn, Share, load_insights
+from crime_assets.core.sql import render
 
 GOOD = """\
 -- How many crimes there are.
@@ -242,3 +245,23 @@ def test_parts_count_as_what_they_read(tmp_path: Path, monkeypatch: pytest.Monke
     write(tmp_path, GOOD.replace("FROM crimes", "FROM weights"))
     with pytest.raises(UsageError, match="must read crimes, and may read crimes_removed, crimes_superseded, weights"):
         load_insights(tmp_path)
+
+
+def test_only_some_rows_count(tmp_path: Path):
+    """The condition is on the rows of each table that is read, whatever the statement calls it."""
+    names = ("as_of_day", "period", "first_day", "last_day", "n")
+    header = "\n".join(f"-- @column {name}: X." for name in names)
+    days = "SELECT :as_of_day AS as_of_day, 'all' AS period, :as_of_day AS first_day, :as_of_day AS last_day"
+    tables = "crimes AS c JOIN crimes_removed ON crimes_removed.id = c.id"
+    write(tmp_path, f"-- What.\n{header}\n\n{days}, count(*) AS n FROM {tables} WHERE c.hour = 3 OR c.hour = 4\n")
+    (insight,) = load_insights(tmp_path)
+    assert insight.counting_only("") is insight
+    some = insight.counting_only("report_type = 'x' OR report_type IS NULL")
+    assert some.definition != insight.definition
+    with duckdb.connect() as con:
+        rows = "(VALUES (1, 3, 'x'), (2, 3, 'y'), (3, 4, NULL), (4, 5, 'x'))"
+        con.execute(f"CREATE TABLE crimes AS FROM {rows} t(id, hour, report_type)")
+        con.execute("CREATE TABLE crimes_removed AS SELECT id, if(id = 3, 'y', 'x') AS report_type FROM crimes")
+        asked = [render(one.statement, "duckdb", {"as_of_day": date(2024, 1, 1)}) for one in (insight, some)]
+        found = [con.execute(sql).fetchall()[0][-1] for sql in asked]
+    assert found == [3, 1]

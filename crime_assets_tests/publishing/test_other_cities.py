@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
 import re
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from html import unescape
@@ -246,3 +248,29 @@ def test_no_check_judges_what_is_not_published(shown: Shown) -> None:
     assert "of no known class" in sentence
     if "arrest" in shown.lacks():
         assert found["clearance_rate"].sentence.endswith("does not publish arrests: there is nothing to compare.")
+
+
+def test_only_initial_reports_of_san_francisco_are_counted(shown: Shown) -> None:
+    """Supplements are rows of `crimes`, and of no figure."""
+    if shown.sample.city != "san_francisco":
+        return
+    with gzip.open(shown.profile.settings.export, "rt", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["Report Type Description"].endswith("Initial")]
+    assert shown.extract.about.crimes == len(rows) == 10_292
+    by_district = Counter(row["Police District"].upper() for row in rows)
+    whole = {
+        insight.name: rows_of(shown.get(f"/table/{insight.name}.csv")) for insight in insights_of(shown.profile.city)
+    }
+    assert len(whole) == 8
+    for name in whole.keys() - {"crime_by_district", "compstat", "monthly_trends", "top_crime_types"}:
+        of_all = [row for row in whole[name] if row["period"] == "all"]
+        assert sum(int(row["crimes"] or 0) for row in of_all) == len(rows), name
+    stored = shown.profile.engine.query(
+        "SELECT district, crimes FROM insight_crime_by_district WHERE period = 'all' AND district IS NOT NULL"
+    ).rows
+    assert dict(stored) == dict(by_district)
+    for table in ("insight_monthly_trends", "insight_top_crime_types"):
+        (found,) = shown.profile.engine.query(f"SELECT sum(crimes) FROM {table} WHERE period = 'all'").rows
+        assert found == (len(rows),), table
+    assert shown.profile.engine.query("SELECT count(*) FROM crimes").rows == [(11_884,)]
+    assert "not their supplements" in said(shown.get("/"))

@@ -19,7 +19,7 @@ _MERGED = dg.AssetSelection.assets("crime_deliveries", "crimes")
 _BOUNDARIES = dg.AssetSelection.assets("boundaries")
 
 
-def build(*, has_cities: bool) -> dg.Definitions:
+def build(*, has_cities: bool = False) -> dg.Definitions:
     """All jobs; `has_cities` if the city is counted for comparisons."""
     history = dg.AssetSelection.assets("crime_history")
     upkeep = dg.AssetSelection.groups("upkeep")

@@ -27,7 +27,7 @@ BESIDE = "crime-assets.tables-beside"
 
 def is_computed(table: str) -> bool:
     """Whether a table, by its name, can be computed again from others."""
-    return table.startswith("insight_")
+    return table.startswith("insight_") or table == "city_months"
 
 
 @dataclass(frozen=True)

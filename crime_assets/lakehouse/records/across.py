@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from crime_assets.core.sql import parse, statement
+from crime_assets.core.errors import TablesLost
+from crime_assets.core.sql import DIALECT, parse, statement
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import connection, identifier
 from crime_assets.lakehouse.iceberg.reading import DUCKDB_TYPES, explained, rows_of
@@ -23,6 +24,9 @@ from crime_assets.lakehouse.schema import CRIMES
 from crime_assets.sources import cities
 from crime_assets.sources.cities import City
 from crime_assets.sources.cities.codes import BadTable, Code, crosswalk, nibrs
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
 
 SCHEMA = "cities"
 """Where everything across cities is: views, and the Iceberg namespace."""
@@ -43,9 +47,17 @@ def show(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     found = [_whole(rows, city) for city in of if (rows := _over_files(lake, city)) is not None]
     if found:
         con.execute(f"CREATE VIEW {SCHEMA}.{VIEW} AS {' UNION ALL '.join(found)}")
-    months = tables.load(lake, SCHEMA, TABLE)
+    months = months_table(lake)
     if months is not None:
         con.execute(f"CREATE VIEW {SCHEMA}.{TABLE} AS {rows_of(months, tables.data_files(months))}")
+
+
+def months_table(lake: Lake) -> Table | None:
+    """The table `city_months`; None if it was never written, or is gone: it is made again from the crimes."""
+    try:
+        return tables.load(lake, SCHEMA, TABLE)
+    except TablesLost:
+        return None
 
 
 @contextmanager
@@ -73,7 +85,8 @@ def definition(city: City) -> str:
     """A digest of how months of a city are counted, and of what is said of them."""
     statements = [filled(name, city, _DUCKDB) for name in ("ranked", _incidents(city), "months", "held")]
     codes = [(key, code.nibrs_code) for key, code in _own_codes(city).items()]
-    facts = (_FORMAT, city.comparison, city.lag_days, city.publishes, sorted(city.not_published), codes, _offenses().to_pylist())
+    complete = (city.lag_days, city.publishes)
+    facts = (_FORMAT, city.comparison, complete, sorted(city.not_published), codes, _offenses().to_pylist())
     return sha256(f"{statements} {facts}".encode()).hexdigest()[:16]
 
 
@@ -113,8 +126,7 @@ def _incidents(city: City) -> str:
 
 
 def _expression(text: str) -> exp.Expr:
-    (found,) = parse(f"SELECT {text} AS it").expressions
-    return exp.paren(found.this.copy())
+    return exp.paren(exp.condition(text, dialect=DIALECT))
 
 
 def _whole(rows: str, city: City) -> str:
@@ -156,7 +168,8 @@ def _offenses() -> pa.Table:
 
 def _codes(of: Sequence[City]) -> pa.Table:
     """What the codes of cities are that publish those of the FBI beside their own."""
-    found = [(city.name, *code.split("/"), one.nibrs_code) for city in of for (_, code), one in _own_codes(city).items()]
+    known = [(city.name, code, one.nibrs_code) for city in of for (_, code), one in _own_codes(city).items()]
+    found = [(city, *code.split("/"), nibrs_code) for city, code, nibrs_code in known]
     names = ("city", "iucr", "fbi_code", "nibrs_code")
     return pa.table({name: pa.array([row[place] for row in found], pa.string()) for place, name in enumerate(names)})
 

@@ -16,6 +16,7 @@ from crime_assets.core.errors import LakeError
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.place.warehouse import files_below, is_local, path_of, remove, stored_files
+from crime_assets.lakehouse.records.across import SCHEMA
 from crime_assets.lakehouse.upkeep.kept import loaded
 from crime_assets.sources.cities import City
 
@@ -45,7 +46,8 @@ def remove_orphans(lake: Lake, city: City, before: datetime) -> dict[str, Remove
     table cannot be read completely; then nothing is removed from it or from those after it.
     """
     with lake.writing():
-        found = list(loaded(lake, city.name))
+        # Roles on object storage may keep the tables of one city.
+        found = [*loaded(lake, city.name), *(() if lake.is_remote else loaded(lake, SCHEMA))]
         removed = {one.told: _sweep(table, before) for one, table in found if table.current_snapshot() or one.is_masked}
         # Not by the namespaces of the catalog: others have theirs there too.
         loading = _loading(lake, lake.cities | {city.name})

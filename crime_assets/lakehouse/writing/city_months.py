@@ -14,7 +14,7 @@ from crime_assets.core.errors import LakeBusy
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.tables import FIRST_CHANGED, NOTHING_CHANGED, Change, StalePlan
 from crime_assets.lakehouse.place.lake import Lake
-from crime_assets.lakehouse.records.across import SCHEMA, TABLE
+from crime_assets.lakehouse.records.across import SCHEMA, TABLE, months_table
 from crime_assets.lakehouse.schema import CITY_MONTHS, arrow_schema, iceberg_schema
 from crime_assets.sources import cities
 from crime_assets.sources.cities import City
@@ -41,7 +41,7 @@ def look_at(lake: Lake, city: City, definition: str) -> Known:
     crimes = tables.load(lake, city.name, "crimes")
     snapshot = crimes.current_snapshot() if crimes is not None else None
     mark = f"{snapshot.snapshot_id if snapshot else None}-{definition}"
-    table = tables.load(lake, SCHEMA, TABLE)
+    table = months_table(lake)
     rows = sum(file.record_count for file in _files(table, city)) if table is not None else 0
     return Known(mark, table is not None and _marks(table).get(_mark_of(city.name)) == mark, rows)
 
@@ -61,13 +61,13 @@ def replace_part(lake: Lake, city: City, rows: Sequence[Mapping[str, Any]], know
 
 def parts(lake: Lake) -> set[str]:
     """The cities that have a part."""
-    table = tables.load(lake, SCHEMA, TABLE)
+    table = months_table(lake)
     return {str(file.partition[0]) for file in tables.data_files(table)} if table is not None else set()
 
 
 def months(lake: Lake) -> list[dict[str, Any]]:
     """The rows of all cities; none if there is no table yet."""
-    table = tables.load(lake, SCHEMA, TABLE)
+    table = months_table(lake)
     if table is None:
         return []
     found: list[dict[str, Any]] = _rows(table, tables.data_files(table)).to_pylist()
@@ -75,8 +75,9 @@ def months(lake: Lake) -> list[dict[str, Any]]:
 
 
 def _replace(lake: Lake, city: City, rows: pa.Table, known: Known) -> bool:
-    table = tables.load(lake, SCHEMA, TABLE)
+    table = months_table(lake)
     if table is None:
+        tables.forget_lost(lake, SCHEMA)
         table = tables.create(lake, SCHEMA, TABLE, iceberg_schema(CITY_MONTHS), partition_by="city")
     old = _files(table, city)
     if _rows(table, old).equals(rows):
@@ -118,7 +119,7 @@ def _rows(table: Table, files: Sequence[DataFile]) -> pa.Table:
 
 def _expire(lake: Lake) -> None:
     """Keep the last snapshots only: nobody asks what a month was counted as long ago."""
-    table = tables.load(lake, SCHEMA, TABLE)
+    table = months_table(lake)
     history = table.history() if table is not None else []
     if table is not None and len(history) > 2 * _KEPT_SNAPSHOTS:
         tables.drop_snapshots(table, [entry.snapshot_id for entry in history[:-_KEPT_SNAPSHOTS]])

@@ -21,8 +21,10 @@ from starlette.staticfiles import StaticFiles
 
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError, UsageError
+from crime_assets.lakehouse.writing import city_months
 from crime_assets.profiles import Profile
 from crime_assets.publishing import glossary, quality
+from crime_assets.publishing.dashboard.across import FEWEST_CITIES, Across
 from crime_assets.publishing.dashboard.answers import Part, WithHeaders, html
 from crime_assets.publishing.dashboard.choice import ALL, Choice, Choices, read_choice
 from crime_assets.publishing.dashboard.figures import OF_CITY, TABLES, Figures
@@ -67,6 +69,10 @@ class Dashboard:
         self._clock = profile.clock
         self._exports = Turns()
         self._newest_merged = lately(self._look_for_merged)
+        self._lake = profile.lake
+        # A policy is about one city: it says nothing of who may see others.
+        self._has_cities = part is None and profile.settings.policy is None and profile.settings.aws is None
+        self._across = lately(self._look_across)
 
     def app(self, hosts: Sequence[str] = _HOSTS) -> Starlette:
         """The application; `hosts` are the names by which it may be asked."""
@@ -75,6 +81,8 @@ class Dashboard:
                 Route("/", self._page),
                 Route("/tables", self._tables),
                 Route("/words", self._words),
+                Route("/cities", self._cities),
+                Route("/cities/{name}.{kind}", self._cities_table),
                 Route("/view.pdf", self._view),
                 Route("/table/{name}.{kind}", self._table),
                 Route("/picture/{name}.{kind}", self._picture),
@@ -126,7 +134,8 @@ class Dashboard:
             cities.get(choice.city).today(self._clock()),
             self._briefings(choice) if self._part is None else self._part.briefings(extract),
         )
-        return page_of(choice, choices, figures, pictures, beside, self._then(choice))
+        values = page_of(choice, choices, figures, pictures, beside, self._then(choice))
+        return {**values, "has_cities": self._across() is not None}
 
     def _then(self, choice: Choice) -> Figures | None:
         """The figures of the day to compare with, if one is chosen."""
@@ -208,6 +217,32 @@ class Dashboard:
             return self._landing.read(keys.briefing(city, day, kind))
         extract = self._extracts.of(city, day)
         return self._part.briefing(extract, kind) if kind in self._part.briefings(extract) else None
+
+    def _cities(self, request: Request) -> Response:
+        return self._html("cities.html", **self._compared().page())
+
+    def _cities_table(self, request: Request) -> Response:
+        name, kind = request.path_params["name"], request.path_params["kind"]
+        tables = self._compared().tables()
+        if kind not in WRITERS or name not in tables:
+            raise UsageError("There is no such table: use the links on the page of cities.")
+        media, write = WRITERS[kind]
+        return _file(write(tables[name]), media, f"cities-{name}.{kind}")
+
+    def _compared(self) -> Across:
+        found = self._across()
+        if found is None:
+            raise UsageError("Nothing is compared here: that takes two cities in one lake, and no policy.")
+        return found
+
+    def _look_across(self) -> Across | None:
+        """What may be compared across cities; None if there are not two of them."""
+        if not self._has_cities or len(self._lake.cities) < FEWEST_CITIES:
+            return None
+        found = Across(
+            city_months.months(self._lake), {name: cities.get(name) for name in cities.names()}, self._threshold
+        )
+        return found if len(found.cities) >= FEWEST_CITIES else None
 
     def _words(self, request: Request) -> Response:
         return self._html("words.html", words=sorted(glossary.WORDS, key=lambda word: word.name.lower()))

@@ -116,6 +116,8 @@ class City:
     """Code column of `crimes` → where the shapes of its areas are; maps of other columns show cells."""
     counted: str = ""
     """SQL in the Athena dialect, over the columns of crimes: which rows insights count; all, if it is empty."""
+    counted_words: str = ""
+    """The same as a sentence for pages."""
     comparison: Comparison | None = None
     """What may be compared with other cities; None if nothing."""
 

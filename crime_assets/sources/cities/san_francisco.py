@@ -80,10 +80,11 @@ CITY = City(
     # Supplements say more about a report that is there already. Of 2018 the older dataset has some months, too.
     counted="report_type IN ('Initial', 'Vehicle Initial', 'Coplogic Initial') "
     "OR (report_type IS NULL AND occurred_on < DATE '2018-01-01')",
+    counted_words="Initial reports are counted, not their supplements.",
     comparison=Comparison(
         unit="code on a report",
         note="A row is a code on a report. Initial reports count; those with one number are one incident, by its most "
-        "serious offense.",
+        "serious offense. A homicide that only a supplement tells of is not counted as one.",
         area_kind="police district",
         population=census_2020(873_965),
         scheme="'SRS'",
