@@ -157,9 +157,7 @@ def test_schedules_and_sensors_are_those_of_the_picture(graph: dg.Definitions) -
     assert sorted([*schedules, *sensors]) == AUTOMATION.strip().splitlines()
 
 
-def test_with_a_policy_who_saw_what_is_added_and_no_other_city_is_counted(
-    graph: dg.Definitions, tmp_path: Path
-) -> None:
+def test_with_a_policy_who_saw_what_is_added_and_no_city_is_compared(graph: dg.Definitions, tmp_path: Path) -> None:
     """Whether the policy can be read is found out when something runs."""
     settings = replace(sample_profile(tmp_path / "lake").settings, policy=tmp_path / "policy.toml")
     governed = definitions.build_defs(Profile(settings))
