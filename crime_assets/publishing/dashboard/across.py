@@ -6,6 +6,7 @@ What may be compared is decided in `analysis.across`; here it is put into tables
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 from crime_assets.analysis.across import BETWEEN, OFFENSES, REFUSED, Rate, Trend, rates, trends
 from crime_assets.analysis.small_numbers import HIDDEN
 from crime_assets.publishing.charts.lines import Point, line
-from crime_assets.publishing.dashboard.page import Panel, ShownTable
+from crime_assets.publishing.dashboard.page import ShownTable
 from crime_assets.publishing.dashboard.values import NOTHING, Cell, shown
 from crime_assets.sources.cities import City
 
@@ -25,6 +26,14 @@ _SHORTEST = 3
 """Years that a line has at least."""
 
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A city's years of one series: a table, and pictures of some offenses with their titles."""
+
+    table: ShownTable
+    pictures: Sequence[tuple[str, str]]
 
 
 class Across:
@@ -137,9 +146,9 @@ class Across:
             tables.append(_shown_table(name, title, "Whole calendar years, by day of occurrence", note, lines))
         return [table for table in tables if table.rows]
 
-    def _trends_shown(self, rows: Sequence[Row]) -> list[Panel]:
+    def _trends_shown(self, rows: Sequence[Row]) -> list[Stretch]:
         """A table for each city and series: a row a year, a column an offense; and a line of each of the four."""
-        panels = []
+        stretches = []
         for (city, scheme, base), same in groupby(rows, key=lambda row: (row["city"], row["scheme"], row["base_year"])):
             found = {(row["year"], row["offense"]): row for row in same}
             years = sorted({year for year, _ in found})
@@ -153,19 +162,18 @@ class Across:
             name = f"trend-{city}-{scheme}-{base}".lower().replace(" ", "-")
             title = f"{city} since {base}, {base} = 100"
             table = _shown_table(name, title, f"Whole calendar years, {scheme}", "", lines)
-            panels.append(Panel(name, title, "", _lines(city, found, years), table))
-        return panels
+            stretches.append(Stretch(table, _lines(title, found, years)))
+        return stretches
 
 
-def _lines(city: str, found: Mapping[tuple[int, str], Row], years: Sequence[int]) -> str:
+def _lines(title: str, found: Mapping[tuple[int, str], Row], years: Sequence[int]) -> list[tuple[str, str]]:
     """Pictures of the index of the offenses that may be compared between cities, too; none of few years."""
-    if len(years) < _SHORTEST:
-        return ""
     drawn = []
     for offense in BETWEEN:
         points = [Point(f"{year}", found.get((year, offense), {}).get("index")) for year in years]
-        drawn.append(line(f"{city}, {offense}, index", points))
-    return "".join(drawn)
+        if sum(point.value is not None for point in points) >= _SHORTEST:
+            drawn.append((offense.capitalize(), line(f"{offense.capitalize()}, {title}", points)))
+    return drawn
 
 
 def _rate_cell(row: Row | None) -> Cell:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from starlette.testclient import TestClient
 
 from crime_assets.analysis.across import REFUSED, Held, judged
@@ -24,6 +25,7 @@ from crime_assets.publishing.dashboard.across import Across
 from crime_assets.publishing.dashboard.app import Dashboard
 from crime_assets.publishing.reading import Extracts
 from crime_assets.sources import cities
+from crime_assets_tests.publishing.dashboard.serving import NO_BROWSER, chromium, served
 
 CITIES = {name: cities.get(name) for name in cities.names()}
 YEARS = (2020, 2021, 2022)
@@ -205,6 +207,26 @@ def test_the_page_can_be_read_aloud(client: TestClient) -> None:
     assert outline.referred <= {*outline.ids}
     assert outline.levels[0] == 1
     assert all(after <= before + 1 for before, after in zip(outline.levels, outline.levels[1:], strict=False))
+
+
+@pytest.mark.slow
+@NO_BROWSER
+def test_no_rule_of_accessibility_is_broken(tmp_path: Path) -> None:
+    opened(tmp_path / "lake", "chicago", "san_francisco", rows=two_cities(), small_numbers=5)
+    profile = Profile(Settings(city="chicago", home=tmp_path / "lake", feed="export", export="none.csv"))
+    with served(profile, tmp_path / "cache") as address, chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"{address}/cities")
+        assert page.locator(".picture svg").count() == 4, (
+            "two cities have two offenses with an index in three years each"
+        )
+        found = Axe().run(page).response["violations"]
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
+            "nothing is cut off on a phone"
+        )
+        page.close()
+    assert [f"{one['id']}: {one['nodes'][0]['html']}" for one in found] == []
 
 
 def test_a_city_without_whole_years_leaves_a_sentence() -> None:
