@@ -31,7 +31,7 @@ from sqlglot import TokenType, exp, tokenize
 from crime_assets.core import promises
 from crime_assets.core.errors import UsageError
 from crime_assets.core.promises import NOTHING, Promises, promises_of
-from crime_assets.core.sql import DIALECT, SQL_DIRECTORY, listed, parse, placeholders
+from crime_assets.core.sql import DIALECT, SQL_DIRECTORY, listed, only_where, parse, placeholders
 
 PARAMETERS = frozenset({"as_of_day", "last_complete_day", "first_change_day", "pulled_since", "serial_ids_from"})
 """Parameters an insight may use: the change day up to which it knows; the last day that the city has published nearly
@@ -178,7 +178,7 @@ class Insight:
 
     def counting_only(self, condition: str) -> Insight:
         """It for a city of which only rows with this condition count: SQL in the Athena dialect over crimes."""
-        return replace(self, statement=of_counted(self.statement, condition)) if condition else self
+        return replace(self, statement=only_where(self.statement, TABLES, condition)) if condition else self
 
     def without(self, unpublished: Collection[str]) -> Insight:
         """It for a city that does not publish these columns of crimes: what is computed from them is left out."""
@@ -229,18 +229,6 @@ def insights_for(unpublished: frozenset[str], gives: frozenset[str], counted: st
     """
     made = (insight for insight in all_insights() if not insight.lacking(unpublished, gives))
     return tuple(insight.without(unpublished).counting_only(counted) for insight in made)
-
-
-@lru_cache
-def of_counted(statement: str, condition: str) -> str:
-    """The statement over those rows of its tables only that have the condition."""
-    query = parse(statement).copy()
-    where = exp.condition(condition, dialect=DIALECT)
-    for table in list(query.find_all(exp.Table)):
-        if table.name in TABLES and not table.db:
-            rows = exp.select("*").from_(exp.to_table(table.name)).where(where.copy())
-            table.replace(rows.subquery(table.alias or table.name))
-    return query.sql(DIALECT, pretty=True)
 
 
 @lru_cache

@@ -116,6 +116,18 @@ def _taken_apart(query: exp.Expr, names: Collection[str]) -> list[tuple[str, exp
 
 
 @lru_cache
+def only_where(statement: str, tables: frozenset[str], condition: str) -> str:
+    """The statement over those rows of these tables only that have the condition, in the Athena dialect as well."""
+    query = parse(statement).copy()
+    where = exp.condition(condition, dialect=DIALECT)
+    for table in list(query.find_all(exp.Table)):
+        if table.name in tables and not table.db:
+            rows = exp.select("*").from_(exp.to_table(table.name)).where(where.copy())
+            table.replace(rows.subquery(table.alias or table.name))
+    return query.sql(DIALECT, pretty=True)
+
+
+@lru_cache
 def parse(statement: str) -> exp.Query:
     """The one SELECT of a text; UsageError if it is anything else."""
     try:

@@ -11,8 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crime_assets.core.errors import CrimeAssetsError, UsageError
-from crime_assets.core.insights import of_counted
-from crime_assets.core.sql import statement
+from crime_assets.core.insights import TABLES
+from crime_assets.core.sql import only_where, statement
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.evolution import column_names
 from crime_assets.lakehouse.place.lake import Lake
@@ -48,6 +48,7 @@ KEPT_DAYS = 31
 """As-of days for which an engine keeps what was known: those of a month that is computed as one range."""
 
 _LIKE_INSIGHTS = frozenset({"recorded"})
+"""Statements of sql/checks that insights are held against."""
 
 VERSIONS = {"crimes_superseded": (), "crimes_removed": ("removed_on", "noticed_at")}
 """Tables with versions of rows of crimes → the columns that they have besides."""
@@ -80,7 +81,7 @@ def unpublished(name: str, city: City) -> tuple[Column, ...]:
 def check_statement(measurement: str, city: City) -> str:
     """A statement of sql/checks; what insights are held against counts the same rows as they do."""
     text = statement("checks", measurement)
-    return of_counted(text, city.counted) if measurement in _LIKE_INSIGHTS and city.counted else text
+    return only_where(text, TABLES, city.counted) if measurement in _LIKE_INSIGHTS and city.counted else text
 
 
 def crimes_of(load: Load) -> Table:
