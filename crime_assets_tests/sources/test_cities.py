@@ -58,6 +58,11 @@ def smallville(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[City
 
 
 @pytest.mark.parametrize("name", cities.names())
+def test_keys_are_compared_as_they_come(name: str) -> None:
+    assert "id" not in cities.get(name).tidied
+
+
+@pytest.mark.parametrize("name", cities.names())
 def test_no_text_fits_two_timestamp_formats_with_two_meanings(name: str) -> None:
     city = cities.get(name)
     with duckdb.connect() as con:

@@ -7,20 +7,23 @@ has: where only the text differs, such as in another dataset of the same city, n
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
+from crime_assets.core.concurrency import few_at_once
 from crime_assets.core.digests import shape_of
 from crime_assets.core.envelopes import Envelope
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import connection, identifier
 from crime_assets.lakehouse.iceberg.evolution import column_names
-from crime_assets.lakehouse.iceberg.reading import rows_of
+from crime_assets.lakehouse.iceberg.reading import DUCKDB_TYPES, rows_of
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.reconciliation.limits import Guard, Limits
 from crime_assets.lakehouse.reconciliation.removal import Gone
@@ -80,10 +83,10 @@ def difference(lake: Lake, city: City, publication: Publication, limits: Limits)
 def _hold(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, table: Table) -> int:
     """Create `held`, the rows with their digests, and `rejected`, the digests in quarantine; returns how many rows."""
     held = rows_of(table, tables.data_files(table), ["id", "updated_on", "record_md5"])
-    con.execute(f"CREATE TEMP TABLE held AS {held}")
+    con.execute(f"CREATE TABLE held AS {held}")
     quarantine = tables.curated(lake, city, "crimes_quarantine")
     rejected = rows_of(quarantine, tables.data_files(quarantine), ["record_md5"])
-    con.execute(f"CREATE TEMP TABLE rejected AS {rejected}")
+    con.execute(f"CREATE TABLE rejected AS {rejected}")
     return count(con, "SELECT count(*) FROM held")
 
 
@@ -91,31 +94,67 @@ def _read(con: duckdb.DuckDBPyConnection, city: City, publication: Publication) 
     """Create `published` (ids and digests of all records) and `unknown` (digests and texts of those that the lake does
     not know); returns how many records and damaged lines there are.
     """
-    key = "BIGINT" if city.key_type == "long" else "VARCHAR"
-    con.execute(f"CREATE TEMP TABLE published (id {key}, digest UBIGINT)")
-    # Not a temporary table: it is read by a cursor of its own.
+    # Not temporary tables: cursors fill and read them.
+    con.execute(f"CREATE TABLE published (id {DUCKDB_TYPES[city.key_type]}, digest UBIGINT)")
     con.execute("CREATE TABLE unknown (record_md5 VARCHAR, raw VARCHAR)")
+    con.execute("SET threads = 1")
+    readers: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
+    workers = os.cpu_count() or 1
+    for _ in range(workers):
+        reader = con.cursor()
+        typing.prepare(reader, city)
+        readers.put(reader)
+
+    def compare(batch: pa.Table) -> tuple[int, int]:
+        reader = readers.get()
+        try:
+            return _compare_batch(reader, city, publication, batch)
+        finally:
+            readers.put(reader)
+
     records = damaged = 0
+    for found, lost in few_at_once(compare, _together(publication.tables()), workers):
+        records, damaged = records + found, damaged + lost
+    con.execute("RESET threads")
+    return records, damaged
+
+
+def _compare_batch(
+    con: duckdb.DuckDBPyConnection, city: City, publication: Publication, batch: pa.Table
+) -> tuple[int, int]:
+    """Add a batch to `published` and `unknown`; returns how many records and damaged lines it has."""
     now = datetime.now(UTC)
-    for batch in _together(publication.tables()):
-        typing.raw_from_history(con, batch, city, now, publication.day)
-        con.execute(
-            f"CREATE OR REPLACE TEMP TABLE batch AS SELECT TRY_CAST(id AS {key}) AS id, record_md5, raw, damage "
-            "FROM trimmed_records"
-        )
-        con.execute("INSERT INTO published SELECT id, hash(record_md5) FROM batch WHERE damage IS NULL")
+    typing.texts_from_history(con, batch, city, now, publication.day)
+    key = f"TRY_CAST(nullif(trim({{}}), '') AS {DUCKDB_TYPES[city.key_type]})"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE batch AS SELECT {key.format('id')} AS id, record_md5 FROM raw_records "
+        "WHERE damage IS NULL"
+    )
+    con.execute("INSERT INTO published SELECT id, hash(record_md5) FROM batch")
+    damaged = len(batch) - batch.column(DAMAGE).null_count
+    if damaged:
         # Whatever stands in a damaged line may be the id of its record: that one is not gone.
         con.execute(
-            f"INSERT INTO published SELECT TRY_CAST(token AS {key}), NULL FROM (SELECT unnest(regexp_extract_all(raw, "
-            f"'{_TOKENS}')) AS token FROM batch WHERE damage IS NOT NULL)"
+            f"INSERT INTO published SELECT {key.format('token')}, NULL FROM (SELECT unnest(regexp_extract_all(raw, "
+            f"'{_TOKENS}')) AS token FROM raw_records WHERE damage IS NOT NULL)"
         )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE known AS SELECT record_md5 FROM held SEMI JOIN batch USING (record_md5) "
+        "UNION ALL FROM rejected SEMI JOIN batch USING (record_md5)"
+    )
+    con.execute("CREATE OR REPLACE TEMP TABLE news AS FROM batch ANTI JOIN known USING (record_md5)")
+    # By their ids first: to write all texts once more takes longer than anything else here.
+    text = key.format(typing.text_of(city, "id", batch.schema))
+    some = con.sql(
+        f"FROM history_records WHERE {identifier(DAMAGE)} IS NULL "
+        f"AND ({text} IN (SELECT id FROM news) OR {text} IS NULL)"
+    ).to_arrow_table()
+    if len(some):
+        typing.texts_from_history(con, some, city, now, publication.day)
         con.execute(
-            "INSERT INTO unknown SELECT DISTINCT record_md5, raw FROM batch "
-            "ANTI JOIN held USING (record_md5) ANTI JOIN rejected USING (record_md5) WHERE damage IS NULL"
+            "INSERT INTO unknown SELECT DISTINCT record_md5, raw FROM raw_records SEMI JOIN news USING (record_md5)"
         )
-        lost = len(batch) - batch.column(DAMAGE).null_count
-        records, damaged = records + len(batch) - lost, damaged + lost
-    return records, damaged
+    return len(batch) - damaged, damaged
 
 
 def _together(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:

@@ -101,8 +101,16 @@ def raw_from_history(
     con: duckdb.DuckDBPyConnection, records: pa.Table, city: City, pulled_at: datetime, published: date
 ) -> None:
     """Create `raw_records` from a part of a feed's history; what has no change stamp was `published` on that day."""
+    texts_from_history(con, records, city, pulled_at, published)
+    _trim(con, city, is_needed=not all(map(is_trimmed, records.columns)))
+
+
+def texts_from_history(
+    con: duckdb.DuckDBPyConnection, records: pa.Table, city: City, pulled_at: datetime, published: date
+) -> None:
+    """Only that, without what makes typed rows of it; `history_records` are the records as they came."""
     schema = records.schema
-    texts = {name: _text_of(city, name, schema) for name in SOURCE_COLUMNS}
+    texts = {name: text_of(city, name, schema) for name in SOURCE_COLUMNS}
     if city.change_field is None:
         texts["updated_on"] = literal(day_stamp(city, published))
     columns = ", ".join(f"{text} AS {name}" for name, text in texts.items())
@@ -119,7 +127,6 @@ def raw_from_history(
               FROM history_records)
         """
     )
-    _trim(con, city, is_needed=not all(map(is_trimmed, records.columns)))
 
 
 def raw_from_deliveries(con: duckdb.DuckDBPyConnection, records: pa.Table, city: City) -> None:
@@ -169,7 +176,8 @@ def _extra(city: City, schema: pa.Schema) -> str:
     return f"CAST(json_object({', '.join(members)}) AS VARCHAR)" if members else "NULL::VARCHAR"
 
 
-def _text_of(city: City, column: str, schema: pa.Schema) -> str:
+def text_of(city: City, column: str, schema: pa.Schema) -> str:
+    """SQL over records as they came: a column's text."""
     texts = [_joined(fields, schema) for fields in alternatives(city.columns.get(column))]
     found = [text for text in texts if text is not None]
     if not found:

@@ -6,6 +6,7 @@ import duckdb
 
 from crime_assets.core.sql import render, statement
 from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.reading import DUCKDB_TYPES
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.sources.cities import City
 
@@ -17,8 +18,8 @@ def recorded(lake: Lake, city: City, con: duckdb.DuckDBPyConnection) -> bool:
     table = tables.load(lake, city.name, "crimes_removed")
     paths = tables.fetch(table, tables.data_files(table)) if table is not None else []
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE recorded "
-        "(id BIGINT, record_md5 VARCHAR, updated_on TIMESTAMP, ingested_at TIMESTAMPTZ, removed_on DATE)"
+        f"CREATE OR REPLACE TEMP TABLE recorded (id {DUCKDB_TYPES[city.key_type]}, "
+        "record_md5 VARCHAR, updated_on TIMESTAMP, ingested_at TIMESTAMPTZ, removed_on DATE)"
     )
     if paths:
         rows = f"SELECT {_COLUMNS} FROM read_parquet(?, hive_partitioning = false, union_by_name = true)"

@@ -92,7 +92,7 @@ class City:
     """The type of `id`: whole numbers, or any text."""
     tidied: Mapping[str, str] = field(default_factory=dict)
     """Column → SQL in the Athena dialect, over all columns' texts, that gives the text to type; its own text is
-    the column of that name."""
+    the column of that name. Not of `id`: publications are compared by keys as they come."""
     code_widths: Mapping[str, int] = field(default_factory=dict)
     """Columns of codes that lose leading zeros in spreadsheets → the width they are padded to."""
     unknown_markers: Mapping[str, frozenset[str]] = field(default_factory=dict)

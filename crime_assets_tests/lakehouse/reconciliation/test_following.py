@@ -21,7 +21,7 @@ HISTORIC, CURRENT = "qgea.csv", "5uac.csv"
 
 def complaint(number: int | str, **other: str) -> dict[str, str]:
     record = {
-        "cmplnt_num": str(number),
+        "cmplnt_num": f"{number}H1",
         "cmplnt_fr_dt": "01/05/2026",
         "cmplnt_fr_tm": "17:30:00",
         "rpt_dt": "01/06/2026",
@@ -49,16 +49,16 @@ def followed(tmp_path: Path) -> Followed:
 def test_what_differs_is_changed_on_the_day_before_it_is_seen(followed: Followed) -> None:
     changed = complaint(3, boro_nm="BRONX")
     held = [complaint(number) for number in range(10) if number not in (3, 7)]
-    followed.publish({HISTORIC: [*held, changed, complaint("100H1")]})
+    followed.publish({HISTORIC: [*held, changed, complaint(100)]})
 
     followed.run()
 
     crimes = followed.crimes("change_day", "neighborhood")
     before = FIRST - 2 * ONE_DAY
-    assert crimes.pop("3") == (FIRST, "BRONX")
+    assert crimes.pop("3H1") == (FIRST, "BRONX")
     assert crimes.pop("100H1") == (FIRST, "QUEENS")
-    assert crimes == {str(number): (before, "QUEENS") for number in range(10) if number not in (3, 7)}
-    assert followed.removed() == {"7": FIRST}
+    assert crimes == {f"{number}H1": (before, "QUEENS") for number in range(10) if number not in (3, 7)}
+    assert followed.removed() == {"7H1": FIRST}
 
 
 def test_an_unchanged_publication_is_not_read_and_makes_no_snapshot(
@@ -92,11 +92,11 @@ def test_a_record_can_go_back_to_what_it_was(followed: Followed) -> None:
     for boro in ("BRONX", "QUEENS", "BRONX"):
         followed.publish({HISTORIC: [complaint(0, boro_nm=boro), *rest]})
         followed.run()
-        assert followed.crimes("neighborhood")["0"] == (boro,)
+        assert followed.crimes("neighborhood")["0H1"] == (boro,)
         # The file is replaced on the same day, too.
         followed.publish({HISTORIC: [complaint(0, boro_nm="KINGS"), *rest]})
         followed.run()
-        assert followed.crimes("neighborhood")["0"] == ("KINGS",)
+        assert followed.crimes("neighborhood")["0H1"] == ("KINGS",)
 
 
 def test_what_is_gone_can_come_back(followed: Followed) -> None:
@@ -104,7 +104,7 @@ def test_what_is_gone_can_come_back(followed: Followed) -> None:
     for present in (whole[1:], whole, whole[1:], whole):
         followed.publish({HISTORIC: present})
         followed.run()
-        assert ("0" in followed.crimes("id")) is (len(present) == 10)
+        assert ("0H1" in followed.crimes("id")) is (len(present) == 10)
         followed.run()
         assert len(followed.crimes("id")) == len(present)
         followed.today += ONE_DAY
@@ -115,11 +115,11 @@ def test_days_before_the_publication_are_empty(followed: Followed) -> None:
     followed.publish({HISTORIC: [complaint(number) for number in range(11)]})
     for ago in (3, 2):
         followed.run(followed.today - ago * ONE_DAY)
-        assert "10" not in followed.crimes("id")
+        assert "10H1" not in followed.crimes("id")
 
     followed.run()
 
-    assert followed.crimes("change_day")["10"] == (followed.today - ONE_DAY,)
+    assert followed.crimes("change_day")["10H1"] == (followed.today - ONE_DAY,)
 
 
 def test_of_a_number_that_is_published_twice_the_first_report_counts(followed: Followed) -> None:
@@ -128,7 +128,7 @@ def test_of_a_number_that_is_published_twice_the_first_report_counts(followed: F
     for order in (twice, twice[::-1]):
         followed.publish({HISTORIC: [*rest, *order]})
         followed.run()
-        assert followed.crimes("neighborhood")["0"] == ("EARLY",)
+        assert followed.crimes("neighborhood")["0H1"] == ("EARLY",)
         assert len(followed.crimes("id")) == 10
     before = followed.snapshots()
     followed.publish({HISTORIC: [*twice, *rest]})
@@ -141,7 +141,7 @@ def test_history_and_days_agree_on_numbers_published_twice(tmp_path: Path) -> No
     twice = [complaint(0, rpt_dt="01/09/2026", boro_nm="LATE"), complaint(0, rpt_dt="01/02/2026", boro_nm="EARLY")]
     followed.publish({HISTORIC: [complaint(1), *twice]})
     followed.run()
-    assert followed.crimes("neighborhood") == {"0": ("EARLY",), "1": ("QUEENS",)}
+    assert followed.crimes("neighborhood") == {"0H1": ("EARLY",), "1H1": ("QUEENS",)}
     before = followed.snapshots()
     followed.publish({HISTORIC: [*twice, complaint(1)]})
     followed.run()
@@ -172,13 +172,13 @@ def test_a_publication_in_another_format_changes_nothing(followed: Followed) -> 
 def test_a_record_that_cannot_be_read_is_not_gone(followed: Followed) -> None:
     followed.publish({HISTORIC: [complaint(number) for number in range(9)]})
     with (followed.files / HISTORIC).open("a") as file:
-        file.write("9,cut off\n")
+        file.write("9H1,cut off\n")
     followed.run()
-    assert "9" in followed.crimes("id")
+    assert "9H1" in followed.crimes("id")
     # One whose values cannot be typed goes to quarantine, once; its crime stays as it was.
     followed.publish({HISTORIC: [*(complaint(number) for number in range(9)), complaint(9, latitude="north")]})
     assert [followed.run().quarantined for _ in range(2)] == [1, 0]
-    assert "9" in followed.crimes("id")
+    assert "9H1" in followed.crimes("id")
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -202,7 +202,7 @@ def test_any_publications_leave_what_was_published_last(tmp_path: Path, seed: in
         followed.today += ONE_DAY
     followed.run()
 
-    published = {number: (record["boro_nm"],) for number, record in known.items()}
+    published = {f"{number}H1": (record["boro_nm"],) for number, record in known.items()}
     assert followed.crimes("neighborhood") == published
     before = followed.snapshots()
     followed.run()
