@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import dagster as dg
 
 from crime_assets.analysis.made import insights_of
+from crime_assets.core.errors import UsageError
 from crime_assets.defs import assets, checks
 from crime_assets.defs.automation import jobs, notices, schedules, sensors
 from crime_assets.defs.names import Names
@@ -57,6 +58,9 @@ def __getattr__(name: str) -> Callable[[], dg.Definitions]:
     @dg.definitions
     def of_city() -> dg.Definitions:
         """The graph of that city, among those that CRIME_CITIES names."""
-        return build_defs(open_profile(Settings.from_environment(city=name)))
+        settings = Settings.from_environment(city=name)
+        if not settings.cities:
+            raise UsageError(f"CRIME_CITIES is not set: set it to the cities of this Dagster home, {name} among them.")
+        return build_defs(open_profile(settings))
 
     return of_city

@@ -33,11 +33,10 @@ def asked_cities(environment: Mapping[str, str]) -> tuple[str, ...]:
 def of_city(environment: Mapping[str, str], city: str, among: tuple[str, ...]) -> dict[str, str]:
     """The variables with what is set for this city alone. UsageError if the city is not `among` those asked for."""
     if among and city not in among:
-        raise UsageError(
-            f"CRIME_CITIES={','.join(among)} does not name {city}: add it there, or set CRIME_CITY to one."
-        )
+        listed = ",".join(among)
+        raise UsageError(f"CRIME_CITIES={listed} does not name {city}: add it there, or set another CRIME_CITY.")
     _check_names(environment)
-    own = {name: environment[named] for name in OF_A_CITY if environment.get(named := _named(name, city))}
+    own = {name: value for name in OF_A_CITY if (value := environment.get(_named(name, city)))}
     alike = [one for one in among if _reads_common_files(environment, one)]
     if city in alike and len(alike) > 1:
         raise UsageError(
@@ -45,6 +44,11 @@ def of_city(environment: Mapping[str, str], city: str, among: tuple[str, ...]) -
             f"{_named('CRIME_EXPORT', alike[-1])} too."
         )
     return {**environment, **own}
+
+
+def set_by(environment: Mapping[str, str], name: str, city: str) -> str:
+    """The variable that sets what `name` is for the city: its own, or the one for all."""
+    return own if environment.get(own := _named(name, city)) else name
 
 
 def _reads_common_files(environment: Mapping[str, str], city: str) -> bool:

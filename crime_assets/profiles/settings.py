@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from crime_assets.core.errors import UsageError
-from crime_assets.profiles.of_city import asked_cities, of_city
+from crime_assets.profiles.of_city import asked_cities, of_city, set_by
 
 _CHOICES = {
     "CRIME_PROFILE": ("local", "aws"),
@@ -99,8 +99,9 @@ class Settings:
         city = city or environment.get("CRIME_CITY") or next(iter(cities), cls.city)
         environment = of_city(environment, city, cities)
         for name, choices in _CHOICES.items():
-            if (environment.get(name) or choices[0]) not in choices:
-                raise UsageError(f"{name}={environment[name]} is not known: set it to one of {', '.join(choices)}.")
+            if (value := environment.get(name) or choices[0]) not in choices:
+                named = set_by(environment, name, city)
+                raise UsageError(f"{named}={value} is not known: set it to one of {', '.join(choices)}.")
         is_aws = environment.get("CRIME_PROFILE") == "aws"
         if is_aws and (unfit := [name for name in _LOCAL_ONLY if environment.get(name)]):
             raise UsageError(f"{unfit[0]} is for the local profile so far: unset it, or CRIME_PROFILE.")
