@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from crime_assets.core.errors import UsageError
 from crime_assets.sources import cities
 
-OF_A_CITY = ("CRIME_FEED", "CRIME_EXPORT", "CRIME_BOUNDARIES", "CRIME_FIRST_DAY", "CRIME_FIREHOSE")
+OF_A_CITY = ("CRIME_FEED", "CRIME_EXPORT", "CRIME_BOUNDARIES", "CRIME_FIRST_DAY")
 """What differs from city to city. With the name of a city in capitals behind it, a variable is that city's own."""
 
 
@@ -30,32 +30,32 @@ def asked_cities(environment: Mapping[str, str]) -> tuple[str, ...]:
     return found
 
 
-def of_city(environment: Mapping[str, str], city: str, among: tuple[str, ...]) -> dict[str, str]:
+def of_city(environment: Mapping[str, str], city: str, among: tuple[str, ...]) -> Mapping[str, str]:
     """The variables with what is set for this city alone. UsageError if the city is not `among` those asked for."""
     if among and city not in among:
         listed = ",".join(among)
         raise UsageError(f"CRIME_CITIES={listed} does not name {city}: add it there, or set another CRIME_CITY.")
     _check_names(environment)
-    own = {name: value for name in OF_A_CITY if (value := environment.get(_named(name, city)))}
+    own = _own(environment, city)
     alike = [one for one in among if _reads_common_files(environment, one)]
     if city in alike and len(alike) > 1:
         raise UsageError(
             f"CRIME_EXPORT would be read for {' and '.join(alike)}, and no file is of two cities: set "
             f"{_named('CRIME_EXPORT', alike[-1])} too."
         )
-    return {**environment, **own}
+    return {**environment, **own} if own else environment
 
 
 def set_by(environment: Mapping[str, str], name: str, city: str) -> str:
     """The variable that sets what `name` is for the city: its own, or the one for all."""
-    return own if environment.get(own := _named(name, city)) else name
+    return _named(name, city) if name in _own(environment, city) else name
 
 
 def _reads_common_files(environment: Mapping[str, str], city: str) -> bool:
     """Whether the city reads what CRIME_EXPORT names for all."""
-    feed = environment.get(_named("CRIME_FEED", city)) or environment.get("CRIME_FEED")
-    export = environment.get("CRIME_EXPORT") and not environment.get(_named("CRIME_EXPORT", city))
-    return feed == "export" and bool(export)
+    own = _own(environment, city)
+    feed = own.get("CRIME_FEED") or environment.get("CRIME_FEED")
+    return feed == "export" and bool(environment.get("CRIME_EXPORT")) and "CRIME_EXPORT" not in own
 
 
 def _check_names(environment: Mapping[str, str]) -> None:
@@ -67,6 +67,12 @@ def _check_names(environment: Mapping[str, str]) -> None:
             raise UsageError(
                 f"{name} is of no city: write it with the name of one of {', '.join(cities.names())} in capitals."
             )
+
+
+def _own(environment: Mapping[str, str], city: str) -> dict[str, str]:
+    """What is set for this city alone, under the names that are for all."""
+    names = {_named(name, city): name for name in OF_A_CITY}
+    return {names[name]: value for name, value in environment.items() if name in names and value}
 
 
 def _named(name: str, city: str) -> str:

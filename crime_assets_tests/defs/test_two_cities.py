@@ -14,6 +14,9 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
+from crime_assets.cli.reconcile import reconcile
+from crime_assets.cli.recovery import reload
+from crime_assets.cli.runner import run
 from crime_assets.cloud.notices import DayReport
 from crime_assets.defs.automation import notices
 from crime_assets.defs.automation.jobs import MERGE, PULL
@@ -34,7 +37,7 @@ STEPS = (
     Step(NEW_YORK, DAYS[2], DAYS[2]),
     Step(CHICAGO, DAYS[0], DAYS[0]),
 )
-FAILED = STEPS[2]
+PULLED = ("raw_crime_batches", "crime_deliveries", "crimes")
 FAILURE, STARTED, SUCCESS = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS
 
 
@@ -71,8 +74,8 @@ def test_nothing_of_a_city_is_under_the_names_of_the_other(both: World) -> None:
 
 def _keys_of(world: World, city: str) -> Iterator[dg.AssetKey]:
     """What the runs of a city made or checked."""
-    for run in world.instance.get_runs(dg.RunsFilter(tags={CITY_TAG: city})):
-        for entry in world.instance.all_logs(run.run_id):
+    for found in world.instance.get_runs(dg.RunsFilter(tags={CITY_TAG: city})):
+        for entry in world.instance.all_logs(found.run_id):
             event = entry.dagster_event
             if event is not None and event.is_step_materialization:
                 yield event.step_materialization_data.materialization.asset_key
@@ -94,12 +97,12 @@ def test_one_lake_has_the_rows_of_two(both: World, source: Source, tmp_path: Pat
 
 def test_a_city_that_fails_leaves_the_other_green(both: World) -> None:
     runs = both.instance.get_runs()
-    assert {run.tags[CITY_TAG] for run in runs if run.status == FAILURE} == {NEW_YORK}
+    assert {one.tags[CITY_TAG] for one in runs if one.status == FAILURE} == {NEW_YORK}
     checks = [
         entry.dagster_event.asset_check_evaluation_data
-        for run in runs
-        if run.tags[CITY_TAG] == CHICAGO
-        for entry in both.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        for one in runs
+        if one.tags[CITY_TAG] == CHICAGO
+        for entry in both.instance.all_logs(one.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
         if entry.dagster_event is not None
     ]
     assert {check.check_name for check in checks if check.blocking} == {"delivery_complete", "one_row_per_id"}
@@ -192,6 +195,27 @@ def test_a_schedule_looks_at_its_own_citys_failures(both: World, tmp_path: Path)
     assert {f"{day}-2024-02-02" for day in DAYS[4:7]} <= set(apart)
 
 
+def test_the_commands_of_a_city_record_under_its_name(
+    both: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a home of their own, here: that of the others vanishes."""
+    profile = both.graphs[CHICAGO].profile
+    # Set and taken away again by pytest, whatever a command sets.
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setenv("CRIME_HOME", str(profile.settings.home))
+    profile.settings = replace(profile.settings, dagster_home=tmp_path)
+    both.source.stand_after(CHICAGO, DAYS[6])
+    both.now = max(both.now, datetime.combine(DAYS[8], datetime.min.time(), ZoneInfo("UTC")))
+    assert run(profile, DAYS[6], DAYS[6], insights=False) == 0
+    assert reconcile(profile, None, None) == 0
+    assert reload(profile) == 0
+    with dg.DagsterInstance.get() as instance:
+        made = {key.to_user_string() for key in instance.all_asset_keys()}
+        assert made == {f"chicago/{name}" for name in (*PULLED, "crime_history", "crime_reconciliation")}
+        assert instance.get_materialized_partitions(dg.AssetKey([CHICAGO, "crimes"])) == {str(DAYS[6])}
+        assert {found.tags.get(CITY_TAG) for found in instance.get_runs()} == {CHICAGO}
+
+
 class Told:
     """Who is notified, in place of a topic."""
 
@@ -228,10 +252,10 @@ def test_notices_are_of_the_sensors_own_city(both: World) -> None:
     both.now += timedelta(days=1)
     job = graph.definitions.resolve_job_def(PULL)
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(locations[NEW_YORK], "__repository__"), PULL)
-    run = graph.instance.create_run_for_job(
+    failing = graph.instance.create_run_for_job(
         job, tags={**job.run_tags, **day_tags(str(DAYS[5]))}, run_config=QUIET, remote_job_origin=origin
     )
-    execute_run(InMemoryJob(job), run, graph.instance)
+    execute_run(InMemoryJob(job), failing, graph.instance)
     tick()
     assert told[CHICAGO].reports == []
     (report,) = told[NEW_YORK].reports
@@ -255,7 +279,7 @@ def test_a_home_of_one_city_goes_on_and_can_become_one_of_several(source: Source
         days = {str(day) for day in DAYS[:2]}
         assert instance.get_materialized_partitions(dg.AssetKey("crimes")) == days
         assert {len(key.path) for key in instance.all_asset_keys()} == {1}
-        assert {run.tags.get(CITY_TAG) for run in instance.get_runs()} == {None}
+        assert {found.tags.get(CITY_TAG) for found in instance.get_runs()} == {None}
         rows = one.rows()
 
         several = Graph(Profile(replace(alone.settings, cities=CITIES), clock=alone.clock), instance)

@@ -43,7 +43,7 @@ def test_so_it_does_where_there_is_one_city() -> None:
     assert Settings.from_environment(environment).feed == "socrata"
 
 
-def test_on_aws_each_city_has_its_stream_and_its_first_day_and_a_job_is_told() -> None:
+def test_on_aws_each_city_has_its_first_day_and_a_job_is_told() -> None:
     environment = {
         **BOTH,
         "CRIME_PROFILE": "aws",
@@ -51,14 +51,13 @@ def test_on_aws_each_city_has_its_stream_and_its_first_day_and_a_job_is_told() -
         "CRIME_LANDING": "s3://objects",
         "CRIME_FIREHOSE": "crimes",
         "CRIME_FIRST_DAY": "2024-01-25",
-        "CRIME_FIREHOSE_NEW_YORK": "complaints",
         "CRIME_FIRST_DAY_NEW_YORK": "2024-04-01",
         "CRIME_FEED_NEW_YORK": "export",
         "CRIME_EXPORT_NEW_YORK": "/data/nypd.csv",
     }
     settings = Settings.from_environment(environment, city="new_york")
     assert settings.aws is not None
-    assert (settings.aws.firehose, settings.aws.first_day) == ("complaints", date(2024, 4, 1))
+    assert settings.aws.first_day == date(2024, 4, 1)
     travelling, _ = messages.settings_of(settings)
     there = Settings.from_environment({**travelling, "CRIME_HOME": str(settings.home)})
     assert (there.city, there.feed, there.export, there.aws) == ("new_york", "export", "/data/nypd.csv", settings.aws)
