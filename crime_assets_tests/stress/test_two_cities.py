@@ -14,6 +14,10 @@ from crime_assets_tests.two_cities import CITIES, Source, Step, World, steps
 pytestmark = pytest.mark.stress
 
 RUNS = 200
+WITHOUT_OUTPUT = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+"""Keeping what steps print takes Dagster two processes for each."""
 
 
 @pytest.mark.parametrize("seed", [1])
@@ -21,7 +25,7 @@ def test_two_hundred_runs_of_two_cities_are_those_of_two_lakes(seed: int, tmp_pa
     wanted = steps(RUNS, seed)
     source = Source(tmp_path / "files", RUNS, seed)
     (tmp_path / "dagster").mkdir()
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides=WITHOUT_OUTPUT) as instance:
         both, apart = (
             World(tmp_path / "lakes", source, together=there, instance=instance if there else None)
             for there in (True, False)
