@@ -40,6 +40,11 @@ def inventory(city: str, day: date) -> str:
     return f"inventories/city={city}/change_day={day.isoformat()}.json"
 
 
+def gone(city: str, day: date) -> str:
+    """The crimes that the publication pulled for a change day lacks."""
+    return f"gone/city={city}/change_day={day.isoformat()}.json"
+
+
 def merged(city: str, day: date) -> str:
     """The inventory of a change day that the lake has merged."""
     return f"{merged_prefix(city)}change_day={day.isoformat()}.json"

@@ -23,7 +23,7 @@ from crime_assets.engines.answers import Answer, Batches, rows_of
 from crime_assets.engines.athena_rows import Rows
 from crime_assets.engines.athena_service import Athena, StatementFailed
 from crime_assets.engines.athena_statements import persons_query, written
-from crime_assets.engines.known import READ, Merged, change_day, check_known, parameters, snapshot_id
+from crime_assets.engines.known import READ, Merged, change_day, check_known, newest_of, parameters, snapshot_id
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.sources.cities import City
@@ -54,7 +54,9 @@ class AthenaEngine:
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
         """The rows of the insight's statement, in its order, from what was known on the as-of day."""
-        return self._ask(insight.statement, as_of_day, parameters(self._lake, self._city, as_of_day, self._merged()))
+        newest = newest_of(self._city, self.measure, as_of_day)
+        asked = parameters(self._lake, self._city, as_of_day, self._merged(), newest)
+        return self._ask(insight.statement, as_of_day, asked)
 
     def measure(self, measurement: str, as_of_day: date, **parameters: date | float) -> list[dict[str, Any]]:
         """The rows of a statement of sql/checks, from what was known on the as-of day."""

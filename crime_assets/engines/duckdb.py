@@ -27,6 +27,7 @@ from crime_assets.engines.known import (
     check_known,
     columns_of,
     columns_without,
+    newest_of,
     parameters,
     snapshot_id,
     unpublished,
@@ -69,7 +70,8 @@ class DuckDBEngine:
 
     def insight(self, insight: Insight, as_of_day: date) -> pa.Table:
         """The rows of the insight's statement, in its order, from what was known on the as-of day."""
-        asked = parameters(self._lake, self._city, as_of_day, self._merged())
+        newest = newest_of(self._city, self.measure, as_of_day)
+        asked = parameters(self._lake, self._city, as_of_day, self._merged(), newest)
         with explained(self._lake), self._knowing(as_of_day) as con:
             *shared, (_, rest) = render_apart(insight.statement, self.name, asked, SHARED).items()
             made = self._days[as_of_day]

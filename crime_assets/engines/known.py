@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.lakehouse.iceberg import tables
@@ -92,15 +92,31 @@ def check_known(lake: Lake, city: City, day: date) -> None:
         )
 
 
-def parameters(lake: Lake, city: City, as_of_day: date, merged: Sequence[date]) -> dict[str, date]:
+Measure: TypeAlias = Callable[[str, date], list[dict[str, Any]]]
+"""The rows of a statement of sql/checks on an as-of day."""
+
+
+def newest_of(city: City, measure: Measure, as_of_day: date) -> date | None:
+    """The newest day with a crime by then, if the city's last complete day depends on it."""
+    if city.change_field is not None:
+        return None
+    (found,) = measure("freshness", as_of_day)
+    newest: date | None = found["newest_occurred_on"]
+    return newest
+
+
+def parameters(
+    lake: Lake, city: City, as_of_day: date, merged: Sequence[date], newest: date | None = None
+) -> dict[str, date]:
     """The parameters of an insight on an as-of day, those of `core.insights.PARAMETERS`.
 
-    `merged` are the change days that the lake has merged; none, if that is not known.
+    `merged` are the change days that the lake has merged; none, if that is not known. `newest` is what `newest_of`
+    gives.
     """
     first = history_before(lake, city) or as_of_day
     return {
         "as_of_day": as_of_day,
-        "last_complete_day": city.last_complete_day(as_of_day),
+        "last_complete_day": city.last_complete_day(as_of_day, newest),
         "first_change_day": first,
         "pulled_since": _pulled_since(first, min(as_of_day, max(merged, default=first)), {*merged}),
         "serial_ids_from": city.serial_ids_from or date.max,

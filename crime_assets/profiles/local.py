@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from crime_assets.lakehouse.place.lake import CityState, Lake
 from crime_assets.profiles.settings import Settings
 from crime_assets.sources import cities
 from crime_assets.sources.cities import City
-from crime_assets.sources.feeds import Feed
+from crime_assets.sources.feeds import AnyFeed
 from crime_assets.streams import LandingStore, Stream
 from crime_assets.streams.inventory import merged_days
 
@@ -42,7 +43,7 @@ class Profile:
         self.settings = settings
         self.clock = clock
         self._spark: SparkSession | None = None
-        self._feed: tuple[date, Feed] | None = None
+        self._feed: tuple[date, AnyFeed] | None = None
 
     @cached_property
     def city(self) -> City:
@@ -129,25 +130,18 @@ class Profile:
         return self._spark
 
     @property
-    def feed(self) -> Feed:
+    def feed(self) -> AnyFeed:
         """Where records come from, as of today: a process that runs for weeks gets a new feed each day."""
         if self._feed is None or self._feed[0] != self.today:
             self._feed = (self.today, self._open_feed())
         return self._feed[1]
 
-    def _open_feed(self) -> Feed:
+    def _open_feed(self) -> AnyFeed:
         match self.settings.feed:
             case "export":
-                from crime_assets.sources.feeds.export import ExportFeed
-
-                if not self.settings.export:
-                    raise UsageError("CRIME_FEED=export needs CRIME_EXPORT: set it to the files of a portal export.")
-                cache = self.lake.home / "cache"
-                return ExportFeed(self.city, self.settings.export, cache=cache, today=self.today)
-            case "socrata":
-                from crime_assets.sources.feeds.socrata import SocrataFeed
-
-                return SocrataFeed(self.city, app_token=self.settings.app_token or None, now=self.clock)
+                return self._export_feed()
+            case "socrata" | "portal":
+                return self._portal_feed()
             case _:
                 from crime_assets.sources.feeds.sample import SampleFeed, planted
 
@@ -162,10 +156,26 @@ class Profile:
                     planted=planted.around(origin),
                 )
 
+    def _portal_feed(self) -> AnyFeed:
+        if self.settings.feed not in {"portal", self.city.portal}:
+            raise UsageError(f"The portal of {self.city.title} is another kind of portal: set CRIME_FEED=portal.")
+        feeds = import_module(f"crime_assets.sources.feeds.{self.city.portal}")
+        feed: AnyFeed = feeds.open_feed(self.city, self.settings.app_token or None, self.clock)
+        return feed
+
+    def _export_feed(self) -> AnyFeed:
+        from crime_assets.sources.feeds.export import ExportFeed
+        from crime_assets.sources.feeds.export_publications import ExportPublications
+
+        if not self.settings.export:
+            raise UsageError("CRIME_FEED=export needs CRIME_EXPORT: set it to the files of a portal export.")
+        of_the_city = ExportFeed if self.city.change_field else ExportPublications
+        return of_the_city(self.city, self.settings.export, cache=self.lake.home / "cache", today=self.today)
+
     @property
     def boundaries(self) -> BoundarySource | None:
         """Where the city's boundaries are fetched from; None if they are not fetched. The sample city has its own."""
-        usual = {"socrata": "portal", "sample": "sample"}
+        usual = {"socrata": "portal", "portal": "portal", "sample": "sample"}
         wanted = self.settings.boundaries or usual.get(self.settings.feed, "")
         if not wanted or not self.city.boundaries:
             return None
@@ -205,7 +215,8 @@ class Profile:
     def wanted_state(self, first_change_day: date) -> CityState:
         """How the lake would begin with these settings."""
         settings = self.settings
-        return CityState(settings.feed, first_change_day.isoformat(), settings.sample_rows, settings.sample_seed)
+        feed = self.city.portal if settings.feed == "portal" else settings.feed
+        return CityState(feed, first_change_day.isoformat(), settings.sample_rows, settings.sample_seed)
 
     def begin(self, first_change_day: date, *, anew: bool = False) -> CityState:
         """Begin the city's part of the lake unless it has begun; UsageError if it began with another kind of source.

@@ -175,15 +175,16 @@ def about_of(
 ) -> About:
     """What an extract of these tables is about."""
     places, occurred = tables["places"], tables["days"].column("occurred_on")
+    newest = pc.max(occurred).as_py()
     everything = places.filter(pc.equal(places.column("period"), "all")).column("crimes")
     return About(
         format=FORMAT,
         city=city.name,
         title=city.title,
         as_of_day=day,
-        last_complete_day=city.last_complete_day(day),
+        last_complete_day=city.last_complete_day(day, newest),
         first_crime=pc.min(tables["months"].column("first_crime_on")).as_py(),
-        newest_crime=pc.max(occurred).as_py(),
+        newest_crime=newest,
         crimes=pc.sum(everything).as_py() or 0,
         snapshots_seen=snapshots_seen,
         insights_seen=insights_seen,

@@ -63,12 +63,15 @@ def pull(  # noqa: PLR0913, PLR0917 - the pull joins this many different parts
 ) -> dict[date, DayPull]:
     """Put the records of the days from `first` to `last`, with those of the look-back, to the stream.
 
-    `records` are those changed from `first` less the look-back to `last`; the older ones go to `first`. `columns` are
+    `records` are those changed from `first` less the look-back to `last`; the older ones go to `first`. Records without
+    change stamps are what the lake lacks: they go to `last`, even if the like landed before. `columns` are
     the source's columns, `undated` is how much of it belongs to no change day, `complete_to` is the last day that it
     has completed; the manifests keep all three.
     """
     landed = {day: delivered_batches(landing, city.name, day) for day in days_between(first - LOOK_BACK, last)}
-    before = {digest for batches in landed.values() for digests in batches.values() for digest in digests}
+    landed_before = {digest for batches in landed.values() for digests in batches.values() for digest in digests}
+    # A record without a stamp may go back to what it was: that looks like the version that landed first.
+    before = landed_before if city.change_field is not None else frozenset[str]()
     pulls = {day: DayPull() for day in days_between(first, last)}
     batcher = _Batcher(city, stream, pulled_at, pulls)
     seen: set[str] = set()

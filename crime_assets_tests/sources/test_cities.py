@@ -23,13 +23,13 @@ from crime_assets.streams.pull import change_day
 from crime_assets_tests.build import CHICAGO
 
 SMALLVILLE = """
-from crime_assets.sources.cities import City
+from crime_assets.sources.cities import City, Source
 
 CITY = City(
     name="smallville",
     title="Smallville",
     domain="data.smallville.example",
-    dataset="abcd-1234",
+    sources=(Source("abcd-1234", frozenset({"report_no", "day", "at", "offence", "arrested", "modified"})),),
     timezone="Pacific/Auckland",
     lag_days=1,
     source_columns={
@@ -193,3 +193,21 @@ def test_unknown_cities_are_refused_with_those_there_are(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         cities.get(name)
     assert str(caught.value) == f"There is no city {name!r}: set CRIME_CITY to one of {', '.join(cities.names())}."
+
+
+class TestLastCompleteDay:
+    @pytest.mark.parametrize(
+        ("city", "as_of", "newest", "last"),
+        [
+            ("chicago", "2026-11-20", "2026-01-01", "2026-11-12"),
+            ("san_francisco", "2026-11-20", "2026-11-19", "2026-11-17"),
+            ("san_francisco", "2026-11-20", "2018-12-31", "2018-12-29"),
+            ("new_york", "2026-11-20", "2026-09-30", "2026-09-30"),
+            ("new_york", "2026-11-20", "2026-06-30", "2026-06-30"),
+            ("new_york", "2026-10-20", "2026-09-30", "2026-06-30"),
+            ("new_york", "2026-11-20", None, "2026-09-30"),
+        ],
+    )
+    def test_is_no_later_than_what_was_published(self, city: str, as_of: str, newest: str | None, last: str) -> None:
+        known = date.fromisoformat(newest) if newest else None
+        assert str(cities.get(city).last_complete_day(date.fromisoformat(as_of), known)) == last

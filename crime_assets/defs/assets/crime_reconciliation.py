@@ -6,11 +6,12 @@ from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.defs.assets.common import OWNERS, POOL, preview
 from crime_assets.defs.names import Names
 from crime_assets.lakehouse.place.lake import Lake
-from crime_assets.lakehouse.reconciliation.reconcile import Comparison, Limits, compare, merge_landed
+from crime_assets.lakehouse.reconciliation.limits import Limits
+from crime_assets.lakehouse.reconciliation.reconcile import Comparison, compare, merge_landed
 from crime_assets.lakehouse.reconciliation.removal import Removal, remove
 from crime_assets.lakehouse.writing.history import history_before
 from crime_assets.profiles import Profile
-from crime_assets.sources.feeds import Feed
+from crime_assets.sources.feeds import PublishedFeed, StampedFeed
 from crime_assets.streams import LandingStore, Stream
 from crime_assets.streams.inventory import merged_days
 from crime_assets.streams.pull import pull
@@ -45,7 +46,7 @@ def crime_reconciliation(
     context: dg.AssetExecutionContext,
     config: ReconciliationConfig,
     profile: dg.ResourceParam[Profile],
-    feed: dg.ResourceParam[Feed],
+    feed: dg.ResourceParam[StampedFeed | PublishedFeed],
     landing: dg.ResourceParam[LandingStore],
     stream: dg.ResourceParam[Stream],
     lake: dg.ResourceParam[Lake],
@@ -55,11 +56,6 @@ def crime_reconciliation(
     Removed crimes are kept in crimes_removed. If the source lacks too much to be believed, nothing is changed.
     """
     city = profile.city
-    if city.change_field is None:
-        raise CrimeAssetsError(
-            f"Records of {city.title} have no stamp of their last change, by which months could be compared: load a "
-            "newer file into another CRIME_HOME."
-        )
     days = merged_days(landing, city.name)
     if history_before(lake, city) is None or not days:
         raise CrimeAssetsError("The lake has no change day to compare yet: run one, then reconcile.")

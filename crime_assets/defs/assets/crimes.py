@@ -15,9 +15,11 @@ from crime_assets.defs.assets.common import (
 from crime_assets.defs.names import Names
 from crime_assets.defs.work import Work
 from crime_assets.engines import Engine
+from crime_assets.lakehouse.reconciliation.following import remove_gone
 from crime_assets.lakehouse.schema import COMPUTED_FROM, CRIMES, published
 from crime_assets.profiles import Profile
 from crime_assets.sources.cities import City, alternatives
+from crime_assets.streams import LandingStore
 
 _DAYS_SHOWN = 7
 """The newest days of a range, this many, get a preview: previews of a whole year would take longer than the merge."""
@@ -46,6 +48,7 @@ def build(names: Names, days: dg.DailyPartitionsDefinition, city: City) -> dg.As
         profile: dg.ResourceParam[Profile],
         engine: dg.ResourceParam[Engine],
         work: dg.ResourceParam[Work],
+        landing: dg.ResourceParam[LandingStore],
     ) -> dg.MaterializeResult[None]:
         """One row per crime: the newest version the city published. What cannot be typed goes to quarantine.
 
@@ -53,17 +56,20 @@ def build(names: Names, days: dg.DailyPartitionsDefinition, city: City) -> dg.As
         """
         asked = days_of(context)
         result = work.merge(context, asked)
+        marks = {"run-id": context.run.run_id}
+        removed = remove_gone(profile.lake, profile.city, landing, asked, profile.clock(), marks)
         for day in asked[-_DAYS_SHOWN:]:
             shown = rows_shown(profile, {"preview": preview_of(engine.measure("newest_rows", day))})
             context.add_asset_metadata(shown, partition_key=day.isoformat())
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": result.rows,
+                "dagster/row_count": result.rows - removed,
                 "rows_delivered": result.delivered,
                 "rows_inserted": result.inserted,
                 "rows_replaced": result.replaced,
                 "versions_superseded": result.superseded,
                 "rows_quarantined": result.quarantined,
+                "rows_removed": removed,
                 "files_rewritten": result.files_removed,
                 "files_written": result.files_added,
                 "files_skipped": result.files_skipped,

@@ -82,9 +82,10 @@ def _judge(
     # Naming them takes as long as counting: it is done if there are any.
     repeated = engine.measure("repeated_ids", as_of_day) if rows["surplus_rows"] else []
     (fresh,) = engine.measure("freshness", as_of_day)
-    newest_day = city.last_complete_day(as_of_day)
+    newest_day = city.last_complete_day(as_of_day, fresh["newest_occurred_on"])
     # Whoever publishes quarters of a year is not late in between.
-    lag_days = city.lag_days if city.publishes == "days" else (as_of_day - newest_day).days
+    expected = city.last_complete_day(as_of_day)
+    lag_days = city.lag_days if city.publishes == "days" else (as_of_day - expected).days
     counts = engine.measure("daily_counts", as_of_day, newest_day=newest_day)
     box = dict(zip(("south", "west", "north", "east"), city.bounding_box, strict=True))
     (places,) = engine.measure("coordinates", as_of_day, **box)

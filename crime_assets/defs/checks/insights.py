@@ -16,6 +16,7 @@ from crime_assets.defs.checks.results import Results, days_checked, results
 from crime_assets.defs.checks.verdicts import Verdict
 from crime_assets.defs.names import Names
 from crime_assets.engines import Engine
+from crime_assets.engines.known import newest_of
 from crime_assets.lakehouse.writing.insights import Held, stale_days
 from crime_assets.profiles import Profile
 from crime_assets.publishing.consistency import Recorded, faults, promised
@@ -61,7 +62,7 @@ def build(names: Names, insights: Sequence[Insight]) -> dg.AssetChecksDefinition
 
 
 def _recorded(profile: Profile, engine: Engine, day: date) -> Recorded:
-    last = profile.city.last_complete_day(day)
+    last = profile.city.last_complete_day(day, newest_of(profile.city, engine.measure, day))
     bounds = {f"first_{period}": first for period, first in first_days(day, last).items()}
     return Recorded(engine.measure("recorded", day, last_complete_day=last, **bounds), day, last)
 

@@ -13,55 +13,33 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from itertools import islice
 
 import duckdb
 import pyarrow as pa
 
 from crime_assets.core.digests import record_digest
-from crime_assets.core.errors import FeedError
 from crime_assets.core.sql import render, statement
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import connection, literal
 from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.reconciliation.difference import difference
+from crime_assets.lakehouse.reconciliation.limits import Guard, Limits
 from crime_assets.lakehouse.reconciliation.removal import Gone
 from crime_assets.lakehouse.reconciliation.spooled import SpooledRecords
 from crime_assets.lakehouse.records import typing
 from crime_assets.lakehouse.schema import CRIMES, QUARANTINE, Column, arrow_schema
 from crime_assets.lakehouse.writing.merge import MergeResult, count, merge_deliveries
-from crime_assets.lakehouse.writing.settling import MOST_LACKING, most_lacking
 from crime_assets.sources.cities import City, alternatives
-from crime_assets.sources.feeds import Feed, Record, Stamps
+from crime_assets.sources.feeds import PublishedFeed, Record, StampedFeed, Stamps
 from crime_assets.streams import LandingStore
 from crime_assets.streams.inventory import contents_of, record_merged, take_inventory
 from crime_assets.streams.pull import LOOK_BACK, days_between
 
 _CHUNK = 50_000
 """Records compared, and ids asked for, together."""
-_FEWEST_PULLED = 10_000
-_ONE_DAY = timedelta(days=1)
 _PUBLISHED = pa.schema([("position", pa.int64()), ("id", pa.string()), ("updated_on", pa.string())])
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The most crimes that may be removed and pulled at once, set by a person; None: what the lake's size allows.
-
-    By default at most half a per cent of the rows are removed, or 100 in a small lake, and always less than half of
-    them; at most half a per cent are pulled, or 10,000.
-    """
-
-    most_removed: int | None = None
-    most_pulled: int | None = None
-
-    def removed(self, rows: int) -> int:
-        """The most of `rows` rows that may be removed."""
-        return most_lacking(rows) if self.most_removed is None else self.most_removed
-
-    def pulled(self, rows: int) -> int:
-        """The most records that may be pulled into a lake of `rows` rows."""
-        return max(_FEWEST_PULLED, int(rows * MOST_LACKING)) if self.most_pulled is None else self.most_pulled
 
 
 @dataclass(frozen=True)
@@ -100,14 +78,18 @@ class Comparison:
         return [counts for counts in self.months if counts.differ]
 
 
-def compare(lake: Lake, city: City, feed: Feed, until: date, limits: Limits) -> Comparison:
+def compare(lake: Lake, city: City, feed: StampedFeed | PublishedFeed, until: date, limits: Limits) -> Comparison:
     """Compare what the lake and the source hold of the changes up to `until`, the last change day the lake has merged.
 
-    FeedError, saying what a person can do, if the source's answers are not credible.
+    Without change stamps, all records are compared, and there are no counts by month. FeedError, saying what a person
+    can do, if the source's answers are not credible.
     """
+    if isinstance(feed, PublishedFeed):
+        found = difference(lake, city, feed.publication(), limits)
+        return Comparison(until, found.rows, [], found.missing, found.gone)
     missing = SpooledRecords(lake.staging)
     with connection(lake.staging) as con:
-        guard = _Guard(city, limits, _read_lake(lake, city, con, until))
+        guard = Guard(city, limits, _read_lake(lake, city, con, until))
         months = _months(con, feed, until)
         guard.total(sum(month.source for month in months), feed, until)
         differing = [month for month in months if month.differ]
@@ -129,49 +111,6 @@ def merge_landed(
     result = merge_deliveries(lake, city, contents, {"change-days": f"{day}/{day}", **properties})
     record_merged(landing, city.name, {day: inventories[day]})
     return result
-
-
-@dataclass(frozen=True)
-class _Guard:
-    """Rejects answers of the source that must not be acted on: an empty source, half of it, another dataset."""
-
-    city: City
-    limits: Limits
-    rows: int
-
-    def total(self, source: int, feed: Feed, until: date) -> None:
-        """Judge how many records the source counts, before anything is compared record by record."""
-        if self.rows - source > self.limits.removed(self.rows):
-            # Records that changed since `until` are still at the source; there may be a million of them.
-            changed = feed.count(until + _ONE_DAY, feed.latest_day() + _ONE_DAY)
-            self.gone(self.rows - source - changed, self.rows - source)
-
-    def missing(self, number: int, candidates: int) -> None:
-        """Judge how many records the lake lacks: `number` or more, `candidates` at most."""
-        most = self.limits.pulled(self.rows)
-        if number > most:
-            raise FeedError(
-                f"The source of {self.city.title} has {number:,} or more records that the lake lacks or has in an "
-                f"older version, beside {self.rows:,} rows in it, and at most {most:,} are pulled at once, so nothing "
-                "was changed: run the missing change days with `crime-assets run`, or check that "
-                f"{self._source} is the right dataset and, if so, allow this many with `crime-assets reconcile "
-                f"--most-pulled {candidates}` (in Dagster: the run config most_pulled)."
-            )
-
-    def gone(self, number: int, candidates: int) -> None:
-        """Judge how many rows the source lacks: `number` or more, `candidates` at most."""
-        most = self.limits.removed(self.rows)
-        if number > most:
-            raise FeedError(
-                f"The source of {self.city.title} lacks {number:,} or more of the {self.rows:,} rows compared, and at "
-                f"most {most:,} are removed at once, so nothing was changed: check {self._source} and, if it is right, "
-                f"allow this many with `crime-assets reconcile --most-removed {candidates}` (in Dagster: the run "
-                "config most_removed)."
-            )
-
-    @property
-    def _source(self) -> str:
-        return f"https://{self.city.domain}/d/{self.city.dataset}"
 
 
 def _read_lake(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, until: date) -> int:
@@ -207,7 +146,7 @@ def _raw_text(city: City, column: str) -> str:
     return f"coalesce({', '.join(texts)})"
 
 
-def _months(con: duckdb.DuckDBPyConnection, feed: Feed, until: date) -> list[MonthCounts]:
+def _months(con: duckdb.DuckDBPyConnection, feed: StampedFeed, until: date) -> list[MonthCounts]:
     in_source = feed.month_stamps(until)
     rows = con.execute(_statement("held_stamps", until)).fetchall()
     in_lake: dict[date | None, Stamps] = {month: Stamps(*figures) for month, *figures in rows}
@@ -221,10 +160,10 @@ def _months(con: duckdb.DuckDBPyConnection, feed: Feed, until: date) -> list[Mon
 
 def _find_missing(
     con: duckdb.DuckDBPyConnection,
-    feed: Feed,
+    feed: StampedFeed,
     months: Collection[MonthCounts],
     until: date,
-    guard: _Guard,
+    guard: Guard,
     missing: SpooledRecords,
 ) -> None:
     """Put the source's records of these months that are not in the lake into `missing`; creates `published_versions`
@@ -257,7 +196,7 @@ def _text(value: object) -> str | None:
 
 
 def _gone(
-    con: duckdb.DuckDBPyConnection, feed: Feed, months: Iterable[date | None], until: date, guard: _Guard
+    con: duckdb.DuckDBPyConnection, feed: StampedFeed, months: Iterable[date | None], until: date, guard: Guard
 ) -> list[Gone]:
     """Rows of these months that the source no longer has, in any month or with any stamp."""
     con.execute("CREATE TEMP TABLE differing (month DATE)")
@@ -267,7 +206,7 @@ def _gone(
     gone: list[Gone] = []
     rows = con.execute("FROM unpublished ORDER BY id")
     while some := [Gone(*row) for row in rows.fetchmany(_CHUNK)]:
-        present = feed.present({row.id for row in some})
+        present = feed.present({int(row.id) for row in some})
         gone += [row for row in some if row.id not in present]
         guard.gone(len(gone), candidates)
     return gone

@@ -30,14 +30,13 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 _PLANS = 5
-_GONE = pa.schema([("id", pa.int64()), ("updated_on", pa.timestamp("us"))])
 
 
 @dataclass(frozen=True)
 class Gone:
     """A version of a crime that the source no longer has; `updated_on` is on the city's clock."""
 
-    id: int
+    id: int | str
     updated_on: datetime
 
 
@@ -57,7 +56,9 @@ def remove(lake: Lake, city: City, removal: Removal, properties: Mapping[str, st
     other writers keep changing the table.
     """
     with lake.writing(), connection(lake.staging) as con:
-        con.register("gone", pa.Table.from_pylist([vars(gone) for gone in removal.gone], schema=_GONE))
+        kind = pa.int64() if city.key_type == "long" else pa.string()
+        schema = pa.schema([("id", kind), ("updated_on", pa.timestamp("us"))])
+        con.register("gone", pa.Table.from_pylist([vars(gone) for gone in removal.gone], schema=schema))
         for _ in range(_PLANS):
             try:
                 return _remove(lake, city, con, removal, properties)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 
 import duckdb
@@ -20,7 +20,7 @@ from crime_assets.lakehouse.records.record_json import record_json
 from crime_assets.lakehouse.schema import CRIMES
 from crime_assets.sources.cities import City, alternatives
 from crime_assets.sources.cities.codes import crosswalk, nibrs
-from crime_assets.sources.feeds import DAMAGE, PUBLISHED, RAW
+from crime_assets.sources.feeds import DAMAGE, RAW
 from crime_assets.sources.feeds.times import parse_timestamp
 
 SOURCE_COLUMNS = (
@@ -97,12 +97,17 @@ def prepare_functions(con: duckdb.DuckDBPyConnection) -> None:
     con.create_function("canonical_json", lambda text: canonical_json(json.loads(text)), ["VARCHAR"], "VARCHAR")
 
 
-def raw_from_history(con: duckdb.DuckDBPyConnection, records: pa.Table, city: City, pulled_at: datetime) -> None:
-    """Create `raw_records` from a part of a feed's history."""
+def raw_from_history(
+    con: duckdb.DuckDBPyConnection, records: pa.Table, city: City, pulled_at: datetime, published: date
+) -> None:
+    """Create `raw_records` from a part of a feed's history; what has no change stamp was `published` on that day."""
     schema = records.schema
-    columns = ", ".join(f"{_text_of(city, name, schema)} AS {name}" for name in SOURCE_COLUMNS)
+    texts = {name: _text_of(city, name, schema) for name in SOURCE_COLUMNS}
+    if city.change_field is None:
+        texts["updated_on"] = literal(day_stamp(city, published))
+    columns = ", ".join(f"{text} AS {name}" for name, text in texts.items())
     con.register("history_records", records)
-    con.execute(parse_timestamp(city.formats_for(_some_text(records, city.occurrence_field))))
+    con.execute(parse_timestamp(city.formats_for(_some_text(records, city.occurrence_in(schema.names)))))
     record = record_json(records)
     if records.column(RAW).null_count < len(records):
         record = f"coalesce({identifier(RAW)}, {record})"
@@ -141,9 +146,14 @@ def tidied_query(city: City, dialect: str) -> str:
     return render(coded + statement("crimes", "coded"), dialect, {})
 
 
-def _some_text(records: pa.Table, field: str) -> str | None:
+def day_stamp(city: City, day: date) -> str:
+    """What stands for the change stamp of a record that has none: the day on which it was published."""
+    return day.strftime(city.timestamp_formats[0])
+
+
+def _some_text(records: pa.Table, field: str | None) -> str | None:
     """A text of a column, if there is one."""
-    if field not in records.column_names:
+    if field is None:
         return None
     column = records.column(field)
     first = pc.index(column.is_valid(), True).as_py()
@@ -160,8 +170,6 @@ def _extra(city: City, schema: pa.Schema) -> str:
 
 
 def _text_of(city: City, column: str, schema: pa.Schema) -> str:
-    if column == "updated_on" and city.change_field is None:
-        return f"strftime(CAST({identifier(PUBLISHED)} AS DATE), {literal(city.timestamp_formats[0])})"
     texts = [_joined(fields, schema) for fields in alternatives(city.columns.get(column))]
     found = [text for text in texts if text is not None]
     if not found:

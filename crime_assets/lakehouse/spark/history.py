@@ -6,7 +6,7 @@ Nothing is kept of an interrupted load: the next call does all of it again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -44,7 +44,7 @@ def load_history(spark: AttachedLake, city: City, feed: Feed, before: date, run_
         if table.current_snapshot() is not None:
             raise LakeError(f"{city.name}.crimes has rows but no history: set {lake.another_place} and load it there.")
         with feed.history(before) as history, staged(lake, city, RAW_RECORDS) as raw:
-            fill(raw, _raw_records(lake, city, history))
+            fill(raw, _raw_records(lake, city, history, before - timedelta(days=1)))
             typing.prepare(spark.session, city)
             rows = spark.computed(typing.typed(spark.session, city, spark.read(raw.name())))
             rows.createOrReplaceTempView("typed")
@@ -75,7 +75,7 @@ def _publish(spark: AttachedLake, city: City, table: Table, rows: DataFrame, mar
     return HistoryResult(True, records, typable - surplus, surplus, quarantined, snapshot_id)
 
 
-def _raw_records(lake: Lake, city: City, history: History) -> Iterator[pa.Table]:
+def _raw_records(lake: Lake, city: City, history: History, published: date) -> Iterator[pa.Table]:
     """All records of the history, each with its text and digest, a few parts at a time."""
     pulled_at = datetime.now(UTC)
     columns = names_of(RAW_RECORDS.names)
@@ -84,5 +84,5 @@ def _raw_records(lake: Lake, city: City, history: History) -> Iterator[pa.Table]
         for start in range(0, len(history.parts), _PARTS_TOGETHER):
             parts = history.parts[start : start + _PARTS_TOGETHER]
             records = pa.concat_tables(map(history.read, parts), promote_options="default")
-            duck_typing.raw_from_history(con, records, city, pulled_at)
+            duck_typing.raw_from_history(con, records, city, pulled_at, published)
             yield con.sql(f"SELECT {columns} FROM raw_records").to_arrow_table().cast(RAW_RECORDS)

@@ -107,7 +107,7 @@ def _read_columns(content: bytes, kinds: Mapping[str, Iterable[str]], city: City
     nothing = pa.nulls(table.num_rows, pa.string())
     columns = {name: _text_column(table, city.columns.get(name), nothing) for name in SOURCE_COLUMNS}
     if city.change_field is None:
-        stamps = (_stamp(city, date.fromisoformat(day)) for day in table.column("_change_day").to_pylist())
+        stamps = (typing.day_stamp(city, date.fromisoformat(day)) for day in table.column("_change_day").to_pylist())
         columns["updated_on"] = pa.array(stamps, pa.string())
     times = table.column("_pulled_at").combine_chunks().dictionary_encode()
     pulled_at = pa.array([utc(text) for text in times.dictionary.to_pylist()], RAW_RECORDS.field("ingested_at").type)
@@ -142,13 +142,14 @@ def _joined(table: pa.Table, fields: tuple[str, ...]) -> pa.ChunkedArray | None:
 
 def _from_lines(lines: list[Envelope | DamagedLine], city: City, found_at: datetime) -> pa.Table:
     envelopes = [line for line in lines if isinstance(line, Envelope)]
+    stamps = [] if city.change_field else [typing.day_stamp(city, line.change_day) for line in envelopes]
     records = [line.record for line in envelopes]
     whole = {
         **{name: _texts(records, city.columns.get(name)) for name in SOURCE_COLUMNS},
         "raw": [line.text for line in envelopes],
         "record_md5": [line.md5 for line in envelopes],
         "ingested_at": [line.pulled_at for line in envelopes],
-        **({} if city.change_field else {"updated_on": [_stamp(city, line.change_day) for line in envelopes]}),
+        **({"updated_on": stamps} if stamps else {}),
         "damage": [None] * len(envelopes),
         "extra": [_extra(record, city) for record in records],
     }
@@ -158,11 +159,6 @@ def _from_lines(lines: list[Envelope | DamagedLine], city: City, found_at: datet
         if isinstance(line, DamagedLine)
     ]
     return pa.concat_tables([pa.table(whole, RAW_RECORDS), pa.Table.from_pylist(damaged, RAW_RECORDS)])
-
-
-def _stamp(city: City, day: date) -> str:
-    """What stands for the change stamp of a record that has none: the day on which it was published."""
-    return day.strftime(city.timestamp_formats[0])
 
 
 def _texts(records: list[Mapping[str, object]], source: Field | None) -> list[str | None]:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from crime_assets.lakehouse.iceberg.tables import HISTORY_MARK, PROPERTY_PREFIX,
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.place.warehouse import sync
 from crime_assets.lakehouse.records import typing
+from crime_assets.lakehouse.writing import taken
 from crime_assets.lakehouse.writing.history_ledger import Ledger, PartsDone
 from crime_assets.lakehouse.writing.merge import (
     count,
@@ -39,7 +40,7 @@ from crime_assets.lakehouse.writing.merge import (
 )
 from crime_assets.lakehouse.writing.settling import check_typed
 from crime_assets.sources.cities import City
-from crime_assets.sources.feeds import Feed, History
+from crime_assets.sources.feeds import Feed, History, PublishedFeed
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -95,12 +96,13 @@ def load_history(lake: Lake, city: City, feed: Feed, before: date, run_id: str) 
         table = evolve(lake, city, "crimes", new_columns(city, feed.columns()).values())
         if table.current_snapshot() is not None:
             raise LakeError(f"{city.name}.crimes has rows but no history: set {lake.another_place} and load it there.")
+        version = feed.publication().version if isinstance(feed, PublishedFeed) else None
         with feed.history(before) as history, connection(lake.staging) as con:
             # Files of one load all have the same columns.
             source = f"{history.source} as {', '.join(column_names(table))}"
             ledger = Ledger(lake.staging / f"history-{city.name}", tables.data_directory(table), source)
             try:
-                _load_parts(city, history, ledger, table, con)
+                _load_parts(city, history, before, ledger, table, con)
                 result = _publish(lake, city, ledger, table, con, {HISTORY_MARK: before.isoformat(), "run-id": run_id})
             except Untypable:
                 # What is mended in the source is not to be found among what was kept of it.
@@ -110,11 +112,16 @@ def load_history(lake: Lake, city: City, feed: Feed, before: date, run_id: str) 
                 ledger.discard()
                 raise LakeBusy(f"Another writer changed the tables of {city.name} meanwhile: run again.") from error
         ledger.close()
+        if version is not None:
+            taken.remember(lake, city, version, history_undated(lake, city))
         return result
 
 
-def _load_parts(city: City, history: History, ledger: Ledger, table: Table, con: duckdb.DuckDBPyConnection) -> None:
+def _load_parts(
+    city: City, history: History, before: date, ledger: Ledger, table: Table, con: duckdb.DuckDBPyConnection
+) -> None:
     """Type and write every part that is not done yet, on as many threads as there are processors."""
+    published = before - timedelta(days=1)
     typing.prepare_functions(con)
     con.execute("SET threads = 1")
     idle: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
@@ -128,7 +135,8 @@ def _load_parts(city: City, history: History, ledger: Ledger, table: Table, con:
         worker = idle.get()
         try:
             records = pa.concat_tables(map(history.read, parts), promote_options="default")
-            ledger.add(_load_together(worker, city, parts, records, ledger, table))
+            typing.raw_from_history(worker, records, city, ledger.pulled_at, published)
+            ledger.add(_load_together(worker, city, parts, ledger, table))
         finally:
             idle.put(worker)
 
@@ -140,9 +148,9 @@ def _load_parts(city: City, history: History, ledger: Ledger, table: Table, con:
 
 
 def _load_together(
-    con: duckdb.DuckDBPyConnection, city: City, parts: list[str], records: pa.Table, ledger: Ledger, table: Table
+    con: duckdb.DuckDBPyConnection, city: City, parts: list[str], ledger: Ledger, table: Table
 ) -> PartsDone:
-    typing.raw_from_history(con, records, city, ledger.pulled_at)
+    """Type and write `raw_records`, which are of these parts."""
     con.execute(f"CREATE OR REPLACE TEMP TABLE typed AS {typing.typed_query(city)}")
     ((found, rejected, undated),) = con.execute(
         "SELECT count(*), count(reason), count(*) FILTER (change_day IS NULL) FROM typed"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 import pyarrow as pa
@@ -55,10 +55,10 @@ def reload_history(lake: Lake, city: City, feed: Feed, run_id: str) -> ReloadRes
         with feed.history(before) as history, connection(lake.staging) as con:
             typing.prepare_functions(con)
             typing.prepare(con, city)
-            pulled_at = datetime.now(UTC)
-            records, undated = _judge(con, city, history, pulled_at)
+            pulled_at, published = datetime.now(UTC), before - timedelta(days=1)
+            records, undated = _judge(con, city, history, pulled_at, published)
             marks = {"kind": "history", UNDATED_MARK: str(undated), "run-id": run_id}
-            merged = [merge_typed(lake, city, con, marks) for _ in _typed(con, city, history, pulled_at)]
+            merged = [merge_typed(lake, city, con, marks) for _ in _typed(con, city, history, pulled_at, published)]
         return ReloadResult(
             records,
             sum(result.inserted for result in merged),
@@ -68,11 +68,13 @@ def reload_history(lake: Lake, city: City, feed: Feed, run_id: str) -> ReloadRes
         )
 
 
-def _judge(con: duckdb.DuckDBPyConnection, city: City, history: History, pulled_at: datetime) -> tuple[int, int]:
+def _judge(
+    con: duckdb.DuckDBPyConnection, city: City, history: History, pulled_at: datetime, published: date
+) -> tuple[int, int]:
     """How many records there are and how many belong to no change day. FeedError if too many cannot be typed."""
     records = undated = 0
     untyped: Counter[str] = Counter()
-    for _ in _typed(con, city, history, pulled_at):
+    for _ in _typed(con, city, history, pulled_at, published):
         records += count(con, "SELECT count(*) FROM typed")
         undated += count(con, "SELECT count(*) FROM typed WHERE change_day IS NULL")
         untyped.update(reasons(con))
@@ -81,13 +83,12 @@ def _judge(con: duckdb.DuckDBPyConnection, city: City, history: History, pulled_
 
 
 def _typed(
-    con: duckdb.DuckDBPyConnection, city: City, history: History, pulled_at: datetime
+    con: duckdb.DuckDBPyConnection, city: City, history: History, pulled_at: datetime, published: date
 ) -> Iterator[Sequence[str]]:
     """Create the table `typed` from a few parts at a time; yields their names."""
     for start in range(0, len(history.parts), _PARTS_TOGETHER):
         parts = history.parts[start : start + _PARTS_TOGETHER]
-        typing.raw_from_history(
-            con, pa.concat_tables(map(history.read, parts), promote_options="default"), city, pulled_at
-        )
+        records = pa.concat_tables(map(history.read, parts), promote_options="default")
+        typing.raw_from_history(con, records, city, pulled_at, published)
         con.execute(f"CREATE OR REPLACE TEMP TABLE typed AS {typing.typed_query(city)}")
         yield parts

@@ -21,8 +21,8 @@ MOST_LACKING = 0.005
 _FEWEST_LACKING = 100
 
 
-def check_typed(city: City, records: int, reasons: Mapping[str, int]) -> None:
-    """Untypable if too many of a history's records cannot be typed; `reasons` counts them by reason.
+def check_typed(city: City, records: int, reasons: Mapping[str, int], what: str = "history") -> None:
+    """Untypable if too many of a history's or a publication's records cannot be typed; `reasons` counts them.
 
     Records of future days, by the machine's clock, do not count: nothing is wrong with them.
     """
@@ -35,7 +35,7 @@ def check_typed(city: City, records: int, reasons: Mapping[str, int]) -> None:
     named = ", ".join(f"{reason.rstrip('; ')} ({count:,})" for reason, count in told[:_REASONS_TOLD])
     more = f" and {len(told) - _REASONS_TOLD} other reasons" if len(told) > _REASONS_TOLD else ""
     raise Untypable(
-        f"Of the {records:,} records of {city.title}'s history {untyped:,} cannot be typed: {named}{more}. At most "
+        f"Of the {records:,} records of {city.title}'s {what} {untyped:,} cannot be typed: {named}{more}. At most "
         f"{MOST_UNTYPED:.0%} may be untypable, so nothing was loaded: fix the source, then run again."
     )
 

@@ -43,6 +43,18 @@ class Boundaries:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A dataset of a city's portal."""
+
+    dataset: str
+    """Its id: four-by-four on Socrata."""
+    fields: frozenset[str]
+    """The fields of its records, under the API's names."""
+    until: date | None = None
+    """Records that occurred on this day or later are left to the city's other sources."""
+
+
+@dataclass(frozen=True)
 class City:
     """A city's feed, described. All names of source fields are the API's own (`case_number`, not `Case Number`)."""
 
@@ -50,9 +62,9 @@ class City:
     """Short name; the Iceberg namespace and the `city=` part of every object key."""
     title: str
     domain: str
-    """Host of the Socrata portal."""
-    dataset: str
-    """Four-by-four id of the dataset."""
+    """Host of the portal."""
+    sources: tuple[Source, ...]
+    """Its datasets, which together hold every crime; the newest is the last."""
     timezone: str
     """IANA name; change days are days of this clock."""
     lag_days: int
@@ -64,8 +76,10 @@ class City:
     timestamp_formats: tuple[str, ...]
     """strptime formats, tried in turn; no text fits two of them with two meanings. One with the literal hour 24 means
     the end of the day."""
-    datasets: tuple[frozenset[str], ...] = ()
-    """The fields of each of the city's datasets, if they have different ones: a file need not have those of all."""
+    portal: str = "socrata"
+    """The kind of portal: the module of `feeds` whose `open_feed` reads it."""
+    load_stamps: frozenset[str] = frozenset()
+    """Fields with the time at which the portal loaded its records, changed or not: feeds leave them out."""
     not_published: frozenset[str] = frozenset()
     """Columns of `crimes` that the city says nothing of: its tables do not have them, nor anything made of them."""
     publishes: Literal["days", "quarters"] = "days"
@@ -104,13 +118,25 @@ class City:
         """The day on the city's clock; `now` is a moment with a time zone."""
         return now.astimezone(ZoneInfo(self.timezone)).date()
 
-    def last_complete_day(self, as_of_day: date) -> date:
-        """The last day that the city has published nearly completely by then: it has had a second change day."""
+    def last_complete_day(self, as_of_day: date, newest: date | None = None) -> date:
+        """The last day that the city has published nearly completely by then: it has had a second change day.
+
+        `newest` is the newest day with a crime by then, of cities without change stamps: their last publication may be
+        from long before.
+        """
         day = as_of_day - timedelta(days=self.lag_days + 1)
-        if self.publishes == "days":
+        if self.publishes == "quarters":
+            after = day + timedelta(days=1)
+            day = date(after.year, 3 * ((after.month - 1) // 3) + 1, 1) - timedelta(days=1)
+        if self.change_field is not None or newest is None:
             return day
-        after = day + timedelta(days=1)
-        return date(after.year, 3 * ((after.month - 1) // 3) + 1, 1) - timedelta(days=1)
+        # Whole quarters are complete to their last day.
+        return min(day, newest if self.publishes == "quarters" else newest - timedelta(days=self.lag_days))
+
+    @property
+    def dataset(self) -> str:
+        """The id of the newest dataset."""
+        return self.sources[-1].dataset
 
     @property
     def key_field(self) -> str:
@@ -129,10 +155,10 @@ class City:
 
     def fields_beside(self, there: Collection[str]) -> frozenset[str]:
         """The fields that must be there if these are: all of each dataset of which one is there that others lack."""
-        found = frozenset[str]()
-        for number, fields in enumerate(self.datasets):
-            others = frozenset[str]().union(*self.datasets[:number], *self.datasets[number + 1 :])
-            found |= fields if (fields - others) & {*there} else frozenset()
+        found, kinds = frozenset[str](), {source.fields for source in self.sources}
+        for fields in kinds:
+            own = fields.difference(*(kinds - {fields}))
+            found |= fields if own & {*there} else frozenset()
         return found or frozenset(self.source_columns)
 
     @property
@@ -147,6 +173,11 @@ class City:
     def occurrence_field(self) -> str:
         """Source field with the day of occurrence; if day and time are two fields, the day."""
         return alternatives(self.columns["occurred_at"])[0][0]
+
+    def occurrence_in(self, fields: Collection[str]) -> str | None:
+        """The same among the fields of one dataset or file; None if it has none."""
+        choices = alternatives(self.columns["occurred_at"])
+        return next((choice[0] for choice in choices if choice[0] in fields), None)
 
     def formats_for(self, text: str | None) -> list[str]:
         """The timestamp formats, those that fit this text first: a failed attempt takes longer than a parse."""

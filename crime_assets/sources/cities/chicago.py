@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from crime_assets.sources.cities import Boundaries, City, Kind
+from crime_assets.sources.cities import Boundaries, City, Kind, Source
 
 _TEXT_COLUMNS = (
     "id case_number date block iucr primary_type description location_description beat district ward "
@@ -21,7 +21,7 @@ CITY = City(
     name="chicago",
     title="Chicago",
     domain="data.cityofchicago.org",
-    dataset="ijzp-q8t2",
+    sources=(Source("ijzp-q8t2", frozenset(_SOURCE_COLUMNS)),),
     timezone="America/Chicago",
     lag_days=7,
     # In the export of 21 November 2018, 8 of 193,217 records were stamped before their id says.

@@ -5,7 +5,7 @@ A row of the first two is a report, of the third an offense: counts before and a
 stamp of a row's last change. The status of the case tells of an arrest; domestic violence is marked since 2024 only.
 """
 
-from crime_assets.sources.cities import City, First, Kind
+from crime_assets.sources.cities import City, First, Kind, Source
 
 _FIELDS = (
     "dr_no date_rptd date_occ time_occ area area_name rpt_dist_no part_1_2 crm_cd crm_cd_desc mocodes vict_age "
@@ -26,11 +26,14 @@ CITY = City(
     name="los_angeles",
     title="Los Angeles",
     domain="data.lacity.org",
-    dataset="k7nn-b2ep",
+    sources=(
+        Source("63jg-8b9z", frozenset(_FIELDS)),
+        Source("2nrs-mtv8", frozenset(_FIELDS)),
+        Source("k7nn-b2ep", frozenset((*_IN_BOTH, *_NIBRS_FIELDS))),
+    ),
     timezone="America/Los_Angeles",
     lag_days=14,
     source_columns=dict[str, Kind](dict.fromkeys((*_FIELDS, *_NIBRS_FIELDS), "text")),
-    datasets=(frozenset(_FIELDS), frozenset((*_IN_BOTH, *_NIBRS_FIELDS))),
     columns={
         "id": First(("uniquenibrno", "dr_no")),
         "case_number": First(("caseno", "dr_no")),

@@ -5,7 +5,7 @@ quarter of a year after the other, is compared with what is known. The city publ
 are domestic; places of rape and of sex crimes are those of a station house.
 """
 
-from crime_assets.sources.cities import City, First, Kind
+from crime_assets.sources.cities import City, First, Kind, Source
 
 _FIELDS = (
     "cmplnt_num cmplnt_fr_dt cmplnt_fr_tm cmplnt_to_dt cmplnt_to_tm addr_pct_cd rpt_dt ky_cd ofns_desc pd_cd pd_desc "
@@ -19,7 +19,8 @@ CITY = City(
     name="new_york",
     title="New York",
     domain="data.cityofnewyork.us",
-    dataset="qgea-i56i",
+    # What is in both, in spring, is the same complaint under the same number.
+    sources=(Source("qgea-i56i", frozenset(_SOURCE_COLUMNS)), Source("5uac-w243", frozenset(_SOURCE_COLUMNS))),
     timezone="America/New_York",
     lag_days=30,
     publishes="quarters",

@@ -6,7 +6,9 @@ no stamp of a row's last change. Whether somebody was arrested is said for each 
 Places are the nearest intersections.
 """
 
-from crime_assets.sources.cities import City, First, Kind
+from datetime import date
+
+from crime_assets.sources.cities import City, First, Kind, Source
 
 _FIELDS = (
     "incident_datetime incident_date incident_time incident_year incident_day_of_week report_datetime row_id "
@@ -29,11 +31,15 @@ CITY = City(
     name="san_francisco",
     title="San Francisco",
     domain="data.sf.gov",
-    dataset="wg3w-h783",
+    # The older one goes on to May 2018.
+    sources=(
+        Source("tmnf-yvry", frozenset((*_OLD_FIELDS, "location")), until=date(2018, 1, 1)),
+        Source("wg3w-h783", frozenset((*_FIELDS, "point"))),
+    ),
+    load_stamps=frozenset({"data_as_of", "data_loaded_at"}),
     timezone="America/Los_Angeles",
     lag_days=2,
     source_columns=_SOURCE_COLUMNS,
-    datasets=(frozenset((*_FIELDS, "point")), frozenset((*_OLD_FIELDS, "location"))),
     columns={
         "id": First(("row_id", "pdid")),
         "case_number": First(("incident_number", "incidntnum")),
@@ -63,6 +69,7 @@ CITY = City(
         "%Y/%m/%d %I:%M:%S %p",
         "%Y-%m-%dT%H:%M:%S.%f",
         "%m/%d/%Y %H:%M",
+        "%m/%d/%Y",
         "%Y-%m-%dT00:00:00.000 %H:%M",
     ),
     key_type="string",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -18,8 +18,6 @@ Record = dict[str, object]
 
 DAMAGE = "_damage"
 RAW = "_raw"
-PUBLISHED = "_published"
-"""Column with the day on which a record was published, of cities whose records have no change stamp."""
 EARLY = "its change stamp lies in the future"
 """Why a sound record of a future day is kept as damage: it will come again with its day."""
 
@@ -33,7 +31,6 @@ class History:
     string columns are usually NULL: `_damage` (why a line cannot be a record) and `_raw` (that line as it stands, all
     other columns NULL). A record with a value that is not of its column's kind has that value as text, and its own
     canonical JSON in `_raw`.
-    A city whose records have no change stamp has a third one, `_published`.
     Nothing promises an order, one row per key, or that rows of a month are in one part.
     """
 
@@ -41,6 +38,18 @@ class History:
     """Identifies the history: with another text, parts of the same name may hold something else."""
     parts: Sequence[str]
     read: Callable[[str], pa.Table]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """All that a source without change stamps holds at one time."""
+
+    day: date
+    """When it was published last, on the city's clock."""
+    version: str
+    """Another text, if anything in it may be different."""
+    tables: Callable[[], Iterator[pa.Table]]
+    """Reads it, some records at a time: tables with columns like those of a part of History, or some of them."""
 
 
 class Stamps(NamedTuple):
@@ -64,7 +73,7 @@ class Stamps(NamedTuple):
 
 
 class Feed(Protocol):
-    """A city's records. Change days are inclusive, in the city's own clock."""
+    """A city's records: a StampedFeed or a PublishedFeed."""
 
     name: str
 
@@ -73,6 +82,39 @@ class Feed(Protocol):
 
     def latest_day(self) -> date:
         """The last change day that the source has completed."""
+
+    def total(self) -> int | None:
+        """How many records the source holds in all; None if it is always complete, like a service.
+
+        A file may be incomplete.
+        """
+
+    def undated(self) -> int:
+        """How many records and damaged lines of the source belong to no change day, and so are never pulled.
+
+        `history` has them; any that the source gains after the history was loaded must at least be noticed.
+        """
+
+    def history(self, before: date) -> AbstractContextManager[History]:
+        """Every record with a change stamp before `before`, and those that belong to no change day; without change
+        stamps, every record.
+
+        What the feed keeps on disk for this is removed if the context ends without an exception; otherwise the next
+        attempt finds it.
+        """
+
+
+@runtime_checkable
+class PublishedFeed(Feed, Protocol):
+    """Records without change stamps: whatever differs from what is known has changed."""
+
+    def publication(self) -> Publication:
+        """What the source holds now. FeedError, also while it is read, if it cannot be read completely."""
+
+
+@runtime_checkable
+class StampedFeed(Feed, Protocol):
+    """Records with change stamps. Change days are inclusive, in the city's own clock."""
 
     def changes(self, first: date, last: date) -> Iterator[Record]:
         """Every record whose latest change stamp is on a day from `first` to `last`, in no promised order.
@@ -83,25 +125,6 @@ class Feed(Protocol):
 
     def count(self, first: date, last: date) -> int:
         """How many records `changes(first, last)` should yield, as the source counts them."""
-
-    def total(self) -> int | None:
-        """How many records the source holds in all; None if it is always complete, like a service.
-
-        A file may be incomplete.
-        """
-
-    def undated(self) -> int:
-        """How many records and damaged lines of the source belong to no change day, and so come in no `changes`.
-
-        `history` has them; any that the source gains after the history was loaded must at least be noticed.
-        """
-
-    def history(self, before: date) -> AbstractContextManager[History]:
-        """Every record with a change stamp before `before`, and those that belong to no change day.
-
-        What the feed keeps on disk for this is removed if the context ends without an exception; otherwise the next
-        attempt finds it.
-        """
 
     def month_stamps(self, until: date) -> dict[date | None, Stamps]:
         """The stamps of records with a change stamp up to `until`, by month of occurrence (the month's first day).
@@ -120,3 +143,6 @@ class Feed(Protocol):
 
         An id counts as present if that cannot be told.
         """
+
+
+AnyFeed = StampedFeed | PublishedFeed

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, field
@@ -115,7 +114,7 @@ class PortalBoundaries:
 
     def _answer(self, layer: str) -> bytes:
         dataset = self.city.boundaries[layer].dataset
-        judge = Judge(dataclasses.replace(self.city, dataset=dataset), self.app_token)
+        judge = Judge(self.city, dataset, self.app_token)
         token = {"X-App-Token": self.app_token} if self.app_token else {}
         try:
             with requests.get(

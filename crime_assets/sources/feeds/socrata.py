@@ -25,10 +25,10 @@ from sodapy import Socrata
 
 from crime_assets.core.digests import canonical_json
 from crime_assets.core.errors import FeedError, FeedUnavailable, UsageError
-from crime_assets.sources.cities import City, Kind
-from crime_assets.sources.feeds import DAMAGE, RAW, History, Record, Stamps
+from crime_assets.sources.cities import City, Kind, Source
+from crime_assets.sources.feeds import DAMAGE, RAW, History, PublishedFeed, Record, StampedFeed, Stamps
 from crime_assets.sources.feeds.retries import TransientError, patiently
-from crime_assets.sources.feeds.soda import Judge, field_names, known_ids, months, number, records
+from crime_assets.sources.feeds.soda import Judge, field_names, known_ids, months, number, records, rows_updated_at
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class SocrataFeed:
-    """The records of `city`, from its portal. Implements `crime_assets.sources.feeds.Feed`.
+    """The records of a dataset of `city`, from its portal. Implements `crime_assets.sources.feeds.StampedFeed`.
 
     `timeout` (seconds) bounds every wait for the portal; `attempts` counts all requests for one answer.
     `scheme` is "http" for a portal on this machine only. `now` must return an aware time.
@@ -79,6 +79,8 @@ class SocrataFeed:
 
     city: City
     _: KW_ONLY
+    source: Source | None = None
+    """The dataset to read; None: the city's newest."""
     app_token: str | None = field(default=None, repr=False)
     scheme: Literal["https", "http"] = "https"
     page_size: int = PAGE_LIMIT
@@ -96,10 +98,22 @@ class SocrataFeed:
         if self.app_token and not _TOKEN.fullmatch(self.app_token):
             raise UsageError("SOCRATA_APP_TOKEN has a character that no token has: copy it from the portal again.")
 
+    @property
+    def dataset(self) -> str:
+        """The id of the dataset."""
+        return (self.source or self.city.sources[-1]).dataset
+
+    @property
+    def occurrence_field(self) -> str:
+        """The dataset's field with the day of occurrence."""
+        there = self.source.fields if self.source else frozenset[str]()
+        return self.city.occurrence_in(there) or self.city.occurrence_field
+
     def columns(self) -> frozenset[str]:
         """Field names in the dataset's metadata, without the portal's own (those that start with a colon)."""
         with self._portal() as portal:
-            return self._ask(partial(portal.get_metadata, self.city.dataset), field_names)
+            named = self._ask(partial(portal.get_metadata, self.dataset), field_names)
+        return named - self.city.load_stamps
 
     def latest_day(self) -> date:
         """Yesterday by the city's clock: today's changes are still coming."""
@@ -124,22 +138,38 @@ class SocrataFeed:
 
     @contextmanager
     def history(self, before: date) -> Iterator[History]:
-        """See Feed. A part is a month of occurrence, or what has no time of occurrence.
+        """See Feed."""
+        changed = self.city.change_field
+        old = f"({changed} < {literal(midnight(before))} OR {changed} IS NULL)"
+        yield self.parts(old, f"{self.city.domain} {self.dataset} {before}")
+
+    def parts(self, window: str, source: str) -> History:
+        """The records of the window. A part is a month of occurrence, or what has no time of occurrence.
 
         A column that the city's description does not know is a text.
         """
         kinds = self._kinds()
-        schema = _arrow_schema(kinds)
-        changed = self.city.change_field
-        old = f"({changed} < {_literal(_midnight(before))} OR {changed} IS NULL)"
-        windows = {str(month): self._occurred_in(month) for month in self._months(old)}
+        windows = {str(month): self._occurred_in(month) for month in self._months(window)}
 
         def read(part: str) -> pa.Table:
-            pages = self._pages(f"{old} AND {windows[part]}")
-            rows = ([self._row(record, kinds) for record in page] for page in pages)
-            return pa.Table.from_batches([pa.RecordBatch.from_pylist(page, schema) for page in rows], schema)
+            read = list(self._read(f"{window} AND {windows[part]}", kinds))
+            return pa.Table.from_batches(read, _arrow_schema(kinds))
 
-        yield History(f"{self.city.domain} {self.city.dataset} {before}", list(windows), read)
+        return History(source, list(windows), read)
+
+    def tables(self, window: str) -> Iterator[pa.Table]:
+        """The records of the window as tables like the parts of a history, a page each."""
+        return (pa.Table.from_batches([page]) for page in self._read(window, self._kinds()))
+
+    def updated_at(self) -> int:
+        """When the portal last changed rows of the dataset, in seconds since 1970."""
+        with self._portal() as portal:
+            return self._ask(partial(portal.get_metadata, self.dataset), rows_updated_at)
+
+    def _read(self, window: str, kinds: dict[str, Kind]) -> Iterator[pa.RecordBatch]:
+        schema = _arrow_schema(kinds)
+        for page in self._pages(window):
+            yield pa.RecordBatch.from_pylist([self._row(record, kinds) for record in page], schema)
 
     def month_stamps(self, until: date) -> dict[date | None, Stamps]:
         """See Feed. The portal splits the stamps into parts and sums them, because it has no digest of rows."""
@@ -151,8 +181,8 @@ class SocrataFeed:
 
     def month_records(self, months: Collection[date | None], until: date) -> Iterator[Record]:
         """See Feed. A month's records come twice if the portal's count shows that they changed during the pull."""
-        occurred = self.city.occurrence_field
-        oldest, after = _literal(_midnight(_OLDEST)), _literal(_midnight(_AFTER_ALL))
+        occurred = self.occurrence_field
+        oldest, after = literal(midnight(_OLDEST)), literal(midnight(_AFTER_ALL))
         for month in months:
             window = self._occurred_in(month)
             if month is None:
@@ -171,20 +201,20 @@ class SocrataFeed:
     def _present(self, portal: Any, wanted: list[int]) -> set[int]:
         key = self.city.key_field
         # Quoted, the portal reads them as the column's type: text or number.
-        listed = ", ".join(_literal(str(wanted_id)) for wanted_id in wanted)
-        question = partial(portal.get, self.city.dataset, select=key, where=f"{key} IN ({listed})", limit=PAGE_LIMIT)
+        listed = ", ".join(literal(str(wanted_id)) for wanted_id in wanted)
+        question = partial(portal.get, self.dataset, select=key, where=f"{key} IN ({listed})", limit=PAGE_LIMIT)
         return self._ask(question, partial(known_ids, field=key, asked=wanted))
 
     def _months(self, window: str, sums: Mapping[str, str] = MappingProxyType({})) -> dict[date | None, Stamps]:
         """What records of the window occurred in each month, counted and with these sums of parts of their stamps; None
         for those that have no time of occurrence.
         """
-        month = f"date_trunc_ym({self.city.occurrence_field})"
+        month = f"date_trunc_ym({self.occurrence_field})"
         parts = [f"sum({function}({self.city.change_field})) AS {name}" for name, function in sums.items()]
         with self._portal() as portal:
             ask = partial(
                 portal.get,
-                self.city.dataset,
+                self.dataset,
                 select=", ".join([f"{month} AS month", "count(*) AS n", *parts]),
                 where=window,
                 group=month,
@@ -195,27 +225,27 @@ class SocrataFeed:
         # Records that are edited in between leave the window: fewer may be counted, never more.
         if by_month < counted:
             raise FeedError(
-                f"{self.city.domain} counts {counted} records of {self.city.dataset} but {by_month} by month: a month "
+                f"{self.city.domain} counts {counted} records of {self.dataset} but {by_month} by month: a month "
                 "would be missing; run again later, it is safe."
             )
         return found
 
     def _occurred_in(self, month: date | None) -> str:
-        occurred = self.city.occurrence_field
+        occurred = self.occurrence_field
         if month is None:
             return f"{occurred} IS NULL"
-        since = f"{occurred} >= {_literal(_midnight(month))}"
+        since = f"{occurred} >= {literal(midnight(month))}"
         if month == date.max.replace(day=1):
             return since
         following = (month + timedelta(days=31)).replace(day=1)
-        return f"{since} AND {occurred} < {_literal(_midnight(following))}"
+        return f"{since} AND {occurred} < {literal(midnight(following))}"
 
     def _up_to(self, until: date) -> str:
-        return f"{self.city.change_field} < {_literal(_midnight(until + _ONE_DAY))}"
+        return f"{self.city.change_field} < {literal(midnight(until + _ONE_DAY))}"
 
     def _between(self, first: date, last: date) -> str:
         changed = self.city.change_field
-        since, until = _literal(_midnight(first)), _literal(_midnight(last + _ONE_DAY))
+        since, until = literal(midnight(first)), literal(midnight(last + _ONE_DAY))
         return f"{changed} >= {since} AND {changed} < {until}"
 
     def _pages(self, window: str) -> Iterator[list[Record]]:
@@ -231,7 +261,7 @@ class SocrataFeed:
                     return
                 _log.warning("Pulled %d records where %s counts %d.", pulled, self.city.domain, counted)
         raise FeedError(
-            f"{self.city.domain} counts {counted} records of {self.city.dataset} but gave {pulled}, twice: "
+            f"{self.city.domain} counts {counted} records of {self.dataset} but gave {pulled}, twice: "
             "the pull is incomplete; run again later, it is safe."
         )
 
@@ -240,19 +270,17 @@ class SocrataFeed:
         pulled, last = 0, ""
         ends: set[str] = set()
         while True:
-            where = f"({window})" if not last else f"({window}) AND :id > {_literal(last)}"
-            question = partial(
-                portal.get, self.city.dataset, select=":*, *", where=where, order=":id", limit=self.page_size
-            )
+            where = f"({window})" if not last else f"({window}) AND :id > {literal(last)}"
+            question = partial(portal.get, self.dataset, select=":*, *", where=where, order=":id", limit=self.page_size)
             page = self._ask(question, records)
             ids = [self._row_id(record) for record in page]
             distinct = set(ids)
             if len(ids) > self.page_size or len(distinct) < len(ids) or ends & distinct:
                 raise FeedError(
-                    f"{self.city.domain} does not page {self.city.dataset} as asked (a page too long or with rows "
+                    f"{self.city.domain} does not page {self.dataset} as asked (a page too long or with rows "
                     "that came before): nothing pulled so far can be called complete; run again later."
                 )
-            yield [_own_fields(record) for record in page]
+            yield [self._own_fields(record) for record in page]
             del page  # before the next one comes: a page is a few hundred MB
             pulled += len(ids)
             if len(ids) < self.page_size:
@@ -260,14 +288,18 @@ class SocrataFeed:
             last = ids[-1]
             ends.add(last)
 
+    def _own_fields(self, record: Record) -> Record:
+        left_out = self.city.load_stamps
+        return {name: value for name, value in record.items() if not name.startswith(":") and name not in left_out}
+
     def _count(self, portal: Any, window: str) -> int:
-        return self._ask(partial(portal.get, self.city.dataset, select="count(*) AS n", where=window), number)
+        return self._ask(partial(portal.get, self.dataset, select="count(*) AS n", where=window), number)
 
     def _row_id(self, record: Record) -> str:
         row_id = record.get(":id")
         if not isinstance(row_id, str) or not _ROW_ID.fullmatch(row_id):
             raise FeedError(
-                f"{self.city.domain} gives a record of {self.city.dataset} without a row id that can be read: "
+                f"{self.city.domain} gives a record of {self.dataset} without a row id that can be read: "
                 "it cannot be paged; see whether the portal still answers SODA 2 with system fields."
             )
         return row_id
@@ -278,7 +310,7 @@ class SocrataFeed:
         published = self.columns()
         reserved = published & {DAMAGE, RAW}
         if reserved:
-            raise FeedError(f"{self.city.dataset} publishes {', '.join(sorted(reserved))}, which is reserved.")
+            raise FeedError(f"{self.dataset} publishes {', '.join(sorted(reserved))}, which is reserved.")
         return {**known, **dict.fromkeys(sorted(published - known.keys()), "text")}
 
     def _row(self, record: Record, kinds: dict[str, Kind]) -> Record:
@@ -287,7 +319,7 @@ class SocrataFeed:
         for name, value in record.items():
             if name not in kinds:
                 raise FeedError(
-                    f"{self.city.dataset} publishes {self._judge.clean(name)!r}, which its metadata do not list: "
+                    f"{self.dataset} publishes {self._judge.clean(name)!r}, which its metadata do not list: "
                     "run again and, if that does not help, add it to source_columns in "
                     f"crime_assets/sources/cities/{self.city.name}.py."
                 )
@@ -297,7 +329,7 @@ class SocrataFeed:
 
     @property
     def _judge(self) -> Judge:
-        return Judge(self.city, self.app_token)
+        return Judge(self.city, self.dataset, self.app_token)
 
     @contextmanager
     def _portal(self) -> Iterator[Any]:
@@ -335,17 +367,22 @@ class SocrataFeed:
             raise TransientError("the connection failed") from error
 
 
-def _midnight(day: date) -> str:
+def open_feed(city: City, app_token: str | None, now: Callable[[], datetime]) -> StampedFeed | PublishedFeed:
+    """What reads the city's datasets."""
+    from crime_assets.sources.feeds.socrata_publications import SocrataPublications
+
+    portal = SocrataFeed(city, app_token=app_token, now=now)
+    return portal if city.change_field else SocrataPublications(portal)
+
+
+def midnight(day: date) -> str:
+    """The beginning of a day, as the portal writes it."""
     return f"{day.isoformat()}T00:00:00"
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """A SoQL string literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _own_fields(record: Record) -> Record:
-    return {name: value for name, value in record.items() if not name.startswith(":")}
 
 
 def _arrow_schema(kinds: dict[str, Kind]) -> pa.Schema:

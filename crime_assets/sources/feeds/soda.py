@@ -21,6 +21,7 @@ from crime_assets.sources.feeds.retries import TransientError, asked_wait
 _SCHEMA_ERRORS = ("query.soql.no-such-column", "query.soql.type-mismatch")
 # 202: the portal is still working on the answer; sodapy would take it for the answer.
 _PASSING_STATUSES = frozenset({202, 408, 425, 429})
+_LAST_MOMENT = 1 << 37
 _FIELD_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _WHOLE_NUMBER = re.compile(r"([0-9]{1,18})(?:[.]0+)?")
 # Stamps may have fractions of a second. They are not needed: the lake's sums leave them out too.
@@ -32,6 +33,7 @@ class Judge:
     """Judges the HTTP answers of a city's portal."""
 
     city: City
+    dataset: str
     app_token: str | None = field(repr=False)
 
     def judge(self, response: requests.Response, **_: object) -> None:
@@ -58,7 +60,8 @@ class Judge:
 
     def _refusal(self, response: requests.Response) -> FeedError:
         """The error for an answer that a retry will not improve. Queries fail with `errorCode`, others with `code`."""
-        city, status, body = self.city, response.status_code, _error_body(response)
+        city, dataset = self.city, self.dataset
+        status, body = response.status_code, _error_body(response)
         query_error = body.get("errorCode")
         said = self.clean(f"{status} {query_error or body.get('code', '')} {body.get('message', '')}")
         if 300 <= status < 400:
@@ -68,18 +71,21 @@ class Judge:
             )
         if status == 404:
             return SourceMoved(
-                f"{city.domain} has no dataset {city.dataset} ({said}): find its new id on the portal and put it in "
+                f"{city.domain} has no dataset {dataset} ({said}): find its new id on the portal and put it in "
                 f"crime_assets/sources/cities/{city.name}.py."
             )
         if status == 400 and query_error in _SCHEMA_ERRORS:
             return SourceMoved(
-                f"The columns of {city.dataset} on {city.domain} have changed ({said}): compare them with "
+                f"The columns of {dataset} on {city.domain} have changed ({said}): compare them with "
                 f"crime_assets/sources/cities/{city.name}.py."
             )
         if status in (401, 403):
             remedy = "check SOCRATA_APP_TOKEN" if self.app_token else "set SOCRATA_APP_TOKEN"
-            return FeedError(f"{city.domain} refuses access to {city.dataset} ({said}): {remedy}.")
-        return FeedError(f"{city.domain} refuses the query about {city.dataset} ({said}): asking again will not help.")
+            return FeedError(
+                f"{city.domain} refuses access to {dataset} ({said}): {remedy}; if the city has retired "
+                f"the dataset, put the one that follows it in crime_assets/sources/cities/{city.name}.py."
+            )
+        return FeedError(f"{city.domain} refuses the query about {dataset} ({said}): asking again will not help.")
 
     def clean(self, text: str) -> str:
         """A text of the portal made fit for a message: one short printable line without our token."""
@@ -150,6 +156,14 @@ def field_names(answer: object) -> frozenset[str]:
             "The portal's metadata name a column in a way that cannot be read: check whether SODA 2 is gone."
         )
     return frozenset(readable)
+
+
+def rows_updated_at(answer: object) -> int:
+    """When the rows of the dataset were changed last, in its metadata; TransientError if they do not say."""
+    at = answer.get("rowsUpdatedAt") if isinstance(answer, dict) else None
+    if not isinstance(at, int) or not 0 <= at < _LAST_MOMENT:
+        raise TransientError("its metadata did not say when the rows were updated")
+    return at
 
 
 def _error_body(response: requests.Response) -> dict[str, object]:

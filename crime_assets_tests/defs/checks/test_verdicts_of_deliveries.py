@@ -112,7 +112,7 @@ def schema(columns: frozenset[str], *objects: list[Envelope], taken: Collection[
 
 def test_fields_of_another_dataset_are_not_gone() -> None:
     city = cities.get("san_francisco")
-    of_new, of_old = city.datasets
+    of_old, of_new = (source.fields for source in city.sources)
     assert verdicts.source_schema(city, of_new, []).sentence == "All 29 columns are there and look as they should."
     assert verdicts.source_schema(city, of_old, []).passed
     assert verdicts.source_schema(city, of_new | of_old, []).passed
@@ -123,7 +123,7 @@ def test_fields_of_another_dataset_are_not_gone() -> None:
 @pytest.mark.parametrize("name", ["los_angeles", "san_francisco"])
 def test_datasets_have_the_fields_of_the_city_and_no_others(name: str) -> None:
     city = cities.get(name)
-    assert frozenset().union(*city.datasets) == city.source_columns.keys()
+    assert frozenset().union(*(source.fields for source in city.sources)) == city.source_columns.keys()
 
 
 class TestSourceSchema:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import duckdb
 import pyarrow as pa
@@ -54,7 +54,7 @@ def typed(records: pa.Table) -> list[tuple[object, ...]]:
     with duckdb.connect() as con:
         typing.prepare_functions(con)
         typing.prepare(con, CHICAGO)
-        typing.raw_from_history(con, records, CHICAGO, datetime(2018, 11, 20, tzinfo=UTC))
+        typing.raw_from_history(con, records, CHICAGO, datetime(2018, 11, 20, tzinfo=UTC), date(2018, 11, 20))
         return con.sql(f"SELECT * FROM ({typing.typed_query(CHICAGO)}) ORDER BY ALL").fetchall()
 
 

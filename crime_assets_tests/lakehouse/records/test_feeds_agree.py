@@ -152,7 +152,7 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCon
 def by_history(con: duckdb.DuckDBPyConnection, feed: Feed, before: date = LATER) -> dict[str, Row]:
     """What a load of the history makes of the feed's records."""
     typing.prepare(con, CHICAGO)
-    typing.raw_from_history(con, read_history(feed, before), CHICAGO, PULLED_AT)
+    typing.raw_from_history(con, read_history(feed, before), CHICAGO, PULLED_AT, PULLED_AT.date())
     con.execute(f"CREATE OR REPLACE TEMP TABLE typed AS {typing.typed_query(CHICAGO)}")
     return typed(con)
 

@@ -68,7 +68,7 @@ def typed_history(records: list[dict[str, object]]) -> list[dict[str, Any]]:
     with TemporaryDirectory() as spill, connection(Path(spill)) as con:
         typing.prepare(con, CHICAGO)
         typing.prepare_functions(con)
-        typing.raw_from_history(con, read_history(ListFeed(records), date.max), CHICAGO, PULLED_AT)
+        typing.raw_from_history(con, read_history(ListFeed(records), date.max), CHICAGO, PULLED_AT, PULLED_AT.date())
         return con.sql(typing.typed_query(CHICAGO)).to_arrow_table().to_pylist()
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-STAMPS = frozenset({"date", "updated_on"})
+STAMPS = frozenset({"date", "updated_on", "incident_datetime"})
 """Columns of the type floating_timestamp; all others are compared as text."""
 _SOQL_TOKEN = re.compile(r"\s*(?:('(?:[^']|'')*')|(:?[A-Za-z_]\w*)|(<=|>=|!=|=|<|>|\(|\)|,))")
 _COMPARISONS = {

@@ -180,6 +180,9 @@ class SodaServer:
         seed: int = 0,
     ) -> None:
         self.dataset, self.app_token = dataset, app_token
+        self.beside: dict[str, SodaServer] = {}
+        """Other datasets of the portal, each of a server that is not started."""
+        self.rows_updated_at = 1_700_000_000
         self.requests: list[Request] = []
         self.closing = threading.Event()
         self.rows: list[Row] = []
@@ -199,7 +202,8 @@ class SodaServer:
 
     def city(self, like: City) -> City:
         """That city, published here."""
-        return dataclasses.replace(like, domain=self.domain, dataset=self.dataset)
+        sources = (dataclasses.replace(like.sources[-1], dataset=self.dataset),) if not self.beside else like.sources
+        return dataclasses.replace(like, domain=self.domain, sources=sources)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -289,6 +293,9 @@ class SodaServer:
     def _answer(self, request: Request) -> Answer:
         if self.app_token and request.headers.get("x-app-token") != self.app_token:
             raise RefusedError(403, "code", "permission_denied", "Invalid app_token specified")
+        for other in self.beside.values():
+            if other.dataset in request.path:
+                return other._answer(request)
         if request.path == f"/api/views/{self.dataset}.json":
             return Answer(body=json.dumps(self._metadata()).encode())
         resource = re.fullmatch(r"/resource/(.+)\.json", request.path)
@@ -309,7 +316,7 @@ class SodaServer:
             {"id": number, "name": name.replace("_", " ").title(), "fieldName": name, "dataTypeName": self._type(name)}
             for number, name in enumerate([*self.columns, COMPUTED_REGION], start=1)
         ]
-        return {"id": self.dataset, "name": "Crimes", "columns": columns}
+        return {"id": self.dataset, "name": "Crimes", "rowsUpdatedAt": self.rows_updated_at, "columns": columns}
 
     def _type(self, name: str) -> str:
         return "floating_timestamp" if name in STAMPS else "text"

@@ -10,6 +10,7 @@ import random
 import pytest
 
 from crime_assets.core.errors import FeedError, FeedUnavailable, UsageError
+from crime_assets.sources.cities import Source
 from crime_assets.sources.cities.chicago import CITY
 from crime_assets.sources.feeds.retries import FIRST_WAIT, LONGEST_WAIT
 from crime_assets.sources.feeds.socrata import SocrataFeed
@@ -178,9 +179,7 @@ class TestRefusals:
     def test_a_missing_dataset(self, serve, connect, waits) -> None:
         server = serve([record(1)])
         feed = connect(server)
-        said = self.ask(
-            server, dataclasses.replace(feed, city=dataclasses.replace(feed.city, dataset="gone-gone")), waits
-        )
+        said = self.ask(server, dataclasses.replace(feed, source=Source("gone-gone", frozenset())), waits)
         assert said.startswith("SourceMoved: ")
         assert "has no dataset gone-gone (404 dataset.missing Not found): find its new id" in said
 

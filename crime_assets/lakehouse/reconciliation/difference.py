@@ -1,0 +1,187 @@
+"""What a publication has that `crimes` lacks, and what it lacks: how cities without change stamps are followed.
+
+Every record is compared, by its digest. Records with another digest are typed and compared with the row that the lake
+has: where only the text differs, such as in another dataset of the same city, nothing has changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from crime_assets.core.digests import shape_of
+from crime_assets.core.envelopes import Envelope
+from crime_assets.lakehouse.iceberg import tables
+from crime_assets.lakehouse.iceberg.duck import connection, identifier
+from crime_assets.lakehouse.iceberg.evolution import column_names
+from crime_assets.lakehouse.iceberg.reading import rows_of
+from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.reconciliation.limits import Guard, Limits
+from crime_assets.lakehouse.reconciliation.removal import Gone
+from crime_assets.lakehouse.reconciliation.spooled import SpooledRecords
+from crime_assets.lakehouse.records import typing
+from crime_assets.lakehouse.writing.delivered import type_deliveries
+from crime_assets.lakehouse.writing.history import reasons
+from crime_assets.lakehouse.writing.merge import count, statement_of
+from crime_assets.lakehouse.writing.settling import check_typed
+from crime_assets.sources.cities import City
+from crime_assets.sources.feeds import DAMAGE, RAW, Publication
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+_ROWS_TOGETHER = 200_000
+"""Each look at the digests of the whole lake takes as long as for some ten thousand records."""
+_OF_THE_VERSION = frozenset({"updated_on", "change_day", "record_md5", "ingested_at"})
+"""Columns that say when a version came, not what it says."""
+_TOKENS = "[A-Za-z0-9][A-Za-z0-9._-]*"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a publication would change."""
+
+    rows: int
+    """Rows of `crimes` that were compared."""
+    records: int
+    missing: SpooledRecords
+    """The records that are new, or have another content than the row."""
+    gone: list[Gone]
+    undated: int
+    """Damaged lines, which are no records."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the lake is as the city has published it."""
+        return not self.missing and not self.gone
+
+
+def difference(lake: Lake, city: City, publication: Publication, limits: Limits) -> Difference:
+    """Compare the lake with a publication. FeedError or Untypable, saying what to do, if it is not credible."""
+    missing = SpooledRecords(lake.staging)
+    with connection(lake.staging) as con:
+        typing.prepare_functions(con)
+        typing.prepare(con, city)
+        table = tables.curated(lake, city, "crimes")
+        guard = Guard(city, limits, _hold(lake, city, con, table))
+        records, undated = _read(con, city, publication)
+        gone = _gone(con, guard)
+        for record in _news(con, city, table, records):
+            missing.add(record)
+    return Difference(guard.rows, records, missing, gone, undated)
+
+
+def _hold(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, table: Table) -> int:
+    """Create `held`, the rows with their digests, and `rejected`, the digests in quarantine; returns how many rows."""
+    held = rows_of(table, tables.data_files(table), ["id", "updated_on", "record_md5"])
+    con.execute(f"CREATE TEMP TABLE held AS {held}")
+    quarantine = tables.curated(lake, city, "crimes_quarantine")
+    rejected = rows_of(quarantine, tables.data_files(quarantine), ["record_md5"])
+    con.execute(f"CREATE TEMP TABLE rejected AS {rejected}")
+    return count(con, "SELECT count(*) FROM held")
+
+
+def _read(con: duckdb.DuckDBPyConnection, city: City, publication: Publication) -> tuple[int, int]:
+    """Create `published` (ids and digests of all records) and `unknown` (digests and texts of those that the lake does
+    not know); returns how many records and damaged lines there are.
+    """
+    key = "BIGINT" if city.key_type == "long" else "VARCHAR"
+    con.execute(f"CREATE TEMP TABLE published (id {key}, digest UBIGINT)")
+    # Not a temporary table: it is read by a cursor of its own.
+    con.execute("CREATE TABLE unknown (record_md5 VARCHAR, raw VARCHAR)")
+    records = damaged = 0
+    now = datetime.now(UTC)
+    for batch in _together(publication.tables()):
+        typing.raw_from_history(con, batch, city, now, publication.day)
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE batch AS SELECT TRY_CAST(id AS {key}) AS id, record_md5, raw, damage "
+            "FROM trimmed_records"
+        )
+        con.execute("INSERT INTO published SELECT id, hash(record_md5) FROM batch WHERE damage IS NULL")
+        # Whatever stands in a damaged line may be the id of its record: that one is not gone.
+        con.execute(
+            f"INSERT INTO published SELECT TRY_CAST(token AS {key}), NULL FROM (SELECT unnest(regexp_extract_all(raw, "
+            f"'{_TOKENS}')) AS token FROM batch WHERE damage IS NOT NULL)"
+        )
+        con.execute(
+            "INSERT INTO unknown SELECT DISTINCT record_md5, raw FROM batch "
+            "ANTI JOIN held USING (record_md5) ANTI JOIN rejected USING (record_md5) WHERE damage IS NULL"
+        )
+        lost = len(batch) - batch.column(DAMAGE).null_count
+        records, damaged = records + len(batch) - lost, damaged + lost
+    return records, damaged
+
+
+def _together(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Parts of some ten thousand records, as few large ones."""
+    waiting: list[pa.Table] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(map(len, waiting)) >= _ROWS_TOGETHER:
+            yield _joined(waiting)
+            waiting = []
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(parts: list[pa.Table]) -> pa.Table:
+    whole = pa.concat_tables(parts, promote_options="default")
+    for name in (DAMAGE, RAW):
+        if name not in whole.column_names:
+            whole = whole.append_column(name, pa.nulls(len(whole), pa.string()))
+    return whole
+
+
+def _gone(con: duckdb.DuckDBPyConnection, guard: Guard) -> list[Gone]:
+    """Rows whose ids are not published any more."""
+    con.execute("CREATE TEMP TABLE gone AS SELECT id, updated_on FROM held ANTI JOIN published USING (id)")
+    number = count(con, "SELECT count(*) FROM gone")
+    guard.gone(number, number)
+    return [Gone(*row) for row in con.execute("FROM gone ORDER BY id").fetchall()]
+
+
+def _news(con: duckdb.DuckDBPyConnection, city: City, table: Table, records: int) -> Iterator[dict[str, object]]:
+    """The records to pull, of those that the lake does not know by their digest."""
+    with con.cursor() as reader:
+        found = reader.execute("SELECT record_md5, raw FROM unknown")
+        type_deliveries(con, _as_delivered(found, city), city, datetime.now(UTC))
+    check_typed(city, records, reasons(con), "publication")
+    _compare(con, table)
+    news = con.execute(f"SELECT raw FROM unknown SEMI JOIN ({statement_of('newly_published')}) USING (record_md5)")
+    while rows := news.fetchmany(10_000):
+        yield from (json.loads(raw) for (raw,) in rows)
+
+
+def _as_delivered(found: duckdb.DuckDBPyConnection, city: City) -> Iterator[Envelope]:
+    now = datetime.now(UTC)
+    while rows := found.fetchmany(10_000):
+        for digest, raw in rows:
+            record = json.loads(raw)
+            yield Envelope(record, shape_of(record), city.name, now.date(), "", now, digest, False)
+
+
+def _compare(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Create what newly_published.sql reads besides `typed`."""
+    names = [name for name in column_names(table) if name not in _OF_THE_VERSION]
+    columns = dict.fromkeys([*names, "reported_at", "record_md5"])
+    rows = rows_of(table, tables.data_files(table), list(columns))
+    con.execute(f"CREATE TEMP TABLE rows_held AS FROM ({rows}) SEMI JOIN typed USING (id)")
+    known = {name for (name,) in con.execute("SELECT column_name FROM (DESCRIBE typed)").fetchall()}
+    differs = " OR ".join(
+        f"typed.{identifier(name)} IS DISTINCT FROM rows_held.{identifier(name)}" for name in names if name in known
+    )
+    con.execute(
+        "CREATE TEMP TABLE differing AS SELECT typed.id, typed.record_md5 FROM typed LEFT JOIN rows_held "
+        f"ON rows_held.id = typed.id WHERE typed.reason IS NULL AND (rows_held.id IS NULL OR {differs})"
+    )
+    con.execute("CREATE TEMP TABLE repeated AS SELECT id FROM published GROUP BY id HAVING count(digest) > 1")
+    con.execute(
+        "CREATE TEMP TABLE still_published AS SELECT held.record_md5 FROM held SEMI JOIN repeated USING (id) "
+        "SEMI JOIN published ON published.id = held.id AND published.digest = hash(held.record_md5)"
+    )

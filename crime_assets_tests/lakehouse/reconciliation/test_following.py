@@ -1,0 +1,233 @@
+"""Cities without change stamps: what differs between publications is a change, and nothing else is."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from crime_assets.core.errors import FeedError, Untypable
+from crime_assets.lakehouse.reconciliation import following
+from crime_assets.lakehouse.reconciliation.difference import difference
+from crime_assets.lakehouse.reconciliation.limits import Limits
+from crime_assets_tests.lakehouse.reconciliation.followed import Followed
+
+FIRST = date(2026, 10, 20)
+ONE_DAY = timedelta(days=1)
+HISTORIC, CURRENT = "qgea.csv", "5uac.csv"
+
+
+def complaint(number: int | str, **other: str) -> dict[str, str]:
+    record = {
+        "cmplnt_num": str(number),
+        "cmplnt_fr_dt": "01/05/2026",
+        "cmplnt_fr_tm": "17:30:00",
+        "rpt_dt": "01/06/2026",
+        "addr_pct_cd": "7",
+        "ky_cd": "109",
+        "pd_cd": "438",
+        "ofns_desc": "GRAND LARCENY",
+        "boro_nm": "QUEENS",
+        "x_coord_cd": "1,035,836",
+        "latitude": "40.7",
+    }
+    return {**record, **other}
+
+
+@pytest.fixture
+def followed(tmp_path: Path) -> Followed:
+    """New York with ten complaints, loaded as history and run once."""
+    followed = Followed(tmp_path, "new_york", FIRST)
+    followed.publish({HISTORIC: [complaint(number) for number in range(10)]})
+    followed.run()
+    followed.today += ONE_DAY
+    return followed
+
+
+def test_what_differs_is_changed_on_the_day_before_it_is_seen(followed: Followed) -> None:
+    changed = complaint(3, boro_nm="BRONX")
+    held = [complaint(number) for number in range(10) if number not in (3, 7)]
+    followed.publish({HISTORIC: [*held, changed, complaint("100H1")]})
+
+    followed.run()
+
+    crimes = followed.crimes("change_day", "neighborhood")
+    before = FIRST - 2 * ONE_DAY
+    assert crimes.pop("3") == (FIRST, "BRONX")
+    assert crimes.pop("100H1") == (FIRST, "QUEENS")
+    assert crimes == {str(number): (before, "QUEENS") for number in range(10) if number not in (3, 7)}
+    assert followed.removed() == {"7": FIRST}
+
+
+def test_an_unchanged_publication_is_not_read_and_makes_no_snapshot(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = followed.snapshots()
+    monkeypatch.setattr(following, "difference", None)
+
+    followed.run()
+
+    assert followed.snapshots() == before
+
+
+def test_the_same_content_in_other_words_makes_no_snapshot(followed: Followed) -> None:
+    """The roll of the year: complaints go from one dataset to the other, which writes them in another way."""
+    before, crimes = followed.snapshots(), followed.crimes("record_md5")
+    there = [complaint(n, x_coord_cd="1035836", cmplnt_fr_dt="2026-01-05T00:00:00.000") for n in range(5, 10)]
+    followed.publish({HISTORIC: [complaint(number) for number in range(5)], CURRENT: there})
+    followed.run()
+    followed.today += ONE_DAY
+    # And back, with some in both.
+    followed.publish({HISTORIC: [complaint(number) for number in range(8)], CURRENT: there})
+    followed.run()
+
+    assert followed.snapshots() == before
+    assert followed.crimes("record_md5") == crimes
+
+
+def test_a_record_can_go_back_to_what_it_was(followed: Followed) -> None:
+    rest = [complaint(number) for number in range(1, 10)]
+    for boro in ("BRONX", "QUEENS", "BRONX"):
+        followed.publish({HISTORIC: [complaint(0, boro_nm=boro), *rest]})
+        followed.run()
+        assert followed.crimes("neighborhood")["0"] == (boro,)
+        # The file is replaced on the same day, too.
+        followed.publish({HISTORIC: [complaint(0, boro_nm="KINGS"), *rest]})
+        followed.run()
+        assert followed.crimes("neighborhood")["0"] == ("KINGS",)
+
+
+def test_what_is_gone_can_come_back(followed: Followed) -> None:
+    whole = [complaint(number) for number in range(10)]
+    for present in (whole[1:], whole, whole[1:], whole):
+        followed.publish({HISTORIC: present})
+        followed.run()
+        assert ("0" in followed.crimes("id")) is (len(present) == 10)
+        followed.run()
+        assert len(followed.crimes("id")) == len(present)
+        followed.today += ONE_DAY
+
+
+def test_days_before_the_publication_are_empty(followed: Followed) -> None:
+    followed.today += 3 * ONE_DAY
+    followed.publish({HISTORIC: [complaint(number) for number in range(11)]})
+    for ago in (3, 2):
+        followed.run(followed.today - ago * ONE_DAY)
+        assert "10" not in followed.crimes("id")
+
+    followed.run()
+
+    assert followed.crimes("change_day")["10"] == (followed.today - ONE_DAY,)
+
+
+def test_of_a_number_that_is_published_twice_the_first_report_counts(followed: Followed) -> None:
+    rest = [complaint(number) for number in range(1, 10)]
+    twice = [complaint(0, rpt_dt="01/09/2026", boro_nm="LATE"), complaint(0, rpt_dt="01/02/2026", boro_nm="EARLY")]
+    for order in (twice, twice[::-1]):
+        followed.publish({HISTORIC: [*rest, *order]})
+        followed.run()
+        assert followed.crimes("neighborhood")["0"] == ("EARLY",)
+        assert len(followed.crimes("id")) == 10
+    before = followed.snapshots()
+    followed.publish({HISTORIC: [*twice, *rest]})
+    followed.run()
+    assert followed.snapshots() == before
+
+
+def test_history_and_days_agree_on_numbers_published_twice(tmp_path: Path) -> None:
+    followed = Followed(tmp_path, "new_york", FIRST)
+    twice = [complaint(0, rpt_dt="01/09/2026", boro_nm="LATE"), complaint(0, rpt_dt="01/02/2026", boro_nm="EARLY")]
+    followed.publish({HISTORIC: [complaint(1), *twice]})
+    followed.run()
+    assert followed.crimes("neighborhood") == {"0": ("EARLY",), "1": ("QUEENS",)}
+    before = followed.snapshots()
+    followed.publish({HISTORIC: [*twice, complaint(1)]})
+    followed.run()
+    assert followed.snapshots() == before
+
+
+def test_a_publication_that_lacks_too_much_changes_nothing(followed: Followed) -> None:
+    followed.publish({HISTORIC: [complaint(number, boro_nm="BRONX") for number in range(5)]})
+
+    with pytest.raises(FeedError, match=r"lacks 5 or more of the 10 rows.*--most-removed 5`"):
+        followed.run()
+
+    assert {boro for (boro,) in followed.crimes("neighborhood").values()} == {"QUEENS"}
+    profile = followed.profile
+    found = difference(profile.lake, profile.city, profile.feed.publication(), Limits(most_removed=5))  # type: ignore[union-attr]
+    assert (len(found.missing), len(found.gone)) == (5, 5)
+
+
+def test_a_publication_in_another_format_changes_nothing(followed: Followed) -> None:
+    followed.publish({HISTORIC: [complaint(number, latitude="north") for number in range(10)]})
+
+    with pytest.raises(Untypable, match="Of the 10 records of New York's publication 10 cannot be typed: latitude is"):
+        followed.run()
+
+    assert len(followed.crimes("id")) == 10
+
+
+def test_a_record_that_cannot_be_read_is_not_gone(followed: Followed) -> None:
+    followed.publish({HISTORIC: [complaint(number) for number in range(9)]})
+    with (followed.files / HISTORIC).open("a") as file:
+        file.write("9,cut off\n")
+    followed.run()
+    assert "9" in followed.crimes("id")
+    # One whose values cannot be typed goes to quarantine, once; its crime stays as it was.
+    followed.publish({HISTORIC: [*(complaint(number) for number in range(9)), complaint(9, latitude="north")]})
+    assert [followed.run().quarantined for _ in range(2)] == [1, 0]
+    assert "9" in followed.crimes("id")
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_any_publications_leave_what_was_published_last(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    followed = Followed(tmp_path, "new_york", FIRST)
+    known = {str(n): complaint(n, boro_nm=chance.choice("ABC")) for n in range(400)}
+    split = 300
+    for _ in range(6):
+        for number in chance.sample(sorted(known), 20):
+            known[number] = complaint(number, boro_nm=chance.choice("ABC"))
+        for number in chance.sample(sorted(known), chance.choice([0, 0, 15])):
+            del known[number]
+        for number in chance.sample(range(600), 12):
+            known[str(number)] = complaint(number, boro_nm=chance.choice("ABC"))
+        split = min(split + chance.choice([0, 50]), len(known) - 1)
+        records = chance.sample(list(known.values()), len(known))
+        followed.publish({HISTORIC: records[:split], CURRENT: records[split:]})
+        for _ in range(chance.choice([0, 1, 1, 2])):
+            followed.run()
+        followed.today += ONE_DAY
+    followed.run()
+
+    published = {number: (record["boro_nm"],) for number, record in known.items()}
+    assert followed.crimes("neighborhood") == published
+    before = followed.snapshots()
+    followed.run()
+    assert followed.snapshots() == before
+
+
+def test_san_franciscos_load_stamps_are_no_changes_and_its_datasets_do_not_overlap(tmp_path: Path) -> None:
+    followed = Followed(tmp_path, "san_francisco", FIRST)
+    old = {"incidntnum": "1", "category": "ASSAULT", "time": "23:50", "resolution": "NONE", "x": "-122.4", "y": "37.7"}
+    before_2018 = [
+        {**old, "pdid": "104014", "date": "12/31/2017"},
+        {**old, "pdid": "204014", "date": "01/01/2018"},
+        {**old, "pdid": "304014", "date": "05/14/2018"},
+    ]
+    since = {
+        "row_id": "74339603074",
+        "incident_number": "180906213",
+        "incident_datetime": "2018/01/01 12:25:00 AM",
+        "incident_code": "03074",
+        "report_type_description": "Initial",
+    }
+    for loaded in ("2026/10/19 10:00:00 AM", "2026/10/20 10:00:00 AM"):
+        stamps = {"data_as_of": loaded, "data_loaded_at": loaded}
+        followed.publish({"old.csv": before_2018, "new.csv": [{**since, **stamps}]})
+        followed.run()
+        followed.today += ONE_DAY
+    assert followed.crimes("change_day") == dict.fromkeys(("104014", "74339603074"), (FIRST - 2 * ONE_DAY,))
+    assert followed.snapshots() == 1
