@@ -13,6 +13,7 @@ from pyiceberg.expressions import EqualTo
 from crime_assets.core.insights import load_insights
 from crime_assets.definitions import build_defs
 from crime_assets.defs.automation.jobs import RUN
+from crime_assets.defs.names import Names
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.profiles import Profile
 from crime_assets_tests.sql.plain import Question, assert_same, expected
@@ -42,7 +43,7 @@ class Graph:
         instance: dg.DagsterInstance | None = None,
         overrides: Mapping[str, object] | None = None,
     ) -> None:
-        self.profile = profile
+        self.profile, self.names = profile, Names.of(profile)
         self.instance = instance or dg.DagsterInstance.ephemeral()
         self.definitions = build_defs(profile, overrides)
 
@@ -64,7 +65,7 @@ class Graph:
 
         Extracts and briefings are made only if it `publishes`: most tests are about what they are made of.
         """
-        asked = {key.to_user_string() for key in self.definitions.resolve_job_def(job).asset_layer.selected_asset_keys}
+        asked = {key.path[-1] for key in self.definitions.resolve_job_def(job).asset_layer.selected_asset_keys}
         chosen = set(only) or (asked if publishes else asked - PUBLISHED)
         return self._execute(job, day_tags(first, last), fails, chosen if chosen != asked else None)
 
@@ -120,7 +121,7 @@ class Graph:
 
     def materialized(self, asset: str, run_id: str | None = None) -> dict[str | None, dict[str, dg.MetadataValue]]:
         """Partition → metadata of its newest materialization, of one run only if `run_id` is given."""
-        records = self.instance.fetch_materializations(dg.AssetKey(asset), limit=1000, ascending=True).records
+        records = self.instance.fetch_materializations(self.names.key(asset), limit=1000, ascending=True).records
         return {
             record.partition_key: dict(record.asset_materialization.metadata)
             for record in records
@@ -136,7 +137,7 @@ class Graph:
             tags=dict(tags),
             run_config=QUIET,
             raise_on_error=not fails,
-            asset_selection=None if chosen is None else [dg.AssetKey(name) for name in sorted(chosen)],
+            asset_selection=None if chosen is None else self.names.keys(*sorted(chosen)),
         )
         assert result.success is not fails
         return result

@@ -13,6 +13,7 @@ from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.definitions import build_defs
 from crime_assets.defs.assets.crime_reconciliation import NOT_SEEN
 from crime_assets.defs.automation.jobs import RECONCILE
+from crime_assets.defs.names import Names
 from crime_assets.defs.progress import say
 from crime_assets.profiles import Profile
 from crime_assets.streams.holes import missing_days, named
@@ -33,9 +34,9 @@ def reconcile(profile: Profile, most_removed: int | None, most_pulled: int | Non
         prepare_home(profile)
         say(f"Comparing {profile.lake.name} with its source, changes up to {days[-1]} ({profile.feed.name} feed)")
         with dg.DagsterInstance.get() as instance:
-            definitions = build_defs(profile)
-            result = execute(profile, definitions, RECONCILE, instance, ops={_ASSET: {"config": config}})
-    (made,) = result.asset_materializations_for_node(_ASSET)
+            definitions, step = build_defs(profile), Names.of(profile).step(_ASSET)
+            result = execute(profile, definitions, RECONCILE, instance, ops={step: {"config": config}})
+    (made,) = result.asset_materializations_for_node(step)
     _report({name: int(value.value) for name, value in made.metadata.items() if isinstance(value.value, int)})
     if missing := missing_days(profile.landing, profile.city.name, profile.first_change_day, days[-1]):
         print(f"Change days that were never merged: {len(missing):,} ({named(missing)}). Run `crime-assets run`.")

@@ -11,6 +11,7 @@ from crime_assets.cli.status import begun
 from crime_assets.core.errors import TablesLost, UsageError
 from crime_assets.definitions import build_defs
 from crime_assets.defs.automation.jobs import LOAD_HISTORY
+from crime_assets.defs.names import Names
 from crime_assets.defs.progress import say
 from crime_assets.lakehouse.iceberg.tables import forget_lost, load
 from crime_assets.lakehouse.place.rebuilding import rebuild
@@ -37,9 +38,10 @@ def reload(profile: Profile) -> int:
         prepare_home(profile)
         say(f"Loading the history of {profile.city.title} again ({profile.feed.name} feed)")
         with dg.DagsterInstance.get() as instance:
-            ops = {_ASSET: {"config": {"anew": True}}}
+            step = Names.of(profile).step(_ASSET)
+            ops = {step: {"config": {"anew": True}}}
             result = execute(profile, build_defs(profile), LOAD_HISTORY, instance, ops=ops)
-    (made,) = result.asset_materializations_for_node(_ASSET)
+    (made,) = result.asset_materializations_for_node(step)
     counts = {name: int(value.value) for name, value in made.metadata.items() if isinstance(value.value, int)}
     print(
         f"\nRead: {counts['records']:,} records. In crimes {counts['inserted']:,} rows are new and "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import date, timedelta
 from importlib.util import find_spec
@@ -79,17 +80,35 @@ def run(profile: Profile, first: date | None, last: date | None, *, insights: bo
 
 
 def dev(profile: Profile, port: int) -> int:
-    """Become `dagster dev` on this lake: UI and daemon, on loopback. With CRIME_DBT, models of dbt are there too."""
-    workspaces = ["-w", str(_PROJECT / "workspace.yaml")]
+    """Become `dagster dev` on this lake: UI and daemon, on loopback. With CRIME_DBT, models of dbt are there too.
+
+    Each of several cities is a code location, a process of its own: one that cannot be loaded stops no other.
+    """
+    of_dbt = []
     if profile.settings.dbt is not None:
         if find_spec("dagster_dbt") is None:
             raise UsageError("CRIME_DBT is set, but dbt is not installed here: docs/dbt.md says how, or unset it.")
-        workspaces += ["-w", str(_PROJECT / "workspace-dbt.yaml")]
+        of_dbt = ["-w", str(_PROJECT / "workspace-dbt.yaml")]
         os.environ["CRIME_DBT"] = str(profile.settings.dbt)
     prepare_home(profile)
+    workspace = str(_workspace(profile.settings.cities))
     program = Path(sys.executable).with_name("dagster")
-    command = [str(program), "dev", *workspaces, "-h", "127.0.0.1", "-p", str(port)]
+    command = [str(program), "dev", "-w", workspace, *of_dbt, "-h", "127.0.0.1", "-p", str(port)]
     os.execv(program, command)  # noqa: S606 - a program of this environment; no shell is intended
+
+
+def _workspace(cities: Sequence[str]) -> Path:
+    """What `dagster dev` opens: the project's own file, or for several cities one that is written beside Dagster's."""
+    if not cities:
+        return _PROJECT / "workspace.yaml"
+    path = Path(os.environ["DAGSTER_HOME"]) / "workspace-cities.yaml"
+    module = "crime_assets.definitions"
+    locations = [
+        {"python_module": {"module_name": module, "attribute": city, "location_name": city}} for city in cities
+    ]
+    # All JSON is YAML.
+    path.write_text(f"# Written by `crime-assets dev`.\n{json.dumps({'load_from': locations}, indent=2)}\n")
+    return path
 
 
 def choose_days(profile: Profile, first: date | None, last: date | None, *, loaded: bool) -> tuple[date, date]:

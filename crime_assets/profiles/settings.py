@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from crime_assets.core.errors import UsageError
+from crime_assets.profiles.of_city import asked_cities, of_city, set_by
 
 _CHOICES = {
     "CRIME_PROFILE": ("local", "aws"),
@@ -68,6 +69,8 @@ class Settings:
 
     home: Path = Path("lake")
     city: str = "chicago"
+    cities: tuple[str, ...] = ()
+    """The cities that one Dagster home keeps apart by name; empty where there is one city, whose name nothing needs."""
     feed: str = "sample"
     export: str = ""
     app_token: str = field(default="", repr=False)
@@ -87,11 +90,18 @@ class Settings:
     aws: AwsSettings | None = None
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Settings from environment variables; UsageError names the variable that is wrong."""
+    def from_environment(cls, environment: Mapping[str, str] = os.environ, city: str = "") -> Settings:
+        """Settings from environment variables, of `city` or of the one that they name.
+
+        UsageError names the variable that is wrong.
+        """
+        cities = asked_cities(environment)
+        city = city or environment.get("CRIME_CITY") or next(iter(cities), cls.city)
+        environment = of_city(environment, city, cities)
         for name, choices in _CHOICES.items():
-            if (environment.get(name) or choices[0]) not in choices:
-                raise UsageError(f"{name}={environment[name]} is not known: set it to one of {', '.join(choices)}.")
+            if (value := environment.get(name) or choices[0]) not in choices:
+                named = set_by(environment, name, city)
+                raise UsageError(f"{named}={value} is not known: set it to one of {', '.join(choices)}.")
         is_aws = environment.get("CRIME_PROFILE") == "aws"
         if is_aws and (unfit := [name for name in _LOCAL_ONLY if environment.get(name)]):
             raise UsageError(f"{unfit[0]} is for the local profile so far: unset it, or CRIME_PROFILE.")
@@ -100,7 +110,8 @@ class Settings:
             raise UsageError("CRIME_ENGINE=athena needs AWS: set CRIME_PROFILE=aws too, or CRIME_ENGINE=duckdb.")
         return cls(
             home=_directory(environment, "CRIME_HOME", cls.home),
-            city=environment.get("CRIME_CITY") or "chicago",
+            city=city,
+            cities=cities,
             feed=environment.get("CRIME_FEED") or "sample",
             export=environment.get("CRIME_EXPORT", ""),
             app_token=_token(environment, "SOCRATA_APP_TOKEN"),

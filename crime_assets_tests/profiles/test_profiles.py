@@ -76,7 +76,8 @@ class TestSettings:
         environment = {
             "CRIME_PROFILE": "local",
             "CRIME_HOME": "/somewhere/lake",
-            "CRIME_CITY": "gotham",
+            "CRIME_CITY": "new_york",
+            "CRIME_CITIES": "new_york",
             "CRIME_FEED": "export",
             "CRIME_EXPORT": "/data/*.csv.gz",
             "SOCRATA_APP_TOKEN": TOKEN,
@@ -97,7 +98,8 @@ class TestSettings:
         settings = Settings.from_environment(environment)
         assert settings == Settings(
             home=Path("/somewhere/lake"),
-            city="gotham",
+            city="new_york",
+            cities=("new_york",),
             feed="export",
             export="/data/*.csv.gz",
             app_token=TOKEN,
@@ -120,7 +122,7 @@ class TestSettings:
         assert all(getattr(settings, name) != getattr(defaults, name) for name in names)
 
     def test_a_variable_set_to_nothing_is_not_set(self) -> None:
-        names = "PROFILE HOME CITY FEED EXPORT ENGINE SAMPLE_ROWS SAMPLE_SEED BOUNDARIES POLICY SOCKET".split()
+        names = "PROFILE HOME CITY CITIES FEED EXPORT ENGINE SAMPLE_ROWS SAMPLE_SEED BOUNDARIES POLICY SOCKET".split()
         nothing = {f"CRIME_{name}": "" for name in (*names, "AUDIT_ANCHOR", "DBT")} | {"SOCRATA_APP_TOKEN": ""}
         assert Settings.from_environment(nothing) == Settings.from_environment({})
 

@@ -6,9 +6,11 @@ import dagster as dg
 
 from crime_assets.core.insights import Insight
 from crime_assets.defs.assets import (
+    boundaries,
     city_months,
     crime_deliveries,
     crime_history,
+    crime_reconciliation,
     crimes,
     governance,
     insights,
@@ -16,12 +18,12 @@ from crime_assets.defs.assets import (
     raw_crime_batches,
     upkeep,
 )
-from crime_assets.defs.assets.boundaries import boundaries
-from crime_assets.defs.assets.crime_reconciliation import crime_reconciliation
+from crime_assets.defs.names import Names
 from crime_assets.sources.cities import City
 
 
 def build(
+    names: Names,
     days: dg.DailyPartitionsDefinition,
     city: City,
     insight_files: Sequence[Insight],
@@ -31,16 +33,16 @@ def build(
 ) -> list[dg.AssetsDefinition]:
     """All assets of a city; `is_governed`: a policy says who may see what; it holds otherwise on AWS."""
     return [
-        crime_history.build(city),
-        raw_crime_batches.build(days),
-        crime_deliveries.build(days, city),
-        crimes.build(days, city),
-        crime_reconciliation,
-        *(insights.build(insight, days, city) for insight in insight_files),
-        *publishing.build(days, insight_files),
+        crime_history.build(names, city),
+        raw_crime_batches.build(names, days),
+        crime_deliveries.build(names, days, city),
+        crimes.build(names, days, city),
+        crime_reconciliation.build(names),
+        *(insights.build(names, insight, days, city) for insight in insight_files),
+        *publishing.build(names, days, insight_files),
         # A policy is about one city, and roles on AWS may write the tables of one.
-        *(() if is_governed or is_on_aws else (city_months.build(days, city),)),
-        *(governance.build(days, insight_files, is_on_aws=is_on_aws) if is_governed else ()),
-        boundaries,
-        *upkeep.build(insight_files),
+        *(() if is_governed or is_on_aws else (city_months.build(names, days, city),)),
+        *(governance.build(names, days, insight_files, is_on_aws=is_on_aws) if is_governed else ()),
+        boundaries.build(names),
+        *upkeep.build(names, insight_files),
     ]

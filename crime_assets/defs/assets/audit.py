@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from crime_assets.defs.assets.common import OWNERS, POOL, access_of, table_schema
+from crime_assets.defs.names import Names
 from crime_assets.governance.audits import write_audit
 from crime_assets.governance.review import reviewed, write_review
 from crime_assets.lakehouse.place.lake import Lake
@@ -14,10 +15,17 @@ from crime_assets.profiles import Profile
 GROUP = "audit"
 
 
-def build() -> list[dg.AssetsDefinition]:
+def build(names: Names) -> list[dg.AssetsDefinition]:
     """The two assets."""
 
-    @dg.asset(group_name=GROUP, kinds={"iceberg"}, owners=OWNERS, pool=POOL, metadata=_columns("audit"))
+    @dg.asset(
+        key_prefix=names.prefix,
+        group_name=GROUP,
+        kinds={"iceberg"},
+        owners=OWNERS,
+        pool=POOL,
+        metadata=_columns("audit"),
+    )
     def audit_trail(profile: dg.ResourceParam[Profile], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
         """Adds the lines of the audit trail that the tables audit and audit_seen lack; nothing of a broken trail.
 
@@ -33,7 +41,14 @@ def build() -> list[dg.AssetsDefinition]:
             }
         )
 
-    @dg.asset(group_name=GROUP, kinds={"iceberg"}, owners=OWNERS, pool=POOL, metadata=_columns("access_review"))
+    @dg.asset(
+        key_prefix=names.prefix,
+        group_name=GROUP,
+        kinds={"iceberg"},
+        owners=OWNERS,
+        pool=POOL,
+        metadata=_columns("access_review"),
+    )
     def access_review(profile: dg.ResourceParam[Profile], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
         """Says of each principal what access there is by the policy, and whether it is used: somebody is to read it.
 

@@ -5,6 +5,7 @@ import orjson
 
 from crime_assets.core import keys
 from crime_assets.defs.assets.common import OWNERS
+from crime_assets.defs.names import Names
 from crime_assets.profiles import Profile
 from crime_assets.sources.feeds.boundaries import read_boundaries
 from crime_assets.streams import LandingStore
@@ -15,7 +16,12 @@ NOTHING_TO_FETCH = (
 )
 
 
-@dg.asset(group_name="publishing", kinds={"json", "socrata"}, owners=OWNERS)
+def build(names: Names) -> dg.AssetsDefinition:
+    """The asset `boundaries`."""
+    asset = dg.asset(key_prefix=names.prefix, group_name="publishing", kinds={"json", "socrata"}, owners=OWNERS)
+    return asset(boundaries)
+
+
 def boundaries(
     profile: dg.ResourceParam[Profile], landing: dg.ResourceParam[LandingStore]
 ) -> dg.MaterializeResult[None]:

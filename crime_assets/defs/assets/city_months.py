@@ -3,6 +3,7 @@
 import dagster as dg
 
 from crime_assets.defs.assets.common import FOLLOWS, OWNERS, POOL, TOGETHER, table_schema
+from crime_assets.defs.names import Names
 from crime_assets.defs.work.steps import count_months
 from crime_assets.lakehouse.records.across import SCHEMA, TABLE
 from crime_assets.lakehouse.schema import CITY_MONTHS
@@ -12,11 +13,12 @@ from crime_assets.sources.cities import City
 GROUP = "cities"
 
 
-def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition:
+def build(names: Names, days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition:
     """The asset of a city's part. Its days are those on which the crimes that it counts changed."""
 
     @dg.asset(
-        deps=["crimes"],
+        key_prefix=names.prefix,
+        deps=names.keys("crimes"),
         partitions_def=days,
         backfill_policy=TOGETHER,
         automation_condition=FOLLOWS,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OWNERS = ["team:data-engineering"]
 POOL = "lake"
-"""Steps that write tables share a pool, which has one slot in a deployment."""
+"""Steps that write tables share a pool, one slot in a deployment: a lake has one writer, whichever city it is for."""
 PREVIEW_ROWS = 10
 
 # The policy is marked as beta in this release, and every use of it would cause a warning.
@@ -44,9 +44,8 @@ def table_schema(columns: Iterable[tuple[str, str, str]]) -> dg.TableSchema:
     return dg.TableSchema(columns=[dg.TableColumn(name=n, type=t, description=d) for n, t, d in columns])
 
 
-def column_lineage(upstream: str, sources: Mapping[str, Iterable[str]]) -> dg.TableColumnLineage:
+def column_lineage(key: dg.AssetKey, sources: Mapping[str, Iterable[str]]) -> dg.TableColumnLineage:
     """Column lineage: column → columns of the one upstream asset that it is computed from."""
-    key = dg.AssetKey(upstream)
     return dg.TableColumnLineage(
         {
             column: [dg.TableColumnDep(asset_key=key, column_name=name) for name in names]

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from crime_assets.defs.assets.common import OWNERS, TOGETHER, days_of, preview, table_schema
+from crime_assets.defs.names import Names
 from crime_assets.profiles import Profile
 from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore, Stream
@@ -18,12 +19,13 @@ _ENVELOPE = (
 )
 
 
-def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition:
+def build(names: Names, days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition:
     """The asset `crime_deliveries`."""
     columns = [(name, kind, "As the source published it.") for name, kind in city.source_columns.items()]
 
     @dg.asset(
-        deps=["raw_crime_batches"],
+        key_prefix=names.prefix,
+        deps=names.keys("raw_crime_batches"),
         partitions_def=days,
         backfill_policy=TOGETHER,
         group_name="pull",

@@ -6,6 +6,7 @@ from datetime import timedelta
 import dagster as dg
 
 from crime_assets.defs.assets.common import OWNERS, POOL, preview_of, rows_shown, table_schema
+from crime_assets.defs.names import Names
 from crime_assets.defs.work import Work
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.schema import CRIMES, published
@@ -22,10 +23,11 @@ class HistoryConfig(dg.Config):
     anew: bool = False
 
 
-def build(city: City) -> dg.AssetsDefinition:
+def build(names: Names, city: City) -> dg.AssetsDefinition:
     """The asset `crime_history`."""
 
     @dg.asset(
+        key_prefix=names.prefix,
         group_name="lake",
         kinds={"python", "iceberg"},
         owners=OWNERS,

@@ -4,6 +4,7 @@ import dagster as dg
 
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.defs.assets.common import OWNERS, POOL, preview
+from crime_assets.defs.names import Names
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.reconciliation.limits import Limits
 from crime_assets.lakehouse.reconciliation.reconcile import Comparison, compare, merge_landed
@@ -28,13 +29,19 @@ class ReconciliationConfig(dg.Config):
     most_pulled: int | None = None
 
 
-@dg.asset(
-    deps=["crimes"],
-    group_name="lake",
-    kinds={"python", "iceberg", "duckdb"},
-    owners=OWNERS,
-    pool=POOL,
-)
+def build(names: Names) -> dg.AssetsDefinition:
+    """The asset `crime_reconciliation`."""
+    asset = dg.asset(
+        key_prefix=names.prefix,
+        deps=names.keys("crimes"),
+        group_name="lake",
+        kinds={"python", "iceberg", "duckdb"},
+        owners=OWNERS,
+        pool=POOL,
+    )
+    return asset(crime_reconciliation)
+
+
 def crime_reconciliation(
     context: dg.AssetExecutionContext,
     config: ReconciliationConfig,

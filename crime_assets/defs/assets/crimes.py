@@ -12,6 +12,7 @@ from crime_assets.defs.assets.common import (
     rows_shown,
     table_schema,
 )
+from crime_assets.defs.names import Names
 from crime_assets.defs.work import Work
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.reconciliation.following import remove_gone
@@ -24,12 +25,13 @@ _DAYS_SHOWN = 7
 """The newest days of a range, this many, get a preview: previews of a whole year would take longer than the merge."""
 
 
-def build(days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition:
+def build(names: Names, days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition:
     """The asset `crimes`."""
-    lineage = column_lineage("crime_deliveries", _sources(city))
+    lineage = column_lineage(names.key("crime_deliveries"), _sources(city))
 
     @dg.asset(
-        deps=["crime_deliveries", "crime_history"],
+        key_prefix=names.prefix,
+        deps=names.keys("crime_deliveries", "crime_history"),
         partitions_def=days,
         backfill_policy=TOGETHER,
         group_name="lake",

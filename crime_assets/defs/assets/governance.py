@@ -7,6 +7,7 @@ import dagster as dg
 
 from crime_assets.core.insights import Insight
 from crime_assets.defs.assets.common import FOLLOWS, OWNERS, POOL, TOGETHER, access_of
+from crime_assets.defs.names import Names
 from crime_assets.profiles import Profile
 
 GROUP = "publishing"
@@ -14,15 +15,18 @@ _LATELY = timedelta(days=7)
 
 
 def build(
-    days: dg.DailyPartitionsDefinition, insights: Sequence[Insight], *, is_on_aws: bool
+    names: Names, days: dg.DailyPartitionsDefinition, insights: Sequence[Insight], *, is_on_aws: bool
 ) -> list[dg.AssetsDefinition]:
     """The asset of the local profile, or that of the aws profile."""
-    return [_governed_crimes(days) if is_on_aws else _governed_gates(days, insights)]
+    return [_governed_crimes(names, days) if is_on_aws else _governed_gates(names, days, insights)]
 
 
-def _governed_gates(days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> dg.AssetsDefinition:
+def _governed_gates(
+    names: Names, days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]
+) -> dg.AssetsDefinition:
     @dg.asset(
-        deps=[insight.table for insight in insights],
+        key_prefix=names.prefix,
+        deps=names.keys(*(insight.table for insight in insights)),
         partitions_def=days,
         backfill_policy=TOGETHER,
         automation_condition=FOLLOWS,
@@ -49,9 +53,10 @@ def _governed_gates(days: dg.DailyPartitionsDefinition, insights: Sequence[Insig
     return governed_gates
 
 
-def _governed_crimes(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def _governed_crimes(names: Names, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     @dg.asset(
-        deps=["crimes"],
+        key_prefix=names.prefix,
+        deps=names.keys("crimes"),
         partitions_def=days,
         backfill_policy=TOGETHER,
         automation_condition=FOLLOWS,

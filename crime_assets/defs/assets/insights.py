@@ -15,6 +15,7 @@ from crime_assets.defs.assets.common import (
     rows_shown,
     table_schema,
 )
+from crime_assets.defs.names import Names
 from crime_assets.defs.work import Work
 from crime_assets.defs.work.steps import InsightDay
 from crime_assets.engines import Engine
@@ -22,14 +23,16 @@ from crime_assets.profiles import Profile
 from crime_assets.sources.cities import City
 
 
-def build(insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition:
+def build(names: Names, insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition:
     """The asset of one insight."""
-    lineage = column_lineage("crimes", {column.name: column.sources for column in insight.columns if column.sources})
+    computed = {column.name: column.sources for column in insight.columns if column.sources}
+    lineage = column_lineage(names.key("crimes"), computed)
 
     @dg.asset(
         name=insight.table,
+        key_prefix=names.prefix,
         description=insight.description,
-        deps=["crimes"],
+        deps=names.keys("crimes"),
         partitions_def=days,
         backfill_policy=TOGETHER,
         automation_condition=FOLLOWS,
@@ -58,7 +61,7 @@ def build(insight: Insight, days: dg.DailyPartitionsDefinition, city: City) -> d
             else:
                 # A late change made these days stale, so they were computed too: recorded like requested ones.
                 stale = dg.AssetMaterialization(
-                    asset_key=insight.table, partition=key, metadata=_described(profile, found)
+                    asset_key=context.asset_key, partition=key, metadata=_described(profile, found)
                 )
                 context.log_event(stale)
         return dg.MaterializeResult(

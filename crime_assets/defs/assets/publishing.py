@@ -9,6 +9,7 @@ from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight
 from crime_assets.defs.assets.common import FOLLOWS, OWNERS, POOL, TOGETHER, days_of
+from crime_assets.defs.names import Names
 from crime_assets.engines import Engine
 from crime_assets.profiles import Profile
 from crime_assets.publishing.briefing.changes import Told
@@ -20,11 +21,12 @@ from crime_assets.publishing.renewal import days_to_extract, remember_release
 GROUP = "publishing"
 
 
-def build(days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> list[dg.AssetsDefinition]:
+def build(names: Names, days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> list[dg.AssetsDefinition]:
     """The assets that leave the lake."""
 
     @dg.asset(
-        deps=[insight.table for insight in insights],
+        key_prefix=names.prefix,
+        deps=names.keys(*(insight.table for insight in insights)),
         partitions_def=days,
         backfill_policy=TOGETHER,
         automation_condition=FOLLOWS,
@@ -60,7 +62,8 @@ def build(days: dg.DailyPartitionsDefinition, insights: Sequence[Insight]) -> li
         remember_release(lake, landing, city, told)
 
     @dg.asset(
-        deps=["dashboard_extract"],
+        key_prefix=names.prefix,
+        deps=names.keys("dashboard_extract"),
         partitions_def=days,
         backfill_policy=TOGETHER,
         automation_condition=FOLLOWS,

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import dagster as dg
 
 from crime_assets.defs.assets.common import OWNERS, TOGETHER, days_of, preview
+from crime_assets.defs.names import Names
 from crime_assets.lakehouse.reconciliation.following import newly_published, note_gone
 from crime_assets.lakehouse.writing.settling import check_total
 from crime_assets.profiles import Profile
@@ -13,10 +14,11 @@ from crime_assets.streams import LandingStore, Stream
 from crime_assets.streams.pull import LOOK_BACK, pull
 
 
-def build(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def build(names: Names, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     """The asset `raw_crime_batches`."""
 
     @dg.asset(
+        key_prefix=names.prefix,
         partitions_def=days,
         backfill_policy=TOGETHER,
         group_name="pull",

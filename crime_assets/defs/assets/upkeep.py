@@ -9,6 +9,7 @@ from pydantic import Field
 
 from crime_assets.core.insights import Insight
 from crime_assets.defs.assets.common import OWNERS, POOL
+from crime_assets.defs.names import Names
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.upkeep.compaction import Compacted, compact
 from crime_assets.lakehouse.upkeep.expiry import Expired, expire
@@ -31,10 +32,10 @@ class OrphansConfig(dg.Config):
     grace_hours: float = Field(default=24.0, ge=1.0, description="Hours since a file was last written to.")
 
 
-def build(insights: Sequence[Insight]) -> list[dg.AssetsDefinition]:
+def build(names: Names, insights: Sequence[Insight]) -> list[dg.AssetsDefinition]:
     """The three assets, one after another."""
 
-    @dg.asset(group_name=GROUP, kinds={"iceberg", "duckdb"}, owners=OWNERS, pool=POOL)
+    @dg.asset(key_prefix=names.prefix, group_name=GROUP, kinds={"iceberg", "duckdb"}, owners=OWNERS, pool=POOL)
     def lake_compaction(profile: dg.ResourceParam[Profile], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
         """Combines small data files of a table, and its manifests, where there are too many. No row changes.
 
@@ -42,7 +43,14 @@ def build(insights: Sequence[Insight]) -> list[dg.AssetsDefinition]:
         """
         return _kept_up(lake, profile.city.name, lambda: compact(lake, profile.city))
 
-    @dg.asset(deps=[lake_compaction], group_name=GROUP, kinds={"iceberg"}, owners=OWNERS, pool=POOL)
+    @dg.asset(
+        key_prefix=names.prefix,
+        deps=[lake_compaction],
+        group_name=GROUP,
+        kinds={"iceberg"},
+        owners=OWNERS,
+        pool=POOL,
+    )
     def lake_expiry(
         config: ExpiryConfig, profile: dg.ResourceParam[Profile], lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult[None]:
@@ -53,7 +61,14 @@ def build(insights: Sequence[Insight]) -> list[dg.AssetsDefinition]:
         before = profile.clock() - timedelta(days=config.retention_days)
         return _kept_up(lake, profile.city.name, lambda: expire(lake, profile.city, insights, before))
 
-    @dg.asset(deps=[lake_expiry], group_name=GROUP, kinds={"iceberg", "file"}, owners=OWNERS, pool=POOL)
+    @dg.asset(
+        key_prefix=names.prefix,
+        deps=[lake_expiry],
+        group_name=GROUP,
+        kinds={"iceberg", "file"},
+        owners=OWNERS,
+        pool=POOL,
+    )
     def lake_orphans(
         config: OrphansConfig, profile: dg.ResourceParam[Profile], lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult[None]:

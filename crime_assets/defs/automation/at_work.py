@@ -4,6 +4,7 @@ from datetime import date
 
 import dagster as dg
 
+from crime_assets.defs.names import Names
 from crime_assets.defs.partitions import days_in_tags
 from crime_assets.streams.pull import days_between
 
@@ -19,7 +20,8 @@ WITHOUT_SUCCESS = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 """Final states of a run that has to be retried."""
 
 
-def days_at_work(instance: dg.DagsterInstance) -> set[date]:
-    """All days of unfinished runs of any job. A run that died counts until Dagster's run monitoring ends it."""
-    covered = (days_in_tags(run.tags) for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)))
+def days_at_work(names: Names, instance: dg.DagsterInstance) -> set[date]:
+    """All days of the city's unfinished runs of any job. A run that died counts until run monitoring ends it."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+    covered = (days_in_tags(run.tags) for run in runs if names.has(run))
     return {day for days in covered if days is not None for day in days_between(*days)}

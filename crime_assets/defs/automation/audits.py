@@ -4,26 +4,30 @@ import dagster as dg
 
 from crime_assets.defs.assets import audit
 from crime_assets.defs.checks import audit_trail
+from crime_assets.defs.names import Names
 
 TRAIL = "write_audit_trail"
 CHAIN = "check_audit_trail"
 REVIEW = "review_access"
 
 
-def build(timezone: str) -> dg.Definitions:
+def build(names: Names, timezone: str) -> dg.Definitions:
     """The assets, the check, the jobs, and the schedules, which are on by default."""
-    trail, review = dg.AssetSelection.assets("audit_trail"), dg.AssetSelection.assets("access_review")
-    chain = dg.AssetSelection.checks_for_assets("audit_trail")
+    trail, review = (dg.AssetSelection.assets(key) for key in names.keys("audit_trail", "access_review"))
+    chain = dg.AssetSelection.checks_for_assets(names.key("audit_trail"))
     return dg.Definitions(
-        assets=audit.build(),
-        asset_checks=[audit_trail.build()],
+        assets=audit.build(names),
+        asset_checks=[audit_trail.build(names)],
         jobs=[
             # A broken trail stops the asset, and with it every check of the same run.
-            dg.define_asset_job(CHAIN, chain, description="Check the chain of the audit trail."),
+            dg.define_asset_job(CHAIN, chain, description="Check the chain of the audit trail.", tags=names.tags),
             dg.define_asset_job(
-                TRAIL, trail.without_checks(), description="Bring the audit trail into tables, if its chain is whole."
+                TRAIL,
+                trail.without_checks(),
+                description="Bring the audit trail into tables, if its chain is whole.",
+                tags=names.tags,
             ),
-            dg.define_asset_job(REVIEW, review, description="Say who may see what, and who did."),
+            dg.define_asset_job(REVIEW, review, description="Say who may see what, and who did.", tags=names.tags),
         ],
         schedules=_schedules(timezone),
     )

@@ -15,6 +15,7 @@ from dagster_shared.error import SerializableErrorInfo
 from crime_assets.cloud.notices import DayReport, Notices
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.defs.automation import jobs
+from crime_assets.defs.names import Names
 from crime_assets.defs.partitions import days_in_tags
 from crime_assets.profiles import Profile
 from crime_assets.streams.inventory import merged_days
@@ -33,11 +34,11 @@ _READ = {
 _OURS = re.compile(r"crime_assets\.[\w.]+: (?P<sentence>.+)", re.DOTALL)
 
 
-def build(notices: Notices | None) -> list[dg.SensorDefinition]:
+def build(names: Names, notices: Notices | None) -> list[dg.SensorDefinition]:
     """The sensors for success and failure, on by default; none if nobody is to be notified."""
     if notices is None:
         return []
-    return [_on_success(notices), _on_failure(notices)]
+    return [_on_success(names, notices), _on_failure(notices)]
 
 
 def announce_run(
@@ -94,8 +95,8 @@ def report_of(instance: dg.DagsterInstance, run_id: str, profile: Profile) -> Da
     )
 
 
-def _on_success(notices: Notices) -> dg.SensorDefinition:
-    merging = [job for job in jobs.build().jobs or [] if job.name in MERGING]
+def _on_success(names: Names, notices: Notices) -> dg.SensorDefinition:
+    merging = [job for job in jobs.build(names).jobs or [] if job.name in MERGING]
 
     @dg.run_status_sensor(
         name=SUCCEEDED,
@@ -124,13 +125,13 @@ def _on_failure(notices: Notices) -> dg.SensorDefinition:
 
 
 def _metadata(events: Iterable[dg.DagsterEvent]) -> dict[str, list[Mapping[str, int]]]:
-    """Asset → the whole numbers of each of its materializations, in order."""
+    """Asset, without a city before it → the whole numbers of each of its materializations, in order."""
     found: dict[str, list[Mapping[str, int]]] = defaultdict(list)
     for event in events:
         if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
             made = event.step_materialization_data.materialization
             numbers = {name: value.value for name, value in made.metadata.items() if isinstance(value.value, int)}
-            found[made.asset_key.to_user_string()].append(numbers)
+            found[made.asset_key.path[-1]].append(numbers)
     return found
 
 

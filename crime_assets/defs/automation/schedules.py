@@ -8,6 +8,7 @@ from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.defs.assets.boundaries import NOTHING_TO_FETCH
 from crime_assets.defs.automation.at_work import WITHOUT_SUCCESS, days_at_work
 from crime_assets.defs.automation.jobs import BOUNDARIES, PULL, RECONCILE, UPKEEP
+from crime_assets.defs.names import Names
 from crime_assets.defs.partitions import days_in_tags, range_tags
 from crime_assets.profiles import Profile
 from crime_assets.profiles.clock import doubt
@@ -29,15 +30,15 @@ longer requested."""
 _RUNS_LOOKED_AT = 200
 
 
-def build(days: dg.DailyPartitionsDefinition, city: City) -> list[dg.ScheduleDefinition]:
+def build(names: Names, days: dg.DailyPartitionsDefinition, city: City) -> list[dg.ScheduleDefinition]:
     """All schedules, on by default."""
     timezone = city.timezone
     # Months are compared by their change stamps.
     compared = [_weekly_reconciliation(timezone)] if city.change_field else []
-    return [_daily_pull(days, timezone), _nightly_upkeep(timezone), *compared, _monthly_boundaries(timezone)]
+    return [_daily_pull(names, days, timezone), _nightly_upkeep(timezone), *compared, _monthly_boundaries(timezone)]
 
 
-def _daily_pull(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.ScheduleDefinition:
+def _daily_pull(names: Names, days: dg.DailyPartitionsDefinition, timezone: str) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{PULL}_daily",
         job_name=PULL,
@@ -60,12 +61,12 @@ def _daily_pull(days: dg.DailyPartitionsDefinition, timezone: str) -> dg.Schedul
         if ended is None:
             return dg.SkipReason("The lake's first change day has not ended yet.")
         last = _last_day(feed, date.fromisoformat(ended), profile.today)
-        at_work = days_at_work(context.instance)
+        at_work = days_at_work(names, context.instance)
         missing = missing_days(landing, profile.city.name, profile.first_change_day, last)
         most = CATCH_UP_DAYS - len(at_work.intersection(missing))
         older = [day for day in missing if day not in at_work and str(day) != ended]
         chosen = next_days(landing, profile.city.name, older, most)
-        apart = _days_to_pull_apart(context.instance).intersection(chosen)
+        apart = _days_to_pull_apart(names, context.instance).intersection(chosen)
         together = ranges_to_pull((day for day in chosen if day not in apart), apart_from=at_work | apart)
         wanted = sorted([*together, *((day, day) for day in apart)])
         requests = [_request(asked, night.date()) for asked in wanted]
@@ -98,15 +99,15 @@ def _last_day(feed: Feed, ended: date, today: date) -> date:
     return ended if min(ended, today) - newest <= ENDED_DAYS else newest
 
 
-def _days_to_pull_apart(instance: dg.DagsterInstance) -> set[date]:
+def _days_to_pull_apart(names: Names, instance: dg.DagsterInstance) -> set[date]:
     """Days of ranges whose pull failed while later pulls succeeded: one bad day must not stop the others.
 
     If nothing has succeeded since, the source itself failed.
     """
-    ended = dg.RunsFilter(job_name=PULL, statuses=[dg.DagsterRunStatus.SUCCESS, *WITHOUT_SUCCESS])
+    ended = dg.RunsFilter(job_name=PULL, statuses=[dg.DagsterRunStatus.SUCCESS, *WITHOUT_SUCCESS], tags=names.tags)
     source_answers = False
     found: set[date] = set()
-    for run in instance.get_runs(ended, limit=_RUNS_LOOKED_AT):
+    for run in filter(names.has, instance.get_runs(ended, limit=_RUNS_LOOKED_AT)):
         days = days_in_tags(run.tags)
         if run.status == dg.DagsterRunStatus.SUCCESS:
             source_answers = True

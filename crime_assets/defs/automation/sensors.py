@@ -9,6 +9,7 @@ import dagster as dg
 
 from crime_assets.defs.automation.at_work import WITHOUT_SUCCESS, days_at_work
 from crime_assets.defs.automation.jobs import MERGE
+from crime_assets.defs.names import Names
 from crime_assets.profiles import Profile
 from crime_assets.profiles.clock import behind
 from crime_assets.sources.cities import City
@@ -26,20 +27,21 @@ SWEEP_SECONDS = 5.0
 """After this long a tick checks no more old days: the next tick goes on where it stopped."""
 
 
-def build() -> list[dg.SensorDefinition]:
+def build(names: Names) -> list[dg.SensorDefinition]:
     """Both sensors, on by default."""
     return [
-        _landing_objects(),
+        _landing_objects(names),
         dg.AutomationConditionSensorDefinition(
             "insights_follow_crimes",
             target=dg.AssetSelection.groups("insights", "publishing", "cities"),
+            run_tags=names.tags,
             default_status=dg.DefaultSensorStatus.RUNNING,
             description="Computes the insights of every change day that crimes gained, and what is made from them.",
         ),
     ]
 
 
-def _landing_objects() -> dg.SensorDefinition:
+def _landing_objects(names: Names) -> dg.SensorDefinition:
     @dg.sensor(
         job_name=MERGE,
         minimum_interval_seconds=30,
@@ -61,7 +63,7 @@ def _landing_objects() -> dg.SensorDefinition:
         late = time.monotonic() + SWEEP_SECONDS
         watch = Watch(profile.first_change_day, yesterday, swept_to, lambda: time.monotonic() > late)
         waiting = unmerged(landing, city.name, watch)
-        requests = list(islice(_requests(context, waiting, profile.clock()), MOST_RUNS))
+        requests = list(islice(_requests(names, context, waiting, profile.clock()), MOST_RUNS))
         full = len(requests) == MOST_RUNS
         swept_to = watch.swept_to(date.fromisoformat(str(requests[-1].partition_key)) if full else None)
         return dg.SensorResult(run_requests=requests, cursor=swept_to.isoformat() if swept_to else "")
@@ -70,15 +72,15 @@ def _landing_objects() -> dg.SensorDefinition:
 
 
 def _requests(
-    context: dg.SensorEvaluationContext, waiting: Iterator[Unmerged], now: datetime
+    names: Names, context: dg.SensorEvaluationContext, waiting: Iterator[Unmerged], now: datetime
 ) -> Iterator[dg.RunRequest]:
-    at_work = days_at_work(context.instance)
+    at_work = days_at_work(names, context.instance)
     for found in waiting:
         day = found.day.isoformat()
         if found.day in at_work:
             context.log.info(f"{day}: a run is working on it.")
             continue
-        tags = {STATE_TAG: f"{day}-{found.state}"}
+        tags = {STATE_TAG: f"{day}-{found.state}", **names.tags}
         tried = context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=WITHOUT_SUCCESS))
         lately = dg.RunsFilter(tags=tags, statuses=WITHOUT_SUCCESS, created_after=now - _ONE_DAY)
         if tried >= ATTEMPTS and context.instance.get_runs_count(lately):

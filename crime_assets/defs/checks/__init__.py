@@ -11,9 +11,16 @@ import dagster as dg
 from crime_assets.core.insights import Insight
 from crime_assets.defs.checks import crime_deliveries, crimes, governance
 from crime_assets.defs.checks import insights as of_insights
+from crime_assets.defs.names import Names
 
 
-def build(insights: Sequence[Insight], *, has_gates: bool, is_granted: bool) -> list[dg.AssetChecksDefinition]:
+def build(
+    names: Names, insights: Sequence[Insight], *, has_gates: bool, is_granted: bool
+) -> list[dg.AssetChecksDefinition]:
     """All checks; `has_gates` if there are gates by a policy, `is_granted` if AWS grants access by it."""
-    governed = [governance.build()] if has_gates else []
-    return [crime_deliveries.build(), crimes.build(is_granted=is_granted), of_insights.build(insights), *governed]
+    return [
+        crime_deliveries.build(names),
+        crimes.build(names, is_granted=is_granted),
+        of_insights.build(names, insights),
+        *([governance.build(names)] if has_gates else []),
+    ]

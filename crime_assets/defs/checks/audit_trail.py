@@ -3,16 +3,17 @@
 import dagster as dg
 
 from crime_assets.defs.assets.common import access_of
+from crime_assets.defs.names import Names
 from crime_assets.profiles import Profile
 
 _MOST_SHOWN = 10
 
 
-def build() -> dg.AssetChecksDefinition:
+def build(names: Names) -> dg.AssetChecksDefinition:
     """The check of `audit_trail`."""
 
     @dg.asset_check(
-        asset="audit_trail",
+        asset=names.key("audit_trail"),
         name="audit_chain",
         blocking=True,
         description="No line of the audit trail was changed, removed or added, as far as its anchors can tell.",

@@ -6,6 +6,7 @@ from crime_assets.core import keys
 from crime_assets.core.batches import load_manifest
 from crime_assets.defs.checks import verdicts
 from crime_assets.defs.checks.results import Results, days_checked, has_days, results
+from crime_assets.defs.names import Names
 from crime_assets.lakehouse.iceberg.evolution import evolved
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.profiles import Profile
@@ -20,7 +21,7 @@ _WARNING = {
 }
 
 
-def build() -> dg.AssetChecksDefinition:
+def build(names: Names) -> dg.AssetChecksDefinition:
     """The checks of `crime_deliveries`, one step."""
 
     @dg.multi_asset_check(
@@ -28,11 +29,11 @@ def build() -> dg.AssetChecksDefinition:
         specs=[
             dg.AssetCheckSpec(
                 "delivery_complete",
-                asset=_ASSET,
+                asset=names.key(_ASSET),
                 blocking=True,
                 description="Every batch in the manifest was delivered.",
             ),
-            *(dg.AssetCheckSpec(name, asset=_ASSET, description=what) for name, what in _WARNING.items()),
+            *(dg.AssetCheckSpec(name, asset=names.key(_ASSET), description=what) for name, what in _WARNING.items()),
         ],
         can_subset=True,
     )

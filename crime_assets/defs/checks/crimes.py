@@ -10,6 +10,7 @@ from crime_assets.core.batches import load_manifest
 from crime_assets.defs.checks import verdicts
 from crime_assets.defs.checks.results import Results, days_checked, results
 from crime_assets.defs.checks.verdicts import Verdict
+from crime_assets.defs.names import Names
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.writing.history import history_undated
@@ -34,7 +35,7 @@ _WARNING = {
 _ACCESS = "access_as_planned"
 
 
-def build(*, is_granted: bool) -> dg.AssetChecksDefinition:
+def build(names: Names, *, is_granted: bool) -> dg.AssetChecksDefinition:
     """The checks of `crimes`, one step; if people are granted access by AWS, also whether it is as the policy says."""
     warning = (
         {**_WARNING, _ACCESS: "People may see what the policy says, and nothing else."} if is_granted else _WARNING
@@ -43,8 +44,10 @@ def build(*, is_granted: bool) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name="check_crimes",
         specs=[
-            dg.AssetCheckSpec("one_row_per_id", asset=_ASSET, blocking=True, description="No id occurs twice."),
-            *(dg.AssetCheckSpec(name, asset=_ASSET, description=what) for name, what in warning.items()),
+            dg.AssetCheckSpec(
+                "one_row_per_id", asset=names.key(_ASSET), blocking=True, description="No id occurs twice."
+            ),
+            *(dg.AssetCheckSpec(name, asset=names.key(_ASSET), description=what) for name, what in warning.items()),
         ],
         can_subset=True,
     )

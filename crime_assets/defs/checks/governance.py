@@ -7,6 +7,7 @@ from crime_assets.defs.assets.common import access_of
 from crime_assets.defs.checks import verdicts
 from crime_assets.defs.checks.results import Results, results
 from crime_assets.defs.checks.verdicts import Verdict
+from crime_assets.defs.names import Names
 from crime_assets.profiles import Profile
 
 _ASSET = "governed_gates"
@@ -18,12 +19,12 @@ _WARNING = {
 }
 
 
-def build() -> dg.AssetChecksDefinition:
+def build(names: Names) -> dg.AssetChecksDefinition:
     """The checks of gates, one step."""
 
     @dg.multi_asset_check(
         name="check_governed_gates",
-        specs=[dg.AssetCheckSpec(name, asset=_ASSET, description=what) for name, what in _WARNING.items()],
+        specs=[dg.AssetCheckSpec(name, asset=names.key(_ASSET), description=what) for name, what in _WARNING.items()],
         can_subset=True,
     )
     def check_governed_gates(context: dg.AssetCheckExecutionContext, profile: dg.ResourceParam[Profile]) -> Results:

@@ -14,6 +14,7 @@ from crime_assets.core.periods import first_days
 from crime_assets.defs.checks import verdicts
 from crime_assets.defs.checks.results import Results, days_checked, results
 from crime_assets.defs.checks.verdicts import Verdict
+from crime_assets.defs.names import Names
 from crime_assets.engines import Engine
 from crime_assets.engines.known import newest_of
 from crime_assets.lakehouse.writing.insights import Held, stale_days
@@ -23,7 +24,7 @@ from crime_assets.publishing.quality import INSIGHTS, consistency_of
 from crime_assets.publishing.renewal import days_to_extract
 
 
-def build(insights: Sequence[Insight]) -> dg.AssetChecksDefinition:
+def build(names: Names, insights: Sequence[Insight]) -> dg.AssetChecksDefinition:
     """The checks of all insights, one step: what `crimes` holds is counted once for all of them."""
     by_name = {consistency_of(insight): insight for insight in insights}
 
@@ -32,7 +33,7 @@ def build(insights: Sequence[Insight]) -> dg.AssetChecksDefinition:
         specs=[
             dg.AssetCheckSpec(
                 name,
-                asset=insight.table,
+                asset=names.key(insight.table),
                 blocking=True,
                 description="Its rows keep what its header promises. "
                 + " ".join(f"{part}: {what}." for part, what in promised(insight).items()),

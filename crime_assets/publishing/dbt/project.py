@@ -63,7 +63,7 @@ def _is_ours(directory: Path) -> bool:
 def _of_the_lake(profile: Profile) -> Mapping[str, str]:
     return {
         "models/exposures.yml": _MARK + _yaml(exposures(profile.city)),
-        _SOURCES: _MARK + _yaml(sources(profile.lake, profile.city)),
+        _SOURCES: _MARK + _yaml(sources(profile.lake, profile.city, profile.settings.cities)),
     }
 
 

@@ -53,10 +53,15 @@ class _Known:
     of_rows: Sequence[object] = ()
 
 
-def sources(lake: Lake, own: City) -> Document:
-    """A source for each city of the lake; tables of the `own` one are the assets that Dagster knows."""
-    names = sorted({*lake.cities, own.name})
-    return {"version": 2, "sources": [_source(lake, cities.get(name), is_own=name == own.name) for name in names]}
+def sources(lake: Lake, own: City, among: Sequence[str] = ()) -> Document:
+    """A source for each city of the lake.
+
+    Tables of the `own` city are the assets that Dagster knows; where it has several, those of each city `among` them,
+    under the city's name.
+    """
+    prefixes = {city: [city] for city in among} or {own.name: list[str]()}
+    names = sorted({*lake.cities, *prefixes})
+    return {"version": 2, "sources": [_source(lake, cities.get(name), prefixes.get(name)) for name in names]}
 
 
 def exposures(city: City) -> Document:
@@ -77,26 +82,27 @@ def crimes_columns(lake: Lake, city: City) -> list[Document]:
     return list(_columns(tables.load(lake, city.name, "crimes"), _curated("crimes", city)))
 
 
-def _source(lake: Lake, city: City, *, is_own: bool) -> Document:
+def _source(lake: Lake, city: City, prefix: Sequence[str] | None) -> Document:
+    """`prefix` is what asset keys of its tables begin with; None if they are no assets."""
     known = [*(_curated(name, city) for name in CURATED), *map(_insight, insights_of(city))]
     return {
         "name": city.name,
         "description": f"Crime records of {city.title}, raw: no small numbers hidden.",
         "schema": city.name,
-        "tables": [_table(lake, city.name, table, is_own=is_own) for table in known],
+        "tables": [_table(lake, city.name, table, prefix) for table in known],
     }
 
 
-def _table(lake: Lake, city: str, known: _Known, *, is_own: bool) -> Document:
+def _table(lake: Lake, city: str, known: _Known, prefix: Sequence[str] | None) -> Document:
     columns = list(_columns(tables.load(lake, city, known.name), known))
     for column in columns:
         if tests := known.of_columns.get(column["name"]):
             column["data_tests"] = tests
     found: Document = {"name": known.name, "description": known.description}
     config = dict(_FRESHNESS) if known.name == "crimes" else {}
-    if is_own and (known.name == "crimes" or known.name not in CURATED):
+    if prefix is not None and (known.name == "crimes" or known.name not in CURATED):
         # The three tables beside crimes are no assets of their own.
-        config["meta"] = {"dagster": {"asset_key": [known.name]}}
+        config["meta"] = {"dagster": {"asset_key": [*prefix, known.name]}}
     if config:
         found["config"] = config
     if known.of_rows:

@@ -20,6 +20,7 @@ from crime_assets.cloud.notices import Notices
 from crime_assets.core.errors import CrimeAssetsError, FeedUnavailable
 from crime_assets.defs.automation import notices as automation
 from crime_assets.defs.automation.notices import ANNOUNCED_TAG, announce_run, report_of
+from crime_assets.defs.names import Names
 from crime_assets.lakehouse.writing.history import history_before
 from crime_assets.streams.inventory import read_inventory
 from crime_assets_tests.build import clock_at, export_profile, record, write_export
@@ -48,7 +49,7 @@ class House:
         self.notices = Notices(listener.clients, listener.topic, NAMESPACE)
         self.listener = listener
         self.graph = Graph(profile, instance)
-        self.sensors = {sensor.name: sensor for sensor in automation.build(self.notices)}
+        self.sensors = {sensor.name: sensor for sensor in automation.build(Names(), self.notices)}
         self.cursors: dict[str, str | None] = {}
         # The clock stands: a lag is a number.
         profile.clock = clock_at("2024-01-29T12:00:00")
@@ -121,7 +122,7 @@ def refused(house: House, error: Exception) -> str:
 
 
 def test_nobody_to_tell_no_sensors() -> None:
-    assert automation.build(None) == []
+    assert automation.build(Names(), None) == []
 
 
 def test_the_sensors_are_on_by_default(house: House) -> None:

@@ -105,6 +105,24 @@ def test_a_city_has_the_columns_and_insights_that_it_can_have(name: str, tmp_pat
     assert staged[0]["data_type"] == {"long": "BIGINT", "string": "VARCHAR"}[city.key_type]
 
 
+@pytest.mark.parametrize(
+    ("several", "keys"),
+    [
+        ((), {"new_york": ["crimes"]}),
+        (("chicago", "new_york"), {"chicago": ["chicago", "crimes"], "new_york": ["new_york", "crimes"]}),
+    ],
+)
+def test_sources_are_the_assets_that_dagster_knows(
+    several: tuple[str, ...], keys: dict[str, list[str]], tmp_path: Path
+) -> None:
+    init(Profile(Settings(home=tmp_path / "lake", city="new_york", cities=several)), tmp_path / "project")
+    found = {}
+    for source in read(tmp_path / "project/models/sources.yml")["sources"]:
+        (crimes,) = (table for table in source["tables"] if table["name"] == "crimes")
+        found[source["name"]] = crimes["config"]["meta"]["dagster"]["asset_key"]
+    assert found == keys
+
+
 def test_every_table_and_column_of_the_project_is_described(profile: Profile, tmp_path: Path) -> None:
     init(profile, tmp_path / "project")
     models = read(tmp_path / "project/models/models.yml")["models"]
