@@ -145,18 +145,18 @@ class Profile:
             case "socrata" | "portal":
                 return self._portal_feed()
             case _:
-                from crime_assets.sources.feeds.sample import SampleFeed, planted
+                return self._sample_feed()
 
-                state = self.state or self.wanted_state(self.first_change_day)
-                origin = date.fromisoformat(state.first_change_day)
-                return SampleFeed(
-                    self.city,
-                    origin=origin,
-                    today=self.today,
-                    rows=state.sample_rows,
-                    seed=state.sample_seed,
-                    planted=planted.around(origin),
-                )
+    def _sample_feed(self) -> AnyFeed:
+        from crime_assets.sources.feeds.sample import SampleFeed, planted
+        from crime_assets.sources.feeds.sample.publications import SamplePublications
+
+        state = self.state or self.wanted_state(self.first_change_day)
+        origin = date.fromisoformat(state.first_change_day)
+        city, today, rows, seed = self.city, self.today, state.sample_rows, state.sample_seed
+        if city.change_field is None:
+            return SamplePublications(city, origin=origin, today=today, rows=rows, seed=seed)
+        return SampleFeed(city, origin=origin, today=today, rows=rows, seed=seed, planted=planted.around(origin))
 
     def _portal_feed(self) -> AnyFeed:
         if self.settings.feed not in {"portal", self.city.portal}:

@@ -2,7 +2,8 @@
 
 What a city holds is decided in `life` (when records appear, change and vanish), `offenses`, `times` and `places` (what,
 when, where; `geography` says what shape its areas have), `texts` (how it looks and what is wrong with it), with the
-figures of `shares`; `planted` has patterns that are no chance. Only what is asked for is made here.
+figures of `shares`; `planted` has patterns that are no chance. Only what is asked for is made here. The simulated New
+York is the same city in other words: `publications` and `complaints`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ from functools import lru_cache, partial
 import numpy as np
 import pyarrow as pa
 
-from crime_assets.core.errors import UsageError
 from crime_assets.sources.cities import City
 from crime_assets.sources.feeds import History, Record, Stamps
-from crime_assets.sources.feeds.sample import life, texts
+from crime_assets.sources.feeds.sample import known, life, texts
 from crime_assets.sources.feeds.sample.draws import Ints
 from crime_assets.sources.feeds.sample.life import Lives
 from crime_assets.sources.feeds.sample.planted import Planted
@@ -52,11 +52,7 @@ class SampleFeed:
         seed: int = 7,
         planted: tuple[Planted, ...] = (),
     ) -> None:
-        if set(city.source_columns) != texts.FIELDS:
-            raise UsageError(
-                f"The sample feed only knows Chicago's fields, not those of {city.name}: "
-                "set CRIME_FEED to export or socrata."
-            )
+        known.check(city, texts.FIELDS)
         self._today = today
         self._name = f"sample {_EDITION} {seed}" + (
             f" planted {zlib.crc32(repr(planted).encode()):08x}" if planted else ""
@@ -91,7 +87,7 @@ class SampleFeed:
     def month_stamps(self, until: date) -> dict[date | None, Stamps]:
         """Of the records with a current change stamp up to `until` that occurred in each month."""
         found: dict[date | None, Stamps] = {}
-        for year, month in _months(self._first_day(), until):
+        for year, month in life.months(self._first_day(), until):
             for _, _, stamps in self._current(year, month, 0, life.ordinal(until) + 1):
                 found[date(year, month, 1)] = life.stamps_of(stamps)
         return found
@@ -117,7 +113,7 @@ class SampleFeed:
     def history(self, before: date) -> Iterator[History]:
         """Every record whose current change stamp is before `before`, a month of occurrence at a time."""
         newest = min(before, self._today) - timedelta(days=life.FIRST_STAMP_DAYS)
-        months = {f"{year}-{month:02}": (year, month) for year, month in _months(self._first_day(), newest)}
+        months = {f"{year}-{month:02}": (year, month) for year, month in life.months(self._first_day(), newest)}
 
         def read(part: str) -> pa.Table:
             found = self._current(*months[part], 0, life.ordinal(before))
@@ -129,9 +125,9 @@ class SampleFeed:
         """The records of a window of change days, looking only where such records can have occurred."""
         first, last = max(first, self._first_day()), min(last, self.latest_day())
         oldest = max(first - timedelta(days=life.LAST_EDIT_DAYS), self._first_day())
-        months = set(_months(oldest, last - timedelta(days=life.FIRST_STAMP_DAYS)))
+        months = set(life.months(oldest, last - timedelta(days=life.FIRST_STAMP_DAYS)))
         for year in life.restamp_years(first, last):
-            months.update(_months(max(date(year, 1, 1), self._first_day()), date(year, 12, 31)))
+            months.update(life.months(max(date(year, 1, 1), self._first_day()), date(year, 12, 31)))
         for year, month in sorted(months):
             yield from self._current(year, month, life.ordinal(first), life.ordinal(last) + 1)
 
@@ -149,9 +145,3 @@ class SampleFeed:
 
     def _first_day(self) -> date:
         return life.day_of(self._begin)
-
-
-def _months(first: date, last: date) -> Iterator[tuple[int, int]]:
-    """(year, month) of every month with a day from `first` to `last`."""
-    for index in range(first.year * 12 + first.month - 1, last.year * 12 + last.month):
-        yield index // 12, index % 12 + 1

@@ -62,12 +62,18 @@ def cells() -> tuple[Ring, ...]:
     return tuple(_cell(means, number, outline) for number in range(len(means)))
 
 
-def degrees(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Longitudes and latitudes of points."""
-    origin_x, origin_y, unit = shares.POINT_ORIGIN
+def degrees(
+    x: Floats,
+    y: Floats,
+    origin: Sequence[float] = shares.POINT_ORIGIN,
+    longitude: Sequence[float] = shares.LONGITUDE,
+    latitude: Sequence[float] = shares.LATITUDE,
+) -> tuple[Floats, Floats]:
+    """Longitudes and latitudes of points; the figures are those of a state plane, as `shares` has them."""
+    origin_x, origin_y, unit = origin
     east, north = (x - origin_x) / unit, (y - origin_y) / unit
     terms = np.stack([np.ones_like(x), east, north, east * north, east * east, north * north])
-    return np.array(shares.LONGITUDE) @ terms, np.array(shares.LATITUDE) @ terms
+    return np.array(longitude) @ terms, np.array(latitude) @ terms
 
 
 def inside(cell: Ring, points: Floats) -> Flags:

@@ -15,7 +15,7 @@ What is planted comes after the ordinary records of its day and lives by the sam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -116,6 +116,12 @@ def keys(day: Ints, number: Ints) -> Ints:
 def day_of(key: int) -> date:
     """The day on which the record with that key occurred."""
     return date_of(key // _ROOM)
+
+
+def months(first: date, last: date) -> Iterator[tuple[int, int]]:
+    """(year, month) of every month with a day from `first` to `last`."""
+    for index in range(first.year * 12 + first.month - 1, last.year * 12 + last.month):
+        yield index // 12, index % 12 + 1
 
 
 def restamp_years(first: date, last: date) -> list[int]:

@@ -56,7 +56,7 @@ _Columns = dict[str, pa.Array]
 def batch(lives: Lives, rows: Ints, stamps: Ints, today: int) -> pa.RecordBatch:
     """The records at positions `rows` as the city shows them on `today`; `stamps` are theirs, in seconds."""
     day, source, offense = lives.day[rows], lives.source[rows], lives.offense[rows]
-    draws = Draws(lives.seed, life.keys(day, source))
+    draws = draws_of(lives, rows)
     columns = {
         "id": pa.array(ids(day, lives.number[rows])).cast(pa.string()),
         "case_number": _case_numbers(day, source),
@@ -66,8 +66,8 @@ def batch(lives: Lives, rows: Ints, stamps: Ints, today: int) -> pa.RecordBatch:
         "arrest": pa.array(lives.arrested[rows] < today),
         "domestic": pa.array(draws.below("domestic", offenses.DOMESTIC[offense])),
         "location_description": _location_descriptions(draws, offense),
-        **_offense(draws, offense, _ahead(lives.reclassified[rows], today)),
-        **_place(draws, offense, lives.block[rows], _ahead(lives.relocated[rows], today)),
+        **_offense(draws, offenses_shown(draws, lives, rows, today)),
+        **_place(draws, offense, blocks_shown(draws, lives, rows, today)),
         DAMAGE: pa.nulls(len(rows), pa.string()),
         RAW: pa.nulls(len(rows), pa.string()),
     }
@@ -75,6 +75,23 @@ def batch(lives: Lives, rows: Ints, stamps: Ints, today: int) -> pa.RecordBatch:
     _spoil_areas(columns, draws)
     _spoil(columns, draws)
     return pa.record_batch([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def draws_of(lives: Lives, rows: Ints) -> Draws:
+    """What the records at those positions draw from: those that repeat another draw the same."""
+    return Draws(lives.seed, life.keys(lives.day[rows], lives.source[rows]))
+
+
+def offenses_shown(draws: Draws, lives: Lives, rows: Ints, today: int) -> Ints:
+    """The offense that each is classified as on `today`."""
+    return np.where(_ahead(lives.reclassified[rows], today), offenses.earlier(draws), lives.offense[rows])
+
+
+def blocks_shown(draws: Draws, lives: Lives, rows: Ints, today: int) -> Ints:
+    """The block that each is put on on `today`: before its place is corrected a record lies on another one."""
+    bounds, planted = places().bounds, lives.block[rows]
+    block = np.where(planted == life.ANYWHERE, draws.pick("block", bounds), planted)
+    return np.where(_ahead(lives.relocated[rows], today), (block + 1) % len(bounds), block)
 
 
 def ids(day: Ints, number: Ints) -> Ints:
@@ -104,8 +121,7 @@ def _ahead(edited: Ints, today: int) -> Flags:
     return np.asarray((edited != life.NEVER) & (edited >= today))
 
 
-def _offense(draws: Draws, final: Ints, to_be_reclassified: Flags) -> _Columns:
-    shown = np.where(to_be_reclassified, offenses.earlier(draws), final)
+def _offense(draws: Draws, shown: Ints) -> _Columns:
     columns = {name: texts.take(pa.array(shown)) for name, texts in offenses.COLUMNS.items()}
     renamed = pc.and_(
         pc.equal(columns["primary_type"], "CRIM SEXUAL ASSAULT"), pa.array(draws.below("renamed", _RENAMED_SHARE))
@@ -114,11 +130,9 @@ def _offense(draws: Draws, final: Ints, to_be_reclassified: Flags) -> _Columns:
     return columns
 
 
-def _place(draws: Draws, offense: Ints, planted_block: Ints, to_be_relocated: Flags) -> _Columns:
-    """Where it happened; before its place is corrected a record lies on another block."""
+def _place(draws: Draws, offense: Ints, block: Ints) -> _Columns:
+    """Where it happened."""
     blocks = places()
-    block = np.where(planted_block == life.ANYWHERE, draws.pick("block", blocks.bounds), planted_block)
-    block = np.where(to_be_relocated, (block + 1) % len(blocks.bounds), block)
     columns = {name: blocks.columns[name].take(pa.array(block)) for name in (*PLACE_FIELDS, *POINT_FIELDS)}
     lower_case = pa.array(draws.below("lower case", shares.LOWER_CASE_BLOCK))
     columns["block"] = pc.if_else(lower_case, blocks.lower_case.take(pa.array(block)), columns["block"])
