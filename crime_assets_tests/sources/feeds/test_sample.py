@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from datetime import date, datetime, timedelta
 
@@ -9,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from crime_assets.sources.feeds.sample import SampleFeed, shares
+from crime_assets.sources.feeds.sample import _EDITION, SampleFeed, shares
 from crime_assets_tests.sources.feeds.histories import read_history
 from crime_assets_tests.sources.feeds.sample_city import (
     CHICAGO,
@@ -39,6 +41,12 @@ def sql(year: pa.Table) -> duckdb.DuckDBPyConnection:
 
 
 class TestTheSameCity:
+    def test_records_are_those_of_this_edition(self) -> None:
+        """Whoever changes them on purpose increases the edition, too: a history half loaded must not go on."""
+        feed = city(rows=3_000)
+        found = json.dumps([read_history(feed, ORIGIN).to_pydict(), list(feed.changes(ORIGIN, TODAY))])
+        assert (_EDITION, hashlib.sha256(found.encode()).hexdigest()[:16]) == (2, "b7c90f32a39810a5")
+
     def test_a_seed_decides_every_record(self) -> None:
         assert by_id(city()) == by_id(city())
         here, there = by_id(city()), by_id(city(seed=8))

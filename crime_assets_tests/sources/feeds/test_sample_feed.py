@@ -111,8 +111,8 @@ class TestTheInterface:
 
     def test_another_citys_fields_are_refused(self) -> None:
         fields = {**CHICAGO.source_columns, "cmplnt_num": "text"}
-        other = dataclasses.replace(CHICAGO, name="gotham", source_columns=fields)
-        with pytest.raises(UsageError, match=r"only knows Chicago's fields, not those of gotham: set CRIME_FEED"):
+        other = dataclasses.replace(CHICAGO, title="Gotham", source_columns=fields)
+        with pytest.raises(UsageError, match=r"can simulate Chicago and New York, but not Gotham: set CRIME_CITY"):
             SampleFeed(other, origin=ORIGIN, today=TODAY)
 
     @pytest.mark.parametrize("rows", [0, -5, 100_000_000])

@@ -1,9 +1,9 @@
 """How the records of the simulated New York look: the sample city's lives, told as complaints.
 
 Nothing happens here: what, when, and on which block is what the sample city of Chicago has. An offense gets one of the
-codes that the crosswalk says are the same NIBRS offense; a block lies in the precinct that its beat stands for, as far
-from the middle of that precinct as it is from the middle of its beat. Arrests and domestic crimes are not told, nor
-are people.
+codes that the crosswalk says are the same NIBRS offense, or the same kind of theft. A block lies in the precinct that
+its beat stands for, as far from the middle of that precinct as it is from the middle of its beat. Arrests and domestic
+crimes are not told, nor are people.
 """
 
 from __future__ import annotations
@@ -140,10 +140,8 @@ def _codes() -> _Codes:
         "crm_atpt_cptd_cd": ["ATTEMPTED" if "ATTEMPT" in (name or "") else "COMPLETED" for name in named],
         "law_cat_cd": [{"1": "FELONY", "5": "VIOLATION"}.get(ky[0], "MISDEMEANOR") for ky, _ in split],
     }
-    chicago = [
-        f"{iucr}/{fbi}" for iucr, fbi in zip(*(offenses.COLUMNS[name].to_pylist() for name in _KEY), strict=True)
-    ]
-    nibrs = [found.nibrs_code if (found := codes.find("chicago", "iucr", code)) else "" for code in chicago]
+    of_chicago = zip(*(offenses.COLUMNS[name].to_pylist() for name in ("iucr", "fbi_code")), strict=True)
+    nibrs = [_nibrs_code(f"{iucr}/{fbi_code}") for iucr, fbi_code in of_chicago]
     return _Codes(
         columns={name: pa.array(values, pa.string()) for name, values in columns.items()},
         bounds=np.concatenate([number + cumulative(count) for number, count in enumerate(counts)]),
@@ -152,7 +150,9 @@ def _codes() -> _Codes:
     )
 
 
-_KEY = ("iucr", "fbi_code")
+def _nibrs_code(code: str) -> str:
+    found = codes.find("chicago", "iucr", code)
+    return found.nibrs_code if found else ""
 
 
 def _is_at_station(code: str) -> bool:

@@ -19,7 +19,7 @@ COMPLAINTS = """\
 23B 109/417 1
 23C 341/333 34 109/433 3
 23D 341/338 66 109/438 53
-23H 109/405 15 109/419 10 341/339 8 109/439 5 112/489 4 341/343 1
+23H 341/321 58 341/349 23 109/405 15 109/421 12 109/419 10 341/339 8 341/357 8 109/439 5 112/489 4 341/343 1
 240 110/441 29 353/462 4 126/461 1 110/455 1 110/442 1
 250 358/705 14 113/729 9 109/403 5 113/725 1
 26A 112/739 89 340/718 33 343/478 3 109/413 2 109/402 1
@@ -39,7 +39,8 @@ COMPLAINTS = """\
 90Z 359/759 22 126/117 18 126/198 17 359/750 11 348/916 11 359/749 7 359/748 5 355/115 3 125/847 3
 """
 """One line each: NIBRS offense, then KY_CD/PD_CD and rows. Offenses that the day has none of have a code of the
-crosswalk, counted as one row. Murder has no PD_CD."""
+crosswalk, counted as one row. Murder has no PD_CD. Chicago does not say what was taken from a car or was a part of
+one, so that these thefts (23F, 23G) are among all others here (23H)."""
 
 PRECINCTS = """\
 1 983146 201716 ; 5 985130 200478 ; 6 983920 206175 ; 7 987721 201212 ; 9 987624 203977 ; 10 984236 211408
