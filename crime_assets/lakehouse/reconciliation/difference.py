@@ -150,6 +150,9 @@ def _compare_batch(
         f"AND ({text} IN (SELECT id FROM news) OR {text} IS NULL)"
     ).to_arrow_table()
     if len(some):
+        # The database has forgotten which texts are objects, without which a record has another digest.
+        kinds = [field.with_metadata(batch.schema.field(field.name).metadata) for field in some.schema]
+        some = some.cast(pa.schema(kinds))
         typing.texts_from_history(con, some, city, now, publication.day)
         con.execute(
             "INSERT INTO unknown SELECT DISTINCT record_md5, raw FROM raw_records SEMI JOIN news USING (record_md5)"

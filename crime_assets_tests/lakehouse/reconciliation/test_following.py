@@ -12,6 +12,9 @@ from crime_assets.core.errors import FeedError, Untypable
 from crime_assets.lakehouse.reconciliation import following
 from crime_assets.lakehouse.reconciliation.difference import difference
 from crime_assets.lakehouse.reconciliation.limits import Limits
+from crime_assets.profiles import Profile
+from crime_assets.sources.feeds.sample import shares
+from crime_assets.sources.feeds.sample.publications import SamplePublications
 from crime_assets_tests.lakehouse.reconciliation.followed import Followed
 
 FIRST = date(2026, 10, 20)
@@ -231,3 +234,23 @@ def test_san_franciscos_load_stamps_are_no_changes_and_its_datasets_do_not_overl
         followed.today += ONE_DAY
     assert followed.crimes("change_day") == dict.fromkeys(("104014", "74339603074"), (FIRST - 2 * ONE_DAY,))
     assert followed.snapshots() == 1
+
+
+def test_records_with_objects_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Portals publish points as objects; what a newer publication adds is taken, and then nothing is left to take."""
+    monkeypatch.setattr(shares, "CRIMES_A_DAY", 20)
+
+    def feed(profile: Profile) -> SamplePublications:
+        return SamplePublications(profile.city, origin=date(2026, 1, 30), today=profile.today, rows=500)
+
+    followed = Followed(tmp_path, "new_york", date(2026, 1, 31), feed)
+    followed.run()
+    before = followed.crimes()
+    followed.today = date(2026, 2, 1)
+    followed.run()
+    publication = feed(followed.profile).publication()
+    numbers = {number for table in publication.tables() for number in table["cmplnt_num"].to_pylist()}
+    assert len(numbers) > len(before) + 1_000
+    assert followed.crimes().keys() == numbers
+    profile = followed.profile
+    assert difference(profile.lake, profile.city, publication, Limits()).is_empty
