@@ -76,8 +76,10 @@ def batch(lives: Lives, rows: Ints, today: int) -> pa.RecordBatch:
     }
     for name, share in _NULL_SHARES.items():
         columns[name] = pc.if_else(pa.array(draws.below(f"(null): {name}", share)), "(null)", columns[name])
-    nothing = pa.nulls(len(rows), pa.string())
-    return pa.record_batch([columns.get(name, nothing) for name in SCHEMA.names], schema=SCHEMA)
+    # As exports write nothing. Every field must have some text: one that never has any is taken for gone.
+    columns |= dict.fromkeys(FIELDS - columns.keys(), pa.repeat("(null)", len(rows)))
+    columns |= dict.fromkeys((DAMAGE, RAW), pa.nulls(len(rows), pa.string()))
+    return pa.record_batch([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
 def _numbers(lives: Lives, rows: Ints) -> pa.Array:
