@@ -74,6 +74,11 @@ class Published:
         return _PLACES[self._city.points]
 
     @property
+    def licence(self) -> str:
+        """What the city says of the use of its data."""
+        return self._city.licence
+
+    @property
     def lacking(self) -> str:
         """What it does not publish, if pages would show it, and which of its rows are not counted; may be empty."""
         names = [words for column, words in _NAMED.items() if not self.has(column)]

@@ -58,6 +58,11 @@ def smallville(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[City
 
 
 @pytest.mark.parametrize("name", cities.names())
+def test_its_licence_is_one_sentence(name: str) -> None:
+    assert re.fullmatch(r"[A-Z][^.]+[.]", cities.get(name).licence)
+
+
+@pytest.mark.parametrize("name", cities.names())
 def test_keys_are_compared_as_they_come(name: str) -> None:
     assert "id" not in cities.get(name).tidied
 

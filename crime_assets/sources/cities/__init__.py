@@ -77,6 +77,8 @@ class City:
     timestamp_formats: tuple[str, ...]
     """strptime formats, tried in turn; no text fits two of them with two meanings. One with the literal hour 24 means
     the end of the day."""
+    licence: str = ""
+    """What the city says of the use of its data, in one sentence: shown wherever figures are."""
     portal: str = "socrata"
     """The kind of portal: the module of `feeds` whose `open_feed` reads it."""
     load_stamps: frozenset[str] = frozenset()
