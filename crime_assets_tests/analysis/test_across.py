@@ -64,7 +64,7 @@ def test_series_follow_each_other(name: str) -> None:
         assert before.until is not None
         assert before.until < after.since
     assert all(one.since.day == 1 for one in comparison.series)
-    assert 800_000 < comparison.population.residents < 9_000_000
+    assert 600_000 < comparison.population.residents < 9_000_000
 
 
 def test_a_month_has_all_offenses_and_those_without_a_row_are_zero() -> None:

@@ -47,6 +47,16 @@ NOT_MADE = {
         "traffic_related",
         "violence_against_women_proxy",
     },
+    "washington": {
+        "domestic_violence",
+        "early_warning",
+        "location_types",
+        "near_repeat",
+        "region_magnitude",
+        "reporting_delay",
+        "traffic_related",
+        "violence_against_women_proxy",
+    },
 }
 
 

@@ -216,6 +216,7 @@ class TestLastCompleteDay:
             ("new_york", "2026-11-20", "2026-06-30", "2026-06-30"),
             ("new_york", "2026-10-20", "2026-09-30", "2026-06-30"),
             ("new_york", "2026-11-20", None, "2026-09-30"),
+            ("washington", "2026-11-20", "2026-11-18", "2026-11-16"),
         ],
     )
     def test_is_no_later_than_what_was_published(self, city: str, as_of: str, newest: str | None, last: str) -> None:
