@@ -48,7 +48,7 @@ class Source:
     """A dataset of a city's portal."""
 
     dataset: str
-    """Its id: four-by-four on Socrata."""
+    """Its id: four-by-four on Socrata, the service and the names of its layers on ArcGIS."""
     fields: frozenset[str]
     """The fields of its records, under the API's names."""
     until: date | None = None
@@ -81,6 +81,8 @@ class City:
     """What the city says of the use of its data, in one sentence: shown wherever figures are."""
     portal: str = "socrata"
     """The kind of portal: the module of `feeds` whose `open_feed` reads it."""
+    page: str = ""
+    """Address at which people find the data; empty: as on Socrata."""
     load_stamps: frozenset[str] = frozenset()
     """Fields with the time at which the portal loaded its records, changed or not: feeds leave them out."""
     not_published: frozenset[str] = frozenset()
@@ -146,6 +148,11 @@ class City:
     def dataset(self) -> str:
         """The id of the newest dataset."""
         return self.sources[-1].dataset
+
+    @property
+    def source_page(self) -> str:
+        """Address at which people find the data."""
+        return self.page or f"https://{self.domain}/d/{self.dataset}"
 
     @property
     def key_field(self) -> str:

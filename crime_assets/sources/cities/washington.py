@@ -27,6 +27,7 @@ CITY = City(
     title="Washington",
     domain="maps2.dcgis.dc.gov",
     portal="arcgis",
+    page="https://opendata.dc.gov/search?q=crime%20incidents",
     # "Crime Incidents - Last 30 Days" repeats what is in the year's own layer.
     sources=(
         Source(
