@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import pyarrow as pa
 
-from crime_assets.analysis.made import insights_of, unpublished_of
+from crime_assets.analysis.made import CLASSES, insights_of, unpublished_of
 from crime_assets.core.insights import Insight
 from crime_assets.sources import cities
 from crime_assets.sources.cities import City
@@ -49,6 +49,11 @@ class Published:
     def has(self, column: str) -> bool:
         """Whether it publishes a column of crimes; `change_day`, if it says when records changed."""
         return column not in self._unpublished
+
+    @property
+    def lacking_classes(self) -> list[str]:
+        """The classes of which it publishes no offense: no table has a row of them."""
+        return sorted(CLASSES - self._city.classes)
 
     def makes(self, insight: str) -> bool:
         """Whether an insight is made for it."""

@@ -82,6 +82,13 @@ def test_a_month_has_all_offenses_and_those_without_a_row_are_zero() -> None:
     assert by(rows, "rape", date(2017, 5, 1))["comparable_in_time"]
 
 
+def test_an_offense_that_a_city_does_not_publish_has_no_rows() -> None:
+    rows = judged(CITIES["washington"], months_of(2017))
+    assert {row["offense"] for row in rows} == CITIES["washington"].offenses
+    assert by(rows, "robbery", date(2017, 5, 1))["comparable_between"]
+    assert {one.offense for one in rates(rows, CITIES)} == {*BETWEEN}
+
+
 def test_arrests_of_who_publishes_none_are_unknown() -> None:
     assert {row["known_arrests"] for row in judged(CITIES["new_york"], months_of(2017))} == {None}
 

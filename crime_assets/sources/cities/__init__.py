@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from crime_assets.core.errors import UsageError
 from crime_assets.sources.cities.across import Comparison
+from crime_assets.sources.cities.codes import Code, crosswalk, native, nibrs
 
 Kind = Literal["text", "flag", "object"]
 
@@ -109,7 +110,8 @@ class City:
     """Offense code (`fbi_code`) → its class, of cities that publish the FBI's codes; any other code is unmapped."""
     scheme: str = ""
     """SQL in the Athena dialect that says by which of its schemes of `codes` the city has coded a record
-    (`offense_code`): a name in quotes, if there is only one. Empty if the city publishes the FBI's codes."""
+    (`offense_code`): a name in quotes, if there is only one; 'nibrs' needs no table. Empty if the city publishes the
+    FBI's codes."""
     districts: frozenset[str] = frozenset()
     """Districts that may appear, those no longer on the map included."""
     bounding_box: tuple[float, float, float, float] = (-90.0, -180.0, 90.0, 180.0)
@@ -168,6 +170,24 @@ class City:
     def change_field(self) -> str | None:
         """Source field with the time of the last change; None if records have no such stamp."""
         return self._single("updated_on") if "updated_on" in self.columns else None
+
+    @property
+    def codes(self) -> Mapping[tuple[str, str], Code]:
+        """What its offense codes are, by scheme and code; none if it publishes the FBI's."""
+        if not self.scheme:
+            return {}
+        return native() if self.scheme == "'nibrs'" else crosswalk(self.name)
+
+    @property
+    def offenses(self) -> frozenset[str]:
+        """The words of `nibrs.csv` for what it publishes: those that any of its codes is."""
+        found = {nibrs()[code.nibrs_code].offense for code in self.codes.values()}
+        return frozenset(found or {offense.offense for offense in nibrs().values()})
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """The classes of these."""
+        return frozenset(one.offense_class for one in nibrs().values() if one.offense in self.offenses)
 
     def fields_beside(self, there: Collection[str]) -> frozenset[str]:
         """The fields that must be there if these are: all of each dataset of which one is there that others lack."""
