@@ -190,12 +190,15 @@ class City:
         return frozenset(one.offense_class for one in nibrs().values() if one.offense in self.offenses)
 
     def fields_beside(self, there: Collection[str]) -> frozenset[str]:
-        """The fields that must be there if these are: all of each dataset of which one is there that others lack."""
+        """The fields that must be there if these are: all of each dataset of which one is there that others lack.
+
+        Not load stamps, which feeds leave out.
+        """
         found, kinds = frozenset[str](), {source.fields for source in self.sources}
         for fields in kinds:
             own = fields.difference(*(kinds - {fields}))
             found |= fields if own & {*there} else frozenset()
-        return found or frozenset(self.source_columns)
+        return (found or frozenset(self.source_columns)) - self.load_stamps
 
     @property
     def gives(self) -> frozenset[str]:

@@ -62,6 +62,7 @@ CITY = City(
     ),
     timestamp_formats=("%Y-%m-%dT%H:%M:%S.%f",),
     key_type="string",
+    code_widths={"beat": 3, "district": 1},
     scheme="'offense'",
     bounding_box=(38.79, -77.12, 39.0, -76.9),
     comparison=Comparison(
