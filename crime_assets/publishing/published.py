@@ -28,6 +28,11 @@ _NAMED = {
     "beat": "beats",
     "change_day": "when records changed",
 }
+_OF_CLASS = {
+    "violent": "violent index crimes",
+    "property": "property index crimes",
+    "other": "offenses that are no index crimes",
+}
 _PLACES = {
     "places": "places are blocks, on purpose",
     "intersections": "places are the nearest intersections, on purpose",
@@ -87,6 +92,7 @@ class Published:
     def lacking(self) -> str:
         """What it does not publish, if pages would show it, and which of its rows are not counted; may be empty."""
         names = [words for column, words in _NAMED.items() if not self.has(column)]
+        names += [_OF_CLASS[name] for name in self.lacking_classes]
         lacking = f"{self._city.title} does not publish: {', '.join(names)}." if names else ""
         return " ".join(filter(None, (lacking, self._city.counted_words)))
 
