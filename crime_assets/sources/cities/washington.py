@@ -36,6 +36,7 @@ CITY = City(
     ),
     # A layer that is built anew gives all its rows new numbers.
     load_stamps=frozenset({"objectid"}),
+    licence="Used under the terms of Open Data DC.",
     timezone="America/New_York",
     lag_days=2,
     source_columns=_SOURCE_COLUMNS,
