@@ -20,6 +20,7 @@ from benchmarks import (
     history,
     insights,
     merging,
+    publications,
     readers,
     spark,
 )
@@ -51,6 +52,7 @@ def main(rows: int = ROWS) -> None:
         add(dashboard.figures(rows, many))
         add(readers.figures(rows, many))
         add(merging.figures(rows, rows // 10, few, many, place))
+        add(publications.figures(place))
         # Spark takes minutes for the rows that DuckDB takes seconds for.
         add(spark.figures(rows // 10, place))
     print("\n" + table(found))

@@ -88,9 +88,14 @@ class Held:
 
 
 def judged(city: City, lake: Held) -> list[dict[str, Any]]:
-    """A city's part of the table `city_months`: each offense in each month, zeros too, and what may be compared."""
+    """A city's part of the table `city_months`: each offense that it publishes in each month, zeros too, and what may
+    be compared.
+    """
     found = {(row["month"], row["scheme"], row["offense"]): row for row in lake.months}
-    named = [*OFFENSES, *(word for word in _NO_OFFENSE if any(word == offense for _, _, offense in found))]
+    named = [
+        *(word for word in OFFENSES if word in city.offenses),
+        *(word for word in _NO_OFFENSE if any(word == offense for _, _, offense in found)),
+    ]
     reasons = {(row["month"], row["scheme"]): _why_not_whole(city, lake, row) for row in lake.held}
     whole = _whole_years(city, reasons)
     rows = []

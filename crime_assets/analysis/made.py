@@ -5,10 +5,14 @@ from __future__ import annotations
 from crime_assets.core.insights import Insight, all_insights, insights_for
 from crime_assets.sources.cities import City
 
+CLASSES = frozenset({"violent", "property", "other"})
+"""The classes of offenses, unless a city publishes fewer."""
+
 
 def insights_of(city: City) -> tuple[Insight, ...]:
     """The insights of a city, without the columns that it publishes too little for."""
-    return insights_for(unpublished_of(city), city.gives, city.counted)
+    made = insights_for(unpublished_of(city), city.gives, city.counted)
+    return made if city.classes >= CLASSES else tuple(insight.of_classes(city.classes) for insight in made)
 
 
 def not_made(city: City) -> dict[str, list[str]]:

@@ -31,7 +31,7 @@ from sqlglot import TokenType, exp, tokenize
 from crime_assets.core import promises
 from crime_assets.core.errors import UsageError
 from crime_assets.core.promises import NOTHING, Promises, promises_of
-from crime_assets.core.sql import DIALECT, SQL_DIRECTORY, listed, only_where, parse, placeholders
+from crime_assets.core.sql import DIALECT, SQL_DIRECTORY, listed, only_values, only_where, parse, placeholders
 
 PARAMETERS = frozenset({"as_of_day", "last_complete_day", "first_change_day", "pulled_since", "serial_ids_from"})
 """Parameters an insight may use: the change day up to which it knows; the last day that the city has published nearly
@@ -179,6 +179,12 @@ class Insight:
     def counting_only(self, condition: str) -> Insight:
         """It for a city of which only rows with this condition count: SQL in the Athena dialect over crimes."""
         return replace(self, statement=only_where(self.statement, TABLES, condition)) if condition else self
+
+    def of_classes(self, classes: Collection[str]) -> Insight:
+        """It for a city that publishes offenses of these classes only: no row is made of another one."""
+        if "offense_class" not in {column.name for column in self.columns}:
+            return self
+        return replace(self, statement=only_values(self.statement, "offense_class", {"all", "unmapped", *classes}))
 
     def without(self, unpublished: Collection[str]) -> Insight:
         """It for a city that does not publish these columns of crimes: what is computed from them is left out."""

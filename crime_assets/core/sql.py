@@ -127,6 +127,15 @@ def only_where(statement: str, tables: frozenset[str], condition: str) -> str:
     return query.sql(DIALECT, pretty=True)
 
 
+def only_values(statement: str, column: str, values: Collection[str]) -> str:
+    """The statement without those rows of its lists VALUES of this one column that are none of the values."""
+    query = parse(statement).copy()
+    for listed in query.find_all(exp.Values):
+        if listed.alias_column_names == [column]:
+            listed.set("expressions", [row for row in listed.expressions if row.expressions[0].name in values])
+    return query.sql(DIALECT, pretty=True)
+
+
 @lru_cache
 def parse(statement: str) -> exp.Query:
     """The one SELECT of a text; UsageError if it is anything else."""

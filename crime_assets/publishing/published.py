@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import pyarrow as pa
 
-from crime_assets.analysis.made import insights_of, unpublished_of
+from crime_assets.analysis.made import CLASSES, insights_of, unpublished_of
 from crime_assets.core.insights import Insight
 from crime_assets.sources import cities
 from crime_assets.sources.cities import City
@@ -27,6 +27,11 @@ _NAMED = {
     "block": "blocks",
     "beat": "beats",
     "change_day": "when records changed",
+}
+_OF_CLASS = {
+    "violent": "violent index crimes",
+    "property": "property index crimes",
+    "other": "offenses that are no index crimes",
 }
 _PLACES = {
     "places": "places are blocks, on purpose",
@@ -49,6 +54,11 @@ class Published:
     def has(self, column: str) -> bool:
         """Whether it publishes a column of crimes; `change_day`, if it says when records changed."""
         return column not in self._unpublished
+
+    @property
+    def lacking_classes(self) -> list[str]:
+        """The classes of which it publishes no offense: no table has a row of them."""
+        return sorted(CLASSES - self._city.classes)
 
     def makes(self, insight: str) -> bool:
         """Whether an insight is made for it."""
@@ -74,9 +84,15 @@ class Published:
         return _PLACES[self._city.points]
 
     @property
+    def licence(self) -> str:
+        """What the city says of the use of its data."""
+        return self._city.licence
+
+    @property
     def lacking(self) -> str:
         """What it does not publish, if pages would show it, and which of its rows are not counted; may be empty."""
         names = [words for column, words in _NAMED.items() if not self.has(column)]
+        names += [_OF_CLASS[name] for name in self.lacking_classes]
         lacking = f"{self._city.title} does not publish: {', '.join(names)}." if names else ""
         return " ".join(filter(None, (lacking, self._city.counted_words)))
 

@@ -64,7 +64,7 @@ def test_series_follow_each_other(name: str) -> None:
         assert before.until is not None
         assert before.until < after.since
     assert all(one.since.day == 1 for one in comparison.series)
-    assert 800_000 < comparison.population.residents < 9_000_000
+    assert 600_000 < comparison.population.residents < 9_000_000
 
 
 def test_a_month_has_all_offenses_and_those_without_a_row_are_zero() -> None:
@@ -80,6 +80,13 @@ def test_a_month_has_all_offenses_and_those_without_a_row_are_zero() -> None:
     )
     assert by(rows, "rape", date(2017, 5, 1))["reason_between"] == NOT_BETWEEN["rape"]
     assert by(rows, "rape", date(2017, 5, 1))["comparable_in_time"]
+
+
+def test_an_offense_that_a_city_does_not_publish_has_no_rows() -> None:
+    rows = judged(CITIES["washington"], months_of(2017))
+    assert {row["offense"] for row in rows} == CITIES["washington"].offenses
+    assert by(rows, "robbery", date(2017, 5, 1))["comparable_between"]
+    assert {one.offense for one in rates(rows, CITIES)} == {*BETWEEN}
 
 
 def test_arrests_of_who_publishes_none_are_unknown() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
-from crime_assets.analysis.made import insights_of, not_made, unpublished_of
+from crime_assets.analysis.made import CLASSES, insights_of, not_made, unpublished_of
 from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import all_insights, load_insights
 from crime_assets.sources import cities
+from crime_assets_tests.sql.asking import computed_of, crime, table
 
 NOT_MADE = {
     "chicago": set(),
@@ -43,6 +45,16 @@ NOT_MADE = {
         "region_magnitude",
         "repeat_blocks",
         "repeat_offense_locations",
+        "reporting_delay",
+        "traffic_related",
+        "violence_against_women_proxy",
+    },
+    "washington": {
+        "domestic_violence",
+        "early_warning",
+        "location_types",
+        "near_repeat",
+        "region_magnitude",
         "reporting_delay",
         "traffic_related",
         "violence_against_women_proxy",
@@ -83,6 +95,14 @@ def test_why_an_insight_is_not_made() -> None:
     assert lacking["domestic_violence"] == ["domestic"]
     assert lacking["repeat_blocks"] == ["block"]
     assert lacking["reporting_delay"] == ["stamps"]
+
+
+def test_no_row_is_made_of_a_class_that_a_city_does_not_publish() -> None:
+    crimes = table([crime(number, datetime(2024, 2, 1 + number), district="1") for number in range(20)])
+    for name, classes in (("washington", {"all", "violent", "property"}), ("new_york", {*CLASSES, "all"})):
+        compstat = next(one for one in insights_of(cities.get(name)) if one.name == "compstat")
+        found = computed_of(compstat, crimes, date(2024, 2, 25)).to_pylist()
+        assert {row["offense_class"] for row in found} == classes
 
 
 def test_a_need_that_nobody_knows_is_refused(tmp_path: Path) -> None:

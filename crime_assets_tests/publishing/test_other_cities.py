@@ -30,6 +30,7 @@ from crime_assets.publishing.dashboard.figures import TABLES, Figures
 from crime_assets.publishing.dashboard.two_days import compared
 from crime_assets.publishing.published import MADE_OF, published_by
 from crime_assets.publishing.reading import Extract, Extracts
+from crime_assets.sources import cities
 from crime_assets_tests.build import ticking_clock
 from crime_assets_tests.graph import Graph
 
@@ -151,6 +152,14 @@ def test_there_are_figures(shown: Shown) -> None:
     assert len(rows_of(shown.get("/table/areas.csv", period="all"))) > 5
     # One day, all that there is of New York, is no trend.
     assert rows_of(shown.get("/table/trend.csv", period="365d")) or shown.sample.city == "new_york"
+
+
+def test_figures_stand_beside_the_licence(shown: Shown) -> None:
+    licence = cities.get(shown.sample.city).licence
+    assert licence in said(shown.get("/"))
+    briefing = shown.profile.landing.read(keys.briefing(shown.sample.city, shown.sample.day, "html"))
+    assert briefing is not None
+    assert licence in said(briefing)
 
 
 def test_pages_say_how_many_records_are_of_no_class(shown: Shown) -> None:

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
+from crime_assets.analysis.made import insights_of
+from crime_assets.analysis.statistics import finished
 from crime_assets.core.envelopes import seal, unseal
 from crime_assets.core.errors import UsageError
 from crime_assets.lakehouse.records.typing import SOURCE_COLUMNS
@@ -21,6 +23,7 @@ from crime_assets.sources import cities
 from crime_assets.sources.cities import City
 from crime_assets.streams.pull import change_day
 from crime_assets_tests.build import CHICAGO
+from crime_assets_tests.lakehouse.reconciliation.followed import Followed
 
 SMALLVILLE = """
 from crime_assets.sources.cities import City, Source
@@ -47,14 +50,78 @@ CITY = City(
 """
 
 
+SEATTLE = """
+from crime_assets.sources.cities import City, Kind, Source
+
+FIELDS = (
+    "report_number report_date_time offense_id offense_date nibrs_group_a_b nibrs_crime_against_category "
+    "offense_sub_category shooting_type_group block_address latitude longitude beat precinct sector neighborhood "
+    "reporting_area offense_category nibrs_offense_code_description nibrs_offense_code"
+).split()
+HIDDEN = ("block", "latitude", "longitude", "beat", "district", "neighborhood")
+
+CITY = City(
+    name="seattle",
+    title="Seattle",
+    domain="data.seattle.gov",
+    sources=(Source("tazs-3rd5", frozenset(FIELDS)),),
+    timezone="America/Los_Angeles",
+    lag_days=7,
+    source_columns=dict[str, Kind](dict.fromkeys(FIELDS, "text")),
+    columns={
+        "id": "offense_id",
+        "case_number": "report_number",
+        "occurred_at": "offense_date",
+        "reported_at": "report_date_time",
+        "report_type": "nibrs_group_a_b",
+        "block": "block_address",
+        "offense_code": "nibrs_offense_code",
+        "primary_type": "offense_sub_category",
+        "description": "nibrs_offense_code_description",
+        "beat": "beat",
+        "district": "precinct",
+        "neighborhood": "neighborhood",
+        "latitude": "latitude",
+        "longitude": "longitude",
+    },
+    # One place in six is this word.
+    tidied={name: f"NULLIF({name}, 'REDACTED')" for name in HIDDEN},
+    not_published=frozenset(
+        "iucr location_description arrest domestic ward community_area fbi_code x_coordinate y_coordinate year".split()
+    ),
+    timestamp_formats=("%Y-%m-%dT%H:%M:%S.%f", "%m/%d/%Y %I:%M:%S %p"),
+    key_type="string",
+    scheme="'nibrs'",
+    unknown_point=(-1.0, -1.0),
+    bounding_box=(47.48, -122.46, 47.74, -122.22),
+    counted="nibrs_code IS NULL OR nibrs_code <> '999'",
+    counted_words="Records of what is no crime (code 999) are not counted.",
+)
+"""
+
+
 @pytest.fixture
 def smallville(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[City]:
+    yield from one_more("smallville", SMALLVILLE, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def seattle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[City]:
+    yield from one_more("seattle", SEATTLE, tmp_path, monkeypatch)
+
+
+def one_more(name: str, module: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[City]:
     """A city that is one more file on the package's path, gone again after the test."""
-    (tmp_path / "smallville.py").write_text(SMALLVILLE)
-    monkeypatch.setattr(cities, "__path__", [*cities.__path__, str(tmp_path)])
-    yield cities.get("smallville")
-    sys.modules.pop("crime_assets.sources.cities.smallville", None)
-    vars(cities).pop("smallville", None)
+    (place / f"{name}.py").write_text(module)
+    monkeypatch.setattr(cities, "__path__", [*cities.__path__, str(place)])
+    yield cities.get(name)
+    sys.modules.pop(f"crime_assets.sources.cities.{name}", None)
+    vars(cities).pop(name, None)
+
+
+@pytest.mark.parametrize("name", cities.names())
+def test_its_licence_is_one_sentence(name: str) -> None:
+    assert re.fullmatch(r"[A-Z][^.]+[.]", cities.get(name).licence)
 
 
 @pytest.mark.parametrize("name", cities.names())
@@ -193,6 +260,98 @@ class TestAnotherCity:
             _ = split.key_field
 
 
+def offense(number: int, code: str, **other: str) -> dict[str, str]:
+    """A row of Seattle's export, under the titles of its columns."""
+    return {
+        "Report Number": f"2026-{number // 2}",
+        "Report Date Time": "2026-04-20T08:28:24.000",
+        "Offense ID": str(number),
+        "Offense Date": "2026-04-17T18:42:00.000",
+        "NIBRS Group A B": "A",
+        "Offense Sub Category": "LARCENY-THEFT",
+        "Block Address": "7XX BLOCK OF N 47TH ST",
+        "Latitude": "47.66287425",
+        "Longitude": "-122.349303056792",
+        "Beat": "B2",
+        "Precinct": "North",
+        "Neighborhood": "FREMONT",
+        "NIBRS Offense Code": code,
+        **other,
+    }
+
+
+class TestSeattle:
+    """A stranger's fifth city: one module, and nothing else."""
+
+    def test_is_less_than_eighty_lines(self) -> None:
+        assert len(SEATTLE.strip().splitlines()) <= 80
+
+    def test_each_column_is_published_or_said_not_to_be(self, seattle: City) -> None:
+        computed = seattle.columns.keys() | seattle.not_published | {"updated_on"}
+        assert computed == {*SOURCE_COLUMNS}
+        assert not seattle.columns.keys() & seattle.not_published
+        assert {*seattle.columns.values()} <= seattle.source_columns.keys()
+
+    def test_is_loaded_typed_and_counted(self, seattle: City, tmp_path: Path) -> None:
+        redacted = dict.fromkeys(("Block Address", "Latitude", "Longitude", "Beat", "Precinct"), "REDACTED")
+        followed = Followed(tmp_path, "seattle", date(2026, 5, 20))
+        followed.publish(
+            {
+                "crimes.csv": [
+                    offense(1, "23F"),
+                    offense(2, "13A", **redacted),
+                    offense(3, "999"),
+                    offense(4, "35A", Latitude="-1.0", Longitude="-1.0"),
+                    offense(5, "ZZZ"),
+                ]
+            }
+        )
+        followed.run()
+
+        crimes = followed.crimes("nibrs_offense", "offense_class", "latitude", "district", "block")
+        block = "7XX BLOCK OF N 47TH ST"
+        assert crimes == {
+            "1": ("theft", "property", 47.66287425, "NORTH", block),
+            "2": ("aggravated assault", "violent", None, None, None),
+            "3": ("other", "other", 47.66287425, "NORTH", block),
+            "4": ("drugs", "other", None, "NORTH", block),
+            "5": (None, "unmapped", 47.66287425, "NORTH", block),
+        }
+        assert followed.crimes("occurred_at", "reported_at", "case_number")["1"] == (
+            datetime(2026, 4, 17, 18, 42),
+            datetime(2026, 4, 20, 8, 28, 24),
+            "2026-0",
+        )
+        summary = next(one for one in insights_of(seattle) if one.name == "crime_summary")
+        found = finished(summary, followed.profile.engine.insight(summary, date(2026, 5, 19))).to_pylist()
+        whole = next(row for row in found if row["period"] == "all")
+        assert (whole["crimes"], whole["violent_crimes"], whole["property_crimes"]) == (4, 1, 1)
+        assert not whole.keys() & {"arrests", "arrest_share", "domestic_crimes", "domestic_share"}
+
+
+class TestWhatItsCodesCanBe:
+    def test_most_cities_publish_every_offense(self) -> None:
+        for name in ("chicago", "new_york", "los_angeles", "san_francisco"):
+            assert len(cities.get(name).offenses) == 14
+            assert cities.get(name).classes == {"violent", "property", "other"}
+
+    def test_washington_publishes_index_crimes_only(self) -> None:
+        washington = cities.get("washington")
+        assert washington.classes == {"violent", "property"}
+        assert not {"simple assault", "drugs", "weapons", "fraud", "damage", "other"} & washington.offenses
+
+    def test_nibrs_needs_no_table(self, seattle: City) -> None:
+        assert len(seattle.offenses) == 14
+        assert seattle.codes["nibrs", "13A"].nibrs_code == "13A"
+        assert ("nibrs", "X30") not in seattle.codes
+        los_angeles = {code for scheme, code in cities.get("los_angeles").codes if scheme == "nibrs"}
+        assert {code for _, code in seattle.codes} == los_angeles
+
+    def test_a_city_without_codes_of_its_own_has_none(self, smallville: City) -> None:
+        assert smallville.codes == {}
+        assert len(smallville.offenses) == 14
+
+
 @pytest.mark.parametrize("name", ["gotham", "", "Chicago", "chicago.CITY", "../chicago", ".", "os", "__init__"])
 def test_unknown_cities_are_refused_with_those_there_are(name: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -211,6 +370,7 @@ class TestLastCompleteDay:
             ("new_york", "2026-11-20", "2026-06-30", "2026-06-30"),
             ("new_york", "2026-10-20", "2026-09-30", "2026-06-30"),
             ("new_york", "2026-11-20", None, "2026-09-30"),
+            ("washington", "2026-11-20", "2026-11-18", "2026-11-16"),
         ],
     )
     def test_is_no_later_than_what_was_published(self, city: str, as_of: str, newest: str | None, last: str) -> None:

@@ -45,6 +45,10 @@ def crimes(city: str, seed: int | None) -> pa.Table:
         else:
             values = pa.nulls(found.num_rows, field.type)
         found = found.set_column(place, field, values)
+    if cities.get(city).counted:
+        # Half of them are counted: San Francisco's initial reports.
+        reports = pa.array(["Initial", "Initial Supplement"] * (found.num_rows // 2))
+        found = found.set_column(found.schema.get_field_index("report_type"), "report_type", reports)
     return found
 
 

@@ -10,7 +10,7 @@ WITH first_reported AS (
     id,
     record_md5,
     reported_at,
-    ROW_NUMBER() OVER (PARTITION BY id ORDER BY reported_at, record_md5 DESC) AS place
+    ROW_NUMBER() OVER (PARTITION BY id ORDER BY reported_at, record_md5 DESC) AS version_rank
   FROM typed
   WHERE reason IS NULL
 )
@@ -20,7 +20,7 @@ FROM first_reported
 INNER JOIN differing
   ON differing.id = first_reported.id AND differing.record_md5 = first_reported.record_md5
 LEFT JOIN rows_held ON rows_held.id = first_reported.id
-WHERE first_reported.place = 1
+WHERE first_reported.version_rank = 1
   AND (
     rows_held.id IS NULL
     OR rows_held.record_md5 NOT IN (SELECT record_md5 FROM still_published)

@@ -64,6 +64,6 @@ def build(names: Names, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
                 },
                 partition_key=day.isoformat(),
             )
-        return dg.MaterializeResult(metadata={"feed": feed.name, "source": f"https://{city.domain}/d/{city.dataset}"})
+        return dg.MaterializeResult(metadata={"feed": feed.name, "source": city.source_page})
 
     return raw_crime_batches

@@ -188,7 +188,9 @@ def freshness(newest: date | None, as_of_day: date, lag_days: int, merged: date 
 
 
 _CODES = {"bad_iucr": "iucr", "no_fbi_code": "fbi_code", "bad_beat": "beat", "beat_elsewhere": "beat"}
-"""What is counted of wrong codes → the column that has them; a city that does not publish it is not judged by it."""
+"""What is counted of wrong codes → the column that has them; a city that does not publish it is not judged by it.
+
+IUCR codes and beats are measured against four signs: neither is a city whose codes have another width, or none."""
 
 
 def codes_valid(by_district: Sequence[Mapping[str, object]], city: City) -> Verdict:
@@ -199,7 +201,8 @@ def codes_valid(by_district: Sequence[Mapping[str, object]], city: City) -> Verd
         for row in by_district
         if city.districts and row["district"] not in city.districts
     }
-    judged = [name for name, column in _CODES.items() if column not in city.not_published]
+    widths = {"fbi_code": 4, **city.code_widths}
+    judged = [name for name, column in _CODES.items() if column not in city.not_published and widths.get(column) == 4]
     wrong = {name: _total(by_district, name) for name in judged}
     wrong["unknown_district"] = sum(int(str(number)) for number in unknown.values())
     high = [name for name, number in wrong.items() if rows and number / rows > MOST_BAD_CODES]

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,8 @@ import duckdb
 import pyarrow as pa
 
 from crime_assets.core.concurrency import few_at_once
-from crime_assets.core.digests import shape_of
-from crime_assets.core.envelopes import Envelope
 from crime_assets.lakehouse.iceberg import tables
-from crime_assets.lakehouse.iceberg.duck import connection, identifier
+from crime_assets.lakehouse.iceberg.duck import connection, identifier, literal
 from crime_assets.lakehouse.iceberg.evolution import column_names
 from crime_assets.lakehouse.iceberg.reading import DUCKDB_TYPES, rows_of
 from crime_assets.lakehouse.place.lake import Lake
@@ -29,7 +28,7 @@ from crime_assets.lakehouse.reconciliation.limits import Guard, Limits
 from crime_assets.lakehouse.reconciliation.removal import Gone
 from crime_assets.lakehouse.reconciliation.spooled import SpooledRecords
 from crime_assets.lakehouse.records import typing
-from crime_assets.lakehouse.writing.delivered import type_deliveries
+from crime_assets.lakehouse.records.typing import RAW_RECORDS
 from crime_assets.lakehouse.writing.history import reasons
 from crime_assets.lakehouse.writing.merge import count, statement_of
 from crime_assets.lakehouse.writing.settling import check_typed
@@ -77,26 +76,37 @@ def difference(lake: Lake, city: City, publication: Publication, limits: Limits)
         gone = _gone(con, guard)
         for record in _news(con, city, table, records):
             missing.add(record)
+        _note_same(con, lake, city)
     return Difference(guard.rows, records, missing, gone, undated)
 
 
 def _hold(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, table: Table) -> int:
-    """Create `held`, the rows with their digests, and `rejected`, the digests in quarantine; returns how many rows."""
+    """Create `held`, the rows with their digests, `rejected`, the digests in quarantine, and `same`, the digests of
+    records that say the same as a row in other words; returns how many rows there are.
+    """
     held = rows_of(table, tables.data_files(table), ["id", "updated_on", "record_md5"])
     con.execute(f"CREATE TABLE held AS {held}")
     quarantine = tables.curated(lake, city, "crimes_quarantine")
     rejected = rows_of(quarantine, tables.data_files(quarantine), ["record_md5"])
     con.execute(f"CREATE TABLE rejected AS {rejected}")
+    con.execute("CREATE TABLE same (record_md5 VARCHAR, held_md5 VARCHAR)")
+    if (noted := _noted_same(lake, city)).exists():
+        con.execute(
+            "INSERT INTO same FROM read_parquet(?) AS noted SEMI JOIN held ON held.record_md5 = noted.held_md5",
+            [str(noted)],
+        )
     return count(con, "SELECT count(*) FROM held")
 
 
 def _read(con: duckdb.DuckDBPyConnection, city: City, publication: Publication) -> tuple[int, int]:
-    """Create `published` (ids and digests of all records) and `unknown` (digests and texts of those that the lake does
-    not know); returns how many records and damaged lines there are.
+    """Create `published` (ids and digests of all records), `unknown` (digests and texts of those that the lake does not
+    know) and `typed` (the same, typed); returns how many records and damaged lines there are.
     """
     # Not temporary tables: cursors fill and read them.
     con.execute(f"CREATE TABLE published (id {DUCKDB_TYPES[city.key_type]}, digest UBIGINT)")
     con.execute("CREATE TABLE unknown (record_md5 VARCHAR, raw VARCHAR)")
+    typing.raw_from_deliveries(con, RAW_RECORDS.empty_table(), city)
+    con.execute(f"CREATE TABLE typed AS {typing.typed_query(city)}")
     con.execute("SET threads = 1")
     readers: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
     workers = os.cpu_count() or 1
@@ -140,7 +150,8 @@ def _compare_batch(
         )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE known AS SELECT record_md5 FROM held SEMI JOIN batch USING (record_md5) "
-        "UNION ALL FROM rejected SEMI JOIN batch USING (record_md5)"
+        "UNION ALL FROM rejected SEMI JOIN batch USING (record_md5) "
+        "UNION ALL SELECT record_md5 FROM same SEMI JOIN batch USING (record_md5)"
     )
     con.execute("CREATE OR REPLACE TEMP TABLE news AS FROM batch ANTI JOIN known USING (record_md5)")
     # By their ids first: to write all texts once more takes longer than anything else here.
@@ -153,10 +164,10 @@ def _compare_batch(
         # The database has forgotten which texts are objects, without which a record has another digest.
         kinds = [field.with_metadata(batch.schema.field(field.name).metadata) for field in some.schema]
         some = some.cast(pa.schema(kinds))
-        typing.texts_from_history(con, some, city, now, publication.day)
-        con.execute(
-            "INSERT INTO unknown SELECT DISTINCT record_md5, raw FROM raw_records SEMI JOIN news USING (record_md5)"
-        )
+        typing.raw_from_history(con, some, city, now, publication.day)
+        new = "SELECT DISTINCT record_md5, raw FROM raw_records SEMI JOIN news USING (record_md5)"
+        con.execute(f"INSERT INTO unknown {new}")
+        con.execute(f"INSERT INTO typed FROM ({typing.typed_query(city)}) SEMI JOIN news USING (record_md5)")
     return len(batch) - damaged, damaged
 
 
@@ -190,9 +201,6 @@ def _gone(con: duckdb.DuckDBPyConnection, guard: Guard) -> list[Gone]:
 
 def _news(con: duckdb.DuckDBPyConnection, city: City, table: Table, records: int) -> Iterator[dict[str, object]]:
     """The records to pull, of those that the lake does not know by their digest."""
-    with con.cursor() as reader:
-        found = reader.execute("SELECT record_md5, raw FROM unknown")
-        type_deliveries(con, _as_delivered(found, city), city, datetime.now(UTC))
     check_typed(city, records, reasons(con), "publication")
     _compare(con, table)
     news = con.execute(f"SELECT raw FROM unknown SEMI JOIN ({statement_of('newly_published')}) USING (record_md5)")
@@ -200,12 +208,26 @@ def _news(con: duckdb.DuckDBPyConnection, city: City, table: Table, records: int
         yield from (json.loads(raw) for (raw,) in rows)
 
 
-def _as_delivered(found: duckdb.DuckDBPyConnection, city: City) -> Iterator[Envelope]:
-    now = datetime.now(UTC)
-    while rows := found.fetchmany(10_000):
-        for digest, raw in rows:
-            record = json.loads(raw)
-            yield Envelope(record, shape_of(record), city.name, now.date(), "", now, digest, False)
+def _note_same(con: duckdb.DuckDBPyConnection, lake: Lake, city: City) -> None:
+    """Keep which records say the same as a row in other words: they need not be typed again for the next publication.
+
+    Only a note beside the lake: without it, they are.
+    """
+    con.execute(
+        "INSERT INTO same SELECT typed.record_md5, rows_held.record_md5 FROM typed JOIN rows_held USING (id) "
+        "ANTI JOIN differing ON differing.record_md5 = typed.record_md5 WHERE typed.reason IS NULL"
+    )
+    path = _noted_same(lake, city)
+    written = path.with_suffix(".new")
+    con.execute(
+        "COPY (SELECT DISTINCT * FROM same WHERE hash(record_md5) IN (SELECT digest FROM published)) "
+        f"TO {literal(str(written))} (FORMAT parquet)"
+    )
+    written.replace(path)
+
+
+def _noted_same(lake: Lake, city: City) -> Path:
+    return lake.staging / f"same-{city.name}.parquet"
 
 
 def _compare(con: duckdb.DuckDBPyConnection, table: Table) -> None:

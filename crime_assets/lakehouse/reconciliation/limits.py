@@ -57,8 +57,8 @@ class Guard:
                 f"The source of {self.city.title} has {number:,} or more records that the lake lacks or has in an "
                 f"older version, beside {self.rows:,} rows in it, and at most {most:,} are pulled at once, so nothing "
                 "was changed: run the missing change days with `crime-assets run`, or check that "
-                f"{self._source} is the right dataset and, if so, allow this many with `crime-assets reconcile "
-                f"--most-pulled {candidates}` (in Dagster: the run config most_pulled)."
+                f"{self.city.source_page} is the right dataset and, if so, allow this many with `crime-assets "
+                f"reconcile --most-pulled {candidates}` (in Dagster: the run config most_pulled)."
             )
 
     def gone(self, number: int, candidates: int) -> None:
@@ -67,11 +67,7 @@ class Guard:
         if number > most:
             raise FeedError(
                 f"The source of {self.city.title} lacks {number:,} or more of the {self.rows:,} rows compared, and at "
-                f"most {most:,} are removed at once, so nothing was changed: check {self._source} and, if it is right, "
-                f"allow this many with `crime-assets reconcile --most-removed {candidates}` (in Dagster: the run "
-                "config most_removed)."
+                f"most {most:,} are removed at once, so nothing was changed: check {self.city.source_page} and, if it "
+                f"is right, allow this many with `crime-assets reconcile --most-removed {candidates}` (in Dagster: the "
+                "run config most_removed)."
             )
-
-    @property
-    def _source(self) -> str:
-        return f"https://{self.city.domain}/d/{self.city.dataset}"

@@ -19,7 +19,7 @@ from crime_assets.lakehouse.records.arrow_texts import is_trimmed
 from crime_assets.lakehouse.records.record_json import record_json
 from crime_assets.lakehouse.schema import CRIMES
 from crime_assets.sources.cities import City, alternatives
-from crime_assets.sources.cities.codes import crosswalk, nibrs
+from crime_assets.sources.cities.codes import nibrs
 from crime_assets.sources.feeds import DAMAGE, RAW
 from crime_assets.sources.feeds.times import parse_timestamp
 
@@ -54,7 +54,7 @@ def prepare(con: duckdb.DuckDBPyConnection, city: City) -> None:
 def facts(city: City) -> dict[str, tuple[tuple[str, ...], list[tuple[str | None, ...]]]]:
     """The tables from which the statements know a city: their names, their columns (all texts), and their rows."""
     codes: list[tuple[str | None, ...]] = [(code, kind, None) for code, kind in city.offense_classes.items()]
-    known = crosswalk(city.name) if city.scheme else {}
+    known = city.codes
     if known:
         codes += [(code, offense.offense_class, offense.offense) for code, offense in nibrs().items()]
     unknown = [(column, marker) for column, markers in city.unknown_markers.items() for marker in markers]

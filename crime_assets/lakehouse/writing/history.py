@@ -212,7 +212,8 @@ def _settled(
     if not months:
         return [Path(path) for path in paths], []
     replaced = [path for month, path in files if month in months]
-    con.execute(f"CREATE OR REPLACE TEMP VIEW typed AS SELECT *, NULL AS reason FROM {_files(replaced)}")
+    lacking = "" if "reported_at" in column_names(table) else ", NULL::TIMESTAMP AS reported_at"
+    con.execute(f"CREATE OR REPLACE TEMP VIEW typed AS SELECT *{lacking}, NULL AS reason FROM {_files(replaced)}")
     con.execute(f"CREATE TEMP TABLE settled AS {statement_of('newest')}")
     written, columns = [], names_of(column_names(table))
     for month in months:

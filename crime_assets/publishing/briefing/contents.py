@@ -125,7 +125,7 @@ def contents_of(
             Failing(_words(said.check), said.is_blocking, said.sentence) for said in tables.checks if not said.is_passed
         ],
         meanings=list(_meanings(threshold, published)),
-        source=f"Data of the city's open-data portal, as it stood on {about.as_of_day}.",
+        source=f"Data of the city's open-data portal, as it stood on {about.as_of_day}. {published.licence}".rstrip(),
     )
 
 

@@ -143,7 +143,7 @@ def read_choice(address: Mapping[str, str], extracts: Shelf, default_city: str) 
         city,
         date.fromisoformat(day),
         _one_of("period", address.get("period", "28d"), PERIODS),
-        _one_of("offense_class", address.get("offense_class", ALL), CLASSES),
+        _one_of("offense_class", address.get("offense_class", ALL), classes_of(city)),
         district,
         # A beat of another district does not count: the form keeps it when the district changes.
         beat if district != ALL and (beat := address.get("beat", ALL)) in beats else ALL,
@@ -152,6 +152,12 @@ def read_choice(address: Mapping[str, str], extracts: Shelf, default_city: str) 
     )
     titles = [(name, cities.get(name).title) for name in extracts.cities()]
     return choice, Choices(titles, days, districts, beats if district != ALL else [], maps), extract
+
+
+def classes_of(city: str) -> Mapping[str, str]:
+    """The classes of offenses that a city publishes, with titles, and all of them."""
+    published = {ALL, *cities.get(city).classes}
+    return {name: title for name, title in CLASSES.items() if name in published}
 
 
 def maps_of(city: str) -> Mapping[str, str]:

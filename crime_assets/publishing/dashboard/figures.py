@@ -302,6 +302,9 @@ class Figures:
         named = set(_PARAMETER.findall(text))
         asked = {**self.choice.parameters, **more}
         found = self._extract.ask(text, {key: value for key, value in asked.items() if key in named})
+        if "offense_class" in found.column_names:
+            of_none = pa.array(self.published.lacking_classes, pa.string())
+            found = found.filter(pc.invert(pc.is_in(found.column("offense_class"), of_none)))
         return found.drop_columns(self.published.left_out(found.column_names))
 
 

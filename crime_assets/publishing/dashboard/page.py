@@ -11,7 +11,7 @@ from crime_assets.publishing.charts.key import NOT_SHOWN
 from crime_assets.publishing.charts.scales import number
 from crime_assets.publishing.dashboard.cards import Card, cards_of, on_the_other_day
 from crime_assets.publishing.dashboard.changed import changes_of, days_compared
-from crime_assets.publishing.dashboard.choice import ALL, CLASSES, MAPS, PERIODS, UNMAPPED, Choice, Choices
+from crime_assets.publishing.dashboard.choice import ALL, MAPS, PERIODS, UNMAPPED, Choice, Choices, classes_of
 from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.pictures import (
     WEEKDAYS,
@@ -98,7 +98,7 @@ def page_of(
         "blocks": _table(figures, "blocks", _days(figures), _blocks(figures)),
         "warnings": list(_warnings(figures, choices.beats)),
         "days_watched": period_in_words("28d", about),
-        "names": {"period": PERIODS, "offense_class": CLASSES},
+        "names": {"period": PERIODS, "offense_class": classes_of(choice.city)},
         "published": figures.published,
         "unmapped": unmapped(figures),
         "two_days": None if then is None else _two_days(figures, then),

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from crime_assets.core.errors import UsageError
 from crime_assets.sources.cities.across import Comparison
+from crime_assets.sources.cities.codes import Code, crosswalk, native, nibrs
 
 Kind = Literal["text", "flag", "object"]
 
@@ -48,7 +49,7 @@ class Source:
     """A dataset of a city's portal."""
 
     dataset: str
-    """Its id: four-by-four on Socrata."""
+    """Its id: four-by-four on Socrata, the service and the names of its layers on ArcGIS."""
     fields: frozenset[str]
     """The fields of its records, under the API's names."""
     until: date | None = None
@@ -77,8 +78,12 @@ class City:
     timestamp_formats: tuple[str, ...]
     """strptime formats, tried in turn; no text fits two of them with two meanings. One with the literal hour 24 means
     the end of the day."""
+    licence: str = ""
+    """What the city says of the use of its data, in one sentence: shown wherever figures are."""
     portal: str = "socrata"
     """The kind of portal: the module of `feeds` whose `open_feed` reads it."""
+    page: str = ""
+    """Address at which people find the data; empty: as on Socrata."""
     load_stamps: frozenset[str] = frozenset()
     """Fields with the time at which the portal loaded its records, changed or not: feeds leave them out."""
     not_published: frozenset[str] = frozenset()
@@ -105,7 +110,8 @@ class City:
     """Offense code (`fbi_code`) → its class, of cities that publish the FBI's codes; any other code is unmapped."""
     scheme: str = ""
     """SQL in the Athena dialect that says by which of its schemes of `codes` the city has coded a record
-    (`offense_code`): a name in quotes, if there is only one. Empty if the city publishes the FBI's codes."""
+    (`offense_code`): a name in quotes, if there is only one; 'nibrs' needs no table. Empty if the city publishes the
+    FBI's codes."""
     districts: frozenset[str] = frozenset()
     """Districts that may appear, those no longer on the map included."""
     bounding_box: tuple[float, float, float, float] = (-90.0, -180.0, 90.0, 180.0)
@@ -146,6 +152,11 @@ class City:
         return self.sources[-1].dataset
 
     @property
+    def source_page(self) -> str:
+        """Address at which people find the data."""
+        return self.page or f"https://{self.domain}/d/{self.dataset}"
+
+    @property
     def key_field(self) -> str:
         """Source field that identifies a record."""
         return self._single("id")
@@ -160,13 +171,34 @@ class City:
         """Source field with the time of the last change; None if records have no such stamp."""
         return self._single("updated_on") if "updated_on" in self.columns else None
 
+    @property
+    def codes(self) -> Mapping[tuple[str, str], Code]:
+        """What its offense codes are, by scheme and code; none if it publishes the FBI's."""
+        if not self.scheme:
+            return {}
+        return native() if self.scheme == "'nibrs'" else crosswalk(self.name)
+
+    @property
+    def offenses(self) -> frozenset[str]:
+        """The words of `nibrs.csv` for what it publishes: those that any of its codes is."""
+        found = {nibrs()[code.nibrs_code].offense for code in self.codes.values()}
+        return frozenset(found or {offense.offense for offense in nibrs().values()})
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """The classes of these."""
+        return frozenset(one.offense_class for one in nibrs().values() if one.offense in self.offenses)
+
     def fields_beside(self, there: Collection[str]) -> frozenset[str]:
-        """The fields that must be there if these are: all of each dataset of which one is there that others lack."""
+        """The fields that must be there if these are: all of each dataset of which one is there that others lack.
+
+        Not load stamps, which feeds leave out.
+        """
         found, kinds = frozenset[str](), {source.fields for source in self.sources}
         for fields in kinds:
             own = fields.difference(*(kinds - {fields}))
             found |= fields if own & {*there} else frozenset()
-        return found or frozenset(self.source_columns)
+        return (found or frozenset(self.source_columns)) - self.load_stamps
 
     @property
     def gives(self) -> frozenset[str]:

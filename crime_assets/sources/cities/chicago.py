@@ -23,6 +23,7 @@ CITY = City(
     title="Chicago",
     domain="data.cityofchicago.org",
     sources=(Source("ijzp-q8t2", frozenset(_SOURCE_COLUMNS)),),
+    licence="Used under the terms of its portal: the City of Chicago makes no claims as to the data's accuracy.",
     timezone="America/Chicago",
     lag_days=7,
     # In the export of 21 November 2018, 8 of 193,217 records were stamped before their id says.

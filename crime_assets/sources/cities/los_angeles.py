@@ -34,6 +34,7 @@ CITY = City(
         Source("2nrs-mtv8", frozenset(_FIELDS)),
         Source("k7nn-b2ep", frozenset((*_IN_BOTH, *_NIBRS_FIELDS))),
     ),
+    licence="Its portal grants no licence in so many words: ask the city before publishing more than figures.",
     timezone="America/Los_Angeles",
     lag_days=14,
     source_columns=dict[str, Kind](dict.fromkeys((*_FIELDS, *_NIBRS_FIELDS), "text")),

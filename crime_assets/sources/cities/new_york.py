@@ -24,6 +24,7 @@ CITY = City(
     domain="data.cityofnewyork.us",
     # What is in both, in spring, is the same complaint under the same number.
     sources=(Source("qgea-i56i", frozenset(_SOURCE_COLUMNS)), Source("5uac-w243", frozenset(_SOURCE_COLUMNS))),
+    licence="Open to all without restriction, by section 23-502(d) of its Administrative Code.",
     timezone="America/New_York",
     lag_days=30,
     publishes="quarters",

@@ -38,6 +38,7 @@ CITY = City(
         Source("wg3w-h783", frozenset((*_FIELDS, "point"))),
     ),
     load_stamps=frozenset({"data_as_of", "data_loaded_at"}),
+    licence="Under the Public Domain Dedication and License (PDDL).",
     timezone="America/Los_Angeles",
     lag_days=2,
     source_columns=_SOURCE_COLUMNS,

@@ -169,6 +169,13 @@ class TestCodesValid:
         assert verdict.passed
         assert not none.keys() & verdict.figures.keys()
 
+    def test_codes_of_another_width_are_not_measured_against_chicago_s(self) -> None:
+        verdict = verdicts.codes_valid([district("2", 100, bad_beat=100, beat_elsewhere=9)], cities.get("washington"))
+        assert verdict.passed
+        assert not {"bad_beat", "beat_elsewhere"} & verdict.figures.keys()
+        # Los Angeles' districts of report have four signs, too.
+        assert not verdicts.codes_valid([district("01", 100, bad_beat=2)], cities.get("los_angeles")).passed
+
     def test_fails_for_districts_that_are_unknown_or_missing(self) -> None:
         rows = [district("001", 980), district("041", 10), district(None, 10)]
         verdict = verdicts.codes_valid(rows, CHICAGO)

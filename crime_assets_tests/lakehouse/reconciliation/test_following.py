@@ -12,6 +12,7 @@ from crime_assets.core.errors import FeedError, Untypable
 from crime_assets.lakehouse.reconciliation import following
 from crime_assets.lakehouse.reconciliation.difference import difference
 from crime_assets.lakehouse.reconciliation.limits import Limits
+from crime_assets.lakehouse.records import typing
 from crime_assets.profiles import Profile
 from crime_assets.sources.feeds.sample import shares
 from crime_assets.sources.feeds.sample.publications import SamplePublications
@@ -88,6 +89,30 @@ def test_the_same_content_in_other_words_makes_no_snapshot(followed: Followed) -
 
     assert followed.snapshots() == before
     assert followed.crimes("record_md5") == crimes
+
+
+def test_other_words_are_noted_only_as_long_as_the_row_is_what_it_was(followed: Followed) -> None:
+    rest = [complaint(number) for number in range(1, 10)]
+    other_words = complaint(0, x_coord_cd="1035836")
+    for first in (other_words, complaint(0, boro_nm="BRONX"), other_words, complaint(0, boro_nm="BRONX")):
+        followed.publish({HISTORIC: [first, *rest]})
+        followed.run()
+        assert followed.crimes("neighborhood")["0H1"] == (first["boro_nm"],)
+        followed.today += ONE_DAY
+
+
+def test_other_words_are_typed_once(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = [complaint(number, x_coord_cd="1035836") for number in range(10)]
+    followed.publish({HISTORIC: others})
+    followed.run()
+    followed.today += ONE_DAY
+    followed.publish({HISTORIC: others[::-1]})
+    monkeypatch.setattr(typing, "raw_from_history", None)
+    before = followed.snapshots()
+
+    followed.run()
+
+    assert followed.snapshots() == before
 
 
 def test_a_record_can_go_back_to_what_it_was(followed: Followed) -> None:

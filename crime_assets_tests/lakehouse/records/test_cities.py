@@ -77,6 +77,23 @@ SAN_FRANCISCO = {
     "supervisor_district": "8",
     "incident_year": "2018",
 }
+WASHINGTON = {
+    "ccn": "24089883",
+    "report_dat": "2024-06-13T12:01:39.000",
+    "shift": "DAY",
+    "method": "OTHERS",
+    "offense": "THEFT F/AUTO",
+    "block": "3000 - 3099 BLOCK OF SEDGWICK STREET NW",
+    "xblock": "394578.43",
+    "yblock": "141325.32",
+    "ward": "3",
+    "district": "2",
+    "psa": "203",
+    "neighborhood_cluster": "Cluster 12",
+    "latitude": "38.9398002378",
+    "longitude": "-77.0625358005",
+    "start_date": "2024-06-13T11:54:00.000",
+}
 BEFORE_2018 = {
     "pdid": "14073421404014",
     "incidntnum": "140734214",
@@ -225,3 +242,49 @@ def test_san_francisco_before_2018() -> None:
     assert (row["occurred_at"], row["district"], row["arrest"]) == (datetime(2014, 5, 14, 23, 50), "SOUTHERN", False)
     assert (row["latitude"], row["longitude"]) == (37.77, -122.4)
     assert row["offense_class"] != "unmapped"
+
+
+def test_washington() -> None:
+    row = one("washington", WASHINGTON)
+    expected = {
+        "id": "24089883",
+        "case_number": "24089883",
+        "occurred_at": datetime(2024, 6, 13, 11, 54),
+        "reported_at": datetime(2024, 6, 13, 12, 1, 39),
+        "offense_code": "THEFT F/AUTO",
+        "nibrs_code": "23F",
+        "nibrs_offense": "theft",
+        "offense_class": "property",
+        "description": "OTHERS",
+        "block": "3000 - 3099 BLOCK OF SEDGWICK STREET NW",
+        "beat": "203",
+        "district": "2",
+        "ward": 3,
+        "neighborhood": "Cluster 12",
+        "x_coordinate": 394578.43,
+        "latitude": 38.9398002378,
+    }
+    assert {name: row[name] for name in expected} == expected
+    assert not row.keys() & cities.get("washington").not_published
+
+
+@pytest.mark.parametrize(
+    ("text", "nibrs", "kind"),
+    [
+        ("HOMICIDE", "09A", "violent"),
+        ("ASSAULT W/DANGEROUS WEAPON", "13A", "violent"),
+        ("THEFT/OTHER", "23H", "property"),
+        ("ARSON", "200", "property"),
+        ("THEFT/SHOPLIFTING", None, "unmapped"),
+    ],
+)
+def test_texts_are_the_codes_of_washington(text: str, nibrs: str | None, kind: str) -> None:
+    row = one("washington", WASHINGTON, offense=text)
+    assert (row.get("nibrs_code"), row["offense_class"]) == (nibrs, kind)
+
+
+def test_washington_without_a_beginning_has_the_time_of_the_report() -> None:
+    assert one("washington", WASHINGTON, start_date=None)["occurred_at"] == datetime(2024, 6, 13, 12, 1, 39)
+    assert "occurred_at is no time" in one("washington", WASHINGTON, start_date="soon")["reason"]
+    # Exports of the portal have times of UTC: an hour that is off by four or five is worse than none.
+    assert "occurred_at is no time" in one("washington", WASHINGTON, start_date="2024/06/13 15:54:00+00")["reason"]

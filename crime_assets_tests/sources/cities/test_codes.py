@@ -86,6 +86,15 @@ class TestTables:
         assert written
         assert [code for code in written if not re.fullmatch(form, code)] == []
 
+    def test_washington_s_nine_texts_are_index_crimes_and_need_no_parts(self) -> None:
+        table = codes.crosswalk("washington")
+        assert {scheme for scheme, _ in table} == {"offense"}
+        assert Counter(offense(code).offense_class for code in table.values()) == {"violent": 4, "property": 5}
+        assert {offense(code).offense for code in table.values()} == VIOLENT | PROPERTY
+        assert all(code.code == code.text for code in table.values())
+        # A slash in a text is no family.
+        assert codes.find("washington", "offense", "THEFT/SHOPLIFTING") is None
+
     def test_a_city_s_own_nibrs_codes_are_what_they_say(self) -> None:
         native = [code for (scheme, _), code in codes.crosswalk("los_angeles").items() if scheme == "nibrs"]
         assert all(code.code == code.nibrs_code for code in native)

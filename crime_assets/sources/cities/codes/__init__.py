@@ -110,6 +110,17 @@ def crosswalk(city: str) -> Mapping[tuple[str, str], Code]:
     return MappingProxyType(codes)
 
 
+@cache
+def native() -> Mapping[tuple[str, str], Code]:
+    """The codes of a city that publishes those of NIBRS itself, by the scheme `nibrs`: it needs no table."""
+    found = {
+        ("nibrs", code): Code("nibrs", code, offense.offense_name, code, "exact", offense.note)
+        for code, offense in nibrs().items()
+        if offense.group != "-" or code == "999"
+    }
+    return MappingProxyType(found)
+
+
 def find(city: str, scheme: str, code: str, text: str = "") -> Code | None:
     """The line for a code: its own, else that of its first part with the text or without, else that of its second.
 
