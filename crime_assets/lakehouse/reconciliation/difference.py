@@ -247,5 +247,6 @@ def _compare(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     con.execute("CREATE TEMP TABLE repeated AS SELECT id FROM published GROUP BY id HAVING count(digest) > 1")
     con.execute(
         "CREATE TEMP TABLE still_published AS SELECT held.record_md5 FROM held SEMI JOIN repeated USING (id) "
-        "SEMI JOIN published ON published.id = held.id AND published.digest = hash(held.record_md5)"
+        "SEMI JOIN published ON published.id = held.id AND published.digest = hash(held.record_md5) "
+        "UNION ALL SELECT held_md5 FROM same WHERE hash(record_md5) IN (SELECT digest FROM published)"
     )

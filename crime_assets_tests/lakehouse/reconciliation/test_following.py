@@ -164,6 +164,21 @@ def test_of_a_number_that_is_published_twice_the_first_report_counts(followed: F
     assert followed.snapshots() == before
 
 
+def test_a_number_published_twice_in_other_words_changes_nothing(followed: Followed) -> None:
+    twice = [complaint(0, rpt_dt="01/09/2026", boro_nm="LATE"), complaint(0, rpt_dt="01/02/2026", boro_nm="EARLY")]
+    rest = [complaint(number) for number in range(1, 10)]
+    followed.publish({HISTORIC: [*twice, *rest]})
+    followed.run()
+    before = followed.snapshots()
+    for order in (1, -1, 1):
+        followed.today += ONE_DAY
+        others = [{**record, "x_coord_cd": "1035836"} for record in twice]
+        followed.publish({HISTORIC: [*others[::order], *rest]})
+        followed.run()
+        assert followed.crimes("neighborhood")["0H1"] == ("EARLY",)
+    assert followed.snapshots() == before
+
+
 def test_history_and_days_agree_on_numbers_published_twice(tmp_path: Path) -> None:
     followed = Followed(tmp_path, "new_york", FIRST)
     twice = [complaint(0, rpt_dt="01/09/2026", boro_nm="LATE"), complaint(0, rpt_dt="01/02/2026", boro_nm="EARLY")]
