@@ -97,7 +97,7 @@ def test_a_city_that_is_not_asked_for_is_no_location(monkeypatch: pytest.MonkeyP
     with pytest.raises(UsageError, match="CRIME_CITIES=chicago,new_york does not name los_angeles: add it there"):
         definitions.los_angeles()
     with pytest.raises(AttributeError, match="no attribute 'gotham'"):
-        definitions.gotham  # noqa: B018
+        definitions.gotham  # noqa: B018 - to ask for it is the trial
 
 
 def test_nothing_is_built_of_cities_that_are_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,6 +233,7 @@ def test_notices_are_of_the_sensors_own_city(both: World) -> None:
 
     def tick() -> None:
         for city, graph in both.graphs.items():
+            # `Told` has what sensors ask of notices, and no more.
             for sensor in notices.build(Names(city), told[city]):  # type: ignore[arg-type]
                 with dg.SensorEvaluationContext(
                     instance_ref=None,
@@ -240,6 +241,7 @@ def test_notices_are_of_the_sensors_own_city(both: World) -> None:
                     cursor=cursors.get((city, sensor.name)),
                     repository_name="__repository__",
                     repository_def=graph.definitions.get_repository_def(),
+                    # Dagster takes any object, and says so of its own kinds only.
                     resources={"profile": graph.profile},  # type: ignore[dict-item]
                     sensor_name=sensor.name,
                     code_location_origin=locations[city],

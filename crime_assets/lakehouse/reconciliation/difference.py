@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,10 +91,11 @@ def _hold(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, table: Table) 
     rejected = rows_of(quarantine, tables.data_files(quarantine), ["record_md5"])
     con.execute(f"CREATE TABLE rejected AS {rejected}")
     con.execute("CREATE TABLE same (record_md5 VARCHAR, held_md5 VARCHAR)")
-    if (noted := _noted_same(lake, city)).exists():
+    # A note that is missing or damaged is made again.
+    with suppress(duckdb.IOException, duckdb.InvalidInputException):
         con.execute(
             "INSERT INTO same FROM read_parquet(?) AS noted SEMI JOIN held ON held.record_md5 = noted.held_md5",
-            [str(noted)],
+            [str(_noted_same(lake, city))],
         )
     return count(con, "SELECT count(*) FROM held")
 

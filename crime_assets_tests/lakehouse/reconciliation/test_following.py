@@ -14,6 +14,7 @@ from crime_assets.lakehouse.reconciliation.difference import difference
 from crime_assets.lakehouse.reconciliation.limits import Limits
 from crime_assets.lakehouse.records import typing
 from crime_assets.profiles import Profile
+from crime_assets.sources.feeds import PublishedFeed
 from crime_assets.sources.feeds.sample import shares
 from crime_assets.sources.feeds.sample.publications import SamplePublications
 from crime_assets_tests.lakehouse.reconciliation.followed import Followed
@@ -115,6 +116,17 @@ def test_other_words_are_typed_once(followed: Followed, monkeypatch: pytest.Monk
     assert followed.snapshots() == before
 
 
+def test_notes_that_are_damaged_are_made_again(followed: Followed) -> None:
+    others = [complaint(number, x_coord_cd="1035836") for number in range(10)]
+    followed.publish({HISTORIC: others})
+    followed.run()
+    before = followed.snapshots()
+    for note in ("same-new_york.parquet", "taken-new_york.json"):
+        (followed.profile.lake.staging / note).write_bytes(b"PAR1 cut off")
+    followed.run()
+    assert followed.snapshots() == before
+
+
 def test_a_record_can_go_back_to_what_it_was(followed: Followed) -> None:
     rest = [complaint(number) for number in range(1, 10)]
     for boro in ("BRONX", "QUEENS", "BRONX"):
@@ -199,7 +211,9 @@ def test_a_publication_that_lacks_too_much_changes_nothing(followed: Followed) -
 
     assert {boro for (boro,) in followed.crimes("neighborhood").values()} == {"QUEENS"}
     profile = followed.profile
-    found = difference(profile.lake, profile.city, profile.feed.publication(), Limits(most_removed=5))  # type: ignore[union-attr]
+    feed = profile.feed
+    assert isinstance(feed, PublishedFeed)
+    found = difference(profile.lake, profile.city, feed.publication(), Limits(most_removed=5))
     assert (len(found.missing), len(found.gone)) == (5, 5)
 
 

@@ -105,6 +105,7 @@ class TestTheSameSimulation:
         """Same number, day, minute and kind of offense; what Chicago publishes and it lacks is no crime there."""
         chicago = SampleFeed(CHICAGO, origin=AFTER, today=PUBLISHED, rows=260_000, planted=planted.around(AFTER))
         sql.register("chicago", read_history(chicago, AFTER + timedelta(days=7)))
+        # DuckDB takes names of types, of which its declarations do not know.
         sql.create_function("word", _word, ["VARCHAR"], "VARCHAR")  # type: ignore[arg-type]
         sql.create_function("word_of_chicago", partial(_word_of, "chicago", "iucr"), ["VARCHAR"], "VARCHAR")  # type: ignore[arg-type]
         same, joined = sql.execute(
