@@ -21,7 +21,7 @@ import duckdb
 
 from benchmarks.measuring import Figure, module, spend
 from crime_assets.defs.work import steps
-from crime_assets.lakehouse.reconciliation.following import newly_published, note_gone, remove_gone
+from crime_assets.lakehouse.reconciliation.following import newly_published, note_gone, record_gone, remove_gone
 from crime_assets.profiles import Profile, Settings
 from crime_assets.sources.feeds import PublishedFeed
 from crime_assets.streams.inventory import take_inventories
@@ -99,9 +99,10 @@ def follow(place: Path) -> None:
     note_gone(landing, city, DAY, found.gone)
     pull(found.missing, feed.columns(), city, DAY, DAY, landing, profile.stream(), profile.clock(), found.undated)
     take_inventories(landing, city.name, [DAY])
+    record_gone(lake, city, landing, [DAY], profile.clock())
     merged = steps.merge(profile, [DAY], "benchmark")
     gone = remove_gone(lake, city, landing, [DAY], profile.clock(), {"run-id": "benchmark"})
-    print(f"{merged.inserted + merged.replaced + gone} changes")
+    print(f"{merged.inserted + merged.replaced + merged.removed + gone} changes")
 
 
 def duckdb_alone(place: Path) -> None:

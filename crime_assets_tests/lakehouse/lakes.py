@@ -142,9 +142,9 @@ def snapshots(lake: Lake, name: str = "crimes", city: str = "chicago") -> list[i
     return [entry.snapshot_id for entry in table.history()] if table is not None else []
 
 
-def properties(lake: Lake, name: str = "crimes") -> dict[str, str]:
+def properties(lake: Lake, name: str = "crimes", city: str = "chicago") -> dict[str, str]:
     """Our own properties of the present snapshot."""
-    table = tables.load(lake, "chicago", name)
+    table = tables.load(lake, city, name)
     assert table is not None
     snapshot = table.current_snapshot()
     assert snapshot is not None

@@ -15,7 +15,7 @@ from crime_assets.defs.assets.common import (
 from crime_assets.defs.names import Names
 from crime_assets.defs.work import Work
 from crime_assets.engines import Engine
-from crime_assets.lakehouse.reconciliation.following import remove_gone
+from crime_assets.lakehouse.reconciliation.following import record_gone, remove_gone
 from crime_assets.lakehouse.schema import COMPUTED_FROM, CRIMES, published
 from crime_assets.profiles import Profile
 from crime_assets.sources.cities import City, alternatives
@@ -55,6 +55,7 @@ def build(names: Names, days: dg.DailyPartitionsDefinition, city: City) -> dg.As
         A range of days is merged as one set. Merging what is there already changes nothing and makes no snapshot.
         """
         asked = days_of(context)
+        record_gone(profile.lake, profile.city, landing, asked, profile.clock())
         result = work.merge(context, asked)
         marks = {"run-id": context.run.run_id}
         removed = remove_gone(profile.lake, profile.city, landing, asked, profile.clock(), marks)
@@ -69,7 +70,7 @@ def build(names: Names, days: dg.DailyPartitionsDefinition, city: City) -> dg.As
                 "rows_replaced": result.replaced,
                 "versions_superseded": result.superseded,
                 "rows_quarantined": result.quarantined,
-                "rows_removed": removed,
+                "rows_removed": result.removed + removed,
                 "files_rewritten": result.files_removed,
                 "files_written": result.files_added,
                 "files_skipped": result.files_skipped,

@@ -17,6 +17,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from crime_assets.core.concurrency import few_at_once
@@ -40,10 +42,12 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 _ROWS_TOGETHER = 200_000
-"""Each look at the digests of the whole lake takes as long as for some ten thousand records."""
+"""Statements take about as long to plan as to run on some ten thousand records."""
 _OF_THE_VERSION = frozenset({"updated_on", "change_day", "record_md5", "ingested_at"})
 """Columns that say when a version came, not what it says."""
 _TOKENS = "[A-Za-z0-9][A-Za-z0-9._-]*"
+Digests = npt.NDArray[np.uint64]
+"""64 bits of digests: among ten million, a record that has changed is taken for known once in 10^12 changes."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def difference(lake: Lake, city: City, publication: Publication, limits: Limits)
         typing.prepare(con, city)
         table = tables.curated(lake, city, "crimes")
         guard = Guard(city, limits, _hold(lake, city, con, table))
-        records, undated = _read(con, city, publication)
+        records, undated = _read(con, city, publication, _known(con))
         gone = _gone(con, guard)
         for record in _news(con, city, table, records):
             missing.add(record)
@@ -86,7 +90,7 @@ def _hold(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, table: Table) 
     records that say the same as a row in other words; returns how many rows there are.
     """
     held = rows_of(table, tables.data_files(table), ["id", "updated_on", "record_md5"])
-    con.execute(f"CREATE TABLE held AS {held}")
+    con.execute(f"CREATE TABLE held AS SELECT id, updated_on, hash(record_md5) AS digest FROM ({held})")
     quarantine = tables.curated(lake, city, "crimes_quarantine")
     rejected = rows_of(quarantine, tables.data_files(quarantine), ["record_md5"])
     con.execute(f"CREATE TABLE rejected AS {rejected}")
@@ -94,13 +98,32 @@ def _hold(lake: Lake, city: City, con: duckdb.DuckDBPyConnection, table: Table) 
     # A note that is missing or damaged is made again.
     with suppress(duckdb.IOException, duckdb.InvalidInputException):
         con.execute(
-            "INSERT INTO same FROM read_parquet(?) AS noted SEMI JOIN held ON held.record_md5 = noted.held_md5",
+            "INSERT INTO same FROM read_parquet(?) AS noted SEMI JOIN held ON held.digest = hash(noted.held_md5)",
             [str(_noted_same(lake, city))],
         )
     return count(con, "SELECT count(*) FROM held")
 
 
-def _read(con: duckdb.DuckDBPyConnection, city: City, publication: Publication) -> tuple[int, int]:
+def _known(con: duckdb.DuckDBPyConnection) -> Digests:
+    """The digests that the lake knows, in order."""
+    known = con.sql(
+        "SELECT digest FROM held UNION ALL SELECT hash(record_md5) FROM rejected "
+        "UNION ALL SELECT hash(record_md5) FROM same"
+    ).to_arrow_table()
+    return np.sort(known.column("digest").to_numpy())
+
+
+def _unknown(known: Digests, digests: Digests) -> Digests:
+    """Those that are not among the known ones, in order."""
+    # A search in order stays near where the last one ended: seven times as fast as in any order.
+    ordered = np.sort(digests)
+    if not len(known):
+        return ordered
+    places = np.minimum(np.searchsorted(known, ordered), len(known) - 1)
+    return np.extract(known[places] != ordered, ordered)
+
+
+def _read(con: duckdb.DuckDBPyConnection, city: City, publication: Publication, known: Digests) -> tuple[int, int]:
     """Create `published` (ids and digests of all records), `unknown` (digests and texts of those that the lake does not
     know) and `typed` (the same, typed); returns how many records and damaged lines there are.
     """
@@ -120,7 +143,7 @@ def _read(con: duckdb.DuckDBPyConnection, city: City, publication: Publication) 
     def compare(batch: pa.Table) -> tuple[int, int]:
         reader = readers.get()
         try:
-            return _compare_batch(reader, city, publication, batch)
+            return _compare_batch(reader, city, publication, batch, known)
         finally:
             readers.put(reader)
 
@@ -132,17 +155,17 @@ def _read(con: duckdb.DuckDBPyConnection, city: City, publication: Publication) 
 
 
 def _compare_batch(
-    con: duckdb.DuckDBPyConnection, city: City, publication: Publication, batch: pa.Table
+    con: duckdb.DuckDBPyConnection, city: City, publication: Publication, batch: pa.Table, known: Digests
 ) -> tuple[int, int]:
     """Add a batch to `published` and `unknown`; returns how many records and damaged lines it has."""
     now = datetime.now(UTC)
     typing.texts_from_history(con, batch, city, now, publication.day)
     key = f"TRY_CAST(nullif(trim({{}}), '') AS {DUCKDB_TYPES[city.key_type]})"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE batch AS SELECT {key.format('id')} AS id, record_md5 FROM raw_records "
-        "WHERE damage IS NULL"
+        f"CREATE OR REPLACE TEMP TABLE batch AS SELECT {key.format('id')} AS id, record_md5, "
+        "hash(record_md5) AS digest FROM raw_records WHERE damage IS NULL"
     )
-    con.execute("INSERT INTO published SELECT id, hash(record_md5) FROM batch")
+    con.execute("INSERT INTO published SELECT id, digest FROM batch")
     damaged = len(batch) - batch.column(DAMAGE).null_count
     if damaged:
         # Whatever stands in a damaged line may be the id of its record: that one is not gone.
@@ -150,12 +173,9 @@ def _compare_batch(
             f"INSERT INTO published SELECT {key.format('token')}, NULL FROM (SELECT unnest(regexp_extract_all(raw, "
             f"'{_TOKENS}')) AS token FROM raw_records WHERE damage IS NOT NULL)"
         )
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE known AS SELECT record_md5 FROM held SEMI JOIN batch USING (record_md5) "
-        "UNION ALL FROM rejected SEMI JOIN batch USING (record_md5) "
-        "UNION ALL SELECT record_md5 FROM same SEMI JOIN batch USING (record_md5)"
-    )
-    con.execute("CREATE OR REPLACE TEMP TABLE news AS FROM batch ANTI JOIN known USING (record_md5)")
+    digests = con.sql("SELECT digest FROM batch").to_arrow_table().column("digest").to_numpy()
+    con.register("digests_unknown", pa.table({"digest": _unknown(known, digests)}))
+    con.execute("CREATE OR REPLACE TEMP TABLE news AS FROM batch SEMI JOIN digests_unknown USING (digest)")
     # By their ids first: to write all texts once more takes longer than anything else here.
     text = key.format(typing.text_of(city, "id", batch.schema))
     some = con.sql(
@@ -248,7 +268,7 @@ def _compare(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     )
     con.execute("CREATE TEMP TABLE repeated AS SELECT id FROM published GROUP BY id HAVING count(digest) > 1")
     con.execute(
-        "CREATE TEMP TABLE still_published AS SELECT held.record_md5 FROM held SEMI JOIN repeated USING (id) "
-        "SEMI JOIN published ON published.id = held.id AND published.digest = hash(held.record_md5) "
+        "CREATE TEMP TABLE still_published AS SELECT record_md5 FROM rows_held SEMI JOIN repeated USING (id) "
+        "SEMI JOIN published ON published.id = rows_held.id AND published.digest = hash(rows_held.record_md5) "
         "UNION ALL SELECT held_md5 FROM same WHERE hash(record_md5) IN (SELECT digest FROM published)"
     )

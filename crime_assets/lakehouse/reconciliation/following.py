@@ -7,7 +7,7 @@ for that day. Crimes that it lacks are noted in the landing store, and removed w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 from crime_assets.core import keys
@@ -15,7 +15,7 @@ from crime_assets.core.errors import LandingError
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.reconciliation.difference import Difference, difference
 from crime_assets.lakehouse.reconciliation.limits import Limits
-from crime_assets.lakehouse.reconciliation.removal import Gone, Removal, remove
+from crime_assets.lakehouse.reconciliation.removal import Gone, Removal, record, remove
 from crime_assets.lakehouse.reconciliation.spooled import SpooledRecords
 from crime_assets.lakehouse.writing import taken
 from crime_assets.sources.cities import City
@@ -46,15 +46,23 @@ def note_gone(landing: LandingStore, city: City, day: date, gone: Sequence[Gone]
         landing.write(key, content)
 
 
+def record_gone(lake: Lake, city: City, landing: LandingStore, days: Sequence[date], noticed_at: datetime) -> None:
+    """Before these days are merged: record what was noted for them, so that the merge need not write it again."""
+    for removal in _removals(landing, city, days, noticed_at):
+        record(lake, city, removal)
+
+
 def remove_gone(
     lake: Lake, city: City, landing: LandingStore, days: Sequence[date], noticed_at: datetime, marks: Mapping[str, str]
 ) -> int:
     """Remove what was noted for these days, unless it has been published again; returns how many crimes left."""
-    removed = 0
+    return sum(remove(lake, city, removal, marks) for removal in _removals(landing, city, days, noticed_at))
+
+
+def _removals(landing: LandingStore, city: City, days: Sequence[date], noticed_at: datetime) -> Iterator[Removal]:
     for day in days:
         if gone := _noted(landing, city, day):
-            removed += remove(lake, city, Removal(gone, day, noticed_at), marks)
-    return removed
+            yield Removal(gone, day, noticed_at)
 
 
 def _noted(landing: LandingStore, city: City, day: date) -> list[Gone]:

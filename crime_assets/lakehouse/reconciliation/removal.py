@@ -49,12 +49,24 @@ class Removal:
     noticed_at: datetime
 
 
+def record(lake: Lake, city: City, removal: Removal) -> None:
+    """Put the rows into `crimes_removed`, but leave them in `crimes`: a merge drops them from all that it rewrites.
+
+    LakeBusy if other writers keep changing the table.
+    """
+    _remove_planned(lake, city, removal, None)
+
+
 def remove(lake: Lake, city: City, removal: Removal, properties: Mapping[str, str]) -> int:
     """Move the rows from `crimes` to `crimes_removed`, one snapshot each; returns how many left `crimes`.
 
     A crime that has another version by now stays. `properties` are kept with the snapshot of `crimes`. LakeBusy if
     other writers keep changing the table.
     """
+    return _remove_planned(lake, city, removal, properties)
+
+
+def _remove_planned(lake: Lake, city: City, removal: Removal, properties: Mapping[str, str] | None) -> int:
     with lake.writing(), connection(lake.staging) as con:
         kind = pa.int64() if city.key_type == "long" else pa.string()
         schema = pa.schema([("id", kind), ("updated_on", pa.timestamp("us"))])
@@ -68,8 +80,13 @@ def remove(lake: Lake, city: City, removal: Removal, properties: Mapping[str, st
 
 
 def _remove(
-    lake: Lake, city: City, con: duckdb.DuckDBPyConnection, removal: Removal, properties: Mapping[str, str]
+    lake: Lake,
+    city: City,
+    con: duckdb.DuckDBPyConnection,
+    removal: Removal,
+    properties: Mapping[str, str] | None,
 ) -> int:
+    """Record the rows; with properties for the snapshot, they leave `crimes` too."""
     table = tables.curated(lake, city, "crimes")
     files = tables.paths_of(table, tables.data_files(table))
     near = tables.fetch(
@@ -87,6 +104,7 @@ def _remove(
     if rows:
         # Before the rows leave `crimes`: after a crash between the two they are in both tables, never in neither.
         _record(lake, city, con, removal, table)
+    if rows and properties is not None:
         _rewrite(table, files, con, {"kind": "removed", "removed": str(rows), **properties})
     return rows
 

@@ -39,7 +39,10 @@ PLANS = 5
 
 @dataclass(frozen=True)
 class MergeResult:
-    """What a merge did; `rows` is the table's row count afterwards. `snapshot_id` is None if nothing changed."""
+    """What a merge did; `rows` is the table's row count afterwards. `snapshot_id` is None if nothing changed.
+
+    `removed` are rows that were recorded as removed before, and left with what was rewritten.
+    """
 
     rows: int
     delivered: int
@@ -52,6 +55,7 @@ class MergeResult:
     files_skipped: int
     bytes_rewritten: int
     snapshot_id: int | None
+    removed: int = 0
 
 
 @dataclass
@@ -69,6 +73,7 @@ class _Files:
     skipped: int = 0
     bytes: int = 0
     snapshot_id: int | None = None
+    rows_removed: int = 0
 
 
 def merge_deliveries(
@@ -155,12 +160,9 @@ def _merge(
     files = _Files(skipped=len(paths))
     if inserted + replaced:
         counts = {"inserted": str(inserted), "replaced": str(replaced), "superseded": str(kept.superseded)}
-        # A winner also makes visible its older versions that an interrupted merge has already put into superseded.
-        first = _first_day(con, "SELECT change_day FROM versions WHERE is_new AND id IN (SELECT id FROM winners)")
-        marks = {"kind": "days", tables.FIRST_CHANGED: first, **counts, **properties}
-        files = _rewrite_months(table, paths, con, columns, marks)
+        files = _rewrite_months(table, paths, con, columns, {"kind": "days", **counts, **properties})
     return MergeResult(
-        rows=sum(file.record_count for file in paths.values()) + inserted,
+        rows=sum(file.record_count for file in paths.values()) + inserted - files.rows_removed,
         delivered=count(con, "SELECT count(*) FROM typed"),
         inserted=inserted,
         replaced=replaced,
@@ -171,6 +173,7 @@ def _merge(
         files_skipped=files.skipped,
         bytes_rewritten=files.bytes,
         snapshot_id=files.snapshot_id,
+        removed=files.rows_removed,
     )
 
 
@@ -250,13 +253,14 @@ def _rewrite_months(
     months = gaining | {month_of[row[0]] for row in losing}
     touched = [path for path in paths if month_of[path] in months]
     new = {month: tables.new_data_path(table, f"occurred_month={month:%Y-%m}") for month in sorted(months)}
+    leaving = _recorded_in(con, table, [paths[path] for path in touched])
 
     def write(month: date) -> None:
         old = rows_of(table, [paths[path] for path in touched if month_of[path] == month], columns)
         # Winners of other months leave this one.
         rows = (
             f"SELECT {names_of(columns)} FROM winners WHERE month = DATE '{month}' "
-            f"UNION ALL FROM ({old}) WHERE id NOT IN (SELECT id FROM winners)"
+            f"UNION ALL FROM ({old}) WHERE id NOT IN (SELECT id FROM winners UNION ALL SELECT id FROM leaving)"
         )
         write_file(con.cursor(), f"FROM ({rows}) ORDER BY occurred_at, id", new[month])
 
@@ -268,9 +272,27 @@ def _rewrite_months(
     except BaseException:
         tables.discard(list(new.values()))
         raise
-    snapshot_id = tables.commit(table, Change([paths[path] for path in touched], added, marks))
+    # A winner also makes visible its older versions that an interrupted merge has already put into superseded.
+    first = _first_day(
+        con,
+        "SELECT change_day FROM versions WHERE is_new AND id IN (SELECT id FROM winners) "
+        "UNION ALL SELECT removed_on FROM leaving",
+    )
+    change = Change([paths[path] for path in touched], added, {tables.FIRST_CHANGED: first, **marks})
+    snapshot_id = tables.commit(table, change)
     size = sum(path.stat().st_size for path in added)
-    return _Files(len(touched), len(added), len(paths) - len(touched), size, snapshot_id)
+    return _Files(len(touched), len(added), len(paths) - len(touched), size, snapshot_id, leaving)
+
+
+def _recorded_in(con: duckdb.DuckDBPyConnection, table: Table, files: Sequence[DataFile]) -> int:
+    """Create `leaving`, what is recorded as removed and still in these files; returns how many rows that are."""
+    rows = rows_of(table, files, ["id", "record_md5", "ingested_at"])
+    # Not a temporary table: several cursors read it. Of an id that wins, the row leaves in any case.
+    con.execute(
+        f"CREATE OR REPLACE TABLE leaving AS SELECT id, removed_on FROM recorded JOIN ({rows}) "
+        "USING (id, record_md5, ingested_at) WHERE id NOT IN (SELECT id FROM winners)"
+    )
+    return count(con, "SELECT count(*) FROM leaving")
 
 
 def without_empty(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> list[Path]:

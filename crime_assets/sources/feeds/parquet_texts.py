@@ -102,7 +102,9 @@ def _as_text(column: pa.Array, timezone: str) -> pa.Array:
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return pc.replace_substring(column.cast(pa.timestamp("ms"), safe=False).cast(pa.string()), " ", "T")
     text = column.cast(pa.string())
-    return pc.if_else(pc.equal(text, ""), None, text)
+    is_empty = pc.equal(text, "")
+    # To copy every text takes as long as to read it.
+    return pc.if_else(is_empty, None, text) if pc.any(is_empty).as_py() else text
 
 
 def _unwrapped(column: pa.Array) -> pa.Array:

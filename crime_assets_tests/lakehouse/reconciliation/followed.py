@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crime_assets.defs.work import steps
-from crime_assets.lakehouse.reconciliation.following import newly_published, note_gone, remove_gone
+from crime_assets.lakehouse.reconciliation.following import newly_published, note_gone, record_gone, remove_gone
 from crime_assets.lakehouse.writing.history import history_before
 from crime_assets.lakehouse.writing.merge import MergeResult
 from crime_assets.profiles import Profile, Settings
@@ -63,6 +63,7 @@ class Followed:
         note_gone(landing, city, day, found.gone)
         pull(found.missing, feed.columns(), city, day, day, landing, profile.stream(), profile.clock(), found.undated)
         take_inventories(landing, city.name, [day])
+        record_gone(lake, city, landing, [day], profile.clock())
         result = steps.merge(profile, [day], "run")
         remove_gone(lake, city, landing, [day], profile.clock(), {"run-id": "run"})
         return result

@@ -17,6 +17,7 @@ from crime_assets.profiles import Profile
 from crime_assets.sources.feeds import PublishedFeed
 from crime_assets.sources.feeds.sample import shares
 from crime_assets.sources.feeds.sample.publications import SamplePublications
+from crime_assets_tests.lakehouse.lakes import properties
 from crime_assets_tests.lakehouse.reconciliation.followed import Followed
 
 FIRST = date(2026, 10, 20)
@@ -63,6 +64,29 @@ def test_what_differs_is_changed_on_the_day_before_it_is_seen(followed: Followed
     assert crimes.pop("3H1") == (FIRST, "BRONX")
     assert crimes.pop("100H1") == (FIRST, "QUEENS")
     assert crimes == {f"{number}H1": (before, "QUEENS") for number in range(10) if number not in (3, 7)}
+    assert followed.removed() == {"7H1": FIRST}
+
+
+def test_what_is_gone_leaves_with_the_months_that_change(followed: Followed) -> None:
+    before = followed.snapshots()
+    held = [complaint(number) for number in range(10) if number not in (3, 7)]
+    followed.publish({HISTORIC: [*held, complaint(3, boro_nm="BRONX")]})
+
+    result = followed.run()
+
+    assert followed.snapshots() == before + 1
+    assert (result.rows, result.replaced, result.removed) == (9, 1, 1)
+    assert followed.removed() == {"7H1": FIRST}
+    assert properties(followed.profile.lake, city="new_york")["first-changed-day"] == FIRST.isoformat()
+
+
+def test_what_is_gone_leaves_months_that_do_not_change_too(followed: Followed) -> None:
+    held = [complaint(number) for number in range(10) if number != 7]
+    followed.publish({HISTORIC: [*held, complaint(11, cmplnt_fr_dt="03/05/2026", rpt_dt="03/05/2026")]})
+
+    assert followed.run().removed == 0
+
+    assert set(followed.crimes("id")) == {f"{number}H1" for number in (*range(7), 8, 9, 11)}
     assert followed.removed() == {"7H1": FIRST}
 
 
