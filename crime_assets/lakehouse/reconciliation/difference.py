@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,39 +133,57 @@ def _read(con: duckdb.DuckDBPyConnection, city: City, publication: Publication, 
     typing.raw_from_deliveries(con, RAW_RECORDS.empty_table(), city)
     con.execute(f"CREATE TABLE typed AS {typing.typed_query(city)}")
     con.execute("SET threads = 1")
-    readers: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
+    idle: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
     workers = os.cpu_count() or 1
-    for _ in range(workers):
-        reader = con.cursor()
-        typing.prepare(reader, city)
-        readers.put(reader)
-
-    def compare(batch: pa.Table) -> tuple[int, int]:
-        reader = readers.get()
-        try:
-            return _compare_batch(reader, city, publication, batch, known)
-        finally:
-            readers.put(reader)
-
+    for _ in range(2 * workers):
+        cursor = con.cursor()
+        typing.prepare(cursor, city)
+        idle.put(cursor)
     records = damaged = 0
-    for found, lost in few_at_once(compare, _together(publication.tables()), workers):
-        records, damaged = records + found, damaged + lost
+
+    def compare(batch: pa.Table) -> tuple[int, int, pa.Table]:
+        with _one_of(idle) as cursor:
+            return _compare_batch(cursor, city, publication, batch, known)
+
+    def keep(news: pa.Table) -> None:
+        with _one_of(idle) as cursor:
+            _keep_news(cursor, city, publication, news, known)
+
+    def all_news() -> Iterator[pa.Table]:
+        nonlocal records, damaged
+        for found, lost, news in few_at_once(compare, _together(publication.tables()), workers):
+            records, damaged = records + found, damaged + lost
+            if len(news):
+                yield news
+
+    for _ in few_at_once(keep, _together(all_news()), workers):
+        pass
     con.execute("RESET threads")
     return records, damaged
 
 
+@contextmanager
+def _one_of(idle: SimpleQueue[duckdb.DuckDBPyConnection]) -> Iterator[duckdb.DuckDBPyConnection]:
+    cursor = idle.get()
+    try:
+        yield cursor
+    finally:
+        idle.put(cursor)
+
+
 def _compare_batch(
     con: duckdb.DuckDBPyConnection, city: City, publication: Publication, batch: pa.Table, known: Digests
-) -> tuple[int, int]:
-    """Add a batch to `published` and `unknown`; returns how many records and damaged lines it has."""
-    now = datetime.now(UTC)
-    typing.texts_from_history(con, batch, city, now, publication.day)
+) -> tuple[int, int, pa.Table]:
+    """Add a batch to `published`; returns how many records and damaged lines it has, and the records of all ids of
+    which the lake does not know a digest.
+    """
+    typing.texts_from_history(con, batch, city, datetime.now(UTC), publication.day)
     key = f"TRY_CAST(nullif(trim({{}}), '') AS {DUCKDB_TYPES[city.key_type]})"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE batch AS SELECT {key.format('id')} AS id, record_md5, "
-        "hash(record_md5) AS digest FROM raw_records WHERE damage IS NULL"
+        f"CREATE OR REPLACE TEMP TABLE batch AS SELECT {key.format('id')} AS id, hash(record_md5) AS digest "
+        "FROM raw_records WHERE damage IS NULL"
     )
-    con.execute("INSERT INTO published SELECT id, digest FROM batch")
+    con.execute("INSERT INTO published FROM batch")
     damaged = len(batch) - batch.column(DAMAGE).null_count
     if damaged:
         # Whatever stands in a damaged line may be the id of its record: that one is not gone.
@@ -173,24 +191,37 @@ def _compare_batch(
             f"INSERT INTO published SELECT {key.format('token')}, NULL FROM (SELECT unnest(regexp_extract_all(raw, "
             f"'{_TOKENS}')) AS token FROM raw_records WHERE damage IS NOT NULL)"
         )
-    digests = con.sql("SELECT digest FROM batch").to_arrow_table().column("digest").to_numpy()
-    con.register("digests_unknown", pa.table({"digest": _unknown(known, digests)}))
-    con.execute("CREATE OR REPLACE TEMP TABLE news AS FROM batch SEMI JOIN digests_unknown USING (digest)")
-    # By their ids first: to write all texts once more takes longer than anything else here.
+    _register_unknown(con, known, "SELECT digest FROM batch")
+    # By their ids: to write all texts once more takes longer than anything else here.
     text = key.format(typing.text_of(city, "id", batch.schema))
-    some = con.sql(
-        f"FROM history_records WHERE {identifier(DAMAGE)} IS NULL "
-        f"AND ({text} IN (SELECT id FROM news) OR {text} IS NULL)"
+    news = con.sql(
+        f"WITH news AS (SELECT id FROM batch SEMI JOIN unknown_digests USING (digest)) FROM history_records "
+        f"WHERE {identifier(DAMAGE)} IS NULL AND ({text} IN (SELECT id FROM news) OR {text} IS NULL)"
     ).to_arrow_table()
-    if len(some):
-        # The database has forgotten which texts are objects, without which a record has another digest.
-        kinds = [field.with_metadata(batch.schema.field(field.name).metadata) for field in some.schema]
-        some = some.cast(pa.schema(kinds))
-        typing.raw_from_history(con, some, city, now, publication.day)
-        new = "SELECT DISTINCT record_md5, raw FROM raw_records SEMI JOIN news USING (record_md5)"
-        con.execute(f"INSERT INTO unknown {new}")
-        con.execute(f"INSERT INTO typed FROM ({typing.typed_query(city)}) SEMI JOIN news USING (record_md5)")
-    return len(batch) - damaged, damaged
+    # The database has forgotten which texts are objects, without which a record has another digest.
+    kinds = [field.with_metadata(batch.schema.field(field.name).metadata) for field in news.schema]
+    return len(batch) - damaged, damaged, news.cast(pa.schema(kinds))
+
+
+def _keep_news(
+    con: duckdb.DuckDBPyConnection, city: City, publication: Publication, records: pa.Table, known: Digests
+) -> None:
+    """Add to `unknown` and `typed` the records that the lake does not know by their digests."""
+    typing.raw_from_history(con, records, city, datetime.now(UTC), publication.day)
+    con.execute("CREATE OR REPLACE TEMP TABLE texts AS SELECT record_md5, raw FROM raw_records")
+    _register_unknown(con, known, "SELECT hash(record_md5) AS digest FROM texts")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE news AS SELECT DISTINCT record_md5, raw FROM texts "
+        "SEMI JOIN unknown_digests ON unknown_digests.digest = hash(record_md5)"
+    )
+    con.execute("INSERT INTO unknown FROM news")
+    con.execute(f"INSERT INTO typed FROM ({typing.typed_query(city)}) SEMI JOIN news USING (record_md5)")
+
+
+def _register_unknown(con: duckdb.DuckDBPyConnection, known: Digests, digests: str) -> None:
+    """Create `unknown_digests`, those that a query yields and the lake does not know."""
+    found = con.sql(digests).to_arrow_table().column("digest").to_numpy()
+    con.register("unknown_digests", pa.table({"digest": _unknown(known, found)}))
 
 
 def _together(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
