@@ -17,7 +17,8 @@ def insights_of(city: City) -> tuple[Insight, ...]:
 
 def not_made(city: City) -> dict[str, list[str]]:
     """Insight that is not made for a city → what the city lacks: columns of crimes, or NEEDS of an insight."""
-    lacking = {one.name: one.lacking(unpublished_of(city), city.gives) for one in all_insights()}
+    unpublished = unpublished_of(city)
+    lacking = {one.name: one.instead_of(unpublished).lacking(unpublished, city.gives) for one in all_insights()}
     return {name: lacks for name, lacks in lacking.items() if lacks}
 
 

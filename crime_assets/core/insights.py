@@ -12,6 +12,8 @@ A file is comment lines, then one SELECT. The comment says what the table answer
     @about before_basis: crimes_before     a column that says how another is known, and is left out with it
     @python hotspots     that module of `statistics` finishes the statement's rows
     @needs points, categories     what a city must give besides columns: see NEEDS
+    @instead community_area: district     of a city without the first column of crimes the second one takes its place,
+                                          in the header and in the statement, though not in parts
 
 More tags, those of `promises`, say what must hold for the rows. What the tags ask for is done elsewhere: charts, small
 numbers, statistics, checks.
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -53,9 +55,13 @@ _COLUMN = re.compile(r"(?P<name>[a-z][a-z0-9_]*): (?P<doc>.+?)(?: \[(?P<sources>
 _CHART = re.compile(r"(?P<kind>bars|line|heat) (?P<columns>[a-z0-9_]+(?:, [a-z0-9_]+)*)(?: where (?P<where>.+))?")
 _WHERE = re.compile(r"(?P<name>[a-z0-9_]+) = (?P<value>[^,=]+)")
 _COUNT = re.compile(r"(?P<name>[a-z0-9_]+)(?:: (?P<derived>[a-z0-9_]+(?:, [a-z0-9_]+)*))?")
-_ABOUT = re.compile(r"(?P<name>[a-z0-9_]+): (?P<column>[a-z0-9_]+)")
+_PAIR = re.compile(r"(?P<name>[a-z0-9_]+): (?P<column>[a-z0-9_]+)")
+_NAME = re.compile(r"\b[a-z0-9_]+\b")
 _SHARE = re.compile(r"(?P<name>[a-z0-9_]+): (?P<whole>[a-z0-9_]+)")
-_TAGS = ("column", "chart", "count", "share", "across", "ranked", "adds_up", "about", "python", "needs", *promises.TAGS)
+_TAGS = (
+    *("column", "chart", "count", "share", "across", "ranked", "adds_up", "about", "python", "needs", "instead"),
+    *promises.TAGS,
+)
 _AXES = {"bars": 2, "line": 2, "heat": 3}
 
 
@@ -145,6 +151,10 @@ class Insight:
     needs: tuple[str, ...] = ()
     about: tuple[tuple[str, str], ...] = ()
     """Columns that say how another is known, and that one."""
+    instead: tuple[tuple[str, str], ...] = ()
+    """Columns of crimes, and those that take their places where a city does not publish them."""
+    text: str = field(default="", repr=False, compare=False)
+    """The file."""
     left_out: tuple[str, ...] = ()
     """Columns of the statement that are not in the table: the city does not publish what they are computed from."""
 
@@ -175,6 +185,13 @@ class Insight:
         if counts and all(without[name] for name in counts):
             lacked += sorted({source for name in counts for source in without[name]} - {*lacked})
         return lacked
+
+    def instead_of(self, unpublished: Collection[str]) -> Insight:
+        """It for a city that does not publish these columns of crimes: others take their places, where it names any."""
+        taken = {one: other for one, other in self.instead if one in unpublished}
+        if not taken:
+            return self
+        return _made(self.name, self.number, _NAME.sub(lambda found: taken.get(found[0], found[0]), self.text))
 
     def counting_only(self, condition: str) -> Insight:
         """It for a city of which only rows with this condition count: SQL in the Athena dialect over crimes."""
@@ -233,7 +250,8 @@ def insights_for(unpublished: frozenset[str], gives: frozenset[str], counted: st
 
     If only some rows count, `counted` is the condition.
     """
-    made = (insight for insight in all_insights() if not insight.lacking(unpublished, gives))
+    meant = (insight.instead_of(unpublished) for insight in all_insights())
+    made = (insight for insight in meant if not insight.lacking(unpublished, gives))
     return tuple(insight.without(unpublished).counting_only(counted) for insight in made)
 
 
@@ -248,32 +266,39 @@ def _load(path: Path, leading: Sequence[str]) -> Insight:
     if match is None:
         raise UsageError(f"{path} is not named like an insight: use two digits and a name, as in 01_crime_summary.sql.")
     try:
-        description, tags, statement = _split(path.read_text(encoding="utf-8"))
-        insight = Insight(
-            name=match["name"],
-            number=int(match["number"]),
-            description=description,
-            columns=tuple(_column(text) for text in tags["column"]),
-            statement=_with_parts(statement),
-            chart=_chart(tags["chart"]),
-            counting=Counting(
-                counts=tuple(_count(text) for text in tags["count"]),
-                shares=tuple(_share(text) for text in tags["share"]),
-                across=_names(tags["across"]),
-                ranked=_names(tags["ranked"]) if tags["ranked"] else None,
-                adds_up=_names(tags["adds_up"]),
-            ),
-            python=tags["python"][0] if tags["python"] else None,
-            promises=promises_of(tags),
-            needs=_names(tags["needs"]),
-            about=tuple(_about(text) for text in tags["about"]),
-        )
+        insight = _made(match["name"], int(match["number"]), path.read_text(encoding="utf-8"))
         _check(insight, leading)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text: save it as UTF-8.") from error
     return insight
+
+
+def _made(name: str, number: int, text: str) -> Insight:
+    """What the text of a file says."""
+    description, tags, statement = _split(text)
+    return Insight(
+        name=name,
+        number=number,
+        description=description,
+        columns=tuple(_column(text) for text in tags["column"]),
+        statement=_with_parts(statement),
+        chart=_chart(tags["chart"]),
+        counting=Counting(
+            counts=tuple(_count(text) for text in tags["count"]),
+            shares=tuple(_share(text) for text in tags["share"]),
+            across=_names(tags["across"]),
+            ranked=_names(tags["ranked"]) if tags["ranked"] else None,
+            adds_up=_names(tags["adds_up"]),
+        ),
+        python=tags["python"][0] if tags["python"] else None,
+        promises=promises_of(tags),
+        needs=_names(tags["needs"]),
+        about=tuple(_pair("about", text) for text in tags["about"]),
+        instead=tuple(_pair("instead", text) for text in tags["instead"]),
+        text=text,
+    )
 
 
 def _split(text: str) -> tuple[str, dict[str, list[str]], str]:
@@ -322,8 +347,8 @@ def _share(text: str) -> Share:
     return Share(match["name"], match["whole"])
 
 
-def _about(text: str) -> tuple[str, str]:
-    match = _matched(_ABOUT, "about", text, "name: column")
+def _pair(tag: str, text: str) -> tuple[str, str]:
+    match = _matched(_PAIR, tag, text, "name: column")
     return match["name"], match["column"]
 
 

@@ -265,3 +265,16 @@ def test_only_some_rows_count(tmp_path: Path):
         asked = [render(one.statement, "duckdb", {"as_of_day": date(2024, 1, 1)}) for one in (insight, some)]
         found = [con.execute(sql).fetchall()[0][-1] for sql in asked]
     assert found == [3, 1]
+
+
+def test_another_column_takes_the_place_of_one_that_is_not_published(tmp_path: Path):
+    write(tmp_path, GOOD.replace("\n\nSELECT", "\n-- @instead domestic: ward\n-- @instead arrest: beat\n\nSELECT"))
+    (insight,) = load_insights(tmp_path)
+    assert insight.instead == (("domestic", "ward"), ("arrest", "beat"))
+    assert insight.instead_of({"block"}) is insight
+    other = insight.instead_of({"domestic", "block"})
+    assert other.columns[-1] == InsightColumn(
+        "open", insight.columns[-1].doc.replace("domestic", "ward"), ("arrest", "ward")
+    )
+    assert "NOT arrest OR ward" in other.statement
+    assert other.definition != insight.definition

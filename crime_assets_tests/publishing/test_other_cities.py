@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from html import unescape
@@ -31,8 +32,10 @@ from crime_assets.publishing.dashboard.two_days import compared
 from crime_assets.publishing.published import MADE_OF, published_by
 from crime_assets.publishing.reading import Extract, Extracts
 from crime_assets.sources import cities
+from crime_assets.sources.cities.codes import Code, find
 from crime_assets_tests.build import ticking_clock
 from crime_assets_tests.graph import Graph
+from crime_assets_tests.sql.plain.trends import NIBRS_WEIGHTS
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +64,19 @@ WORDS = {
     "change_day": r"\bz\b|what changed|compstat|still filling|dashed|as they were known",
 }
 """Column of crimes → what no page may say of a city that does not publish it."""
+CODED: dict[str, Callable[[dict[str, str]], tuple[str | None, Code | None]]] = {
+    "new_york": lambda row: (
+        row["ADDR_PCT_CD"].zfill(3) if row["ADDR_PCT_CD"] else None,
+        find("new_york", "ky_pd", f"{row['KY_CD']}/{row['PD_CD']}", row["PD_DESC"]),
+    ),
+    "los_angeles": lambda row: (row["AREA"].zfill(2), find("los_angeles", "crm_cd", row["Crm Cd"])),
+    "san_francisco": lambda row: (
+        row["Police District"].upper(),
+        find("san_francisco", "incident_code", row["Incident Code"].zfill(5)),
+    ),
+}
+"""A row's district, and what its code is."""
+INITIAL = ("Initial", "Vehicle Initial", "Coplogic Initial")
 
 
 @dataclass(frozen=True)
@@ -270,8 +286,9 @@ def test_only_initial_reports_of_san_francisco_are_counted(shown: Shown) -> None
     whole = {
         insight.name: rows_of(shown.get(f"/table/{insight.name}.csv")) for insight in insights_of(shown.profile.city)
     }
-    assert len(whole) == 8
-    for name in whole.keys() - {"crime_by_district", "compstat", "monthly_trends", "top_crime_types"}:
+    assert len(whole) == 9
+    by_class = {"compstat", "region_magnitude"}
+    for name in whole.keys() - {"crime_by_district", "monthly_trends", "top_crime_types", *by_class}:
         of_all = [row for row in whole[name] if row["period"] == "all"]
         assert sum(int(row["crimes"] or 0) for row in of_all) == len(rows), name
     stored = shown.profile.engine.query(
@@ -283,3 +300,22 @@ def test_only_initial_reports_of_san_francisco_are_counted(shown: Shown) -> None
         assert found == (len(rows),), table
     assert shown.profile.engine.query("SELECT count(*) FROM crimes").rows == [(11_884,)]
     assert "not their supplements" in said(shown.get("/"))
+
+
+def test_severity_is_that_of_the_rows(shown: Shown) -> None:
+    """Each row's code by the tables of codes, each code's weight by sql/parts/severity.sql, in plain Python."""
+    severity, crimes = Counter[str | None](), Counter[str | None]()
+    with gzip.open(shown.profile.settings.export, "rt", encoding="utf-8-sig", newline="") as file:
+        # Of San Francisco, initial reports are counted.
+        counted = (row for row in csv.DictReader(file) if row.get("Report Type Description", "Initial") in INITIAL)
+        for area, code in map(CODED[shown.sample.city], counted):
+            crimes[area] += 1
+            severity[area] += NIBRS_WEIGHTS.get(code.nibrs_code, 0) if code else 0
+    stored = shown.profile.engine.query(
+        "SELECT district, crimes, severity FROM insight_region_magnitude WHERE period = 'all' AND offense_class = 'all'"
+    ).rows
+    assert {area: (count, round(1000 * weight)) for area, count, weight in stored} == {
+        area: (crimes[area], severity[area]) for area in crimes
+    }
+    assert len(stored) > 9
+    assert "never between cities" in said(shown.get("/tables"))

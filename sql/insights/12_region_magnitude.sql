@@ -1,21 +1,22 @@
--- How much crime each community area has, by class of offense: counts, rank, the area against the city, and weight.
+-- How much crime each area of the city has, by class of offense: counts, rank, the area against the city, and weight.
 -- The feed has no population, so the rate against the city is against the mean area, not per resident: an area where
 -- many people work, shop or pass through leads without being more dangerous to any of them. Severity is the sum of
--- weights that are defined, and can be changed, in sql/parts/severity.sql: a judgment, not a measurement. Late records
--- arrive for weeks, so 28d must not be compared with older periods of the same length.
+-- weights that are defined, and can be changed, in sql/parts/severity.sql: a judgment, not a measurement. In all cities
+-- they follow the law of Illinois, so compare severities within a city, never between cities. By NIBRS codes, records
+-- that are no crimes, or whose code is unmapped, are counted but weigh nothing. Late records arrive for weeks, so 28d
+-- must not be compared with older periods of the same length.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d, 365d or all.
 -- @column first_day: First day of the period; for all, the first on which anything is recorded. [occurred_on]
 -- @column last_day: Last day of the period: the last complete day; for all, the as-of day.
 -- @column offense_class: violent or property index crime, other, or all.
--- @column area_rank: 1 for the most crimes of the class; ties in the order of the areas' numbers; NULL where the area
+-- @column area_rank: 1 for the most crimes of the class; ties in the order of the areas' codes; NULL where the area
 --   is not recorded. [community_area, occurred_on, offense_class]
--- @column community_area: Number of the community area, of all that occur in the lake; NULL where it is not recorded.
---   [community_area]
+-- @column community_area: The area, of all that occur in the lake; NULL where it is not recorded. [community_area]
 -- @column crimes: Records of the class that occurred there in the period. [occurred_on, offense_class]
 -- @column share: Crimes divided by all crimes of the class in the city. [occurred_on, offense_class]
--- @column city_average: Mean crimes of the class over the areas with a number. [community_area, occurred_on,
+-- @column city_average: Mean crimes of the class over the areas with a code. [community_area, occurred_on,
 --   offense_class]
 -- @column ratio_to_city: Crimes divided by that mean; NULL where the area is not recorded. [community_area,
 --   occurred_on, offense_class]
@@ -23,8 +24,10 @@
 --   city: above 1 where the class is a larger part than elsewhere. [community_area, occurred_on, offense_class]
 -- @column severity: Sum of the weights of the crimes, by FBI code. [occurred_on, offense_class]
 -- @column severity_share: Severity divided by that of all crimes of the class in the city. [occurred_on, offense_class]
--- @column severity_rank: 1 for the most severity in the class; ties in the order of the areas' numbers; NULL where the
+-- @column severity_rank: 1 for the most severity in the class; ties in the order of the areas' codes; NULL where the
 --   area is not recorded. [community_area, occurred_on, offense_class]
+-- @instead community_area: district
+-- @instead fbi_code: nibrs_code
 -- @chart bars community_area, crimes where period = 28d, offense_class = all
 -- @count crimes: share, ratio_to_city, severity, severity_share
 -- @across location_quotient
@@ -60,7 +63,7 @@ weighed AS (
         coalesce(severity.weight, lightest.weight) AS weight
     FROM counted
     LEFT JOIN severity ON severity.fbi_code = counted.fbi_code
-    CROSS JOIN (SELECT min(weight) AS weight FROM severity) AS lightest
+    CROSS JOIN (SELECT min(weight) AS weight FROM severity WHERE fbi_code IS NOT NULL) AS lightest
 ),
 
 by_period AS (

@@ -22,8 +22,11 @@ Window = tuple[date, date]
 CLASSES = ("all", "other", "property", "violent")
 # The weights are data, not a computation: whoever changes them need not change them here as well.
 _STATED = (Path(__file__).parents[3] / "sql/parts/severity.sql").read_text(encoding="utf-8")
-WEIGHTS = {code: int(Decimal(weight) * 1000) for code, weight in re.findall(r"\('(\w+)', ([0-9.]+)\)", _STATED)}
-"""FBI code → thousandths of a year."""
+WEIGHTS, NIBRS_WEIGHTS = (
+    {code: int(Decimal(weight) * 1000) for code, weight in re.findall(r"\('(\w+)', ([0-9.]+)\)", stated)}
+    for stated in _STATED.split("UNION ALL")
+)
+"""FBI code, and NIBRS code → thousandths of a year."""
 
 
 def _completeness(question: Question) -> list[tuple[float | None, int, int]]:
