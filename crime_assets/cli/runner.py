@@ -172,7 +172,7 @@ def catching_up(profile: Profile, first: date, last: date) -> list[Range]:
 
 def lacks_own_map(profile: Profile) -> bool:
     """Whether the city is simulated and its map not drawn yet: that asks nobody, so nobody waits for a month to end."""
-    if profile.settings.feed != "sample" or profile.settings.boundaries:
+    if profile.settings.feed != "sample" or profile.settings.boundaries or profile.boundaries is None:
         return False
     city = profile.city
     return any(profile.landing.read(keys.boundaries(city.name, layer)) is None for layer in city.boundaries)

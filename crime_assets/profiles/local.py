@@ -182,13 +182,13 @@ class Profile:
         if not wanted or not self.city.boundaries:
             return None
         from crime_assets.sources.feeds.boundaries import DirectoryBoundaries, PortalBoundaries
-        from crime_assets.sources.feeds.sample.boundaries import SampleBoundaries
+        from crime_assets.sources.feeds.sample.boundaries import DRAWN, SampleBoundaries
 
         match wanted:
             case "portal":
                 return PortalBoundaries(self.city, app_token=self.settings.app_token or None)
             case "sample":
-                return SampleBoundaries(self.city)
+                return SampleBoundaries(self.city) if self.city.name == DRAWN else None
         return DirectoryBoundaries(Path(wanted))
 
     @property

@@ -7,7 +7,7 @@ are domestic; places of rape and of sex crimes are those of a station house.
 
 from datetime import date
 
-from crime_assets.sources.cities import City, First, Kind, Source
+from crime_assets.sources.cities import Boundaries, City, First, Kind, Source
 from crime_assets.sources.cities.across import Break, Comparison, Series, census_2020
 
 _FIELDS = (
@@ -71,6 +71,8 @@ CITY = City(
     scheme="'ky_pd'",
     bounding_box=(40.49, -74.27, 40.93, -73.68),
     points="station houses",
+    # "Police Precincts" has them as whole numbers, of which 22 is Central Park.
+    boundaries={"district": Boundaries("y76i-bdw7", "precinct")},
     comparison=Comparison(
         unit="complaint",
         note="A row is a complaint by its most serious offense, and is its own incident.",

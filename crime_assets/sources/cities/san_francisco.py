@@ -8,7 +8,7 @@ Places are the nearest intersections.
 
 from datetime import date
 
-from crime_assets.sources.cities import City, First, Kind, Source
+from crime_assets.sources.cities import Boundaries, City, First, Kind, Source
 from crime_assets.sources.cities.across import Comparison, Series, census_2020
 
 _FIELDS = (
@@ -78,6 +78,8 @@ CITY = City(
     scheme="'incident_code'",
     bounding_box=(37.69, -123.03, 37.84, -122.35),
     points="intersections",
+    # "Current Police Districts", named in capitals as in the records. No map is by neighborhood (j2bu-swwd).
+    boundaries={"district": Boundaries("d4vc-q76h", "district")},
     # Supplements say more about a report that is there already. Of 2018 the older dataset has some months, too.
     counted="report_type IN ('Initial', 'Vehicle Initial', 'Coplogic Initial') "
     "OR (report_type IS NULL AND occurred_on < DATE '2018-01-01')",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import gzip
 import json
@@ -14,7 +15,7 @@ import pytest
 
 from crime_assets.core.errors import CrimeAssetsError, FeedError, FeedUnavailable, SourceMoved, UsageError
 from crime_assets.core.shapes import simplified
-from crime_assets.sources.cities import Boundaries, City
+from crime_assets.sources.cities import Boundaries, City, get
 from crime_assets.sources.feeds import boundaries, geojson
 from crime_assets.sources.feeds.boundaries import (
     TOLERANCE,
@@ -219,6 +220,40 @@ BAD = {
     "a name that is a fraction": (collection(feature(1.5, [A])), "feature 1 has a name that is not a code"),
     "a long name": (collection(feature("1" * 17, [A])), "feature 1 has a name that is not a code"),
 }
+
+
+class TestOtherCities:
+    """New York's portal writes precincts as whole numbers, San Francisco's districts in capitals."""
+
+    def fetched(self, city: City, documents: dict[str, bytes]) -> dict[str, Layer]:
+        with MapServer(documents) as server:
+            here = server.city(city)
+            return read_boundaries(here, PortalBoundaries(here, scheme="http", sleep=lambda _: None))
+
+    @pytest.mark.parametrize("written", [str, int], ids=["texts", "numbers"])
+    def test_precincts_of_new_york_are_those_of_its_complaints(self, written: type, shared_data: Path) -> None:
+        published = (1, 22, 75, 116)
+        features = [
+            feature(written(number), [square(-73.9, 40.6 + place / 50)], named="precinct")
+            for place, number in enumerate(published)
+        ]
+        layers = self.fetched(get("new_york"), {"y76i-bdw7": collection(*features)})
+        assert {name: list(layer.areas) for name, layer in layers.items()} == {"district": ["001", "022", "075", "116"]}
+        with gzip.open(
+            shared_data / "other_cities/nyc_qgea-i56i_2010-01-01.csv.gz", "rt", encoding="utf-8-sig"
+        ) as file:
+            precincts = {
+                row["ADDR_PCT_CD"].zfill(get("new_york").code_widths["district"]) for row in csv.DictReader(file)
+            }
+        assert precincts > {"001", "075"}
+
+    def test_districts_of_san_francisco_are_those_of_its_reports(self, shared_data: Path) -> None:
+        with gzip.open(shared_data / "other_cities/sf_wg3w-h783_2018-12.csv.gz", "rt", encoding="utf-8") as file:
+            districts = {row["Police District"].upper() for row in csv.DictReader(file)} - {"OUT OF SF"}
+        features = [feature(name, [square(-122.45, 37.75)], named="district") for name in sorted(districts)]
+        layers = self.fetched(get("san_francisco"), {"d4vc-q76h": collection(*features)})
+        assert {name: set(layer.areas) for name, layer in layers.items()} == {"district": districts}
+        assert len(districts) == 10
 
 
 class TestBadDocuments:

@@ -82,6 +82,9 @@ def test_it_is_drawn_once_and_only_where_nothing_else_is_asked_for(tmp_path: Pat
     assert lacks_own_map(profile())
     assert not lacks_own_map(profile(feed="export", export="x"))
     assert not lacks_own_map(profile(boundaries="/maps"))
+    new_york = profile(city="new_york")
+    assert new_york.boundaries is None
+    assert not lacks_own_map(new_york)
     drawn = profile()
     for layer in LAYERS:
         drawn.landing.write(keys.boundaries("chicago", layer), b"{}")

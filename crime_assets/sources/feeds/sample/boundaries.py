@@ -10,6 +10,9 @@ import orjson
 from crime_assets.sources.cities import City
 from crime_assets.sources.feeds.sample import geography
 
+DRAWN = "chicago"
+"""The city whose areas the map has: the precincts of the simulated New York have points, but no shapes."""
+
 
 @dataclass(frozen=True)
 class SampleBoundaries:
