@@ -86,7 +86,7 @@ def definition(city: City) -> str:
     statements = [filled(name, city, _DUCKDB) for name in ("ranked", _incidents(city), "months", "held")]
     codes = [(key, code.nibrs_code) for key, code in _own_codes(city).items()]
     complete = (city.lag_days, city.publishes)
-    facts = (_FORMAT, city.comparison, complete, sorted(city.not_published), codes, _offenses().to_pylist())
+    facts = (_FORMAT, city.comparison, complete, sorted(city.not_published), codes, offenses().to_pylist())
     return sha256(f"{statements} {facts}".encode()).hexdigest()[:16]
 
 
@@ -149,13 +149,14 @@ def _over_files(lake: Lake, city: City) -> str | None:
 def _prepare(con: duckdb.DuckDBPyConnection, of: Sequence[City]) -> None:
     """Create, in the schema, what the codes of these cities mean."""
     con.execute(f"CREATE SCHEMA {SCHEMA}")
-    for name, rows in (("offenses", _offenses()), ("codes", _codes(of))):
+    for name, rows in (("offenses", offenses()), ("codes", codes_of(of))):
         con.register("looked_up", rows)
         con.execute(f"CREATE TABLE {SCHEMA}.{name} AS FROM looked_up")
         con.unregister("looked_up")
 
 
-def _offenses() -> pa.Table:
+def offenses() -> pa.Table:
+    """What the NIBRS codes are, as sql/cities looks it up."""
     return pa.table(
         {
             "nibrs_code": pa.array(nibrs(), pa.string()),
@@ -166,7 +167,7 @@ def _offenses() -> pa.Table:
     )
 
 
-def _codes(of: Sequence[City]) -> pa.Table:
+def codes_of(of: Sequence[City]) -> pa.Table:
     """What the codes of cities are that publish those of the FBI beside their own."""
     known = [(city.name, code, one.nibrs_code) for city in of for (_, code), one in _own_codes(city).items()]
     found = [(city, *code.split("/"), nibrs_code) for city, code, nibrs_code in known]

@@ -12,12 +12,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
+import sqlglot
 
 from crime_assets.core.errors import LakeError, UsageError
 from crime_assets.defs.work import steps
 from crime_assets.defs.work.steps import CityPart, count_months
+from crime_assets.engines.athena_cities import cities_view
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.records.across import SCHEMA, TABLE, definition
@@ -120,6 +123,38 @@ def test_incidents_of_chicago_stand_by_the_most_serious_offense(lake: dict[str, 
     by_code = {"06": "theft", "08B": "simple assault", "03": "robbery", "01A": "homicide"}
     expected = [by_code[str(one["fbi_code"])] for one in chicago_crimes()]
     assert rows["offense"].value_counts().to_dict() == pd.Series(expected).value_counts().to_dict()
+
+
+def test_the_view_for_athena_has_the_same_rows(lake: dict[str, Profile]) -> None:
+    """Its statements are of Athena; here DuckDB runs them, over tables that have what each city publishes."""
+    statements = cities_view(["chicago", "new_york", "san_francisco"])
+    assert all(len(statement) < 262_144 for statement in statements)
+    with duckdb.connect() as con:
+        for city, profile in lake.items():
+            table = tables.load(profile.lake, city, "crimes")
+            assert table is not None
+            con.register("crimes_there", table.scan().to_arrow())
+            con.execute(f"CREATE SCHEMA {city}")
+            con.execute(f"CREATE TABLE {city}.crimes AS FROM crimes_there")
+        database, *views = statements
+        assert database == "CREATE DATABASE IF NOT EXISTS cities"
+        con.execute("CREATE SCHEMA cities")
+        for statement in views:
+            (parsed,) = sqlglot.parse(statement, read="athena")
+            assert parsed == sqlglot.parse_one(statement, read="trino")
+            con.execute(parsed.sql("duckdb"))
+        found = con.sql("SELECT * FROM cities.city_crimes")
+        columns, rows = found.columns, found.fetchall()
+    here = lake["chicago"].engine.query("SELECT * FROM cities.city_crimes")
+    assert columns == here.columns
+    assert len(rows) == 403 + 2_444 + 11_884
+    assert sorted(rows, key=str) == sorted(here.rows, key=str)
+
+
+@pytest.mark.parametrize("names", [[], ["chicago", "chicago"], ["gotham"]])
+def test_the_view_for_athena_is_of_cities(names: list[str]) -> None:
+    with pytest.raises(UsageError):
+        cities_view(names)
 
 
 def test_what_a_city_does_not_publish_is_null(lake: dict[str, Profile]) -> None:
