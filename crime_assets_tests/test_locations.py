@@ -90,6 +90,20 @@ def test_one_city_has_no_name_before_anything() -> None:
     assert not any(job.run_tags for job in repository.get_all_jobs())
 
 
+@pytest.mark.parametrize("city", cities.names())
+def test_a_location_says_whose_codes_and_which_portal_its_city_has(city: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRIME_CITIES", city)
+    graph = getattr(definitions, city)().resolve_asset_graph()
+    assets = [graph.get(key) for key in graph.get_all_asset_keys()]
+    said = "".join(f"{asset.description} {asset.metadata.get('dagster/column_schema')}" for asset in assets)
+    assert ("by its FBI code" if city == "chicago" else "by its NIBRS code") in said
+    assert ("FBI code" in said) == (city == "chicago")
+    kinds = {asset.key.path[-1]: asset.kinds for asset in assets}
+    portal = {"washington": "arcgis"}.get(city, "socrata")
+    assert kinds["raw_crime_batches"] == {"python", portal}
+    assert kinds["boundaries"] == {"json", portal}
+
+
 def test_a_city_that_is_not_asked_for_is_no_location(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="CRIME_CITIES is not set: set it to the cities of this Dagster home"):
         definitions.chicago()

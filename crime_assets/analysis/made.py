@@ -11,7 +11,7 @@ CLASSES = frozenset({"violent", "property", "other"})
 
 def insights_of(city: City) -> tuple[Insight, ...]:
     """The insights of a city, without the columns that it publishes too little for."""
-    made = insights_for(unpublished_of(city), city.gives, city.counted)
+    made = insights_for(unpublished_of(city), city.gives, city.counted, city.class_codes)
     return made if city.classes >= CLASSES else tuple(insight.of_classes(city.classes) for insight in made)
 
 

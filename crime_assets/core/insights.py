@@ -56,6 +56,7 @@ _CHART = re.compile(r"(?P<kind>bars|line|heat) (?P<columns>[a-z0-9_]+(?:, [a-z0-
 _WHERE = re.compile(r"(?P<name>[a-z0-9_]+) = (?P<value>[^,=]+)")
 _COUNT = re.compile(r"(?P<name>[a-z0-9_]+)(?:: (?P<derived>[a-z0-9_]+(?:, [a-z0-9_]+)*))?")
 _PAIR = re.compile(r"(?P<name>[a-z0-9_]+): (?P<column>[a-z0-9_]+)")
+_SENTENCE_ENDS = re.compile(r"(?<=[.])\s")
 _NAME = re.compile(r"\b[a-z0-9_]+\b")
 _SHARE = re.compile(r"(?P<name>[a-z0-9_]+): (?P<whole>[a-z0-9_]+)")
 _TAGS = (
@@ -193,6 +194,16 @@ class Insight:
             return self
         return _made(self.name, self.number, _NAME.sub(lambda found: taken.get(found[0], found[0]), self.text))
 
+    def said_of(self, codes: str, unpublished: Collection[str]) -> Insight:
+        """It with descriptions for a city: classes follow `codes`, FBI or NIBRS, and no unpublished arrests."""
+
+        def said(text: str) -> str:
+            sentences = _SENTENCE_ENDS.split(text.replace("FBI code", f"{codes} code"))
+            return " ".join(one for one in sentences if "arrest" not in unpublished or "arrest" not in one)
+
+        columns = tuple(replace(column, doc=said(column.doc)) for column in self.columns)
+        return replace(self, description=said(self.description), columns=columns)
+
     def counting_only(self, condition: str) -> Insight:
         """It for a city of which only rows with this condition count: SQL in the Athena dialect over crimes."""
         return replace(self, statement=only_where(self.statement, TABLES, condition)) if condition else self
@@ -245,14 +256,16 @@ def all_insights() -> tuple[Insight, ...]:
 
 
 @lru_cache
-def insights_for(unpublished: frozenset[str], gives: frozenset[str], counted: str = "") -> tuple[Insight, ...]:
+def insights_for(
+    unpublished: frozenset[str], gives: frozenset[str], counted: str = "", codes: str = "FBI"
+) -> tuple[Insight, ...]:
     """Those that can be made for a city, without what cannot: `unpublished` are columns of crimes, `gives` NEEDS.
 
-    If only some rows count, `counted` is the condition.
+    If only some rows count, `counted` is the condition. `codes` are those that say to which class an offense belongs.
     """
     meant = (insight.instead_of(unpublished) for insight in all_insights())
     made = (insight for insight in meant if not insight.lacking(unpublished, gives))
-    return tuple(insight.without(unpublished).counting_only(counted) for insight in made)
+    return tuple(insight.without(unpublished).counting_only(counted).said_of(codes, unpublished) for insight in made)
 
 
 @lru_cache

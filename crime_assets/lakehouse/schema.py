@@ -78,7 +78,7 @@ CRIMES = (
     Column(
         "nibrs_offense", "string", "One of 14 words for that offense, such as robbery; docs/cities-codes.md has them."
     ),
-    Column("offense_class", "string", "violent, property, other, or unmapped, by the FBI's code.", required=True),
+    Column("offense_class", "string", "violent, property, other, or unmapped, by its FBI code.", required=True),
     Column("is_index", "boolean", "Index crime: violent or property.", required=True),
     Column("is_violent", "boolean", "offense_class is violent.", required=True),
     Column("is_property", "boolean", "offense_class is property.", required=True),
@@ -196,9 +196,16 @@ CITY_MONTHS = (
 
 
 def published(columns: tuple[Column, ...], city: City) -> tuple[Column, ...]:
-    """Those of the columns of crimes that a city publishes, or that are computed from such; the key as it has it."""
+    """Those of the columns of crimes that a city publishes, or that are computed from such; the key as it has it.
+
+    What they mean is said for the city: its classes follow its own codes.
+    """
     return tuple(
-        replace(column, type=city.key_type) if column.name == "id" and column.required else column
+        replace(
+            column,
+            type=city.key_type if column.name == "id" and column.required else column.type,
+            doc=column.doc.replace("its FBI code", f"its {city.class_codes} code"),
+        )
         for column in columns
         if column.name not in city.not_published
     )

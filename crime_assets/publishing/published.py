@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
@@ -39,8 +38,6 @@ _PLACES = {
     "station houses": "places of some offenses are station houses, on purpose",
 }
 
-_SENTENCE_ENDS = re.compile(r"(?<=[.])\s")
-
 
 class Published:
     """What a city publishes, as far as pages ask."""
@@ -71,12 +68,7 @@ class Published:
     @property
     def codes(self) -> str:
         """Whose codes say to which class an offense belongs."""
-        return "NIBRS" if self._city.scheme else "FBI"
-
-    def told(self, text: str) -> str:
-        """What the header of an insight says, for this city: of its own codes, and of arrests if it publishes them."""
-        sentences = _SENTENCE_ENDS.split(text.replace("FBI code", f"{self.codes} code"))
-        return " ".join(one for one in sentences if self.has("arrest") or "arrest" not in one)
+        return self._city.class_codes
 
     @property
     def places(self) -> str:

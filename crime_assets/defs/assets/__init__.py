@@ -34,7 +34,7 @@ def build(
     """All assets of a city; `is_governed`: a policy says who may see what; it holds otherwise on AWS."""
     return [
         crime_history.build(names, city),
-        raw_crime_batches.build(names, days),
+        raw_crime_batches.build(names, days, city),
         crime_deliveries.build(names, days, city),
         crimes.build(names, days, city),
         crime_reconciliation.build(names),
@@ -43,6 +43,6 @@ def build(
         # A policy is about one city, and roles on AWS may write the tables of one.
         *(() if is_governed or is_on_aws else (city_months.build(names, days, city),)),
         *(governance.build(names, days, insight_files, is_on_aws=is_on_aws) if is_governed else ()),
-        boundaries.build(names),
+        boundaries.build(names, city),
         *upkeep.build(names, insight_files),
     ]

@@ -7,6 +7,7 @@ from crime_assets.core import keys
 from crime_assets.defs.assets.common import OWNERS
 from crime_assets.defs.names import Names
 from crime_assets.profiles import Profile
+from crime_assets.sources.cities import City
 from crime_assets.sources.feeds.boundaries import read_boundaries
 from crime_assets.streams import LandingStore
 
@@ -16,9 +17,9 @@ NOTHING_TO_FETCH = (
 )
 
 
-def build(names: Names) -> dg.AssetsDefinition:
+def build(names: Names, city: City) -> dg.AssetsDefinition:
     """The asset `boundaries`."""
-    asset = dg.asset(key_prefix=names.prefix, group_name="publishing", kinds={"json", "socrata"}, owners=OWNERS)
+    asset = dg.asset(key_prefix=names.prefix, group_name="publishing", kinds={"json", city.portal}, owners=OWNERS)
     return asset(boundaries)
 
 

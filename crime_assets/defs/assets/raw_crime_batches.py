@@ -9,12 +9,13 @@ from crime_assets.defs.names import Names
 from crime_assets.lakehouse.reconciliation.following import newly_published, note_gone
 from crime_assets.lakehouse.writing.settling import check_total
 from crime_assets.profiles import Profile
+from crime_assets.sources.cities import City
 from crime_assets.sources.feeds import PublishedFeed, Record, StampedFeed
 from crime_assets.streams import LandingStore, Stream
 from crime_assets.streams.pull import LOOK_BACK, pull
 
 
-def build(names: Names, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def build(names: Names, days: dg.DailyPartitionsDefinition, city: City) -> dg.AssetsDefinition:
     """The asset `raw_crime_batches`."""
 
     @dg.asset(
@@ -22,7 +23,7 @@ def build(names: Names, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         partitions_def=days,
         backfill_policy=TOGETHER,
         group_name="pull",
-        kinds={"python", "socrata"},
+        kinds={"python", city.portal},
         owners=OWNERS,
     )
     def raw_crime_batches(

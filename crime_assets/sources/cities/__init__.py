@@ -172,6 +172,11 @@ class City:
         return self._single("updated_on") if "updated_on" in self.columns else None
 
     @property
+    def class_codes(self) -> str:
+        """Whose codes say to which class an offense belongs: the FBI's own, or NIBRS'."""
+        return "NIBRS" if self.scheme else "FBI"
+
+    @property
     def codes(self) -> Mapping[tuple[str, str], Code]:
         """What its offense codes are, by scheme and code; none if it publishes the FBI's."""
         if not self.scheme:
