@@ -20,8 +20,8 @@ from crime_assets.lakehouse.iceberg.duck import connection
 from crime_assets.lakehouse.iceberg.tables import Change
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.place.warehouse import local_path
-from crime_assets.lakehouse.records.typing import TYPED_COLUMNS, prepare
-from crime_assets.lakehouse.schema import CRIMES, iceberg_schema
+from crime_assets.lakehouse.records.typing import prepare
+from crime_assets.lakehouse.schema import CRIMES, iceberg_schema, published
 from crime_assets.lakehouse.writing.delivered import type_deliveries
 from crime_assets.streams.inventory import PlainObject
 
@@ -73,7 +73,7 @@ def table_of_same_files(lake: Lake, other: Lake) -> Table:
     crimes = tables.load(lake, CITY.name, "crimes")
     assert crimes is not None
     held = [Path(local_path(file.file_path)) for file in tables.data_files(crimes)]
-    same = tables.create(other, "benchmark", "crimes", iceberg_schema(CRIMES), month_of="occurred_at")
+    same = tables.create(other, "benchmark", "crimes", iceberg_schema(published(CRIMES, CITY)), month_of="occurred_at")
     tables.commit(same, Change((), held, {}))
     return other.catalog.load_table(("benchmark", "crimes"))
 
@@ -83,4 +83,5 @@ def typed_rows(lake: Lake, delivered: list[PlainObject]) -> pa.Table:
     with connection(lake.staging) as con:
         prepare(con, CITY)
         type_deliveries(con, delivered, CITY, _PULLED)
-        return con.sql(f"SELECT {', '.join(TYPED_COLUMNS)} FROM typed").to_arrow_table()
+        columns = ", ".join(column.name for column in published(CRIMES, CITY))
+        return con.sql(f"SELECT {columns} FROM typed").to_arrow_table()

@@ -17,7 +17,6 @@ from crime_assets.lakehouse.iceberg.duck import identifier, literal
 from crime_assets.lakehouse.iceberg.evolution import new_columns
 from crime_assets.lakehouse.records.arrow_texts import is_trimmed
 from crime_assets.lakehouse.records.record_json import record_json
-from crime_assets.lakehouse.schema import CRIMES
 from crime_assets.sources.cities import City, alternatives
 from crime_assets.sources.cities.codes import nibrs
 from crime_assets.sources.feeds import DAMAGE, RAW
@@ -30,7 +29,6 @@ SOURCE_COLUMNS = (
 ).split()
 """Columns of `crimes` that a source can fill; all others are computed from them."""
 
-TYPED_COLUMNS = tuple(column.name for column in CRIMES)
 
 RAW_RECORDS = pa.schema(
     [
