@@ -113,6 +113,18 @@ def boundaries(city: str, layer: str) -> str:
     return f"boundaries/city={city}/{layer}.json"
 
 
+def live(stream: str, what: str) -> str:
+    """What one consumer of live reports has: its epoch, its status, its watch list (a file's name)."""
+    return f"live/stream={stream}/{what}"
+
+
+def live_link(stream: str, epoch: str, chain: str, number: int) -> str:
+    """The object of this number, from 1 on without a gap, in a chain of objects that live reports give."""
+    ending = "gz" if chain == "deliveries" else "ndjson"
+    # Some ten thousand in a directory.
+    return f"live/stream={stream}/epoch={epoch}/{chain}/{number // 10_000:04}/{number:012}.{ending}"
+
+
 def manifest_day(key: str) -> date | None:
     """The change day of a key that `manifest` gives; None for any other key."""
     match = _MANIFEST.fullmatch(key)
