@@ -41,7 +41,7 @@ def test_a_newer_publication_becomes_rows_removals_and_insights(tmp_path: Path) 
     assert [1 in row for row in found] == [True]
     graph.run(f"{FIRST}", only=("raw_crime_batches", "crime_deliveries", "crimes"))
     after = graph.snapshots()["crimes"]
-    assert len(after) == len(before) + 2, "one of the merge and one of the removal, and none of the second run"
+    assert len(after) == len(before) + 1, "one of merge and removal, and none of the second run"
 
 
 def test_what_lacks_too_much_is_taken_when_a_person_allows_it(tmp_path: Path) -> None:
