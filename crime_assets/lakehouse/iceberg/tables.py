@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pyiceberg.table.snapshots import Snapshot
     from pyiceberg.types import IcebergType
 
+    from crime_assets.lakehouse.iceberg.transactions import Transaction
+
 PROPERTY_PREFIX = "crime-assets."
 """Prefix of our own snapshot and table properties."""
 
@@ -293,7 +295,7 @@ def commit(table: Table, change: Change) -> int:
     locations = [warehouse.location_of(table, path) for path in change.add]
     try:
         warehouse.publish(table, change.add)
-        with table.transaction() as transaction:
+        with transaction_of(table) as transaction:
             with transaction.update_snapshot(snapshot_properties=properties).overwrite() as snapshot:
                 for file in change.remove:
                     snapshot.delete_data_file(file)
@@ -308,6 +310,13 @@ def commit(table: Table, change: Change) -> int:
         # Only here is it certain that no snapshot names the new files; after any other error they are kept.
         warehouse.remove(table, locations)
         raise StalePlan from error
+
+
+def transaction_of(table: Table) -> Transaction:
+    """A transaction that is as quick as it can be: see the module transactions."""
+    from crime_assets.lakehouse.iceberg.transactions import Transaction
+
+    return Transaction(table)
 
 
 def beside(table: Table) -> dict[str, str]:
@@ -325,7 +334,7 @@ def mark(table: Table, properties: Mapping[str, str]) -> int:
     StalePlan if another writer was faster.
     """
     marks = {PROPERTY_PREFIX + name: value for name, value in properties.items()}
-    with unless_overtaken(), table.transaction() as transaction:
+    with unless_overtaken(), transaction_of(table) as transaction:
         # An append also merges manifests; this one appends nothing.
         snapshot = transaction.update_snapshot(snapshot_properties=marks).merge_append()
         snapshot.commit()
@@ -344,14 +353,14 @@ def settle_properties(table: Table) -> None:
     if _NAME_MAPPING not in table.properties:
         wanted[_NAME_MAPPING] = table.schema().name_mapping.model_dump_json()
     if not wanted.items() <= table.properties.items():
-        with unless_overtaken(), table.transaction() as transaction:
+        with unless_overtaken(), transaction_of(table) as transaction:
             transaction.set_properties(wanted)
 
 
 def set_mark(table: Table, name: str, value: str) -> None:
     """Note a property of ours with the table, if it is not noted already. StalePlan if another writer was faster."""
     if table_mark(table, name) != value:
-        with unless_overtaken(), table.transaction() as transaction:
+        with unless_overtaken(), transaction_of(table) as transaction:
             transaction.set_properties({PROPERTY_PREFIX + name: value})
 
 

@@ -43,14 +43,22 @@ def type_deliveries(
     con: duckdb.DuckDBPyConnection, delivered: Iterable[Delivered], city: City, found_at: datetime
 ) -> None:
     """Make the temporary table `typed`; damaged lines carry the time they were found at."""
-    typing.raw_from_deliveries(con, RAW_RECORDS.empty_table(), city)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE typed AS {typing.typed_query(city)}")
+    is_made = False
     # Even if the city re-stamps a million records in a day, they need not all be held at once.
     for group in groups(delivered, city, found_at):
-        typing.raw_from_deliveries(con, group.records, city)
-        con.execute(f"INSERT INTO typed {typing.typed_query(city)}")
+        _type(con, group.records, city, is_first=not is_made)
+        is_made = True
         if group.contents:
             _fill_in_texts(con, city, group.contents)
+    if not is_made:
+        _type(con, RAW_RECORDS.empty_table(), city, is_first=True)
+
+
+def _type(con: duckdb.DuckDBPyConnection, records: pa.Table, city: City, *, is_first: bool) -> None:
+    """Put records into `typed`; the first make it: to plan the statement takes longer than to run it for a day's."""
+    typing.raw_from_deliveries(con, records, city)
+    into = "CREATE OR REPLACE TEMP TABLE typed AS" if is_first else "INSERT INTO typed"
+    con.execute(f"{into} {typing.typed_query(city)}")
 
 
 def groups(delivered: Iterable[Delivered], city: City, found_at: datetime) -> Iterator[Group]:

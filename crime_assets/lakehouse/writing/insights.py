@@ -212,7 +212,7 @@ def _remember_empty(table: Table, days: list[date], known: Known) -> None:
     is_other = bool(days) and _snapshot_id(table) is None and _seen(table, DEFINITION) != known.marks[DEFINITION]
     if is_other or not before.issuperset(days):
         marks = {EMPTY_DAYS: ",".join(map(str, sorted({*before, *days}))), **known.marks}
-        with tables.unless_overtaken(), table.transaction() as transaction:
+        with tables.unless_overtaken(), tables.transaction_of(table) as transaction:
             transaction.set_properties({PROPERTY_PREFIX + name: value for name, value in marks.items()})
 
 
