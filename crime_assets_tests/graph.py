@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 from pyiceberg.expressions import EqualTo
 
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.definitions import build_defs
 from crime_assets.defs.automation.jobs import RUN
 from crime_assets.defs.names import Names
@@ -18,7 +18,7 @@ from crime_assets.lakehouse.iceberg import tables
 from crime_assets.profiles import Profile
 from crime_assets_tests.sql.plain import Question, assert_same, expected
 
-INSIGHTS = tuple(insight.table for insight in load_insights())
+INSIGHTS = tuple(insight.table for insight in all_insights())
 GRAPH_RUN = "crime_assets_tests.graph.run"
 """The audit event of each run: a test that runs the graph is slow."""
 PUBLISHED = {"dashboard_extract", "daily_briefing"}

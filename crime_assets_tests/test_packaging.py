@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.core.sql import SQL_DIRECTORY
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,7 @@ def test_a_release_has_the_statements_inside(tmp_path: Path) -> None:
         text=True,
         timeout=120,
     )
-    assert answer.stdout.split() == [str(tmp_path / "crime_assets" / "sql"), str(len(load_insights()))]
+    assert answer.stdout.split() == [str(tmp_path / "crime_assets" / "sql"), str(len(all_insights()))]
     for kind in ("dashboard/templates", "dashboard/static", "briefing/templates", "dbt/templates"):
         names = {path.name for path in (PROJECT / "crime_assets/publishing" / kind).rglob("*")}
         assert {path.name for path in (tmp_path / "crime_assets/publishing" / kind).rglob("*")} == names

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.engines.answers import Answer
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.place.lake import Lake
@@ -133,7 +133,7 @@ def test_rows_ids_and_quarantine(home: Path) -> None:
 def test_every_insight_equals_a_plain_computation(home: Path, pattern: str) -> None:
     rows = plain_rows(pattern)
     # Of a day that has passed, a few: enough to see that it is told apart.
-    for day, insights in ((date(2018, 11, 18), load_insights()[:3]), (AS_OF, load_insights())):
+    for day, insights in ((date(2018, 11, 18), all_insights()[:3]), (AS_OF, all_insights())):
         known = Question(
             rows[rows["change_day"] <= pd.Timestamp(day)],
             day,
@@ -151,14 +151,14 @@ def test_every_insight_equals_a_plain_computation(home: Path, pattern: str) -> N
 def test_the_same_on_aws(home: Path, pattern: str, aws: Seaweed, firehose: DeliveryStream, tmp_path: Path) -> None:
     """Row for row the same as on the local profile, and the insights of each day too."""
     variables = aws_variables(aws, firehose, tmp_path / "machine", DAYS[1])
-    asked = " UNION ALL ".join([COUNTED, *(INSIGHT.format(insight.table) for insight in load_insights())])
+    asked = " UNION ALL ".join([COUNTED, *(INSIGHT.format(insight.table) for insight in all_insights())])
     ordered = f"{asked} ORDER BY ALL"
 
     command(pattern, tmp_path / "machine", "run", *DAYS, **variables)
 
     found = command(pattern, tmp_path / "machine", "query", "--format", "csv", ordered, **variables)
     assert "crimes,767264,767264," in found
-    assert len(found.splitlines()) == 2 + len(load_insights())
+    assert len(found.splitlines()) == 2 + len(all_insights())
     assert found == command(pattern, home, "query", "--format", "csv", ordered)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from crime_assets.analysis import small_numbers
 from crime_assets.analysis.small_numbers import HIDDEN
-from crime_assets.core.insights import Count, Counting, Insight, Share, load_insights
+from crime_assets.core.insights import Count, Counting, Insight, Share, all_insights
 from crime_assets_tests.sql.asking import ask, random_crimes, table
 
 DISTRICTS = Counting(counts=(Count("crimes", ("share",)),), adds_up=("district",))
@@ -218,7 +218,7 @@ def test_no_total_gives_a_hidden_count_away(seed: int) -> None:
                 assert sum(hidden) >= 5
 
 
-@pytest.mark.parametrize("insight", load_insights(), ids=lambda insight: insight.name)
+@pytest.mark.parametrize("insight", all_insights(), ids=lambda insight: insight.name)
 def test_every_count_of_every_insight_is_declared(insight: Insight) -> None:
     """No BIGINT column is a count that the rule does not know; numbers that count no records are listed here."""
     no_records = {"crime_types", "years", "days", "days_since", "days_since_last", "days_from", "days_to"} | {

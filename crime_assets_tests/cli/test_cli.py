@@ -14,7 +14,7 @@ import pytest
 
 from crime_assets.cli.main import main
 from crime_assets.core.errors import FeedUnavailable
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.sources.feeds.export import ExportFeed
@@ -140,7 +140,7 @@ class TestRun:
     def test_running_it_all_again_changes_nothing(self, run: Callable[..., Result], begun: Loaded) -> None:
         before = snapshots(begun.home)
         landed = sorted((begun.home / "landing/raw").rglob("*.gz"))
-        assert len(before) == 2 + len(load_insights())
+        assert len(before) == 2 + len(all_insights())
         assert run("run", "--from", "2024-01-20", "--to", "2024-01-22").code == 0
         assert snapshots(begun.home) == before
         assert sorted((begun.home / "landing/raw").rglob("*.gz")) == landed

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from crime_assets.core.errors import UsageError
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.core.sql import render, statement
 
 DAY = {"as_of_day": date(2024, 2, 29)}
@@ -29,7 +29,7 @@ def test_renders_numbers_as_they_are(number: float):
 def test_gives_the_text_of_a_statement():
     text = statement("insights", "15_hotspots")
     assert text.startswith("-- ")
-    assert load_insights()[14].statement in text
+    assert all_insights()[14].statement in text
 
 
 def test_renders_a_statement_anew_for_every_day():

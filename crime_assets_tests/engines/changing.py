@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.place.lake import CityState, Lake
 from crime_assets.lakehouse.reconciliation.removal import Gone, Removal, remove
@@ -68,7 +68,7 @@ def edited_lake(home: Path) -> Lake:
     lake.begin_city("chicago", CityState("export", "2024-01-20", 0, 0))
     merge(lake, version(1, "2024-01-20"), version(2, "2024-01-20", "2024-02-01"), version(9, "2024-01-20", ward="W"))
     merge(lake, version(1, "2024-01-22"), version(3, "2024-01-22", "2024-03-01"))
-    for insight in load_insights()[:2]:
+    for insight in all_insights()[:2]:
         replace_days(lake, CHICAGO, insight, {date(2024, 1, 22): engine.insight(insight, date(2024, 1, 22))})
     engine.close()
     return lake

@@ -14,7 +14,7 @@ from botocore import endpoint
 from crime_assets.cloud.aws.clients import Clients
 from crime_assets.cloud.aws.errors import AwsError, AwsThrottled
 from crime_assets.core.errors import CrimeAssetsError, UsageError
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.defs.work import steps
 from crime_assets.engines.athena import AthenaEngine
 from crime_assets.engines.athena_service import LEAST_BYTES, dollars
@@ -26,7 +26,7 @@ from crime_assets_tests.cloud.aws.servers import Seaweed
 from crime_assets_tests.engines.changing import edited_lake
 
 COUNT = "SELECT count(*) FROM crimes"
-SUMMARY = load_insights()[0]
+SUMMARY = all_insights()[0]
 DAY = date(2024, 1, 22)
 
 

@@ -18,7 +18,7 @@ from pyiceberg.table import snapshots as iceberg_snapshots
 from crime_assets.cloud.aws.clients import Clients
 from crime_assets.core.envelopes import Envelope
 from crime_assets.core.errors import CrimeAssetsError, UsageError
-from crime_assets.core.insights import Insight, load_insights
+from crime_assets.core.insights import Insight, all_insights
 from crime_assets.core.sql import SQL_DIRECTORY
 from crime_assets.engines import Engine
 from crime_assets.engines.athena import AthenaEngine
@@ -160,7 +160,7 @@ def test_an_engine_that_was_closed_opens_again(lake: Lake, engine: Engine) -> No
 def test_an_insight_comes_in_its_order_with_its_types(lake: Lake, engine: Engine) -> None:
     merge(lake, *(version(n, "2024-01-20", "2024-01-05") for n in range(3)))
 
-    found = engine.insight(load_insights()[0], date(2024, 1, 20))
+    found = engine.insight(all_insights()[0], date(2024, 1, 20))
 
     assert found.column("period").to_pylist() == ["28d", "365d", "all"]
     assert found.column("crimes").to_pylist() == [3, 3, 3]
@@ -189,7 +189,7 @@ def changing(request: pytest.FixtureRequest, changing_lake: Lake, tmp_path: Path
     return opens(request.param, request, tmp_path)(changing_lake)
 
 
-@pytest.mark.parametrize("insight", load_insights(), ids=lambda insight: insight.name)
+@pytest.mark.parametrize("insight", all_insights(), ids=lambda insight: insight.name)
 def test_an_insight_has_the_rows_and_types_of_the_embedded_engine(
     changing: Engine, embedded: DuckDBEngine, insight: Insight
 ) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from crime_assets.core.errors import UsageError
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.engines import Engine, for_days
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.place.lake import Lake
@@ -17,7 +17,7 @@ from crime_assets_tests.build import CHICAGO
 from crime_assets_tests.engines.changing import FIRST, fill
 
 ASKED = [FIRST + timedelta(days=n) for n in range(-1, 8)]
-INSIGHTS = [found for found in load_insights() if found.name in {"crime_summary", "compstat", "reporting_delay"}]
+INSIGHTS = [found for found in all_insights() if found.name in {"crime_summary", "compstat", "reporting_delay"}]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from crime_assets.core.envelopes import seal
 from crime_assets.core.errors import LakeError, UsageError
-from crime_assets.core.insights import Insight, load_insights
+from crime_assets.core.insights import Insight, all_insights
 from crime_assets.core.keys import deliveries_prefix
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.iceberg import tables
@@ -191,6 +191,6 @@ def test_a_data_file_that_is_gone_ends_in_one_sentence(tmp_path: Path) -> None:
     landing.write(f"{deliveries_prefix('chicago', day)}one", line)
 
     with pytest.raises(LakeError, match=r"cannot be read \(.*restore it if it is missing"):
-        DuckDBEngine(lake, CHICAGO).insight(load_insights()[0], day)
+        DuckDBEngine(lake, CHICAGO).insight(all_insights()[0], day)
     with pytest.raises(LakeError, match=r"cannot be read \(.*restore it if it is missing"):
         writer.merge(take_inventories(landing, "chicago", [day]), {})

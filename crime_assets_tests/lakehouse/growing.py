@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from crime_assets.core.insights import Insight, load_insights
+from crime_assets.core.insights import Insight, all_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
@@ -27,7 +27,7 @@ from crime_assets_tests.build import CHICAGO, envelope, record
 from crime_assets_tests.lakehouse.lakes import merge, rows
 
 FIRST = date(2024, 1, 20)
-SUMMARY, TYPES = load_insights()[:2]
+SUMMARY, TYPES = all_insights()[:2]
 
 Row = tuple[str, ...]
 

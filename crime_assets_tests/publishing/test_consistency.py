@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from crime_assets.core.insights import Insight, load_insights
+from crime_assets.core.insights import Insight, all_insights
 from crime_assets.core.periods import first_days
 from crime_assets.core.promises import FIGURES
 from crime_assets.core.sql import render, statement
 from crime_assets.publishing.consistency import PARTS, Recorded, faults, promised
 from crime_assets_tests.sql.asking import computed_of, random_crimes, table
 
-INSIGHTS = {insight.name: insight for insight in load_insights()}
+INSIGHTS = {insight.name: insight for insight in all_insights()}
 DAY = date(2024, 3, 5)
 LAST = DAY - timedelta(days=8)
 CRIMES = table(random_crimes(11, 4000, date(2022, 6, 1), DAY))

@@ -13,7 +13,7 @@ import pytest
 
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.defs.work.steps import compute
 from crime_assets.lakehouse.writing.insights import Held, replace_days
 from crime_assets.profiles import Profile
@@ -26,7 +26,7 @@ from crime_assets_tests.build import CHICAGO, envelope, export_profile, kept, re
 from crime_assets_tests.lakehouse.lakes import merge
 
 DAY = date(2024, 1, 31)
-SUMMARY = load_insights()[:1]
+SUMMARY = all_insights()[:1]
 
 
 @pytest.fixture(scope="module")

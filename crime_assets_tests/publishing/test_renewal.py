@@ -11,7 +11,7 @@ import pytest
 
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.defs.work.steps import compute
 from crime_assets.profiles import Profile
 from crime_assets.publishing import extract, renewal
@@ -23,7 +23,7 @@ from crime_assets_tests.lakehouse.lakes import merge
 pytestmark = pytest.mark.slow
 
 DAYS = [date(2024, 1, 28) + timedelta(days=number) for number in range(4)]
-SUMMARY = load_insights()[:1]
+SUMMARY = all_insights()[:1]
 
 
 @pytest.fixture(scope="module")

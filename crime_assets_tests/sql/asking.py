@@ -11,12 +11,12 @@ import pyarrow as pa
 import sqlglot
 
 from crime_assets.analysis.statistics import finished
-from crime_assets.core.insights import Insight, load_insights
+from crime_assets.core.insights import Insight, all_insights
 from crime_assets.core.sql import render
 from crime_assets.lakehouse.schema import CRIMES, REMOVED, arrow_schema
 from crime_assets_tests.sql.plain import Question
 
-INSIGHTS = {insight.name: insight for insight in load_insights()}
+INSIGHTS = {insight.name: insight for insight in all_insights()}
 BANDS = ("night", "morning", "afternoon", "evening")
 CLASSES = {
     **dict.fromkeys(("BATTERY", "ROBBERY", "CRIMINAL SEXUAL ASSAULT"), "violent"),

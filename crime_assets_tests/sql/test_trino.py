@@ -13,7 +13,7 @@ import pytest
 import sqlglot
 
 from crime_assets.cloud.aws.clients import Clients
-from crime_assets.core.insights import Insight, load_insights
+from crime_assets.core.insights import Insight, all_insights
 from crime_assets.core.sql import DIALECT, render, statement
 from crime_assets.engines.athena import AthenaEngine
 from crime_assets.engines.athena_rows import Rows
@@ -30,7 +30,7 @@ from crime_assets_tests.sql.trino_server import TRINO_URL, remote_lake, trino_kn
 pytestmark = pytest.mark.skipif(not TRINO_URL, reason="TRINO_URL names no Trino server: see `make test-trino`")
 
 CATALOG = "crime_assets_test"
-INSIGHTS = load_insights()
+INSIGHTS = all_insights()
 
 
 @pytest.fixture(scope="module")

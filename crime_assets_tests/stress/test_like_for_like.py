@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.core.sql import render
 
 pytestmark = pytest.mark.stress
@@ -166,7 +166,7 @@ def _cells(connection: duckdb.DuckDBPyConnection, lake: str, dealt: str, day: da
     connection.execute(
         "CREATE OR REPLACE TEMP VIEW crimes_removed AS SELECT *, change_day AS removed_on FROM crimes LIMIT 0"
     )
-    (insight,) = (insight for insight in load_insights() if insight.name == "compstat")
+    (insight,) = (insight for insight in all_insights() if insight.name == "compstat")
     first = day if lake == "begun today" else date(2018, 2, 13)
     parameters = {
         "as_of_day": day,

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from dagster._core.errors import DagsterInvalidConfigError
 
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.upkeep.sizes import table_sizes
@@ -94,7 +94,7 @@ def test_a_month_later_only_the_present_is_left(lake: Lake) -> None:
     assert graph.contents(*DAYS) == before
     assert on_disk(lake) == referred(lake)
     assert {name: size.snapshots for name, size in now.items()} == dict.fromkeys([*CURATED, *INSIGHTS], 1)
-    assert [stale_days(lake, CHICAGO, insight) for insight in load_insights()] == [[]] * len(INSIGHTS)
+    assert [stale_days(lake, CHICAGO, insight) for insight in all_insights()] == [[]] * len(INSIGHTS)
 
     expiry, orphans = said["lake_expiry"], said["lake_orphans"]
     assert expiry["snapshots_removed"].value == sum(size.snapshots - 1 for size in sizes.values())
@@ -149,7 +149,7 @@ def test_an_insight_that_is_behind_is_named(lake: Lake) -> None:
     said = _keep_up(graph)
     kept_for = str(_rows(said["lake_expiry"], "done")["crimes"]["kept_for"])
     assert kept_for.split(", ") == sorted(INSIGHTS)
-    assert [stale_days(lake, CHICAGO, insight) for insight in load_insights()] == [list(DAYS)] * len(INSIGHTS)
+    assert [stale_days(lake, CHICAGO, insight) for insight in all_insights()] == [list(DAYS)] * len(INSIGHTS)
 
 
 def test_a_lake_not_begun_has_nothing_to_keep_up(tmp_path: Path) -> None:

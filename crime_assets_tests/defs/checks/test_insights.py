@@ -14,7 +14,7 @@ from pyiceberg.table import Table
 from crime_assets import definitions
 from crime_assets.cli import runner
 from crime_assets.core.errors import CrimeAssetsError
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.defs.automation.jobs import BACKFILL, RUN
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.publishing.consistency import PARTS
@@ -24,7 +24,7 @@ from crime_assets_tests.graph import INSIGHTS, PUBLISHED, Graph, day_tags, faili
 
 pytestmark = pytest.mark.slow
 
-CHECKS = {consistency_of(insight) for insight in load_insights()}
+CHECKS = {consistency_of(insight) for insight in all_insights()}
 MERGED = ("raw_crime_batches", "crime_deliveries", "crimes")
 FIRST, LAST = "2024-01-30", "2024-01-31"
 
@@ -148,7 +148,7 @@ def _break(patched: pytest.MonkeyPatch, name: str, old: str, new: str) -> None:
     """Let the graph be built with an insight whose statement is different in one place."""
 
     def broken() -> Iterator[object]:
-        for insight in load_insights():
+        for insight in all_insights():
             assert insight.name != name or old in insight.statement
             yield replace(insight, statement=insight.statement.replace(old, new)) if insight.name == name else insight
 

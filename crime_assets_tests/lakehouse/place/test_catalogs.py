@@ -20,7 +20,7 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.types import StringType
 
 from crime_assets.core.errors import CrimeAssetsError, LakeBusy, LakeError
-from crime_assets.core.insights import Insight, load_insights
+from crime_assets.core.insights import Insight, all_insights
 from crime_assets.defs.work import steps
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.iceberg import tables
@@ -159,7 +159,7 @@ def test_what_was_settled_is_the_same_on_every_machine(open_lake: LakeOn) -> Non
 def test_insights_are_replaced_by_day(open_lake: LakeOn) -> None:
     lake = open_lake("one")
     load(lake)
-    insight = load_insights()[0]
+    insight = all_insights()[0]
     rows = {DAY: DuckDBEngine(lake, CHICAGO).insight(insight, DAY)}
 
     assert replace_days(lake, CHICAGO, insight, rows) == [DAY]
@@ -275,7 +275,7 @@ def test_what_another_machine_computed_meanwhile_is_computed_again(aws: Seaweed,
     mine, theirs = open_lake("one"), open_lake("two")
     load(mine)
     merge(mine, envelope(record(30, "2024-01-20", "2024-01-11")))
-    insight = load_insights()[0]
+    insight = all_insights()[0]
     late = [date(2024, 1, 21), date(2024, 1, 22)]
     nothing_kept = Mock(list=Mock(return_value=[]))
     other = SimpleNamespace(lake=theirs, city=CHICAGO, landing=nothing_kept)
@@ -355,7 +355,7 @@ def test_upkeep(open_lake: LakeOn, monkeypatch: pytest.MonkeyPatch) -> None:
     done = compaction.compact(lake, CHICAGO)
     assert done["crimes_superseded"].files_removed == 4
     later = datetime.now(UTC) + timedelta(hours=1)
-    expire(lake, CHICAGO, load_insights(), later)
+    expire(lake, CHICAGO, all_insights(), later)
     removed = remove_orphans(lake, CHICAGO, later)
 
     assert removed["crimes"].files_removed > 3

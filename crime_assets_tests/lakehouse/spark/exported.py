@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.engines.spark import SparkEngine
 from crime_assets.sources.feeds.export import ExportFeed
@@ -37,7 +37,7 @@ def of_export(spark: SparkSession, directory: Path, pattern: Path, days: list[da
 
 def differing_insights(pair: Pair, day: date) -> Iterator[str]:
     engines = DuckDBEngine(pair.duckdb.lake, CHICAGO), spark_engine(pair)
-    for insight in load_insights():
+    for insight in all_insights():
         expected, found = (engine.insight(insight, day) for engine in engines)
         if told := difference(f"{insight.name} on {day}", expected, found):
             yield from told

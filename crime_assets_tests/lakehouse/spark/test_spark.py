@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from crime_assets.core.errors import CrimeAssetsError, LakeBusy, LakeError, UsageError
-from crime_assets.core.insights import Insight, load_insights
+from crime_assets.core.insights import Insight, all_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.engines.spark import SparkEngine
 from crime_assets.lakehouse.iceberg import tables
@@ -123,7 +123,7 @@ def test_what_was_merged_before_makes_no_snapshot(pair: Pair) -> None:
 
 def test_measurements_and_what_was_known_are_the_same(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     engines = [DuckDBEngine(pair.duckdb.lake, CHICAGO), spark_engine(pair)]
-    past = load_insights()[0]
+    past = all_insights()[0]
     monkeypatch.setattr("crime_assets.engines.spark.KEPT_DAYS", 1)
     for day in (DAYS[0], DAYS[3], DAYS[0]):
         assert engines[1].insight(past, day) == engines[0].insight(past, day)

@@ -11,7 +11,7 @@ import pytest
 
 from crime_assets.analysis.statistics import finished
 from crime_assets.core.errors import LakeBusy, LakeError, UsageError
-from crime_assets.core.insights import Insight, InsightColumn, load_insights
+from crime_assets.core.insights import Insight, InsightColumn, all_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
@@ -21,7 +21,7 @@ from crime_assets_tests.build import CHICAGO
 from crime_assets_tests.lakehouse.lakes import files, merge, orphans, snapshots
 from crime_assets_tests.lakehouse.writing.versions import version
 
-SUMMARY = load_insights()[0]
+SUMMARY = all_insights()[0]
 DAYS = [date(2024, 1, 20) + timedelta(days=n) for n in range(5)]
 
 
@@ -59,7 +59,7 @@ def five_days(lake: Lake) -> None:
 def test_every_insight_can_be_kept_and_kept_again(lake: Lake) -> None:
     merge(lake, *(version(n, f"{day}", f"{day - timedelta(days=8)}") for n, day in enumerate(DAYS)))
 
-    for insight in load_insights():
+    for insight in all_insights():
         engine = DuckDBEngine(lake, CHICAGO)
         computed = {day: finished(insight, engine.insight(insight, day)) for day in DAYS}
         changed = replace_days(lake, CHICAGO, insight, computed)
@@ -351,7 +351,7 @@ def test_days_that_are_always_overtaken_end_in_a_sentence(lake: Lake, monkeypatc
 
 def test_a_day_that_had_no_rows_is_computed_again_when_it_should(lake: Lake) -> None:
     """No file tells of such a day: a late change that gives it rows would go unseen."""
-    (insight,) = (found for found in load_insights() if found.name == "repeat_offense_locations")
+    (insight,) = (found for found in all_insights() if found.name == "repeat_offense_locations")
     merge(lake, *(version(n, f"{DAYS[0]}", f"{DAYS[0] - timedelta(days=8)}") for n in range(3)))
     assert compute(lake, DAYS, insight) == []
     assert stale_days(lake, CHICAGO, insight) == []

@@ -16,7 +16,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.profiles import Profile
 from crime_assets.publishing.dashboard.map import KEPT, LIBRARY
 from crime_assets.publishing.dashboard.polygons import polygons
@@ -30,7 +30,7 @@ from crime_assets_tests.publishing.dashboard.serving import NO_BROWSER, chromium
 pytestmark = pytest.mark.slow
 _INSIGHTS = tuple(
     insight
-    for insight in load_insights()
+    for insight in all_insights()
     if insight.name in ("compstat", "early_warning", "hotspots", "reporting_delay")
 )
 _WITHOUT_WEBGL = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.defs.work.steps import compute
 from crime_assets.profiles import Profile
 from crime_assets.publishing.extract import write_extracts
@@ -15,7 +15,7 @@ from crime_assets_tests.publishing.dashboard.city import DAY, crimes_of_the_city
 
 DAY_BEFORE = DAY - timedelta(days=1)
 _INSIGHTS = tuple(
-    insight for insight in load_insights() if insight.name in ("compstat", "early_warning", "reporting_delay")
+    insight for insight in all_insights() if insight.name in ("compstat", "early_warning", "reporting_delay")
 )
 
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pytest
 
 from crime_assets.analysis.statistics import finished
-from crime_assets.core.insights import load_insights
+from crime_assets.core.insights import all_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.writing.history import load_history
@@ -211,7 +211,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[Rec
         lake = Lake(tmp_path_factory.mktemp("lake") / "lake")
         load_history(lake, CHICAGO, city(patterns, rows=110_000), TODAY, "run")
         engine = DuckDBEngine(lake, CHICAGO)
-        for insight in load_insights():
+        for insight in all_insights():
             if insight.name in FINDERS:
                 rows = finished(insight, engine.insight(insight, TODAY - timedelta(days=1)))
                 found[insight.name].append(rows.to_pylist())
