@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -121,6 +123,20 @@ def _remember_slow_parts(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_remember_slow_parts)
+
+
+def pytest_sessionstart() -> None:
+    """Dagster stamps each new database with its newest revision: alembic need not read all of them anew each time."""
+    read: Callable[[Config], ScriptDirectory] = ScriptDirectory.from_config
+    known: dict[str | None, ScriptDirectory] = {}
+
+    def read_once(config: Config) -> ScriptDirectory:
+        place = config.get_main_option("script_location")
+        if place not in known:
+            known[place] = read(config)
+        return known[place]
+
+    ScriptDirectory.from_config = staticmethod(read_once)  # type: ignore[method-assign, assignment]
 
 
 @pytest.hookimpl(wrapper=True)
