@@ -25,7 +25,7 @@ _REFUSED = frozenset(
 _THROTTLED = frozenset(
     "Throttling ThrottlingException ThrottledException TooManyRequestsException SlowDown RequestLimitExceeded "
     "ServiceUnavailableException ServiceUnavailable ProvisionedThroughputExceededException "
-    "LimitExceededException ConcurrentRunsExceededException".split()
+    "LimitExceededException ConcurrentRunsExceededException KMSThrottlingException".split()
 )
 _MISSING = frozenset(
     "NoSuchBucket ResourceNotFoundException NotFoundException EntityNotFoundException NotFound 404".split()
