@@ -355,8 +355,11 @@ def _is_news(pieces: deque[_Piece]) -> bool:
 
 def _code(error: BaseException | None) -> str:
     """What AWS calls it, or boto3."""
-    told = getattr(error, "response", {}).get("Error", {}).get("Code")
-    return str(told or type(error).__name__)
+    return str(_response(error).get("Error", {}).get("Code") or type(error).__name__)
+
+
+def _response(error: BaseException | None) -> Mapping[str, Any]:
+    return getattr(error, "response", None) or {}
 
 
 def _passes(error: Exception) -> bool:
@@ -364,5 +367,5 @@ def _passes(error: Exception) -> bool:
     from botocore.exceptions import ConnectionError as NotConnected
     from botocore.exceptions import HTTPClientError
 
-    status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    status = _response(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return status >= 500 or isinstance(error, NotConnected | HTTPClientError) or _code(error) == _EXPIRED
