@@ -3,15 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DBT := .venv-dbt
+KINESIS := .venv-kinesis
 
 # What a process has compiled, those after it need not: tests start hundreds of them.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev dashboard quick test test-dbt test-trino check format bench stress pictures clean
+.PHONY: help run dev dashboard quick test test-dbt test-kinesis test-trino check format bench stress pictures clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: $(VENV)/.local  ## set up what the local profile needs and run the main job on the sample city
 	@$(BIN)/crime-assets run
@@ -31,6 +32,10 @@ test: $(VENV)/.dev  ## everything that must hold: some minutes
 test-dbt: $(DBT)/.dbt  ## dbt on the lake, in an environment of its own: its versions do not go with those of tests
 	$(DBT)/bin/python -m pytest --numprocesses=2 \
 		crime_assets_tests/publishing/dbt/test_runs.py crime_assets_tests/defs/test_dbt.py
+
+test-kinesis: $(VENV)/.dev $(KINESIS)/.servers  ## live reports from servers that speak Kinesis, in an environment of its own (needs npm)
+	KINESIS_SERVERS=$(KINESIS) $(BIN)/python -m pytest --numprocesses=0 \
+		crime_assets_tests/incidents/sources/test_contract.py crime_assets_tests/incidents/sources/test_servers.py
 
 test-trino: $(VENV)/.dev  ## our statements and the policy's rules on a real Trino server, which TRINO_URL names
 ifndef TRINO_URL
@@ -73,7 +78,7 @@ pictures: $(VENV)/.dev  ## the README's pictures, of the sample city (needs chro
 	$(BIN)/python -m crime_assets_tests.pictures
 
 clean:  ## remove the virtual environments (never the lake)
-	rm -rf $(VENV) $(DBT)
+	rm -rf $(VENV) $(DBT) $(KINESIS)
 
 # One stamp a profile: a changed requirement or pin installs again, nothing else does.
 $(VENV)/bin/python:
@@ -92,4 +97,12 @@ $(DBT)/.dbt: setup.py constraints-dbt.txt
 	$(PYTHON) -m venv $(DBT)
 	$(DBT)/bin/pip install --quiet --upgrade "pip>=24"
 	$(DBT)/bin/pip install --quiet --constraint constraints-dbt.txt --editable ".[test-dbt]"
+	@touch $@
+
+# Their botocore is older than ours, and two of them are no Python at all.
+$(KINESIS)/.servers: Makefile
+	@command -v npm >/dev/null || { echo "There is no npm: install Node.js 18 or later, then run it again."; exit 2; }
+	$(PYTHON) -m venv $(KINESIS)
+	$(KINESIS)/bin/pip install --quiet ministack==1.5.33
+	npm install --silent --no-audit --no-fund --prefix $(KINESIS) kinesalite@3.3.3 kinesis-local@0.6.2
 	@touch $@

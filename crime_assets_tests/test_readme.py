@@ -46,6 +46,7 @@ def test_every_make_target_is_there() -> None:
         "quick",
         "test",
         "test-dbt",
+        "test-kinesis",
         "test-trino",
         "check",
         "bench",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,23 +42,53 @@ class DirectoryStream:
 @dataclass
 class KinesisStream:
     client: Any
+    name: str = STREAM
 
     def producer(self) -> KinesisProducer:
-        return KinesisProducer(self.client, STREAM)
+        return KinesisProducer(self.client, self.name)
 
     def source(self) -> KinesisSource:
-        return KinesisSource(self.client, STREAM, list_seconds=0.5)
+        return KinesisSource(self.client, self.name, list_seconds=0.5)
+
+    def shards(self) -> list[dict[str, Any]]:
+        """Those that take records, in the order of their keys' hashes."""
+        found = self.client.list_shards(StreamName=self.name)["Shards"]
+        is_open = [one for one in found if "EndingSequenceNumber" not in one["SequenceNumberRange"]]
+        return sorted(is_open, key=lambda one: int(one["HashKeyRange"]["StartingHashKey"]))
+
+    def split(self, place: int) -> None:
+        """Halve an open shard."""
+        shard = self.shards()[place]
+        low, high = (int(shard["HashKeyRange"][f"{one}HashKey"]) for one in ("Starting", "Ending"))
+        self.client.split_shard(
+            StreamName=self.name, ShardToSplit=shard["ShardId"], NewStartingHashKey=str((low + high + 1) // 2)
+        )
+        self.wait()
+
+    def merge(self, place: int) -> None:
+        """Join an open shard with the one after it."""
+        one, other = self.shards()[place : place + 2]
+        self.client.merge_shards(
+            StreamName=self.name, ShardToMerge=one["ShardId"], AdjacentShardToMerge=other["ShardId"]
+        )
+        self.wait()
+
+    def wait(self) -> None:
+        """Until the stream may be changed and used."""
+        until = time.monotonic() + 30
+        asked = self.client.describe_stream_summary
+        while asked(StreamName=self.name)["StreamDescriptionSummary"]["StreamStatus"] != "ACTIVE":
+            assert time.monotonic() < until
+            time.sleep(0.05)
 
 
-def kinesis_stream(shards: int = 2, **where: Any) -> KinesisStream:
-    """A new stream of the server that boto3 is led to."""
+def kinesis_stream(shards: int = 2, name: str = STREAM, **where: Any) -> KinesisStream:
+    """A new stream of the server that boto3 is led to, by a client that does not try again by itself."""
     client = boto3.client("kinesis", config=Config(retries={"mode": "standard", "total_max_attempts": 1}), **where)
-    client.create_stream(StreamName=STREAM, ShardCount=shards)
-    until = time.monotonic() + 20
-    while client.describe_stream_summary(StreamName=STREAM)["StreamDescriptionSummary"]["StreamStatus"] != "ACTIVE":
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    return KinesisStream(client)
+    client.create_stream(StreamName=name, ShardCount=shards)
+    stream = KinesisStream(client, name)
+    stream.wait()
+    return stream
 
 
 def put(stream: Stream, numbers: Iterable[int], keys: int = 10) -> list[tuple[str, bytes]]:
@@ -134,7 +163,3 @@ def order_by_key(sent: Iterable[tuple[str, bytes]]) -> dict[str, list[bytes]]:
     for key, data in sent:
         found.setdefault(key, []).append(data)
     return found
-
-
-def now() -> datetime:
-    return datetime.now(UTC)

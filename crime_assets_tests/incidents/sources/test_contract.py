@@ -1,4 +1,4 @@
-"""What every source of reports promises, on a directory and on Kinesis (moto on loopback)."""
+"""What every source of reports promises, on a directory and on Kinesis: moto, and where they are, other servers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from crime_assets.incidents.sources import SLACK, Position
+from crime_assets_tests.incidents.sources.kinesis_servers import SERVERS
 from crime_assets_tests.incidents.sources.streams import (
     DirectoryStream,
     Reader,
@@ -20,12 +21,15 @@ from crime_assets_tests.incidents.sources.streams import (
 )
 
 
-@pytest.fixture(params=["directory", pytest.param("moto", marks=pytest.mark.slow)])
+@pytest.fixture(params=["directory", *(pytest.param(name, marks=pytest.mark.slow) for name in ("moto", *SERVERS))])
 def stream(request: pytest.FixtureRequest, tmp_path: Path) -> Stream:
     if request.param == "directory":
         return DirectoryStream(tmp_path / "stream")
-    request.getfixturevalue("moto")
-    return kinesis_stream()
+    if request.param == "moto":
+        request.getfixturevalue("moto")
+        return kinesis_stream()
+    made: Stream = request.getfixturevalue("kinesis_server")(request.param).stream()
+    return made
 
 
 @pytest.fixture
