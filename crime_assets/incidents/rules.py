@@ -1,14 +1,14 @@
-"""The files of sql/alerts: the rules that watch reports, one a file; what their headers say, and what identifies alerts.
+"""The files of sql/alerts: rules that watch reports, one a file; what their headers say, and what identifies alerts.
 
 A file is comment lines, then one SELECT over TABLES. The comment says what the rule watches. Lines with a tag say more:
 
-    @title Many reports in one hour         a few words for lists
-    @window hour                            what a window number counts: hours, blocks of six hours or days since 1970 on
-                                            the clock of the stream's zone; of fir, which has no window, it is 0
-    @chance 4                               false alarms at most once in 10 ** 4 times; the statement may ask for :chance
-    @evidence station, hour_number          reports of `new_reports` that have these in common with that of event_id
-                                            are evidence of the alert
-    @false_alarms At most 1 in 10,000 …     what to expect by chance, in words
+    @title Many reports in one hour       a few words for lists
+    @window hour                          what a window number counts: hours, blocks of six hours or days since 1970 on
+                                          the clock of the stream's zone; of fir, which has no window, it is 0
+    @chance 4                             false alarms at most once in 10 ** 4 times; the statement may ask for :chance
+    @evidence station, hour_number        reports of `new_reports` that have these in common with that of event_id are
+                                          evidence of the alert
+    @false_alarms At most 1 in 10,000 …   what to expect by chance, in words
 
 A rule gives every revision that is reached, every time it is asked, for the units that new reports touch, and for
 blocks that have closed. What it gives only ever grows: counts do, and what they are compared with ends before anything
@@ -199,4 +199,6 @@ def _check_statement(rule: Rule) -> None:
     if "chance" in asked and rule.chance is None:
         raise UsageError("The statement asks for :chance: add a line @chance to the header.")
     if refused := next(query.find_all(*_REFUSED), None):
-        raise UsageError(f"The statement has {refused.sql(DIALECT)}: use whole numbers, and no division, rest or clock.")
+        raise UsageError(
+            f"The statement has {refused.sql(DIALECT)}: use whole numbers, and no division, rest or clock."
+        )

@@ -146,7 +146,7 @@ SELECT
     level AS revision,
     needed * factor AS at_least,
     before_reports,
-    periods,
+    CAST(periods AS BIGINT) AS periods,
     cell_lat,
     cell_lon,
     event_id

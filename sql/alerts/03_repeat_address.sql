@@ -75,7 +75,7 @@ SELECT
     levels.level AS revision,
     judged.needed * levels.factor AS at_least,
     judged.before_reports,
-    judged.periods,
+    CAST(judged.periods AS BIGINT) AS periods,
     judged.cell_lat,
     judged.cell_lon,
     judged.event_id

@@ -42,7 +42,7 @@ SELECT
     levels.level AS revision,
     CAST(levels.factor AS BIGINT) AS at_least,
     CAST(NULL AS BIGINT) AS before_reports,
-    CAST(NULL AS INTEGER) AS periods,
+    CAST(NULL AS BIGINT) AS periods,
     counted.cell_lat,
     counted.cell_lon,
     counted.event_id

@@ -28,7 +28,7 @@ SELECT
     1 AS revision,
     CAST(1 AS BIGINT) AS at_least,
     CAST(NULL AS BIGINT) AS before_reports,
-    CAST(NULL AS INTEGER) AS periods,
+    CAST(NULL AS BIGINT) AS periods,
     cell_lat,
     cell_lon,
     event_id

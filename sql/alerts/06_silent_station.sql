@@ -2,8 +2,8 @@
 -- minutes after it, though the same blocks of the same weekday had so many that none is rarer than chance. It compares
 -- with the four to eight weeks before that lie after the first hour in which the station was seen, and there too with
 -- reports that arrived within these ten minutes. Revision 2 withdraws the alert: reports of the block arrived later,
--- within an hour of being registered. A block closes when every shard has been read to ten minutes after its end; if
--- nothing arrives at all, none closes until something does, and then every station was silent.
+-- within an hour of being registered. A block closes when every shard has been read to ten minutes after its end. If
+-- the stream itself brings nothing, every station is silent.
 --
 -- @title No reports from a station
 -- @window block
@@ -58,7 +58,7 @@ history AS (
 SELECT
     history.station AS subject,
     history.district,
-    history.block_number AS window_number,
+    CAST(history.block_number AS INTEGER) AS window_number,
     revisions.revision,
     CAST(revisions.revision - 1 AS BIGINT) AS at_least,
     history.before_reports,

@@ -47,7 +47,7 @@ SELECT
     levels.level AS revision,
     CAST(2 * levels.factor AS BIGINT) AS at_least,
     CAST(NULL AS BIGINT) AS before_reports,
-    CAST(NULL AS INTEGER) AS periods,
+    CAST(NULL AS BIGINT) AS periods,
     CAST(NULL AS INTEGER) AS cell_lat,
     CAST(NULL AS INTEGER) AS cell_lon,
     counted.event_id

@@ -81,7 +81,7 @@ CREATE TABLE alerts (
     window_number INTEGER,
     at_least BIGINT,
     before_reports BIGINT,
-    periods INTEGER,
+    periods BIGINT,
     cell_lat INTEGER,
     cell_lon INTEGER,
     event_ids VARCHAR[],
