@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -57,6 +58,19 @@ def secret_key(client: Any, name: str) -> MaskKey:
     if len(key) != _BYTES:
         raise LakeError(f"The secret {name} is not a key: give it a binary value of {_BYTES} random bytes.")
     return _prepared(key)
+
+
+def hasher(key: MaskKey) -> Callable[[str, str], str]:
+    """Keyed hashes of texts by their kind, for reports: the mark of the key and 16 hexadecimal digits."""
+    inner, outer = sha256(key.inner), sha256(key.outer)
+
+    def hashed(kind: str, text: str) -> str:
+        first, second = inner.copy(), outer.copy()
+        first.update(f"{kind}\0{text}".encode())
+        second.update(first.digest())
+        return key.mark + second.hexdigest()[:16]
+
+    return hashed
 
 
 def _prepared(key: bytes) -> MaskKey:

@@ -22,6 +22,17 @@ MAJOR = frozenset({"murder", "dacoity", "kidnapping", "rape", "child offence", "
 NEAR = frozenset({"burglary", "robbery", "vehicle theft"})
 """Of these, one is often followed by others nearby."""
 
+_HIDDEN = frozenset(
+    [
+        *(("IPC", one) for one in "304B 354 354A 354B 354C 354D 375 376 376A 376AB 376B 376C 376D 376DA".split()),
+        *(("IPC", one) for one in "376DB 376E 377 498A 509".split()),
+        *(("BNS", str(one)) for one in (*range(63, 81), 85, 86)),
+    ]
+)
+"""Sections of the chapters on sexual offences and cruelty: more than those that tell the head."""
+_HIDDEN_ACTS = frozenset({"POCSO", "JJ", "PCMA", "ITPA"})
+"""Acts that are about children or sexual exploitation, whatever the section."""
+
 _SECTIONS: Mapping[str, Mapping[str, str]] = {
     "murder": {"IPC": "302 303 396", "BNS": "103 104"},
     "dowry death": {"IPC": "304B", "BNS": "80"},
@@ -55,6 +66,16 @@ ACTS = frozenset({act for act, _ in _HEAD_OF})
 
 
 def head_of(acts: Iterable[tuple[str, str]], *, is_vehicle_stolen: bool) -> str:
-    """The major head of acts with their sections; the most serious one counts."""
-    found = min((_HEAD_OF.get(one, "other") for one in acts), key=_RANK.__getitem__, default="other")
+    """The major head of acts with their sections; the most serious one counts. Of 303(2), the section is 303."""
+    found = min((_HEAD_OF.get(_plain(one), "other") for one in acts), key=_RANK.__getitem__, default="other")
     return "vehicle theft" if found == "theft" and is_vehicle_stolen else found
+
+
+def is_sensitive(acts: Iterable[tuple[str, str]]) -> bool:
+    """True if any of the sections is of a sexual offence, of cruelty or about a child, be another more serious."""
+    return any(one[0] in _HIDDEN_ACTS or _plain(one) in _HIDDEN for one in acts)
+
+
+def _plain(one: tuple[str, str]) -> tuple[str, str]:
+    act, section = one
+    return (act, section.partition("(")[0].rstrip()) if "(" in section else one
