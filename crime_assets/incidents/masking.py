@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -120,15 +121,15 @@ def _fir_id(full: Mapping[str, Any]) -> str:
 
 def _acts(told: Iterable[Mapping[str, Any]] | None) -> tuple[list[dict[str, str]], bool]:
     """Acts and sections that are such, and whether they are sensitive: what cannot be judged is taken for it."""
-    acts, is_hidden = [], False
-    for one in told or ():
-        act = str(one.get("act", "")).upper().replace(".", "")
-        section = str(one.get("section", "")).replace(" ", "").upper()
-        if _IS_ACT(act) and _IS_SECTION(section):
-            acts.append({"act": act, "section": section})
-        else:
-            is_hidden = True
-    return acts, is_hidden or is_sensitive([(one["act"], one["section"]) for one in acts])
+    judged = [_judged(str(one.get("act", "")), str(one.get("section", ""))) for one in told or ()]
+    acts = [one for one in judged if one is not None]
+    return [{"act": act, "section": section} for act, section in acts], None in judged or is_sensitive(acts)
+
+
+@lru_cache(10_000)
+def _judged(act: str, section: str) -> tuple[str, str] | None:
+    act, section = act.upper().replace(".", ""), section.replace(" ", "").upper()
+    return (act, section) if _IS_ACT(act) and _IS_SECTION(section) else None
 
 
 def _people(full: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
@@ -170,8 +171,12 @@ def _vehicles(told: Iterable[Mapping[str, Any]] | None, hashed: Hasher) -> list[
 
 def _kept(told: Mapping[str, Any], fields: Mapping[str, _Keep]) -> dict[str, Any]:
     """The fields that are there and may pass."""
-    found = ((name, keep(told.get(name))) for name, keep in fields.items())
-    return {name: value for name, value in found if value is not None}
+    kept = {}
+    for name, keep in fields.items():
+        value = told.get(name)
+        if value is not None and (passed := keep(value)) is not None:
+            kept[name] = passed
+    return kept
 
 
 def _code(value: Any) -> str | None:
