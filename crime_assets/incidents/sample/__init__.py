@@ -17,7 +17,7 @@ import orjson
 
 from crime_assets.incidents.masking import Hasher, keyed, masked, plate_ref
 from crime_assets.incidents.sample.faults import NO_FAULTS, REASONS, Faults, poisoned
-from crime_assets.incidents.sample.planted import PLATES, WATCHED_FROM, planted
+from crime_assets.incidents.sample.planted import PLATES, WATCHED_FROM, patterns
 from crime_assets.incidents.sample.reports import Report, Version, Writer
 from crime_assets.incidents.times import DAY, HOUR, Calendar
 from crime_assets.sources.feeds.sample.draws import Draws
@@ -98,8 +98,8 @@ class SampleReports:
 
     def written(self, hours_at_once: int = 24) -> Iterator[list[Report]]:
         """Full reports, with names, by time: a list for each of so many hours. None of this may leave a station."""
-        patterns = planted(self.weeks, flood=self.flood) if self.planted else []
-        writer = Writer(self.seed, self.begins, self.rate_a_week, self._calendar, patterns, self.faults)
+        planted = patterns(self.weeks, flood=self.flood) if self.planted else []
+        writer = Writer(self.seed, self.begins, self.rate_a_week, self._calendar, planted, self.faults)
         hours = self.weeks * 7 * DAY // HOUR
         for first in range(0, hours, hours_at_once):
             yield list(writer.reports(first, min(hours_at_once, hours - first)))

@@ -40,7 +40,8 @@ class Spot(NamedTuple):
 SURGE = Spot(3, 36, 15)
 SURGE_FACTOR, SURGE_USUAL = 6, 4
 CHAIN = Spot(11, 36, 2)
-CHAIN_STEPS = ((0, 0), (1, 0), (0, 1), (-1, 1), (0, -1), (1, 1), (-1, -1))
+CHAIN_STEPS = ((1, 0), (0, 1), (-1, 1), (0, -1), (1, 1), (-1, -1), (0, 0))
+"""Cells to the north and east of the middle one, which is the last: from there, all of them are within one cell."""
 ADDRESS = Spot(22, 38, 9)
 ADDRESS_HEADS = ("theft", "hurt", "cheating", "theft", "hurt", "other")
 SEEN = (Spot(5, 36, 10), Spot(27, 36, 18), Spot(8, 37, 12), Spot(9, 37, 13), Spot(9, 39, 13))
@@ -81,8 +82,8 @@ class Planted:
     late: int = 0
 
 
-def planted(weeks: int, *, flood: bool) -> list[Planted]:
-    """Those that there are in so many weeks, in their order."""
+def patterns(weeks: int, *, flood: bool) -> list[Planted]:
+    """The reports that there are in so many weeks, in their order."""
     found = [*_surge(weeks), *_chain(), *_address(), *_seen(), *_major(), *_silence(weeks), *_twice()]
     if flood:
         found += _flood()
