@@ -8,12 +8,37 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from hashlib import sha1
+from typing import Literal, NamedTuple, get_args
 
 import pyarrow as pa
 
+SCHEMA = "fir/1"
 LARGEST = 65_536
 """Bytes of a report."""
+DIGITS = 3
+"""Of a place's degrees: some 110 m."""
+Kind = Literal["registered", "amended", "transferred", "cancelled"]
+Information = Literal["written", "oral", "electronic"]
+Gender = Literal["female", "male", "other", "unknown"]
+AgeBand = Literal["18-29", "30-44", "45-59", "60+", "unknown"]
+Role = Literal["stolen", "used", "seen"]
+Known = Literal["yes", "no", "partly"]
+Delay = Literal["none", "distance", "fear", "illness", "talks", "other"]
+Action = Literal["investigation", "refused", "transferred"]
+PlaceType = Literal["home", "shop", "street", "transport", "field", "office", "school", "worship", "other"]
+Direction = Literal["N", "NE", "E", "SE", "S", "SW", "W", "NW"]
+
+KINDS: tuple[str, ...] = get_args(Kind)
+INFORMATION: tuple[str, ...] = get_args(Information)
+GENDERS: tuple[str, ...] = get_args(Gender)
+AGE_BANDS: tuple[str, ...] = get_args(AgeBand)
+ROLES: tuple[str, ...] = get_args(Role)
+KNOWN: tuple[str, ...] = get_args(Known)
+DELAYS: tuple[str, ...] = get_args(Delay)
+ACTIONS: tuple[str, ...] = get_args(Action)
+PLACES: tuple[str, ...] = get_args(PlaceType)
+DIRECTIONS: tuple[str, ...] = get_args(Direction)
 
 _IDS = uuid.UUID("6f1d1b6e-2a53-5f0e-9a64-6c0d8d3f5b11")
 
@@ -136,5 +161,9 @@ class Quarantined(NamedTuple):
 
 
 def event_id(fir_id: str, version: int) -> str:
-    """The identity of a version of a report: who sends it again, sends the same."""
-    return str(uuid.uuid5(_IDS, f"{fir_id}#{version}"))
+    """The identity of a version of a report, a UUID of version 5: who sends it again, sends the same."""
+    # As uuid.uuid5 makes it, in a fifth of the time.
+    digest = bytearray(sha1(_IDS.bytes + f"{fir_id}#{version}".encode(), usedforsecurity=False).digest()[:16])
+    digest[6], digest[8] = digest[6] & 0x0F | 0x50, digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

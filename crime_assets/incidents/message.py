@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from crime_assets.incidents import contract
+
 Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._()-]{0,39}$")]
 Ref = Annotated[str, Meta(pattern=r"^K[0-9a-f]{6}-[0-9a-f]{16}$")]
 """A keyed hash: the first part tells keys apart."""
@@ -31,24 +33,24 @@ class Place(Part):
     lat: Annotated[float, Meta(ge=-90, le=90)] | None = None
     lon: Annotated[float, Meta(ge=-180, le=180)] | None = None
     beat: Code | None = None
-    direction: Literal["N", "NE", "E", "SE", "S", "SW", "W", "NW"] | None = None
+    direction: contract.Direction | None = None
     distance_km: Annotated[float, Meta(ge=0, le=1_000)] | None = None
-    type: Literal["home", "shop", "street", "transport", "field", "office", "school", "worship", "other"] | None = None
+    type: contract.PlaceType | None = None
 
 
 class Complainant(Part):
     """Who reported it, as far as the stream may know."""
 
     ref: Ref | None = None
-    gender: Literal["female", "male", "other", "unknown"] | None = None
-    age_band: Literal["18-29", "30-44", "45-59", "60+", "unknown"] | None = None
+    gender: contract.Gender | None = None
+    age_band: contract.AgeBand | None = None
 
 
 class Vehicle(Part):
     """A vehicle and what it has to do with it."""
 
     ref: Ref
-    role: Literal["stolen", "used", "seen"]
+    role: contract.Role
 
 
 class Message(Part):
@@ -56,7 +58,7 @@ class Message(Part):
 
     schema: Literal["fir/1"]
     event_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-    kind: Literal["registered", "amended", "transferred", "cancelled"]
+    kind: contract.Kind
     fir_id: Annotated[
         str, Meta(pattern=r"^[A-Za-z0-9 ._()-]+/[A-Za-z0-9 ._()-]+/[A-Za-z0-9 ._()/~-]+$", max_length=200)
     ]
@@ -77,13 +79,13 @@ class Message(Part):
     received_at: Moment | None = None
     gd_no: Code | None = None
     gd_time: Moment | None = None
-    information_type: Literal["written", "oral", "electronic"] | None = None
+    information_type: contract.Information | None = None
     place: Place | None = None
     complainant: Complainant | None = None
     vehicles: Annotated[list[Vehicle], _Several] = []
-    accused_known: Literal["yes", "no", "partly"] | None = None
+    accused_known: contract.Known | None = None
     accused_count: Annotated[int, Meta(ge=0, le=100_000)] | None = None
-    delay_reason: Literal["none", "distance", "fear", "illness", "talks", "other"] | None = None
+    delay_reason: contract.Delay | None = None
     property_value_inr: Annotated[float, Meta(ge=0, le=1e13)] | None = None
-    action_taken: Literal["investigation", "refused", "transferred"] | None = None
+    action_taken: contract.Action | None = None
     sent_at: Moment | None = None

@@ -22,9 +22,7 @@ from crime_assets.incidents.times import DAY, GRACE, HORIZON, IN_FUTURE, KNOWN_D
 _PLACE_BLOCK = 5
 """Cells of a thousandth of a degree that make a block, north and east."""
 _NAMES = tuple(field.name for field in FIELDS)
-_SAME = tuple(field for field in Message.__struct_fields__ if field in _NAMES)
-"""Fields whose values are those of columns."""
-_TIMES = tuple(field.name for field in FIELDS if field.type == "timestamptz" and field.name in _SAME)
+_TIMES = tuple(field.name for field in FIELDS if field.type == "timestamptz" and field.name != "arrived_at")
 _FIELD = re.compile(r"`\$\.([a-z_]+)")
 _MISSING = re.compile(r"missing required field `([a-z_]+)`")
 _PARTS = {part.name: part.type for part in msgspec.structs.fields(Message)}
@@ -71,7 +69,7 @@ class Reader:
         head = head_of(((one.act, one.section) for one in message.acts_sections), is_vehicle_stolen=is_stolen)
         _check_whole(message, head)
         place, complainant = message.place, message.complainant
-        kept: dict[str, Any] = {name: getattr(message, name) for name in _SAME}
+        kept = msgspec.structs.asdict(message)
         for name in _TIMES:
             if kept[name] is not None:
                 kept[name] = kept[name].astimezone(UTC)

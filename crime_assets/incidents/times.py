@@ -31,6 +31,7 @@ class Calendar:
         self.zone = zone
         self._zone = ZoneInfo(zone)
         self._offsets: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
 
     def local(self, seconds: float) -> int:
         """Whole seconds on the zone's clock."""
@@ -58,7 +59,10 @@ class Calendar:
 
     def block_ends(self, block: int) -> int:
         """When a block has ended, in seconds since 1970 (UTC)."""
-        return self._moment((block + 1) * BLOCK)
+        ends = self._ends.get(block)
+        if ends is None:
+            ends = self._ends[block] = self._moment((block + 1) * BLOCK)
+        return ends
 
     def begins(self, number: int, length: int) -> datetime:
         """When the hour, block or day of this number begins, with the zone's offset; `length` in seconds."""

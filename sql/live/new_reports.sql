@@ -36,7 +36,9 @@ SELECT
     numbered.is_counted,
     numbered.is_in_time,
     numbered.is_known,
-    numbered.md5
+    numbered.md5,
+    numbered.shard,
+    numbered.sequence
 FROM numbered
 LEFT JOIN known_events ON numbered.is_admitted AND known_events.event_id = CAST(numbered.event_id AS UUID)
 WHERE (numbered.copy = 1 OR NOT numbered.is_admitted) AND known_events.event_id IS NULL

@@ -71,7 +71,8 @@ CREATE TABLE watch_list (ref VARCHAR, from_s DOUBLE, until_s DOUBLE, why_md5 VAR
 
 CREATE TABLE limits (chance INTEGER, periods INTEGER, before_reports INTEGER, most INTEGER);
 
--- What was raised: one row for each revision of an alert, with its number and line in the chain of alerts.
+-- What was raised: one row for each revision of an alert, with its number and line in the chain of alerts. seen_s is
+-- when the newest report had arrived, in seconds since 1970.
 CREATE TABLE alerts (
     alert_id VARCHAR,
     revision INTEGER,
@@ -87,7 +88,8 @@ CREATE TABLE alerts (
     event_ids VARCHAR[],
     chain_number BIGINT,
     line INTEGER,
-    raised_at TIMESTAMPTZ
+    raised_at TIMESTAMPTZ,
+    seen_s DOUBLE
 );
 
 -- Lines and objects that have still to be written to the store.
@@ -98,7 +100,6 @@ CREATE TABLE objects (
     number BIGINT,
     first_tick BIGINT,
     last_tick BIGINT,
-    digest VARCHAR,
     is_published BOOLEAN
 );
 

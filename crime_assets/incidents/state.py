@@ -1,0 +1,438 @@
+"""What is known of a stream, in one DuckDB file with one writer: tallies, alerts, positions, and what is unpublished.
+
+A tick takes what was read in one transaction. Before it commits, nothing has happened; afterwards, all that it gives
+is in the file, to be published by whoever has the state, again and again until it says that it was.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from crime_assets.core.errors import CrimeAssetsError, LakeError
+from crime_assets.core.sql import statement
+from crime_assets.incidents.chain import ALERTS, DELIVERIES, QUARANTINE
+from crime_assets.incidents.contract import FIELDS, Quarantined
+from crime_assets.incidents.limits import most_by_chance
+from crime_assets.incidents.rules import Rule, alert_id, digest
+from crime_assets.incidents.sources import Batch, Position
+from crime_assets.incidents.tallies import Tallies
+from crime_assets.incidents.times import BLOCK, DAY, GRACE, HORIZON, HOUR, Calendar
+
+_FORMAT = 1
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 1,
+    "memory_limit": "384MB",
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+_DELIVERY_BYTES, _DELIVERY_SECONDS = 4 << 20, 60.0
+"""Lines wait for a delivery until they are so many bytes, or the first of them is so old."""
+_LOOKED_BACK: Mapping[str, tuple[str, int, int]] = {
+    "hours": ("hour_number", HOUR, 63),
+    "blocks": ("block_number", BLOCK, 63),
+    "cells": ("day_number", DAY, 92),
+    "complaints": ("day_number", DAY, 9),
+    "named": ("day_number", DAY, 35),
+}
+"""Table → its number of the time, what that counts in seconds, and the days of it that rules look back on."""
+_ALERTS_KEPT = 35 * DAY
+"""Seconds after which nothing can raise an alert again: reports are known for a week."""
+_PRUNED_EVERY = 60.0
+"""Seconds of the watermark."""
+_LENGTHS = {"hour": HOUR, "block": BLOCK, "day": DAY}
+_TIMES = {field.name for field in FIELDS if field.type == "timestamptz"}
+_LINE = ", ".join(
+    f"{field.name} := "
+    + (f"strftime({field.name}, '%Y-%m-%dT%H:%M:%S.%fZ')" if field.name in _TIMES else f"arrived.{field.name}")
+    for field in FIELDS
+)
+_ALERT = (
+    *("rule", "subject", "district", "window_number", "revision", "at_least", "before_reports", "periods"),
+    *("cell_lat", "cell_lon"),
+)
+
+
+class StreamBusy(CrimeAssetsError):
+    """Another process consumes the stream with this state."""
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """What a tick found: counts of messages, and up to when the stream is known (seconds since 1970)."""
+
+    tick: int
+    records: int
+    reports: int
+    repeats: int
+    late: int
+    ahead: int
+    quarantined: int
+    alerts: int
+    watermark: float | None
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An object to be written."""
+
+    chain: str
+    number: int
+    content: bytes
+
+
+class _Shard(NamedTuple):
+    sequence: str | None
+    is_ended: bool
+    progress: float | None
+
+
+class State:
+    """The one writer of a stream's state. `stage` is called with what was just done: tests end the process there."""
+
+    def __init__(
+        self,
+        home: Path,
+        stream: str,
+        calendar: Calendar,
+        rules: Sequence[Rule],
+        clock: Callable[[], datetime],
+        *,
+        stage: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """StreamBusy if another process has the file; LakeError if it is of another stream or zone."""
+        self._calendar, self._clock, self._stage = calendar, clock, stage
+        self._rules = {rule.name: rule for rule in rules}
+        self._con = _opened(home / "state.duckdb")
+        self.epoch = self._begun(stream, rules)
+        self._tallies = Tallies(self._con, rules)
+        self._done: list[Pending] = []
+        self._load()
+
+    def positions(self) -> dict[str, Position]:
+        """How far each shard has been read."""
+        return {name: Position(shard.sequence, shard.is_ended) for name, shard in self._shards.items()}
+
+    def told(self) -> dict[str, int]:
+        """Channel → number of the last object of alerts that it was told of."""
+        return dict(self._con.execute("SELECT channel, number FROM told").fetchall())
+
+    def tick(
+        self,
+        batch: Batch,
+        arrived: pa.Table,
+        bad: Sequence[Quarantined],
+        told: Mapping[str, int] | None = None,
+        *,
+        is_last: bool = False,
+    ) -> Ticked:
+        """Take what was read, all or nothing. `told` says how far channels are; the last tick delivers all lines."""
+        con = self._con
+        con.register("arrived", arrived)
+        con.execute("BEGIN")
+        try:
+            self._stage("begun")
+            ticked = self._take(batch, bad, told or {}, is_last=is_last)
+            con.execute("COMMIT")
+        except BaseException:
+            con.execute("ROLLBACK")
+            self._load()
+            raise
+        finally:
+            con.unregister("arrived")
+        self._done = []
+        self._stage("committed")
+        return ticked
+
+    def unpublished(self) -> list[Pending]:
+        """What has still to be written, in the order in which that is to be done."""
+        rows = self._con.execute(
+            "SELECT chain, number, first_tick, last_tick FROM objects WHERE NOT is_published "
+            "ORDER BY list_position(['alerts', 'quarantine', 'deliveries'], chain), number"
+        ).fetchall()
+        done = {(one.chain, one.number) for one in self._done}
+        return [
+            Pending(chain, number, self._content(chain, number, *ticks))
+            for chain, number, *ticks in rows
+            if (chain, number) not in done
+        ]
+
+    def published(self, done: Sequence[Pending]) -> None:
+        """These are written. The next tick keeps that, or `keep`."""
+        self._done += done
+
+    def keep(self, told: Mapping[str, int]) -> None:
+        """Keep what was published and told of, although nothing was read."""
+        if self._done or told != self.told():
+            self._con.execute("BEGIN")
+            self._mark(told)
+            self._con.execute("COMMIT")
+            self._done = []
+
+    def watch(self, listed: pa.Table) -> None:
+        """Replace the watch list: ref, from_s, until_s, why_md5."""
+        self._con.register("listed", listed)
+        for step in ("BEGIN", "DELETE FROM watch_list", "INSERT INTO watch_list BY NAME FROM listed", "COMMIT"):
+            self._con.execute(step)
+        self._con.unregister("listed")
+
+    def stations(self) -> list[dict[str, Any]]:
+        """Stations with the mean of the places of their reports, degrees."""
+        rows = self._con.execute(
+            "SELECT station, district, lat_sum / placed / 1000, lon_sum / placed / 1000 FROM stations WHERE placed > 0 "
+            "ORDER BY station"
+        ).fetchall()
+        return [dict(zip(("station", "district", "lat", "lon"), row, strict=True)) for row in rows]
+
+    def progress(self) -> dict[str, float]:
+        """Up to when each open shard is known, seconds since 1970."""
+        return {
+            name: shard.progress
+            for name, shard in self._shards.items()
+            if shard.progress is not None and not shard.is_ended
+        }
+
+    def status(self) -> dict[str, object]:
+        """How far it is: the last tick, the watermark, and the last object of each chain."""
+        return {"tick": self._tick, "watermark": self._watermark} | {
+            f"{name}_number": number for name, number in self._numbers.items()
+        }
+
+    def close(self) -> None:
+        """Release the file."""
+        self._con.close()
+
+    def _begun(self, stream: str, rules: Sequence[Rule]) -> str:
+        """The epoch of the file, which is begun if it is new."""
+        con = self._con
+        if not _count(con, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'about'"):
+            now = self._clock().astimezone(UTC)
+            con.execute("BEGIN")
+            con.execute(statement("live", "state"))
+            for chance in sorted({rule.chance for rule in rules if rule.chance is not None}):
+                con.register("made", most_by_chance(chance))
+                con.execute("INSERT INTO limits FROM made")
+                con.unregister("made")
+            epoch = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+            about = [_FORMAT, epoch, stream, self._calendar.zone, digest(rules), now]
+            con.execute("INSERT INTO about VALUES (?, ?, ?, ?, ?, ?)", about)
+            con.execute("COMMIT")
+        ((form, of, zone, epoch),) = con.execute("SELECT format, stream, zone, epoch FROM about").fetchall()
+        if (form, of, zone) != (_FORMAT, stream, self._calendar.zone):
+            raise LakeError(
+                f"The state there is of the stream {of} on the clock of {zone}: give this one a CRIME_HOME of its own."
+            )
+        return str(epoch)
+
+    def _load(self) -> None:
+        """What the file says of its last tick."""
+        con = self._con
+        rows = con.execute("SELECT shard, sequence, is_ended, progress_s FROM shards").fetchall()
+        self._shards = {shard: _Shard(*told) for shard, *told in rows}
+        ((self._tick, self._watermark, self._closed),) = con.execute(
+            "SELECT coalesce(max(tick), 0), max(watermark_s), max(closed_block) FROM ticks"
+        ).fetchall()
+        self._pruned = self._watermark or 0.0
+        self._numbers = {
+            name: _count(con, "SELECT coalesce(max(number), 0) FROM objects WHERE chain = ?", [name])
+            for name in (ALERTS, DELIVERIES, QUARANTINE)
+        }
+        self._delivered = _count(con, "SELECT coalesce(max(last_tick), 0) FROM objects WHERE chain = 'deliveries'")
+        ((self._waiting,),) = con.execute(
+            "SELECT coalesce(sum(bytes), 0) FROM lines WHERE tick > ?", [self._delivered]
+        ).fetchall()
+        self._waits_since: datetime | None = self._clock() if self._waiting else None
+
+    def _take(self, batch: Batch, bad: Sequence[Quarantined], told: Mapping[str, int], *, is_last: bool) -> Ticked:
+        con, number = self._con, self._tick + 1
+        self._mark(told)
+        news = self._tallies.add()
+        self._stage("counted")
+        self._move(batch)
+        alerts = self._raise(number, self._close_blocks())
+        self._stage("ruled")
+        self._add_lines(number, is_last=is_last)
+        self._add_bad(number, bad)
+        ((late, ahead, typed),) = con.execute(
+            "SELECT count(*) FILTER (NOT is_admitted), count(*) FILTER (is_ahead), count(*) FROM arrived"
+        ).fetchall()
+        found = Ticked(number, len(batch.records), news, typed - news, late, ahead, len(bad), alerts, self._watermark)
+        counts = [found.records, news, found.repeats, late, ahead, len(bad), self._watermark, self._closed]
+        con.execute("INSERT INTO ticks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [number, self._clock(), *counts])
+        self._prune()
+        self._tick = number
+        return found
+
+    def _mark(self, told: Mapping[str, int]) -> None:
+        """Keep what was published and told of since the last transaction."""
+        con = self._con
+        for one in self._done:
+            con.execute(
+                "UPDATE objects SET is_published = true WHERE chain = ? AND number = ?", [one.chain, one.number]
+            )
+            table = {DELIVERIES: "lines", QUARANTINE: "bad"}.get(one.chain)
+            if table:
+                con.execute(
+                    f"DELETE FROM {table} WHERE tick <= (SELECT last_tick FROM objects WHERE chain = ? AND number = ?)",
+                    [one.chain, one.number],
+                )
+        for channel, number in told.items():
+            con.execute("DELETE FROM told WHERE channel = ?", [channel])
+            con.execute("INSERT INTO told VALUES (?, ?)", [channel, number])
+
+    def _move(self, batch: Batch) -> None:
+        """Positions and the watermark: up to when all open shards are known, by arrival."""
+        con = self._con
+        for name in batch.positions.keys() | (batch.progress.keys() & self._shards.keys()):
+            known = self._shards.get(name, _Shard(None, False, None))
+            position = batch.positions.get(name, Position(known.sequence, known.is_ended))
+            shard = _Shard(position.sequence, position.is_ended, batch.progress.get(name, known.progress))
+            self._shards[name] = shard
+            con.execute("DELETE FROM shards WHERE shard = ?", [name])
+            con.execute("INSERT INTO shards VALUES (?, ?, ?, ?)", [name, *shard])
+        is_open = [shard.progress for shard in self._shards.values() if not shard.is_ended]
+        reached = is_open or [max((shard.progress or 0.0 for shard in self._shards.values()), default=0.0)]
+        if None not in reached:
+            # Of a shard that begins later, something earlier may come: what was closed stays closed.
+            self._watermark = max(self._watermark or 0.0, min(one for one in reached if one is not None))
+
+    def _close_blocks(self) -> tuple[int, int] | None:
+        """The first and the last block of six hours that closed with this tick; the last one twice if none did."""
+        if self._watermark:
+            last = self._calendar.block(self._watermark - GRACE) - 1
+            if self._closed is None:
+                # Of blocks before the first report nothing can be said.
+                ((first,),) = self._con.execute("SELECT min(block_number) FROM blocks").fetchall()
+                before = None if first is None else first - 1
+            else:
+                before = self._closed
+            if before is not None and last > before:
+                self._closed = last
+                return before + 1, last
+        return None if self._closed is None else (self._closed, self._closed)
+
+    def _raise(self, tick: int, closed: tuple[int, int] | None) -> int:
+        """Put new alerts into `alerts`, as the next object of the chain; returns how many."""
+        con = self._con
+        self._tallies.ask(closed)
+        rows = con.execute(
+            f"SELECT {', '.join(_ALERT)}, event_id FROM raised ORDER BY rule, subject, window_number, revision"
+        ).fetchall()
+        if not rows:
+            return 0
+        evidence = self._tallies.evidence()
+        number, at = self._numbers[ALERTS] + 1, self._clock()
+        ((arrived_s,),) = con.execute("SELECT max(arrived_s) FROM arrived").fetchall()
+        seen_s = arrived_s if arrived_s is not None else self._watermark
+        found = [
+            (alert_id(row[0], row[1], row[3]), *row[:-1], evidence.get((row[0], row[-1]), []), number, line, at, seen_s)
+            for line, row in enumerate(rows, start=1)
+        ]
+        con.executemany(
+            f"INSERT INTO alerts (alert_id, {', '.join(_ALERT)}, event_ids, chain_number, line, raised_at, seen_s) "
+            f"VALUES ({', '.join('?' * len(found[0]))})",
+            found,
+        )
+        self._add_object(ALERTS, tick, tick)
+        return len(rows)
+
+    def _add_lines(self, tick: int, *, is_last: bool) -> None:
+        """Put the lines of new reports into `lines`; into a delivery, if enough are waiting."""
+        con = self._con
+        rows = con.execute(
+            f"SELECT CAST(to_json(struct_pack({_LINE}, _shard := arrived.shard, _sequence := arrived.sequence, "
+            "_tick := ?)) AS VARCHAR) FROM arrived SEMI JOIN new_reports USING (shard, sequence)",
+            [tick],
+        ).fetchall()
+        if rows:
+            text = "\n".join(row[0] for row in rows).encode() + b"\n"
+            content = gzip.compress(text, 1, mtime=0)
+            con.execute("INSERT INTO lines VALUES (?, ?, ?, ?)", [tick, content, len(rows), len(content)])
+            self._waiting += len(content)
+            self._waits_since = self._waits_since or self._clock()
+        is_due = is_last or self._waiting >= _DELIVERY_BYTES
+        if self._waits_since and (is_due or (self._clock() - self._waits_since).total_seconds() >= _DELIVERY_SECONDS):
+            self._add_object(DELIVERIES, self._delivered + 1, tick)
+            self._delivered, self._waiting, self._waits_since = tick, 0, None
+
+    def _add_bad(self, tick: int, bad: Sequence[Quarantined]) -> None:
+        if bad:
+            lines = [{**one._asdict(), "arrived_at": one.arrived_at.isoformat(), "tick": tick} for one in bad]
+            content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+            self._con.execute("INSERT INTO bad VALUES (?, ?)", [tick, content])
+            self._add_object(QUARANTINE, tick, tick)
+
+    def _add_object(self, chain: str, first: int, last: int) -> None:
+        self._numbers[chain] += 1
+        self._con.execute("INSERT INTO objects VALUES (?, ?, ?, ?, false)", [chain, self._numbers[chain], first, last])
+
+    def _content(self, chain: str, number: int, first: int, last: int) -> bytes:
+        """An object's content, the same every time: of committed rows alone."""
+        con = self._con
+        if chain == ALERTS:
+            columns = ("alert_id", *_ALERT, "event_ids", "raised_at")
+            rows = con.execute(
+                f"SELECT {', '.join(columns)} FROM alerts WHERE chain_number = ? ORDER BY line", [number]
+            ).fetchall()
+            return b"".join(self._line(dict(zip(columns, row, strict=True))) for row in rows)
+        table, column = ("lines", "content") if chain == DELIVERIES else ("bad", "line")
+        rows = con.execute(
+            f"SELECT {column} FROM {table} WHERE tick BETWEEN ? AND ? ORDER BY tick", [first, last]
+        ).fetchall()
+        return b"".join(row[0] for row in rows)
+
+    def _line(self, alert: dict[str, Any]) -> bytes:
+        """An alert as a line of its object."""
+        rule = self._rules.get(alert["rule"])
+        window = rule.window if rule else ""
+        length = _LENGTHS.get(window)
+        latitude, longitude = alert.pop("cell_lat"), alert.pop("cell_lon")
+        begins = self._calendar.begins(alert["window_number"], length).isoformat() if length else None
+        alert |= {"title": rule.title if rule else alert["rule"], "window": window, "window_start": begins}
+        alert |= {"lat": latitude and latitude / 1000, "lon": longitude and longitude / 1000}
+        alert["raised_at"] = alert["raised_at"].astimezone(UTC).isoformat()
+        return json.dumps(alert).encode() + b"\n"
+
+    def _prune(self) -> None:
+        """Drop what no rule looks back on."""
+        if not self._watermark or self._watermark < self._pruned + _PRUNED_EVERY:
+            return
+        con, self._pruned = self._con, self._watermark
+        con.execute("DELETE FROM known_events WHERE registered_s < ?", [self._watermark - HORIZON])
+        local = self._calendar.local(self._watermark)
+        for table, (name, length, days) in _LOOKED_BACK.items():
+            con.execute(f"DELETE FROM {table} WHERE {name} < ?", [(local - days * DAY) // length])
+        con.execute("DELETE FROM alerts WHERE seen_s < ?", [self._watermark - _ALERTS_KEPT])
+        con.execute("DELETE FROM ticks WHERE tick < ?", [self._tick - 10_000])
+        con.execute(
+            "DELETE FROM objects WHERE is_published AND number < "
+            "(SELECT max(newest.number) - 1000 FROM objects AS newest WHERE newest.chain = objects.chain)"
+        )
+
+
+def _opened(path: Path) -> duckdb.DuckDBPyConnection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    settings = {**_SETTINGS, "temp_directory": str(path.parent / "spill")}
+    try:
+        con = duckdb.connect(str(path), config=settings)
+    except duckdb.IOException as error:
+        if "lock" not in str(error):
+            raise
+        raise StreamBusy(f"Another process consumes the stream with {path}: stop it, or wait until it ends.") from error
+    con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar = false")
+    return con
+
+
+def _count(con: duckdb.DuckDBPyConnection, query: str, values: Sequence[object] = ()) -> int:
+    ((found,),) = con.execute(query, list(values)).fetchall()
+    return int(found)

@@ -1,0 +1,98 @@
+"""A stream in a directory, consumers of it, and what they published."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crime_assets.incidents import loop as loops
+from crime_assets.incidents.chain import ALERTS, DELIVERIES, QUARANTINE, Chain
+from crime_assets.incidents.loop import Loop, Totals
+from crime_assets.incidents.rules import all_rules
+from crime_assets.incidents.sources.directory import DirectorySource
+from crime_assets.incidents.sources.producing import DirectoryProducer
+from crime_assets.incidents.state import State
+from crime_assets.incidents.times import Calendar
+from crime_assets.streams.directory import DirectoryStore
+
+NAME, ZONE = "fir", "Asia/Kolkata"
+Arrived = tuple[datetime, str, bytes]
+"""When a message arrives, its key, and what it is."""
+
+
+class Consumed:
+    """A place with one stream, in `source`, and the home of one consumer."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.store = DirectoryStore(place / "landing")
+
+    def put(self, messages: Iterable[Arrived], *, is_ended: bool = True, shards: int = 2) -> None:
+        """Put messages into the stream, in order of arrival."""
+        at = [datetime.now(UTC)]
+        producer = DirectoryProducer(self.place / "source", lambda: at[0], shards=shards, linger_seconds=1e9)
+        for arrived_at, key, data in messages:
+            at[0] = arrived_at
+            producer.put(key, data)
+        producer.close()
+        if is_ended:
+            producer.end()
+
+    def run(self, *, most: int = 5_000, stage: Callable[[str], None] = lambda _: None) -> Totals:
+        """Consume all there is, at most so many records a tick."""
+        calendar, source = Calendar(ZONE), DirectorySource(self.place / "source", NAME, is_live=False)
+        state = State(self.place / "state", NAME, calendar, all_rules(), _now, stage=stage)
+        try:
+            loop = Loop(source, state, self.store, calendar, _now, stage=stage)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(loops, "_MOST", most)
+                return loop.run(until_ended=True)
+        finally:
+            state.close()
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Every line of the chain of alerts."""
+        return [json.loads(line) for content in self.objects(ALERTS) for line in content.splitlines()]
+
+    def raised(self) -> Counter[tuple[str, str, int, int]]:
+        """Rule, subject, window and revision of every alert → how often it was published."""
+        return Counter((a["rule"], a["subject"], a["window_number"], a["revision"]) for a in self.alerts())
+
+    def delivered(self) -> list[dict[str, Any]]:
+        """Every line of the deliveries."""
+        return [json.loads(line) for one in self.objects(DELIVERIES) for line in gzip.decompress(one).splitlines()]
+
+    def quarantined(self) -> list[dict[str, Any]]:
+        """Every line of the quarantine."""
+        return [json.loads(line) for content in self.objects(QUARANTINE) for line in content.splitlines()]
+
+    def objects(self, chain: str) -> list[bytes]:
+        """The objects of a chain; there is nothing behind its first gap."""
+        found = list(Chain(self.store, NAME, self.epoch, chain).after(0))
+        prefix = f"live/stream={NAME}/epoch={self.epoch}/{chain}/"
+        assert len(found) == len(list(self.store.list(prefix)))
+        return [content for _, content in found]
+
+    @property
+    def epoch(self) -> str:
+        content = self.store.read(f"live/stream={NAME}/epoch.json")
+        assert content is not None
+        return str(json.loads(content)["epoch"])
+
+    @property
+    def status(self) -> dict[str, Any]:
+        content = self.store.read(f"live/stream={NAME}/status.json")
+        assert content is not None
+        found: dict[str, Any] = json.loads(content)
+        return found
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
