@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from crime_assets.incidents import loop as loops
@@ -45,12 +46,20 @@ class Consumed:
         if is_ended:
             producer.end()
 
+    def watch(self, listed: Iterable[tuple[str, datetime, datetime]]) -> None:
+        """Put vehicles on the watch list: their hash, from when on and before when."""
+        rows = [(ref, begins.timestamp(), ends.timestamp(), "") for ref, begins, ends in listed]
+        columns = zip(*rows, strict=True)
+        names = ("ref", "from_s", "until_s", "why_md5")
+        state = self._state(lambda _: None)
+        state.watch(pa.table(dict(zip(names, map(list, columns), strict=True))))
+        state.close()
+
     def run(self, *, most: int = 5_000, stage: Callable[[str], None] = lambda _: None) -> Totals:
         """Consume all there is, at most so many records a tick."""
-        calendar, source = Calendar(ZONE), DirectorySource(self.place / "source", NAME, is_live=False)
-        state = State(self.place / "state", NAME, calendar, all_rules(), _now, stage=stage)
+        source, state = DirectorySource(self.place / "source", NAME, is_live=False), self._state(stage)
         try:
-            loop = Loop(source, state, self.store, calendar, _now, stage=stage)
+            loop = Loop(source, state, self.store, Calendar(ZONE), _now, stage=stage)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(loops, "_MOST", most)
                 return loop.run(until_ended=True)
@@ -92,6 +101,9 @@ class Consumed:
         assert content is not None
         found: dict[str, Any] = json.loads(content)
         return found
+
+    def _state(self, stage: Callable[[str], None]) -> State:
+        return State(self.place / "state", NAME, Calendar(ZONE), all_rules(), _now, stage=stage)
 
 
 def _now() -> datetime:
