@@ -93,6 +93,9 @@ class _Report:
     block: int
     occurred_day: int
 
+    station: str | None
+    cell: tuple[int, int] | None
+
     @property
     def lateness(self) -> int:
         return self.arrived - self.event
@@ -100,20 +103,6 @@ class _Report:
     @property
     def is_counted(self) -> bool:
         return self.lateness <= _HOUR and self.told["kind"] == "registered"
-
-    @property
-    def station(self) -> str | None:
-        told = self.told
-        if told.get("is_sensitive") or "police_station" not in told:
-            return None
-        return f"{told['state']}/{told['district']}/{told['police_station']}"
-
-    @property
-    def cell(self) -> tuple[int, int] | None:
-        place = self.told.get("place", {})
-        if "lat" not in place or "lon" not in place:
-            return None
-        return round(place["lat"] * 1_000), round(place["lon"] * 1_000)
 
 
 def alerts(
@@ -189,8 +178,22 @@ def _reports(records: Iterable[tuple[datetime, bytes]], zone: ZoneInfo) -> list[
         occurred = told.get("occurred_from")
         occurred_day = local(_micros(datetime.fromisoformat(occurred))) // 86_400 if occurred else day
         hour, block = seconds // 3_600, seconds // 21_600
-        found.append(_Report(told, arrived, event, _head(told), hour, day, block, occurred_day))
+        where = _station(told), _cell(told)
+        found.append(_Report(told, arrived, event, _head(told), hour, day, block, occurred_day, *where))
     return found
+
+
+def _station(told: Mapping[str, Any]) -> str | None:
+    if told.get("is_sensitive") or "police_station" not in told:
+        return None
+    return f"{told['state']}/{told['district']}/{told['police_station']}"
+
+
+def _cell(told: Mapping[str, Any]) -> tuple[int, int] | None:
+    place = told.get("place", {})
+    if "lat" not in place or "lon" not in place:
+        return None
+    return round(place["lat"] * 1_000), round(place["lon"] * 1_000)
 
 
 def _micros(moment: datetime) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,11 @@ def test_hashes_are_hmac_and_alike_with_the_lakes_key(tmp_path: Path) -> None:
     told = hmac.new(key, b"plate\0DL3CAB1234", "sha256").hexdigest()[:16]
     assert keyed(key)("plate", "DL3CAB1234") == hasher(lakes)("plate", "DL3CAB1234") == f"{lakes.mark}{told}"
     assert HASHED("plate", "A") != HASHED("complainant", "A") != keyed(key)("complainant", "A")
+
+
+def test_event_id_is_a_uuid_of_version_5() -> None:
+    told = uuid.UUID(event_id("SX/101/PS03/2026/17", 2))
+    assert told == uuid.uuid5(uuid.UUID("6f1d1b6e-2a53-5f0e-9a64-6c0d8d3f5b11"), "SX/101/PS03/2026/17#2")
 
 
 def test_subsections_have_the_head_of_their_section() -> None:

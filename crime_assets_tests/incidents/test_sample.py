@@ -206,3 +206,18 @@ def test_little_is_found_where_nothing_is_planted() -> None:
     counts = Counter(one[0] for one in alerts(records, plain.watched(), plain.zone, end))
     assert counts["surge"] + counts["near_repeats"] + counts["repeat_address"] <= 3
     assert not {"watch_list", "duplicates", "silent_station"} & set(counts)
+
+
+def test_flood_is_few_alerts() -> None:
+    """5,000 reports at one point raise each rule once, at all of its levels."""
+    flooded = SampleReports(7, FIRST, 6, 100, flood=True, faults=NO_FAULTS)
+    records = [(one.arrived_at, one.data) for one in flooded.records()]
+    day, hour = number(planted.FLOOD, DAY), number(planted.FLOOD, HOUR)
+    lat, lon = planted.point_beside(planted.FLOOD.station)
+    end = datetime.fromtimestamp(flooded.ends, UTC)
+    raised = {one[:3] for one in alerts(records, [], flooded.zone, end) if one[3] == 4}
+    assert raised == {
+        ("surge", STATIONS[planted.FLOOD.station].name, hour),
+        ("near_repeats", f"burglary|{lat // 5}|{lon // 5}", day),
+        ("repeat_address", f"{lat}|{lon}", day),
+    }

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +45,8 @@ _OLD_LAW = 0.15
 _NEW_PLATES, _PLATES = 1_000_000, 5_000_000
 """Plates of patterns are below the first number."""
 _PLANTED_KEYS, _PEOPLE_KEYS = 1 << 60, 1 << 61
-_FIRST_BORN, _BORN_DAYS = datetime(1946, 1, 1).toordinal(), 21_900
+_FIRST_BORN, _BORN_DAYS = -8_766, 21_900
+"""Days from 1970 to the first of 1946, and from there to where the youngest complainants are born."""
 _VEHICLES = {"vehicle theft": 1.0, "robbery": 0.2, "snatching": 0.3, "dacoity": 0.3, "theft": 0.02}
 _CHANGES = {"accused_known": "yes", "accused_count": 2, "action_taken": "investigation"}
 
@@ -115,7 +117,6 @@ class Stamps:
 
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
-        self._start = datetime(1970, 1, 1)
 
     def here(self, seconds: float) -> str:
         """With the zone's offset."""
@@ -129,8 +130,9 @@ class Stamps:
         return f"{self._text(int(seconds // 1), seconds)}Z"
 
     def _text(self, whole: int, seconds: float) -> str:
+        day, second = divmod(whole, DAY)
         thousandths = int(seconds % 1 * 1_000)
-        text = (self._start + timedelta(seconds=whole)).isoformat()
+        text = f"{_day(day)}T{second // HOUR:02}:{second // 60 % 60:02}:{second % 60:02}"
         return f"{text}.{thousandths:03}" if thousandths else text
 
 
@@ -225,7 +227,7 @@ class Writer:
 
     def _full(self, drawn: _Drawn, head: str, registered: int, stamp: Callable[[float], str]) -> _Full:
         station = STATIONS[drawn.station]
-        year = datetime.fromtimestamp(self._calendar.local(registered), UTC).year
+        year = int(_day(self._calendar.local(registered) // DAY)[:4])
         number = self._numbers[drawn.station, year] = self._numbers.get((drawn.station, year), 0) + 1
         received = registered - 300 - int(drawn.told * 3_000)
         full: _Full = {
@@ -262,6 +264,11 @@ class Writer:
         return full
 
 
+@lru_cache(50_000)
+def _day(number: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=number)).isoformat()
+
+
 def _acts(head: str, *, old_law: bool) -> list[dict[str, str]]:
     act, section = _ACTS[head][old_law].split()
     return [{"act": act, "section": section}]
@@ -286,7 +293,7 @@ def _people_and_places(drawn: _Drawn, head: str) -> _Full:
         "complainant": {
             "name": name,
             "parent": parent,
-            "born": datetime.fromordinal(_FIRST_BORN + drawn.born).date().isoformat(),
+            "born": _day(_FIRST_BORN + drawn.born),
             "gender": contract.GENDERS[drawn.name % 2],
             "phone": f"9{drawn.born:05}{drawn.street:04}",
             "address": f"{1 + drawn.street % 200} {street}",
