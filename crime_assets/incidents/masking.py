@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from hashlib import sha256
+from math import isfinite
 from typing import Any, Protocol
 
 from crime_assets.incidents.contract import (
@@ -123,7 +124,7 @@ def _acts(told: Iterable[Mapping[str, Any]] | None) -> tuple[list[dict[str, str]
     """Acts and sections that are such, and whether they are sensitive: what cannot be judged is taken for it."""
     judged = [_judged(str(one.get("act", "")), str(one.get("section", ""))) for one in told or ()]
     acts = [one for one in judged if one is not None]
-    return [{"act": act, "section": section} for act, section in acts], None in judged or is_sensitive(acts)
+    return [{"act": act, "section": section} for act, section in acts], not acts or None in judged or is_sensitive(acts)
 
 
 @lru_cache(10_000)
@@ -141,7 +142,7 @@ def _people(full: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 def _age(person: Mapping[str, Any], registered_at: Any) -> int | None:
     """As it was told, else by the day of birth; in whole years."""
     told = person.get("age")
-    if isinstance(told, int | float) or (isinstance(told, str) and told.strip().isdecimal()):
+    if (isinstance(told, int | float) and isfinite(told)) or (isinstance(told, str) and told.strip().isdecimal()):
         return int(told)
     born = person.get("born")
     if not (isinstance(born, str) and _IS_DAY(born) and _time(registered_at)):
@@ -196,7 +197,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _number(value: Any) -> float | None:
-    return value if type(value) in (int, float) else None
+    return value if type(value) in (int, float) and isfinite(value) else None
 
 
 def _flag(value: Any) -> bool | None:
@@ -204,7 +205,7 @@ def _flag(value: Any) -> bool | None:
 
 
 def _degrees(value: Any) -> float | None:
-    return round(float(value), DIGITS) if type(value) in (int, float) else None
+    return None if _number(value) is None else round(float(value), DIGITS)
 
 
 def _among(words: tuple[str, ...]) -> _Keep:

@@ -101,6 +101,7 @@ def test_plain_report() -> None:
         {"acts_sections": [{"act": "BNS", "section": "103"}, {"act": "BNS", "section": "64"}]},
         {"acts_sections": [{"act": "POCSO", "section": "19"}]},
         {"acts_sections": [{"act": "theft of a thing", "section": "1"}]},
+        {"acts_sections": None},
         {"victims": [{"name": "Asha", "age": 17}]},
         {"complainant": {"name": "Asha", "born": "2010-03-03"}},
         {"accused": [{"name": "Raju", "age": "12"}]},
