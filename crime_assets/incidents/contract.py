@@ -116,6 +116,8 @@ COUNTED = pa.schema(
         ("block_lon", pa.int32()),
         # Seconds since 1970: registered as far as the station's clock is believed.
         ("registered_s", pa.float64()),
+        # Seconds since 1970: registered, whatever the clock says.
+        ("claimed_s", pa.float64()),
         ("arrived_s", pa.float64()),
         # Arrived soon enough for rules to count it.
         ("is_admitted", pa.bool_()),

@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 
 from crime_assets.incidents.contract import ARRIVED, FIELDS, LARGEST, Quarantined, Record, event_id
-from crime_assets.incidents.heads import SENSITIVE, head_of
+from crime_assets.incidents.heads import head_of, is_sensitive
 from crime_assets.incidents.message import Message
 from crime_assets.incidents.times import DAY, GRACE, HORIZON, IN_FUTURE, KNOWN_DAYS, MOST_AHEAD, Calendar
 
@@ -67,7 +67,7 @@ class Reader:
     def _row(self, message: Message, record: Record) -> tuple[Any, ...]:
         is_stolen = any(vehicle.role == "stolen" for vehicle in message.vehicles)
         head = head_of(((one.act, one.section) for one in message.acts_sections), is_vehicle_stolen=is_stolen)
-        _check_whole(message, head)
+        _check_whole(message)
         place, complainant = message.place, message.complainant
         kept = msgspec.structs.asdict(message)
         for name in _TIMES:
@@ -105,6 +105,7 @@ class Reader:
             latitude // _PLACE_BLOCK if latitude is not None else None,
             longitude // _PLACE_BLOCK if longitude is not None else None,
             event,
+            registered,
             arrived,
             late <= HORIZON,
             late <= HORIZON and kept["kind"] == "registered",
@@ -114,7 +115,7 @@ class Reader:
         )
 
 
-def _check_whole(message: Message, head: str) -> None:
+def _check_whole(message: Message) -> None:
     """What fields must be together."""
     if (message.kind == "registered") != (message.version == 1):
         raise _Unfit("version_not_of_kind")
@@ -122,7 +123,7 @@ def _check_whole(message: Message, head: str) -> None:
         raise _Unfit("event_id_not_of_version")
     area = f"{message.state}/{message.district}/"
     station, number = message.police_station, message.fir_no
-    if head in SENSITIVE or message.is_sensitive:
+    if message.is_sensitive or is_sensitive((one.act, one.section) for one in message.acts_sections):
         told = (station, number, message.outside_station, message.place, message.complainant)
         if any(told) or not message.is_sensitive or not message.fir_id.startswith(f"{area}~"):
             raise _Unfit("not_coarsened")

@@ -407,7 +407,7 @@ class State:
         if not self._watermark or self._watermark < self._pruned + _PRUNED_EVERY:
             return
         con, self._pruned = self._con, self._watermark
-        con.execute("DELETE FROM known_events WHERE registered_s < ?", [self._watermark - HORIZON])
+        con.execute("DELETE FROM known_events WHERE claimed_s < ?", [self._watermark - HORIZON])
         local = self._calendar.local(self._watermark)
         for table, (name, length, days) in _LOOKED_BACK.items():
             con.execute(f"DELETE FROM {table} WHERE {name} < ?", [(local - days * DAY) // length])

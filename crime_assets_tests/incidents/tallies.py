@@ -131,6 +131,7 @@ def _counted(values: dict[str, np.ndarray], registered: np.ndarray, arrived: np.
         **{name: pa.array(value, pa.int32()) for name, value in places.items()},
         "station": pa.array(station, pa.string()),
         "registered_s": pa.array(believed),
+        "claimed_s": pa.array(registered),
         "arrived_s": pa.array(arrived),
         "hour_number": pa.array(local // 3_600),
         "block_number": pa.array(block),

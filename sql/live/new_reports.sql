@@ -31,6 +31,7 @@ SELECT
     numbered.block_number,
     numbered.day_number,
     numbered.registered_s,
+    numbered.claimed_s,
     numbered.arrived_s,
     numbered.is_admitted,
     numbered.is_counted,

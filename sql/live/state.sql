@@ -28,7 +28,7 @@ CREATE TABLE ticks (
 );
 
 -- Reports that rules have counted, for as long as a copy of one could be counted again.
-CREATE TABLE known_events (event_id UUID, registered_s DOUBLE, md5 VARCHAR);
+CREATE TABLE known_events (event_id UUID, claimed_s DOUBLE, md5 VARCHAR);
 
 -- Tallies of counted reports. Those by station are without sensitive reports, as these name none, and those by cell
 -- without reports that have no place.
