@@ -39,6 +39,7 @@ class FaultyClient:
     planned: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     calls: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     too_often: int = 0
+    is_limited: bool = True
     lock: threading.Lock = field(default_factory=threading.Lock)
     _shard_of: dict[str, str] = field(default_factory=dict)
     _reads: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
@@ -54,7 +55,7 @@ class FaultyClient:
             with self.lock:
                 self.calls[name].append(arguments)
                 fault = self.planned[name].popleft() if self.planned[name] else None
-                if name == "get_records":
+                if name == "get_records" and self.is_limited:
                     self._limit(self._shard_of[arguments["ShardIterator"]])
             if isinstance(fault, Exception):
                 raise fault

@@ -173,6 +173,21 @@ class TestProgress:
             assert time.monotonic() < until
             reader.step(wait_seconds=0.05)
 
+    def test_of_one_that_nobody_has_taken_for_long_it_is_the_latest(self, server: ScriptedClient) -> None:
+        client = FaultyClient(server, is_limited=False)
+        reads = client.calls["get_records"]
+        source = KinesisSource(client, "fir", clock=lambda: NOW + len(reads))
+        write(server, "a", 1)
+        source.open({})
+        until = time.monotonic() + 10
+        while len(reads) < 40:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        batch = source.take(10, 1)
+        source.close()
+        assert len(batch.records) == 1
+        assert batch.progress["a"] > NOW + 5
+
     def test_of_what_was_taken_in_part_it_is_of_that_part(self, server: ScriptedClient, reader: Reader) -> None:
         write(server, "a", 1, 2, 3)
         while not reader.records:
@@ -280,7 +295,7 @@ def test_five_reads_a_second_are_never_exceeded(
     while time.monotonic() < until:
         reader.step(wait_seconds=0.1)
     assert client.too_often == 0
-    assert 2 * 8 <= len(client.calls["get_records"]) <= 2 * 11
+    assert 2 * 3 <= len(client.calls["get_records"]) <= 2 * 11
 
 
 @pytest.mark.slow
@@ -292,12 +307,12 @@ def test_others_who_read_as_well_only_slow_it_down(moto: str, monkeypatch: pytes
     readers = [Reader(stream), Reader(stream)]
     for one in readers:
         one.open()
-    until = time.monotonic() + 1.5
-    while time.monotonic() < until:
+    until = time.monotonic() + 20
+    while not client.too_often:
+        assert time.monotonic() < until
         for one in readers:
             one.step(wait_seconds=0.05)
     sent = put(stream, range(100))
     for one in readers:
         assert sorted(one.read(100)) == sorted(data for _, data in sent)
         one.close()
-    assert client.too_often > 0

@@ -39,11 +39,7 @@ class TestDirectory:
         low, *_, high = producer.shards()
         producer.merge(*producer.split(low))
         producer.split(high)
-        open_now = [shards_of(root)[id] for id in producer.shards()]
-        bounds = [(int(shard.hash_from), int(shard.hash_to)) for shard in open_now]
-        assert bounds[0][0] == 0
-        assert bounds[-1][1] == 2**128 - 1
-        assert all(one[1] + 1 == other[0] for one, other in pairwise(bounds))
+        assert_all_keys_have_one_shard(producer, root)
 
     def test_it_arrives_when_it_is_put_not_when_it_is_written(self, root: Path) -> None:
         times = iter(AT + timedelta(seconds=n) for n in range(10))
@@ -98,6 +94,7 @@ class TestDirectory:
         except KeyboardInterrupt:
             assert written == breaks_at
         monkeypatch.setattr(producing, "_write", write)
+        assert_all_keys_have_one_shard(stream.producer(), root)
         sent += put(stream, range(50, 100), keys=50)
         stream.producer().end()
         reader = Reader(stream)
@@ -124,6 +121,14 @@ class TestDirectory:
         closed = closed_of(path.parent)
         assert closed is not None
         assert (closed.files, closed.children) == (3, ())
+
+
+def assert_all_keys_have_one_shard(producer: DirectoryProducer, root: Path) -> None:
+    open_now = [shards_of(root)[id] for id in producer.shards()]
+    bounds = [(int(shard.hash_from), int(shard.hash_to)) for shard in open_now]
+    assert bounds[0][0] == 0
+    assert bounds[-1][1] == 2**128 - 1
+    assert all(one[1] + 1 == other[0] for one, other in pairwise(bounds))
 
 
 class Time:
