@@ -67,7 +67,8 @@ setup(
         # The third holds Iceberg's jars for Spark 3.5, the release that AWS Glue 5 runs; 1.0.3 lacks classes.
         "spark": ["dagster-pyspark", "pyspark>=3.5,<3.6", "snowpark-connect-deps-iceberg==1.0.2"],
         # Live reports: messages are checked and typed at once, some ten thousand a second.
-        "live": ["msgspec"],
+        # The other two are the drivers of warehouses: PostgreSQL's and Redshift's.
+        "live": ["msgspec", "psycopg2-binary", "redshift-connector"],
         # Logins to pages with an account of an OpenID provider, where a policy names one.
         "login": ["authlib", "httpx2", "itsdangerous"],
         # Tables read with dbt. Its versions do not go with those of `dev`: constraints-dbt.txt has them. From 1.12 on,
