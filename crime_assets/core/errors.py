@@ -35,6 +35,10 @@ class LandingError(CrimeAssetsError):
     """The landing store does not hold what it should."""
 
 
+class WarehouseError(CrimeAssetsError):
+    """The warehouse of live reports cannot be reached, or refuses what it is asked."""
+
+
 class LakeError(CrimeAssetsError):
     """The lake cannot be used as it is."""
 

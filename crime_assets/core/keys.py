@@ -125,6 +125,21 @@ def live_link(stream: str, epoch: str, chain: str, number: int) -> str:
     return f"live/stream={stream}/epoch={epoch}/{chain}/{number // 10_000:04}/{number:012}.{ending}"
 
 
+def live_typed(stream: str, chain: str, digest: str) -> str:
+    """What was made of an object that Firehose wrote, by the digest of its key: its deliveries or its quarantine."""
+    return f"{live_typed_prefix(stream, chain)}{digest}.{'gz' if chain == 'deliveries' else 'ndjson'}"
+
+
+def live_typed_prefix(stream: str, chain: str) -> str:
+    """Prefix of all keys that `live_typed` gives for a stream."""
+    return live(stream, f"firehose/{chain}/")
+
+
+def load_manifest(digest: str) -> str:
+    """The list of the objects that a warehouse loads at once, by its digest; it is there only while it is used."""
+    return f"live/loads/{digest}.json"
+
+
 def manifest_day(key: str) -> date | None:
     """The change day of a key that `manifest` gives; None for any other key."""
     match = _MANIFEST.fullmatch(key)
