@@ -27,6 +27,7 @@ _NEEDED_ON_AWS = {
 _PLACE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[A-Za-z0-9._=-]+)*)/?")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _SECRET = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,512}")
+_STREAM = re.compile(r"[a-z0-9-]{1,40}")
 _JOB = re.compile(r"(?P<service>glue|emr-serverless):(?P<name>[A-Za-z0-9._-]{1,255})")
 
 
@@ -87,7 +88,13 @@ class Settings:
     oidc_secret: str = field(default="", repr=False)
     dagster_home: Path | None = None
     dbt: Path | None = None
+    stream: str = ""
     aws: AwsSettings | None = None
+
+    @property
+    def stream_name(self) -> str:
+        """The name of the stream of live reports in keys; empty where there is none."""
+        return self.stream
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ, city: str = "") -> Settings:
@@ -128,6 +135,7 @@ class Settings:
             oidc_secret=_token(environment, "CRIME_OIDC_SECRET"),
             dagster_home=Path(environment["DAGSTER_HOME"]) if environment.get("DAGSTER_HOME") else None,
             dbt=_optional(environment, "CRIME_DBT"),
+            stream=_matching(environment, "CRIME_STREAM", _STREAM, "a stream's name: small letters, digits and -"),
             aws=_aws(environment, engine) if is_aws else None,
         )
 
