@@ -8,9 +8,11 @@ from typing import Any, Protocol
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from crime_assets.core.errors import UsageError
 from crime_assets.publishing import glossary
 from crime_assets.publishing.dashboard.map import KEPT, LIBRARY
 from crime_assets.publishing.reading import Extract
@@ -55,6 +57,13 @@ class Part(Protocol):
 def html(template: str, status: int = 200, *, viewer: str = "", **values: Any) -> HTMLResponse:
     """A page of a template; `viewer` says what is seen by who is logged in."""
     return HTMLResponse(_PAGES.get_template(template).render(values, viewer=viewer), status)
+
+
+def check_own_page(request: Request, address: str) -> None:
+    """UsageError if a page of another site leads or sends something here; `address` is ours."""
+    site = request.headers.get("sec-fetch-site")
+    if site != "same-origin" and not (site is None and request.headers.get("origin", "").lower() == address.lower()):
+        raise UsageError("Use the buttons and links of the page itself.")
 
 
 class WithHeaders:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 import orjson
@@ -40,6 +40,9 @@ from crime_assets.publishing.typeset import png
 from crime_assets.sources import cities
 from crime_assets.streams.inventory import merged_days
 
+if TYPE_CHECKING:
+    from crime_assets.publishing.dashboard.live import LivePages
+
 SHOWN = "crime_assets.shown"
 """Where the scope of a request says what was shown: `as_of`, `state` of the extract, `rows`, and whether `of_city`."""
 
@@ -56,10 +59,12 @@ _BRIEFING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'non
 class Dashboard:
     """Serves extracts as pages: those of the whole city, small numbers hidden, or those of a `part`.
 
-    `viewer` says what that is, to who is logged in.
+    `viewer` says what that is, to who is logged in; if it `has_live`, live alerts are served beside it.
     """
 
-    def __init__(self, profile: Profile, extracts: Shelf, viewer: str = "", part: Part | None = None) -> None:
+    def __init__(
+        self, profile: Profile, extracts: Shelf, viewer: str = "", part: Part | None = None, *, has_live: bool = False
+    ) -> None:
         self._landing = profile.landing
         self._city = profile.city
         self._extracts = extracts
@@ -73,10 +78,13 @@ class Dashboard:
         # A policy is about one city: it says nothing of who may see others.
         self._has_cities = part is None and profile.settings.policy is None and profile.settings.aws is None
         self._across = lately(self._look_across)
+        # With a policy, who sees alerts is not who sees figures: they are served beside these pages.
+        self._live = _live_of(profile) if profile.settings.policy is None else None
+        self._has_live = has_live or self._live is not None
 
     def app(self, hosts: Sequence[str] = _HOSTS) -> Starlette:
         """The application; `hosts` are the names by which it may be asked."""
-        return Starlette(
+        found = Starlette(
             routes=[
                 Route("/", self._page),
                 Route("/tables", self._tables),
@@ -91,6 +99,7 @@ class Dashboard:
                 Route("/map/blocks.json", self._map_blocks),
                 Route("/map/shapes/{level}-{digest}.json", self._map_shapes),
                 Route("/briefing/{city}/{day}.{kind}", self._briefing),
+                *(self._live.routes() if self._live is not None else []),
                 Mount("/static", StaticFiles(packages=[("crime_assets.publishing.dashboard", "static")])),
             ],
             middleware=[
@@ -101,6 +110,9 @@ class Dashboard:
             exception_handlers={CrimeAssetsError: self._refused},
             lifespan=_few_at_once,
         )
+        if self._live is not None:
+            found.state.stop = self._live.feed.stop
+        return found
 
     def _page(self, request: Request) -> Response:
         if not self._extracts.cities():
@@ -248,7 +260,7 @@ class Dashboard:
         return self._html("words.html", words=sorted(glossary.WORDS, key=lambda word: word.name.lower()))
 
     def _html(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        return html(template, status, viewer=self._viewer, **values)
+        return html(template, status, viewer=self._viewer, has_live=self._has_live, **values)
 
     def _refused(self, request: Request, error: Exception) -> Response:
         """A sentence that says what to do; if a day's extract is at fault, the other days can still be seen."""
@@ -274,6 +286,15 @@ class Dashboard:
     def _of(self, choice: Choice, extract: Extract) -> tuple[Figures, Pictures]:
         figures = Figures(extract, choice, self._threshold)
         return figures, Pictures(figures, extract, self._landing)
+
+
+def _live_of(profile: Profile) -> LivePages | None:
+    """The pages of live alerts; None where there is no stream, and nothing of it is loaded."""
+    if not profile.settings.stream:
+        return None
+    from crime_assets.publishing.dashboard.live import LivePages
+
+    return LivePages(profile)
 
 
 @asynccontextmanager

@@ -18,6 +18,20 @@ LAST_SECONDS = 5
 """How long answers that have begun may take to end after an interrupt: a browser that stopped reading would hold it."""
 
 
+class Server(uvicorn.Server):
+    """Tells the application that it ends, before it waits for answers: some would never end by themselves.
+
+    It is told by `stop` of its state, if it has one.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End."""
+        stop = getattr(getattr(self.config.app, "state", None), "stop", None)
+        if stop is not None:
+            stop()
+        await super().shutdown(sockets)
+
+
 def serve(profile: Profile, port: int) -> int:
     """Serve on loopback until interrupted. CrimeAssetsError if the port is taken."""
     extracts = Extracts(profile.landing, profile.settings.home / "cache" / "extracts")
@@ -37,5 +51,5 @@ def serve(profile: Profile, port: int) -> int:
         with suppress(KeyboardInterrupt):
             print(f"The dashboard is on {address} until you press Ctrl-C.", flush=True)
             config = uvicorn.Config(dashboard.app(), log_level="warning", timeout_graceful_shutdown=LAST_SECONDS)
-            uvicorn.Server(config).run(sockets=[listening])
+            Server(config).run(sockets=[listening])
     return 0

@@ -21,7 +21,7 @@ from crime_assets.governance.policy import Login, Policy, Principal
 from crime_assets.governance.principals import Who
 from crime_assets.governance.sessions import Sessions
 from crime_assets.governance.tokens import digest_of
-from crime_assets.publishing.dashboard.answers import html
+from crime_assets.publishing.dashboard.answers import check_own_page, html
 
 COOKIE = "__Host-session"
 """A browser takes a cookie of such a name only by TLS, and only from this very host."""
@@ -73,7 +73,7 @@ class Logins:
         return html("login.html", 401 if said else 200, refused=said, next=after, **known)
 
     async def _with_token(self, request: Request) -> Response:
-        _check_own_page(request, self._address)
+        check_own_page(request, self._address)
         body = bytearray()
         async for piece in request.stream():
             body += piece
@@ -85,7 +85,7 @@ class Logins:
 
     async def _to_provider(self, request: Request) -> Response:
         # Only from the page with the notice.
-        _check_own_page(request, self._address)
+        check_own_page(request, self._address)
         login, provider = await run_in_threadpool(self._known_provider)
         request.session["after"], request.session["issuer"] = _after_login(request), login.issuer
         return await provider.begin(request, f"{self._address}/login/back")
@@ -132,7 +132,7 @@ class Logins:
         return self._sessions.begin(who, principal, policy.digest)
 
     async def _logout(self, request: Request) -> Response:
-        _check_own_page(request, self._address)
+        check_own_page(request, self._address)
         await run_in_threadpool(self._sessions.end, request.cookies.get(COOKIE, ""), "logout", "asked for")
         response = RedirectResponse("/login", SEE_OTHER)
         response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
@@ -165,10 +165,3 @@ def _after_login(request: Request) -> str:
     asked = request.query_params.get("next", "/")
     is_ours = asked.startswith("/") and not asked.startswith("//") and "\\" not in asked and asked.isprintable()
     return asked if is_ours else "/"
-
-
-def _check_own_page(request: Request, address: str) -> None:
-    """UsageError if a page of another site leads or sends a form here."""
-    site = request.headers.get("sec-fetch-site")
-    if site != "same-origin" and not (site is None and request.headers.get("origin", "").lower() == address.lower()):
-        raise UsageError("Use the buttons and links of the page itself.")

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, expect, sync_playwright
+from starlette.applications import Starlette
 
 from crime_assets.profiles import Profile
 from crime_assets.publishing.dashboard.app import Dashboard
-from crime_assets.publishing.dashboard.serving import LAST_SECONDS
+from crime_assets.publishing.dashboard.serving import LAST_SECONDS, Server
 from crime_assets.publishing.reading import Extracts
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -25,14 +26,20 @@ _DRAWS_NONE = ("--disable-3d-apis",)
 
 
 @contextmanager
-def served(profile: Profile, cache: Path) -> Iterator[str]:
+def served(profile: Profile, cache: Path, port: int = 0) -> Iterator[str]:
     """The dashboard of a profile; its address."""
-    dashboard = Dashboard(profile, Extracts(profile.landing, cache))
+    with served_app(Dashboard(profile, Extracts(profile.landing, cache)).app(), port) as address:
+        yield address
+
+
+@contextmanager
+def served_app(app: Starlette, port: int = 0) -> Iterator[str]:
+    """An application, as the dashboard is served; its address."""
     config = uvicorn.Config(
-        dashboard.app(), host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=LAST_SECONDS
+        app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=LAST_SECONDS
     )
     socket = config.bind_socket()
-    server = uvicorn.Server(config)
+    server = Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
     thread.start()
     while not server.started and thread.is_alive():
