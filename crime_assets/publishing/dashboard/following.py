@@ -296,7 +296,7 @@ class Feed:
     async def _piece(self) -> bool:
         """Read a bounded piece of what is new; whether there may be more."""
         found = await anyio.to_thread.run_sync(self._read, limiter=self._own_thread())
-        before = self._status
+        before = self.state()
         if found.status is not None:
             self._status, self._status_at = found.status, time.monotonic()
         if found.epoch is not None:
@@ -305,8 +305,7 @@ class Feed:
             self._epoch.add_acknowledged(number, told)
         for number, alerts in found.alerts:
             self._epoch.add_alerts(number, alerts)
-        has_status = any(self._status.get(name) != before.get(name) for name in ("error", "lag_seconds"))
-        if has_status or found.epoch is not None or found.alerts or found.acknowledged:
+        if self.state() != before or found.epoch is not None or found.alerts or found.acknowledged:
             self._tell()
         return len(found.alerts) == _OBJECTS or len(found.acknowledged) == _OBJECTS
 

@@ -258,14 +258,15 @@ if (who) {
 
 list.addEventListener("click", async (event) => {
   const button = event.target.closest(".acknowledge"), row = button?.closest(".alert");
-  if (!row) return;
+  if (!row || row.dataset.asked) return;
   if (who && !who.value.trim()) {
     say("Say who you are first.");
     who.focus();
     return;
   }
   const told = { alert: row.dataset.alert, revision: Number(row.dataset.revision), who: who?.value.trim() };
-  button.disabled = true;
+  // Not disabled: a browser would take the focus away from it.
+  row.dataset.asked = "yes";
   try {
     const answer = await fetch("/live/acknowledge", {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(told),
@@ -278,7 +279,7 @@ list.addEventListener("click", async (event) => {
   } catch {
     say("That could not be noted: try again.");
   }
-  button.disabled = false;
+  delete row.dataset.asked;
 });
 
 // Sound: nothing of it is made before somebody asks for it.
