@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from crime_assets.core import keys
 from crime_assets.core.errors import LandingError
+from crime_assets.incidents import watch_list
 from crime_assets.incidents.chain import ALERTS, Chain
 from crime_assets.incidents.reading import Reader
 from crime_assets.incidents.sources import Forgetful, Source
@@ -29,6 +30,7 @@ _WAIT = 0.05
 """Seconds for which a tick waits for its first record."""
 _STATUS_EVERY = 1.0
 _STATIONS_EVERY = 60.0
+_WATCH_LIST_EVERY = 3.0
 
 
 @dataclass
@@ -75,6 +77,8 @@ class Loop:
         self._is_stopped = False
         self._told_status = self._told_stations = float("-inf")
         self._stations: list[dict[str, object]] = []
+        self._watched: bytes | None = None
+        self._looked = float("-inf")
         self._claim()
         self._tellers: list[Teller] = []
 
@@ -105,6 +109,7 @@ class Loop:
 
     def _tick(self, totals: Totals) -> bool:
         """Take what is there and publish what it gives; whether anything was there."""
+        self._look_at_watch_list()
         batch = self._source.take(_MOST, _WAIT)
         self._stage("read")
         if batch.records or batch.positions or batch.progress:
@@ -121,6 +126,14 @@ class Loop:
         newest = max((record.arrived_at for record in batch.records), default=None)
         self._tell_status(totals, newest)
         return bool(batch.records or batch.positions)
+
+    def _look_at_watch_list(self) -> None:
+        if time.monotonic() - self._looked >= _WATCH_LIST_EVERY:
+            self._looked = time.monotonic()
+            content, listed = watch_list.read(self._store, self._source.name)
+            if content != self._watched:
+                self._state.watch(watch_list.as_table(listed))
+                self._watched = content
 
     def _finish(self, totals: Totals) -> None:
         """Deliver all lines that wait, and say where it ended."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any
 
 from crime_assets.incidents.contract import (
     ACTIONS,
@@ -48,12 +48,9 @@ _IS_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d
 _Keep = Callable[[Any], Any]
 
 
-class Hasher(Protocol):
-    """Keyed hashes of texts; equal texts of different kinds have different ones."""
-
-    def __call__(self, kind: str, text: str) -> str:
-        """Such as "K1a2b3c-" and 16 hexadecimal digits."""
-        ...
+Hasher = Callable[[str, str], str]
+"""Keyed hashes of a kind and a text, such as "K1a2b3c-" and 16 hexadecimal digits; equal texts of different kinds have
+different ones."""
 
 
 def keyed(key: bytes) -> Hasher:

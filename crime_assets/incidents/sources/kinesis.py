@@ -60,13 +60,16 @@ class KinesisSource:
         self,
         client: Any,
         stream: str,
+        name: str = "",
         *,
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
         list_seconds: float = LIST_SECONDS,
     ) -> None:
-        """`client` is boto3's kinesis client. `clock` returns seconds since 1970, `chance` a number from 0 to 1."""
-        self.name = source_name(stream)
+        """`client` is boto3's kinesis client, and `name` is in keys, by default the stream's. `clock` returns seconds
+        since 1970, `chance` a number from 0 to 1.
+        """
+        self.name = name or source_name(stream)
         self._clock = clock
         self._calls = _Calls(client, stream, chance)
         self._list_seconds = list_seconds

@@ -1,0 +1,148 @@
+"""`crime-assets stream`: live reports are put into a stream, read from it, and watched for."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from crime_assets.cli import arguments
+from crime_assets.core import keys
+from crime_assets.core.errors import CrimeAssetsError, UsageError
+from crime_assets.profiles import Profile
+from crime_assets.profiles.live import LiveReports
+
+if TYPE_CHECKING:
+    from crime_assets.incidents.loop import Totals
+    from crime_assets.incidents.masking import Hasher
+
+_WATCHED_FOR = timedelta(days=30)
+
+
+def add_commands(commands: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    """Add `stream` and what it does."""
+    stream = commands.add_parser("stream", help="live reports: simulate, read, watch")
+    which = stream.add_subparsers(required=True, metavar="WHAT")
+    produce = which.add_parser(
+        "produce", parents=[common], help="put simulated reports of the last weeks into the stream"
+    )
+    produce.add_argument("--weeks", type=arguments.number, default=7, help="how many weeks, up to now")
+    produce.add_argument("--rate", type=arguments.number, default=3_000, help="reports a week, of the whole state")
+    produce.add_argument("--seed", type=arguments.number, default=7, help="another number, and other reports")
+    produce.set_defaults(command=_produce)
+    run = which.add_parser("run", parents=[common], help="read the stream and publish alerts, until interrupted")
+    run.add_argument("--until-ended", action="store_true", help="end when there is nothing more to read")
+    run.set_defaults(command=_run)
+    status = which.add_parser("status", parents=[common], help="how far the consumer is, and what it has found")
+    status.set_defaults(command=_status)
+    watch = which.add_parser("watch", parents=[common], help="watch for a vehicle, or end that; show the watch list")
+    watch.add_argument("plate", nargs="?", help="the number plate; without one, the list is shown")
+    watch.add_argument("--why", default="", help="the reason, such as a case's number")
+    watch.add_argument("--until", type=arguments.day, metavar="DAY", help="the last day, 30 days from now by default")
+    watch.add_argument("--remove", action="store_true", help="watch for it no longer")
+    watch.set_defaults(command=_watch)
+
+
+def _produce(profile: Profile, options: Namespace) -> int:
+    from crime_assets.incidents.sample import SampleReports
+
+    live, now = LiveReports(profile), profile.clock()
+    first = now - timedelta(weeks=options.weeks)
+    sample = SampleReports(
+        options.seed, first, options.weeks + 1, options.rate, zone=profile.settings.stream_zone, hashed=_hashed(profile)
+    )
+    arrived = [first]
+    producer = live.producer(lambda: arrived[0])
+    put = 0
+    for sent in sample.records():
+        if sent.arrived_at >= now:
+            break
+        arrived[0] = sent.arrived_at
+        producer.put(sent.key, sent.data)
+        put += 1
+    producer.close()
+    _watch_sample(live, sample.watched())
+    print(f"{put:,} messages of {options.weeks} weeks were put into the stream {live.name}.")
+    return 0
+
+
+def _run(profile: Profile, options: Namespace) -> int:
+    live = LiveReports(profile)
+    state = live.state()
+    try:
+        loop = live.loop(state, lambda sentence: print(sentence, file=sys.stderr), is_live=not options.until_ended)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: loop.stop())
+        print(_told(loop.run(live.channels(), until_ended=options.until_ended)))
+    finally:
+        state.close()
+    return 0
+
+
+def _status(profile: Profile, options: Namespace) -> int:
+    live = LiveReports(profile)
+    content = live.store.read(keys.live(live.name, "status.json"))
+    if content is None:
+        raise CrimeAssetsError(f"Nothing has read the stream {live.name} yet: start `crime-assets stream run`.")
+    status = json.loads(content)
+    watermark = status["watermark"]
+    print(f"Written at {status['written_at']}, {status['lag_seconds']:.1f} s behind the newest report it has read.")
+    if watermark:
+        print(f"All that arrived before {datetime.fromtimestamp(watermark, UTC):%Y-%m-%d %H:%M:%S} UTC is known.")
+    print(f"Since its start: {status['reports']:,} reports, {status['repeats']:,} repeats, {status['late']:,} late.")
+    print(f"Alerts: {status['alerts']:,}, in {status['alerts_number']:,} objects since the stream began.")
+    for reason, number in sorted(status["reasons"].items()):
+        print(f"Quarantined, {reason}: {number:,}")
+    return 0
+
+
+def _watch(profile: Profile, options: Namespace) -> int:
+    from crime_assets.incidents import watch_list
+    from crime_assets.incidents.masking import plate_ref
+
+    live, now = LiveReports(profile), profile.clock()
+    _, listed = watch_list.read(live.store, live.name)
+    if options.plate:
+        ref = plate_ref(options.plate, _hashed(profile))
+        listed = [one for one in listed if one.ref != ref]
+        if not options.remove:
+            if not options.why:
+                raise UsageError("Say why with --why: who reads the list asks what the vehicle is wanted for.")
+            ends = _end_of(options.until, profile.settings.stream_zone) if options.until else now + _WATCHED_FOR
+            listed.append(watch_list.Watched(ref, now + watch_list.BEGINS_AFTER, ends, options.why))
+        watch_list.write(live.store, live.name, listed)
+    for one in listed:
+        print(f"{one.ref}  from {one.begins:%Y-%m-%d %H:%M} to {one.ends:%Y-%m-%d %H:%M} UTC  {one.why}")
+    print(f"{len(listed)} vehicles are watched for.")
+    return 0
+
+
+def _watch_sample(live: LiveReports, watched: tuple[tuple[str, datetime, datetime], ...]) -> None:
+    """The vehicles that the simulated reports name are watched for, beside those that are already."""
+    from crime_assets.incidents import watch_list
+
+    _, listed = watch_list.read(live.store, live.name)
+    sample = [watch_list.Watched(*one, "simulated") for one in watched]
+    refs = {one.ref for one in sample}
+    watch_list.write(live.store, live.name, [*(one for one in listed if one.ref not in refs), *sample])
+
+
+def _hashed(profile: Profile) -> Hasher:
+    from crime_assets.governance.keys import hasher
+
+    return hasher(profile.mask_key())
+
+
+def _end_of(day: date, zone: str) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+def _told(totals: Totals) -> str:
+    return (
+        f"{totals.records:,} messages in {totals.ticks:,} ticks: {totals.reports:,} reports, {totals.repeats:,} "
+        f"repeats, {totals.late:,} late, {totals.quarantined:,} quarantined; {totals.alerts:,} alerts."
+    )

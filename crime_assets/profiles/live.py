@@ -1,0 +1,111 @@
+"""The parts of live reports. Only what asks for them loads them: they need the extra `live`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crime_assets.core.errors import UsageError
+from crime_assets.incidents.times import Calendar
+from crime_assets.profiles.local import Profile
+
+if TYPE_CHECKING:
+    from crime_assets.incidents.loop import Loop
+    from crime_assets.incidents.sources import Source
+    from crime_assets.incidents.sources.producing import Producer
+    from crime_assets.incidents.state import State
+    from crime_assets.incidents.telling import Channel
+
+_KINESIS = "kinesis:"
+
+
+class LiveReports:
+    """Each part is built when it is first asked for."""
+
+    def __init__(self, profile: Profile) -> None:
+        """UsageError if no stream is set, or what reads it is not installed."""
+        if not profile.settings.stream:
+            raise UsageError("There is no stream of live reports: set CRIME_STREAM to a name for it, such as fir.")
+        try:
+            import msgspec  # noqa: F401
+        except ImportError as error:
+            raise UsageError("Live reports need more packages: run `pip install 'crime-assets[live]'`.") from error
+        self._profile = profile
+        self.name = profile.settings.stream
+        self.store = profile.landing
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """The clock by which rules count."""
+        return Calendar(self._profile.settings.stream_zone)
+
+    @property
+    def home(self) -> Path:
+        """Where the state lies, and by default the stream."""
+        return self._profile.settings.home / "live" / self.name
+
+    def source(self, *, is_live: bool = True) -> Source:
+        """The stream, to be read."""
+        if kinesis := self._kinesis:
+            from crime_assets.incidents.sources.kinesis import KinesisSource
+
+            return KinesisSource(self._client("kinesis"), kinesis, self.name)
+        from crime_assets.incidents.sources.directory import DirectorySource
+
+        return DirectorySource(self._directory, self.name, is_live=is_live)
+
+    def producer(self, clock: Callable[[], datetime]) -> Producer:
+        """The stream, to be written; `clock` tells when a message arrives in a directory."""
+        if kinesis := self._kinesis:
+            from crime_assets.incidents.sources.producing import KinesisProducer
+
+            return KinesisProducer(self._client("kinesis"), kinesis)
+        from crime_assets.incidents.sources.producing import DirectoryProducer
+
+        return DirectoryProducer(self._directory, clock)
+
+    def state(self) -> State:
+        """What is known of the stream, opened to be written; StreamBusy if another process has it."""
+        from crime_assets.incidents.rules import all_rules
+        from crime_assets.incidents.state import State
+
+        return State(self.home, self.name, self.calendar, all_rules(), self._profile.clock)
+
+    def loop(self, state: State, warn: Callable[[str], None], *, is_live: bool = True) -> Loop:
+        """The consumer of the stream."""
+        from crime_assets.incidents.loop import Loop
+
+        source = self.source(is_live=is_live)
+        return Loop(source, state, self.store, self.calendar, self._profile.clock, warn=warn)
+
+    def channels(self) -> list[Channel]:
+        """Who is told of alerts."""
+        from crime_assets.incidents.telling import Channel, TopicChannel, WebhookChannel
+
+        settings, found = self._profile.settings, list[Channel]()
+        if settings.alerts_topic:
+            from crime_assets.cloud.aws.clients import Clients
+
+            found.append(TopicChannel(Clients(), settings.alerts_topic))
+        if settings.alerts_webhook:
+            found.append(WebhookChannel(settings.alerts_webhook, settings.alerts_secret))
+        return found
+
+    @property
+    def _kinesis(self) -> str:
+        """The name of a Kinesis stream; empty if it is a directory."""
+        source = self._profile.settings.stream_source
+        return source.removeprefix(_KINESIS) if source.startswith(_KINESIS) else ""
+
+    @property
+    def _directory(self) -> Path:
+        source = self._profile.settings.stream_source
+        return Path(source).expanduser() if source else self.home / "source"
+
+    def _client(self, service: str) -> object:
+        from crime_assets.cloud.aws.clients import Clients
+
+        return Clients().client(service)
