@@ -6,7 +6,6 @@ merged, ministack is the fastest, but its shards have no parents.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -141,11 +140,3 @@ def is_reached_from_elsewhere(port: int) -> bool:
     with socket.socket() as one:
         one.settimeout(2)
         return one.connect_ex(("127.0.0.2", port)) == 0
-
-
-def versions() -> dict[str, str]:
-    """Of those that are installed by npm."""
-    found = {}
-    for name in SERVERS[:2]:
-        found[name] = json.loads((Path(HERE) / "node_modules" / name / "package.json").read_text())["version"]
-    return found
