@@ -9,7 +9,7 @@ KINESIS := .venv-kinesis
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev dashboard quick test test-dbt test-kinesis test-trino check format bench stress pictures clean
+.PHONY: help run dev dashboard live quick test test-dbt test-kinesis test-trino check format bench stress pictures clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,9 @@ dev: $(VENV)/.local  ## Dagster's UI and daemon on http://127.0.0.1:3000, on the
 
 dashboard: $(VENV)/.local  ## the figures on pages: http://127.0.0.1:8500
 	@$(BIN)/crime-assets dashboard
+
+live: $(VENV)/.live  ## simulated live reports: put into a stream, read to its end, alerts shown
+	@$(BIN)/crime-assets stream demo
 
 quick: $(VENV)/.dev  ## set up for tests and run what a change most often breaks: a minute or so
 	$(BIN)/python -m pytest -m quick --durations=5 --durations-min=2
@@ -89,9 +92,13 @@ $(VENV)/.local: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
+$(VENV)/.live: setup.py constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[live]"
+	@touch $@ $(VENV)/.local
+
 $(VENV)/.dev: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
-	@touch $@ $(VENV)/.local
+	@touch $@ $(VENV)/.local $(VENV)/.live
 
 $(DBT)/.dbt: setup.py constraints-dbt.txt
 	$(PYTHON) -m venv $(DBT)

@@ -6,8 +6,10 @@ import json
 import signal
 import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from crime_assets.cli import arguments
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from crime_assets.incidents.masking import Hasher
 
 _WATCHED_FOR = timedelta(days=30)
+_DEMO, _SHOWN = "sample", 10
 
 
 def add_commands(commands: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
@@ -34,6 +37,8 @@ def add_commands(commands: _SubParsersAction[ArgumentParser], common: ArgumentPa
     produce.add_argument("--rate", type=arguments.number, default=3_000, help="reports a week, of the whole state")
     produce.add_argument("--seed", type=arguments.number, default=7, help="another number, and other reports")
     produce.set_defaults(command=_produce)
+    demo = which.add_parser("demo", parents=[common], help="simulate a stream, read it to its end, and show its alerts")
+    demo.set_defaults(command=_demo, weeks=7, rate=3_000, seed=7, until_ended=True)
     run = which.add_parser("run", parents=[common], help="read the stream and publish alerts, until interrupted")
     run.add_argument("--until-ended", action="store_true", help="end when there is nothing more to read")
     run.set_defaults(command=_run)
@@ -68,6 +73,32 @@ def _produce(profile: Profile, options: Namespace) -> int:
     _watch_sample(live, sample.watched())
     print(f"{put:,} messages of {options.weeks} weeks were put into the stream {live.name}.")
     return 0
+
+
+def _demo(profile: Profile, options: Namespace) -> int:
+    """All three steps, of a stream of its own if none is set."""
+    if not profile.settings.stream:
+        profile = type(profile)(replace(profile.settings, stream=_DEMO), profile.clock)
+    live = LiveReports(profile)
+    if live.store.read(keys.live(live.name, "epoch.json")) is None:
+        _produce(profile, options)
+    _run(profile, options)
+    found = _alerts(live)
+    for rule, number in Counter(alert["title"] for alert in found).most_common():
+        print(f"{number:>6,}  {rule}")
+    print("The newest of them:")
+    for alert in found[-_SHOWN:]:
+        print(f"  {alert['window_start'] or alert['raised_at'][:19]}  district {alert['district']}  {alert['title']}")
+    print(f"On a page: CRIME_STREAM={live.name} crime-assets dashboard, then /live")
+    return 0
+
+
+def _alerts(live: LiveReports) -> list[dict[str, Any]]:
+    from crime_assets.incidents.chain import ALERTS, Chain
+
+    claim = json.loads(live.store.read(keys.live(live.name, "epoch.json")) or b"{}")
+    chain = Chain(live.store, live.name, claim["epoch"], ALERTS)
+    return [json.loads(line) for _, content in chain.after(0) for line in content.splitlines()]
 
 
 def _run(profile: Profile, options: Namespace) -> int:

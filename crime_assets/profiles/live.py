@@ -39,8 +39,14 @@ class LiveReports:
 
     @cached_property
     def calendar(self) -> Calendar:
-        """The clock by which rules count."""
-        return Calendar(self._profile.settings.stream_zone)
+        """The clock by which rules count; UsageError if it is none."""
+        zone = self._profile.settings.stream_zone
+        try:
+            return Calendar(zone)
+        except (KeyError, ValueError, OSError) as error:
+            raise UsageError(
+                f"CRIME_STREAM_TIMEZONE={zone[:80]} is no time zone: give its name, such as Asia/Kolkata."
+            ) from error
 
     @property
     def home(self) -> Path:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from zoneinfo import available_timezones
 
 from crime_assets.core.errors import UsageError
 from crime_assets.profiles.of_city import asked_cities, of_city, set_by
@@ -145,19 +144,12 @@ class Settings:
             dbt=_optional(environment, "CRIME_DBT"),
             stream=_matching(environment, "CRIME_STREAM", _STREAM, "a stream's name: small letters, digits and -"),
             stream_source=environment.get("CRIME_STREAM_SOURCE", ""),
-            stream_zone=_zone(environment, "CRIME_STREAM_TIMEZONE", cls.stream_zone),
+            stream_zone=environment.get("CRIME_STREAM_TIMEZONE") or cls.stream_zone,
             alerts_topic=environment.get("CRIME_ALERTS_TOPIC", ""),
             alerts_webhook=environment.get("CRIME_ALERTS_WEBHOOK", ""),
             alerts_secret=environment.get("CRIME_ALERTS_SECRET", ""),
             aws=_aws(environment, engine) if is_aws else None,
         )
-
-
-def _zone(environment: Mapping[str, str], name: str, default: str) -> str:
-    zone = environment.get(name) or default
-    if zone not in available_timezones():
-        raise UsageError(f"{name}={zone[:80]} is no time zone: give its name, such as {default}.")
-    return zone
 
 
 def _service(environment: Mapping[str, str]) -> str:

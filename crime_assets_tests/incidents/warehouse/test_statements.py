@@ -30,6 +30,7 @@ def test_each_file_is_statements_of_redshift(name: str, caplog: pytest.LogCaptur
     parsed = sqlglot.parse(statement("warehouse", name), read="redshift")
 
     assert len(statements(name)) == len([one for one in parsed if one is not None])
+    assert not any(mark in one for one in statements(name) for mark in ("%", "--", "/*"))
     # sqlglot does not know LOCK: it is written like this for both.
     unknown = [one.sql() for one in parsed if isinstance(one, exp.Command)]
     assert [re.sub(r"/\*.*?\*/\s*", "", one) for one in unknown] == (
