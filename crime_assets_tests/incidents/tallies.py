@@ -167,16 +167,15 @@ class Tallies:
         for one in watch:
             con.execute("INSERT INTO watch_list VALUES (?, ?, ?, '')", one)
         self._take(ARRIVED.empty_table())
-        for name in SELECTS:
-            con.execute(f"CREATE TEMP VIEW {name} AS {render(statement('live', name), 'duckdb', {})}")
 
     def tick(self, arrived: pa.Table) -> set[Raised]:
         """Adds rows of ARRIVED; what the rules give then, that they have not given before."""
-        self._take(arrived)
+        added = self._take(arrived)
         for name in MERGES:
-            self.con.execute(statement("live", f"merge_{name}"))
+            if f"new_{name}" in {*added, "new_known_events"}:
+                self.con.execute(statement("live", f"merge_{name}"))
         closed = self._close(arrived)
-        asked = [rule for rule in self.rules if closed is not None or not rule.asks_for_blocks]
+        asked = [rule for rule in self.rules if (closed if rule.asks_for_blocks else rule.touched_by & added)]
         given = {Raised(rule.name, row[0], row[2], row[3]) for rule in asked for row in self.ask(rule, closed)}
         new = given - self.raised
         self.raised |= new
@@ -186,10 +185,16 @@ class Tallies:
         """The rows of a rule over the tallies as they are."""
         return self.con.execute(rule.query("duckdb", closed)).fetchall()
 
-    def _take(self, arrived: pa.Table) -> None:
+    def _take(self, arrived: pa.Table) -> set[str]:
+        """Makes the tables of what is added; the names of those that have rows."""
         self.con.register("arrived", arrived)
-        made = render(statement("live", "new_reports"), "duckdb", {})
-        self.con.execute(f"CREATE OR REPLACE TEMP TABLE new_reports AS {made}")
+        added = set()
+        for name in ("new_reports", *SELECTS):
+            made = render(statement("live", name), "duckdb", {})
+            ((rows,),) = self.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {made}").fetchall()
+            if rows:
+                added.add(name)
+        return added
 
     def _close(self, arrived: pa.Table) -> tuple[int, int] | None:
         """The blocks that closed, from the first that has a report; if none did, the last that has, twice."""
@@ -202,10 +207,10 @@ class Tallies:
         # The last block that ended more than ten minutes before.
         last = int(-(-(watermark + OFFSET - 600) // 21_600)) - 2
         if self._closed is None:
-            first = self.con.execute("SELECT MIN(block_number) FROM blocks").fetchone()
-            if first is None or first[0] is None:
+            ((first,),) = self.con.execute("SELECT MIN(block_number) FROM blocks").fetchall()
+            if first is None:
                 return None
-            self._closed = first[0] - 1
+            self._closed = first - 1
         if last < self._closed or last < 0:
             return None
         closed = (min(self._closed + 1, last), last)
@@ -215,7 +220,8 @@ class Tallies:
 
 @cache
 def _limits() -> pa.Table:
-    return most_by_chance()
+    """Fewer than a stream has, as they are put into every one of hundreds of tallies."""
+    return most_by_chance(before=1_000)
 
 
 def raised_by(arrived: pa.Table, cuts: Iterable[int] = (), **of: Any) -> set[Raised]:

@@ -90,11 +90,11 @@ def in_order(seed: int, ahead: dict[str, int]) -> pa.Table:
 
 
 @pytest.mark.slow
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     seed=st.integers(0, 1),
     ahead=st.fixed_dictionaries({shard: st.integers(0, MOST_AHEAD) for shard in SHARDS}),
-    cuts=st.sets(st.integers(1_400, 2_200), min_size=20, max_size=30),
+    cuts=st.sets(st.integers(1_400, 2_200), min_size=10, max_size=20),
     early=st.sets(st.integers(1, 1_399), max_size=2),
 )
 def test_any_cut_raises_the_same(seed: int, ahead: dict[str, int], cuts: set[int], early: set[int]):
@@ -114,4 +114,4 @@ def test_the_stream_raises_something_by_every_rule(seed: int):
         by_rule[one.rule].add(one.revision)
     assert set(by_rule) == {rule.name for rule in all_rules()}
     assert by_rule["silent_station"] == {1, 2}
-    assert all(len(by_rule[rule]) > 1 for rule in ("surge", "near_repeats", "watch_list"))
+    assert by_rule["watch_list"] == {1, 2, 3}
