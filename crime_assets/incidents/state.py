@@ -258,7 +258,9 @@ class State:
         news = self._tallies.add()
         self._stage("counted")
         self._move(batch)
-        alerts = self._raise(number, self._close_blocks())
+        before = self._closed
+        self._tallies.ask(self._close_blocks(), is_closing=self._closed != before)
+        alerts = self._raise(number)
         self._stage("ruled")
         self._add_lines(number, is_last=is_last)
         self._add_bad(number, bad)
@@ -320,10 +322,9 @@ class State:
                 return before + 1, last
         return None if self._closed is None else (self._closed, self._closed)
 
-    def _raise(self, tick: int, closed: tuple[int, int] | None) -> int:
+    def _raise(self, tick: int) -> int:
         """Put new alerts into `alerts`, as the next object of the chain; returns how many."""
         con = self._con
-        self._tallies.ask(closed)
         rows = con.execute(
             f"SELECT {', '.join(_ALERT)}, event_id FROM raised ORDER BY rule, subject, window_number, revision"
         ).fetchall()

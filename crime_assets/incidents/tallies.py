@@ -24,22 +24,27 @@ class Tallies:
         self._con = con
         self._rules = rules
         self._news = {name: render(statement("live", f"new_{name}"), "duckdb", {}) for name in ("reports", *_ADDED)}
-        self._merges = [statement("live", f"merge_{name}") for name in ("known_events", *_ADDED)]
+        self._merges = {f"new_{name}": statement("live", f"merge_{name}") for name in ("known_events", *_ADDED)}
+        self._added: frozenset[str] = frozenset()
 
     def add(self) -> int:
         """Count what has arrived; returns how many reports are news."""
+        added = {}
         for name, query in self._news.items():
-            self._con.execute(f"CREATE OR REPLACE TEMP TABLE new_{name} AS {query}")
-        for merge in self._merges:
-            self._con.execute(merge)
-        ((found,),) = self._con.execute("SELECT count(*) FROM new_reports").fetchall()
-        return int(found)
+            ((added[f"new_{name}"],),) = self._con.execute(
+                f"CREATE OR REPLACE TEMP TABLE new_{name} AS {query}"
+            ).fetchall()
+        self._added = frozenset(name for name, rows in added.items() if rows)
+        for name, merge in self._merges.items():
+            if name in self._added or (name == "new_known_events" and self._added):
+                self._con.execute(merge)
+        return int(added["new_reports"])
 
-    def ask(self, closed: tuple[int, int] | None) -> None:
+    def ask(self, closed: tuple[int, int] | None, *, is_closing: bool) -> None:
         """Create `raised`: what the rules give, with the rule's name, and `alerts` does not have yet.
 
-        `closed` are the first and the last block that have closed since the rules were last asked; None before the
-        first one has.
+        `closed` are the first and the last block of six hours that closed with this tick, if it `is_closing`; else the
+        last one that has closed, twice, or None.
         """
         columns = ", ".join(COLUMNS)
         self._con.execute(
@@ -47,7 +52,10 @@ class Tallies:
             "before_reports, periods, cell_lat, cell_lon, CAST(NULL AS VARCHAR) AS event_id FROM alerts LIMIT 0"
         )
         for rule in self._rules:
-            if closed is not None or not rule.asks_for_blocks:
+            if rule.asks_for_blocks and (closed is None or not (is_closing or rule.touched_by & self._added)):
+                continue
+            # Planning a rule takes longer than asking it.
+            if rule.asks_for_blocks or rule.touched_by & self._added:
                 self._con.execute(
                     f"INSERT INTO raised SELECT $rule, {columns} FROM ({rule.query('duckdb', closed)}) AS found "
                     "WHERE NOT EXISTS (FROM alerts WHERE alerts.rule = $rule AND alerts.subject = found.subject "

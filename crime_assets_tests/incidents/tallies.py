@@ -16,17 +16,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crime_assets.core.sql import render, statement
+from crime_assets.core.sql import statement
 from crime_assets.incidents.contract import ARRIVED, event_id
 from crime_assets.incidents.limits import most_by_chance
 from crime_assets.incidents.rules import Rule, all_rules
+from crime_assets.incidents.tallies import Tallies as Counted
 
 OFFSET = 19_800
 """Seconds by which the zone's clock is ahead of UTC."""
 DAY_0 = 20_000
 """A day long after 1970, number 0 of `moment`."""
-SELECTS = ("new_stations", "new_hours", "new_blocks", "new_cells", "new_complaints", "new_named")
-MERGES = ("known_events", "stations", "hours", "blocks", "cells", "complaints", "named")
 
 _numbers = count(1)
 
@@ -166,17 +165,17 @@ class Tallies:
         con.execute("INSERT INTO limits SELECT * FROM limit_rows")
         for one in watch:
             con.execute("INSERT INTO watch_list VALUES (?, ?, ?, '')", one)
-        self._take(ARRIVED.empty_table())
+        self._counted = Counted(con, self.rules)
+        self._add(ARRIVED.empty_table())
 
     def tick(self, arrived: pa.Table) -> set[Raised]:
         """Adds rows of ARRIVED; what the rules give then, that they have not given before."""
-        added = self._take(arrived)
-        for name in MERGES:
-            if f"new_{name}" in {*added, "new_known_events"}:
-                self.con.execute(statement("live", f"merge_{name}"))
+        self._add(arrived)
+        before = self._closed
         closed = self._close(arrived)
-        asked = [rule for rule in self.rules if (closed if rule.asks_for_blocks else rule.touched_by & added)]
-        given = {Raised(rule.name, row[0], row[2], row[3]) for rule in asked for row in self.ask(rule, closed)}
+        self._counted.ask(closed, is_closing=self._closed != before)
+        rows = self.con.execute("SELECT rule, subject, window_number, revision FROM raised").fetchall()
+        given = {Raised(*row) for row in rows}
         new = given - self.raised
         self.raised |= new
         return new
@@ -185,16 +184,9 @@ class Tallies:
         """The rows of a rule over the tallies as they are."""
         return self.con.execute(rule.query("duckdb", closed)).fetchall()
 
-    def _take(self, arrived: pa.Table) -> set[str]:
-        """Makes the tables of what is added; the names of those that have rows."""
+    def _add(self, arrived: pa.Table) -> None:
         self.con.register("arrived", arrived)
-        added = set()
-        for name in ("new_reports", *SELECTS):
-            made = render(statement("live", name), "duckdb", {})
-            ((rows,),) = self.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {made}").fetchall()
-            if rows:
-                added.add(name)
-        return added
+        self._counted.add()
 
     def _close(self, arrived: pa.Table) -> tuple[int, int] | None:
         """The blocks that closed, from the first that has a report; if none did, the last that has, twice."""
