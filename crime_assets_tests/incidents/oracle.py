@@ -15,14 +15,15 @@ An alert is (rule, subject, window_number, revision). What docs/live-plan.md lea
   major_head). Which copy is the first is decided by arrival, however long ago that was.
 - A station's first hour, and the state's first day, are those of counted reports that have a station.
 - surge: an hour k weeks before is a period if it lies after the station's first hour; at least one must.
-- near_repeats, on day d: periods are whole weeks between the first day and d - 6, from 1 to 12; before are all reports
-  from d - 90 to d - 7, though the earliest may be of no whole week. A block is raised at all levels that any of its
-  cells with a report on d reaches.
-- repeat_address, on day d: periods are min(27, d - 1 - first day), from 1; the first day counts as a whole one.
+- near_repeats, on day d: periods are whole weeks between the first day, which is not whole, and d - 6, from 1 to 12;
+  before are all reports from d - 90 to d - 7, though the earliest may be of no whole week. A block is raised at all
+  levels that any of its cells with a report on d reaches.
+- repeat_address, on day d: periods are min(27, d - 2 - first day), from 1; the first day is not whole.
 - watch_list: begins <= arrival < ends. Levels are 1, 2, 4, 8 FIRs. Kind does not matter.
 - major_head: revision 1 only.
-- silent_station: an earlier block is a period if it begins after the station's first hour. Revision 2 needs the block
-  to be closed as well. A block is closed if its end and 600 s more are not after `until`.
+- silent_station: only reports that arrived in time count as those before. An earlier block is a period if it begins
+  after the station's first hour. Revision 2 needs the block to be closed as well. A block is closed if its end and
+  600 s more are not after `until`.
 - duplicates: the window is the day of registering; a report whose occurred_from is not known happened on that day.
   Levels are 2, 4, 8, 16 FIRs.
 - Before more than 5,000 reports, the limit is twice as many.
@@ -251,7 +252,7 @@ def _near_repeats(counted: list[_Report]) -> Iterator[Alert]:
             days[head, lat + north, lon + east] for north, east in _AROUND if (head, lat + north, lon + east) in days
         ]
         for day in here:
-            periods = min(12, (day - 6 - first_day) // 7)
+            periods = min(12, (day - 7 - first_day) // 7)
             if periods >= 1:
                 now = sum(count for one in around for when, count in one.items() if day - 6 <= when <= day)
                 before = sum(count for one in around for when, count in one.items() if day - 90 <= when <= day - 7)
@@ -270,7 +271,7 @@ def _repeat_address(counted: list[_Report]) -> Iterator[Alert]:
             days[report.cell][report.day] += 1
     for (lat, lon), here in days.items():
         for day, now in here.items():
-            periods = min(27, day - 1 - first_day)
+            periods = min(27, day - 2 - first_day)
             if periods >= 1:
                 before = sum(here[one] for one in range(day - 28, day - 1))
                 needed = max(3, most(periods, before) + 1)
@@ -300,18 +301,17 @@ def _major_head(reports: list[_Report]) -> Iterator[Alert]:
 
 
 def _silent_station(counted: list[_Report], zone: ZoneInfo, until: datetime) -> Iterator[Alert]:
-    first, blocks = _first_hours(counted), Counter[tuple[str | None, int]]()
-    in_time = set()
+    first, blocks, in_time = _first_hours(counted), Counter[tuple[str | None, int]](), Counter[tuple[str | None, int]]()
     for report in counted:
         blocks[report.station, report.block] += 1
         if report.arrived <= _block_end(report.block, zone) + 600 * _SECOND:
-            in_time.add((report.station, report.block))
+            in_time[report.station, report.block] += 1
     for station, first_hour in first.items():
         block = first_hour // 6
         while _block_end(block := block + 1, zone) + 600 * _SECOND <= _micros(until):
             earlier = [block - 28 * week for week in range(1, 9) if (block - 28 * week) * 6 > first_hour]
-            before = sum(blocks[station, one] for one in earlier)
-            if (station, block) not in in_time and before >= _LEAST.get(len(earlier), before + 1):
+            before = sum(in_time[station, one] for one in earlier)
+            if not in_time[station, block] and before >= _LEAST.get(len(earlier), before + 1):
                 yield "silent_station", station, block, 1
                 if blocks[station, block]:
                     yield "silent_station", station, block, 2
