@@ -33,6 +33,7 @@ def serving(profile: Profile, options: Namespace) -> None:
 
 
 def _pages(profile: Profile, access: Access, queries: Queries, options: Namespace) -> Serving:
+    from crime_assets.publishing.dashboard.serving import Server
     from crime_assets.publishing.governed.app import GovernedPages
 
     address = urlsplit(options.address)
@@ -43,4 +44,4 @@ def _pages(profile: Profile, access: Access, queries: Queries, options: Namespac
         raise UsageError("Pages need --certificate and --key, as files: without TLS anybody between could read them.")
     app = GovernedPages(profile, access, queries, plain).app()
     bind = (options.bind, options.port or address.port or _HTTPS)
-    return by_tls(app, bind, Path(options.certificate), Path(options.key))
+    return by_tls(app, bind, Path(options.certificate), Path(options.key), Server)

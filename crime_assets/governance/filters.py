@@ -48,6 +48,20 @@ def asks_for_districts(rows: str) -> bool:
     return bool(rows) and any(_parsed(rows, "rows").find_all(exp.Placeholder))
 
 
+def is_within_districts(rows: str) -> bool:
+    """Whether all rows of a filter are of the principal's districts, so that districts alone say what may be seen."""
+    parts = [_parsed(rows, "rows")] if rows else []
+    while parts:
+        part = parts.pop()
+        if isinstance(part, exp.And):
+            parts += [part.this, part.expression]
+        elif isinstance(part, exp.Paren):
+            parts.append(part.this)
+        elif isinstance(part, exp.In) and part.this.name == "district" and part.find(exp.Placeholder):
+            return True
+    return False
+
+
 def duckdb_filter(rows: str, districts: Sequence[str]) -> str:
     """A checked filter for DuckDB, the districts put in; TRUE if it is empty."""
     return _filled(rows, districts).sql("duckdb") if rows else "TRUE"

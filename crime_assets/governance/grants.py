@@ -14,7 +14,7 @@ from crime_assets.analysis.made import insights_of
 from crime_assets.core.errors import UsageError
 from crime_assets.governance.filters import columns_of
 from crime_assets.governance.masks import Mask
-from crime_assets.governance.policy import AUDITS, CITY_INSIGHTS, INSIGHTS, Policy, Principal
+from crime_assets.governance.policy import ALERTS, AUDITS, CITY_INSIGHTS, INSIGHTS, Policy, Principal
 from crime_assets.governance.scopes import Scope, scope_of
 from crime_assets.lakehouse.writing.governed import namespace_of
 from crime_assets.sources import cities
@@ -118,5 +118,5 @@ def _left_out(policy: Policy, principal: Principal) -> Iterator[str]:
         )
     if role.purpose_required:
         yield f"{principal.name} is not asked for a purpose: the engine has no place for it."
-    for name in sorted({CITY_INSIGHTS, *AUDITS} & role.tables):
+    for name in sorted({CITY_INSIGHTS, *AUDITS, ALERTS} & role.tables):
         yield f"{principal.name} does not get {name}: no table of the catalog has it."

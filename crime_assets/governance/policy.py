@@ -29,7 +29,9 @@ CITY_INSIGHTS = "city_insights"
 """All tables of insights of the whole city, whatever the rows of the role, with small numbers hidden."""
 AUDITS = ("audit", "access_review")
 """Tables that tell who saw what."""
-TABLES = ("crimes", "crimes_superseded", INSIGHTS, CITY_INSIGHTS, *AUDITS)
+ALERTS = "alerts"
+"""Alerts of live reports: a page of those of the own districts, and no table that a query could ask."""
+TABLES = ("crimes", "crimes_superseded", INSIGHTS, CITY_INSIGHTS, *AUDITS, ALERTS)
 """Tables that a role may be given: crimes that were removed are gone for all who do not see the lake itself."""
 DISTRICT = re.compile(r"[0-9]{3}")
 
@@ -225,6 +227,11 @@ def _check_role(policy: Policy, role: Role) -> None:
         if what in role.clear:
             raise UsageError(f"{place}: {what} is both clear and masked: leave it in one of them.")
     filters.check(role.rows, named, place)
+    if ALERTS in role.tables and role.rows and not filters.is_within_districts(role.rows):
+        raise UsageError(
+            f"{place}: alerts have a district and nothing else that rows could be chosen by: begin rows with "
+            "district IN (:districts) AND, or leave out alerts."
+        )
 
 
 def _check_principal(policy: Policy, found: Principal) -> None:

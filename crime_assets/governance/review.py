@@ -86,7 +86,7 @@ def _uses(entries: Iterable[Entry], since: datetime) -> dict[str, _Use]:
         use = found.setdefault(name, _Use())
         at = datetime.fromisoformat(entry.at)
         use.role = entry.fields.get("role", use.role)
-        if entry.event in _ANSWERS | {"login"}:
+        if entry.event in _ANSWERS | {"login", "alerts", "acknowledge"}:
             use.last_used = max(at, use.last_used or at)
         use.answers += entry.event in _ANSWERS and at >= since
         use.refusals += entry.event == "refuse" and at >= since

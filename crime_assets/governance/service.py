@@ -182,7 +182,13 @@ def _run_beside(server: uvicorn.Server, listening: socket.socket, last: uvicorn.
         last.should_exit = True
 
 
-def by_tls(pages: ASGIApp, bind: tuple[str, int], certificate: Path, key: Path) -> Serving:
+def by_tls(
+    pages: ASGIApp,
+    bind: tuple[str, int],
+    certificate: Path,
+    key: Path,
+    server: Callable[[uvicorn.Config], uvicorn.Server] = uvicorn.Server,
+) -> Serving:
     """A server of an application for browsers. UsageError if the certificate or the port cannot be used."""
     files: dict[str, Any] = {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
     config = uvicorn.Config(pages, **files, **_SETTINGS)
@@ -203,7 +209,7 @@ def by_tls(pages: ASGIApp, bind: tuple[str, int], certificate: Path, key: Path) 
         raise UsageError(
             f"Port {bind[1]} of {bind[0]} cannot be used ({error.strerror}): give another --port or --bind."
         ) from error
-    return uvicorn.Server(config), found
+    return server(config), found
 
 
 def _listening(place: Path) -> socket.socket:

@@ -65,15 +65,16 @@ class Sessions:
             self._open[name] = Session(who, principal.name, policy, now, now)
         return text
 
-    def of(self, text: str) -> Session | None:
-        """The session of a browser, used now; None if there is none any more."""
+    def of(self, text: str, *, is_use: bool = True) -> Session | None:
+        """The session of a browser, used now if it `is_use`; None if there is none any more."""
         self.sweep()
         name, now = digest_of(text), self._clock()
         with self._lock:
             found = self._open.get(name)
             if found is None or found.used == _NEVER:
                 return None
-            self._open[name] = found = replace(found, used=now)
+            if is_use:
+                self._open[name] = found = replace(found, used=now)
         return found
 
     def is_open(self, text: str) -> bool:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 EVENTS = frozenset(
     "login login_failed logout session_ended ask answer refuse page download gate_built policy_changed grant revoke "
-    "token trail_read verify torn".split()
+    "token trail_read verify torn alerts acknowledge".split()
 )
 FIRST = "0" * 64
 """What the first line is chained to."""

@@ -6,9 +6,13 @@ goes on where it was. Who may look, and what is noted of it, is a `Door`'s.
 
 from __future__ import annotations
 
+import logging
+import math
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +33,11 @@ from crime_assets.publishing.dashboard.stations import draw
 MOST_STREAMS = 200
 """Connections that are kept open at once."""
 
+_LOG = logging.getLogger(__name__)
+_OF_ONE = 6
+"""Connections of one browser, which has no more for one address by itself."""
+_EVENTS = "text/event-stream"
+_END = b"event: end\ndata: {}\n\n"
 _FIRST = 50
 """Alerts on a page when it is loaded."""
 _MOST = 200
@@ -51,6 +60,8 @@ class Viewer:
     districts: frozenset[str] | None = None
     who: str = ""
     said: str = ""
+    browser: str = ""
+    """Which browser it is, where that is known: one has a few connections only."""
 
     def sees(self, district: str) -> bool:
         """Whether what is of a district is theirs."""
@@ -97,6 +108,7 @@ class LivePages:
         self._door = door or Open()
         self._address = address
         self._clock = profile.clock
+        self._of_browsers: Counter[str] = Counter()
         self.feed = Feed(profile.landing, profile.settings.stream_name, profile.clock)
 
     def routes(self) -> list[Route]:
@@ -142,13 +154,16 @@ class LivePages:
     async def _alerts(self, request: Request) -> Response:
         viewer = await self._door.enter(request, is_use=False)
         if isinstance(viewer, Response):
-            return viewer
+            # A script cannot follow to where the person is to go; the page can.
+            return Response(_END, media_type=_EVENTS, headers=_CONNECTION)
+        if viewer.browser and self._of_browsers[viewer.browser] >= _OF_ONE:
+            raise UsageError("Too many pages of live alerts are open: close some.")
         if self.feed.followers >= MOST_STREAMS or self.feed.is_stopped:
             return Response(status_code=503, headers={"Retry-After": "5"})
         await self._look()
         mark = request.headers.get("last-event-id") or request.query_params.get("after", "")
         events = self._events(request, viewer, self._seen(mark))
-        return StreamingResponse(events, media_type="text/event-stream", headers=_CONNECTION)
+        return StreamingResponse(events, media_type=_EVENTS, headers=_CONNECTION)
 
     def _seen(self, mark: str) -> Seen | None:
         found = _MARK.fullmatch(mark)
@@ -156,29 +171,49 @@ class LivePages:
 
     async def _events(self, request: Request, viewer: Viewer, seen: Seen | None) -> AsyncIterator[bytes]:
         """What comes, until the server ends or somebody may not see it any more."""
-        state, beat = None, time.monotonic()
         yield b"retry: 1000\n\n"
-        with self.feed.followed():
-            while not self.feed.is_stopped:
-                if not await self._door.is_open(request, viewer):
-                    yield b"event: end\ndata: {}\n\n"
-                    return
-                news = self.feed.since(seen)
-                seen, alerts = news.seen, [one for one in news.alerts if viewer.sees(one.district)][-_MOST:]
-                if message := self._message(news, alerts, viewer):
-                    if alerts:
-                        # Where that fails the connection ends, and nothing has left.
-                        await self._door.note(request, viewer, "alerts", alerts)
+        with self.feed.followed(), self._counted(viewer):
+            try:
+                async for message in self._messages(request, viewer, seen):
                     yield message
-                if self.feed.state() != state:
-                    state = self.feed.state()
-                    yield _event("state", {"said": state.said, "is_wrong": state.is_wrong})
-                if time.monotonic() - beat >= _BEAT_SECONDS:
-                    beat = time.monotonic()
-                    yield b": still here\n\n"
-                if alerts:
-                    await anyio.sleep(self._door.flush_seconds)
-                await self.feed.wait(seen, _CHECK_SECONDS)
+            except CrimeAssetsError as error:
+                # Nothing leaves that could not be noted; the browser will ask again.
+                _LOG.warning("%s", error)
+
+    async def _messages(self, request: Request, viewer: Viewer, seen: Seen | None) -> AsyncIterator[bytes]:
+        state, checked, beat = None, -math.inf, time.monotonic()
+        while not self.feed.is_stopped:
+            news = self.feed.since(seen)
+            seen, alerts = news.seen, [one for one in news.alerts if viewer.sees(one.district)][-_MOST:]
+            message = self._message(news, alerts, viewer)
+            if message or time.monotonic() - checked >= _CHECK_SECONDS:
+                if not await self._door.is_open(request, viewer):
+                    yield _END
+                    return
+                checked = time.monotonic()
+            if alerts:
+                await self._door.note(request, viewer, "alerts", alerts)
+            if message:
+                yield message
+            if self.feed.state() != state:
+                state = self.feed.state()
+                yield _event("state", {"said": state.said, "is_wrong": state.is_wrong})
+            if time.monotonic() - beat >= _BEAT_SECONDS:
+                beat = time.monotonic()
+                yield b": still here\n\n"
+            if alerts:
+                await anyio.sleep(self._door.flush_seconds)
+            await self.feed.wait(seen, max(0.0, checked + _CHECK_SECONDS - time.monotonic()))
+
+    @contextmanager
+    def _counted(self, viewer: Viewer) -> Iterator[None]:
+        self._of_browsers[viewer.browser] += 1
+        try:
+            yield
+        finally:
+            self._of_browsers[viewer.browser] -= 1
+            # Browsers come and go.
+            self._of_browsers += Counter()
 
     def _message(self, news: News, alerts: Sequence[Alert], viewer: Viewer) -> bytes:
         """An event with what came that is theirs; nothing if that is nothing."""

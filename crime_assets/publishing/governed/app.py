@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
@@ -37,8 +37,11 @@ from crime_assets.governance.turns import Turns
 from crime_assets.profiles import Profile
 from crime_assets.publishing.dashboard.answers import WithHeaders, html
 from crime_assets.publishing.dashboard.app import SHOWN
-from crime_assets.publishing.governed.login import COOKIE, SEE_OTHER, Logins, address_of, remembering
+from crime_assets.publishing.governed.login import COOKIE, Logins, address_of, remembering, to_login
 from crime_assets.publishing.governed.parts import Parts
+
+if TYPE_CHECKING:
+    from crime_assets.publishing.dashboard.live import LivePages
 
 _LOG = logging.getLogger(__name__)
 _ERRORS = 400
@@ -49,7 +52,7 @@ _SWEEP_SECONDS = 30
 _FILES = ("/table/", "/picture/", "/briefing/", "/view.pdf", "/map/")
 
 
-class _Viewer(NamedTuple):
+class LoggedIn(NamedTuple):
     """Who looks at pages: what the browser has, who that is by which policy, and the name of the scope."""
 
     who: Who
@@ -69,14 +72,17 @@ class GovernedPages:
         self._hosts = sorted({urlsplit(address).hostname or "", "localhost", "127.0.0.1"})
         self._parts = Parts(profile, access, self._hosts)
         self._turns = Turns(_OF_ONE)
+        self._live = self._live_pages(profile, address) if profile.settings.stream else None
 
     def app(self) -> Starlette:
         """The application."""
-        return Starlette(
+        found = Starlette(
             routes=[
                 *self._logins.routes(),
                 Route("/query", self._query, methods=["POST"]),
                 Route("/me", self._me),
+                # Beside the pages of a scope: an answer that never ends would hold a turn of it for good.
+                *(self._live.routes() if self._live is not None else []),
                 Mount("/static", StaticFiles(packages=[("crime_assets.publishing.dashboard", "static")])),
                 Mount("/", self._pages),
             ],
@@ -88,6 +94,15 @@ class GovernedPages:
             exception_handlers={CrimeAssetsError: _refused},
             lifespan=self._sweeping,
         )
+        if self._live is not None:
+            found.state.stop = self._live.feed.stop
+        return found
+
+    def _live_pages(self, profile: Profile, address: str) -> LivePages:
+        from crime_assets.publishing.dashboard.live import LivePages
+        from crime_assets.publishing.governed.live import ByPolicy
+
+        return LivePages(profile, ByPolicy(self._viewer, self._access.trail, self._turns), address)
 
     @asynccontextmanager
     async def _sweeping(self, _: Starlette) -> AsyncIterator[None]:
@@ -144,14 +159,14 @@ class GovernedPages:
         async with self._turns.turn(f"browser {text or scope.get('client')}"):
             found = await run_in_threadpool(self._viewer, text)
         if found is None:
-            await _to_login(scope)(scope, receive, send)
+            await to_login(scope)(scope, receive, send)
             return
         async with self._turns.turn(f"scope {found.scope}"):
             await self._recorded(found, text, scope, receive, send)
 
-    def _viewer(self, text: str) -> _Viewer | None:
+    def _viewer(self, text: str, *, is_use: bool = True) -> LoggedIn | None:
         """Who a browser's session is of; None if there is none, or it ends because that may see nothing any more."""
-        session = self._sessions.of(text) if text else None
+        session = self._sessions.of(text, is_use=is_use) if text else None
         if session is None:
             return None
         policy = self._access.policy_in_force()
@@ -164,9 +179,9 @@ class GovernedPages:
             self._sessions.end(text, "session_ended", "the policy has changed")
             return None
         part = self._access.scope(policy, principal)
-        return _Viewer(session.who, principal, policy, part.digest if part is not None else THE_LAKE)
+        return LoggedIn(session.who, principal, policy, part.digest if part is not None else THE_LAKE)
 
-    async def _recorded(self, viewer: _Viewer, text: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _recorded(self, viewer: LoggedIn, text: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; nothing of the answer leaves before its line is on disk."""
         instead: list[Response] = []
 
@@ -181,7 +196,7 @@ class GovernedPages:
         for response in instead:
             await response(scope, receive, send)
 
-    def _record(self, viewer: _Viewer, text: str, scope: Scope, message: Message) -> list[Response]:
+    def _record(self, viewer: LoggedIn, text: str, scope: Scope, message: Message) -> list[Response]:
         """Write the line of an answer; what is to be sent instead of it, if it may not leave."""
         try:
             # It may have taken a while.
@@ -191,9 +206,9 @@ class GovernedPages:
         except CrimeAssetsError as error:
             _LOG.warning("%s%s", error, f" ({error.__cause__})" if error.__cause__ else "")
             return [html("refused.html", 503, sentence=str(error), others=[])]
-        return [] if is_allowed else [_to_login(scope)]
+        return [] if is_allowed else [to_login(scope)]
 
-    def _told(self, viewer: _Viewer, scope: Scope, message: Message) -> dict[str, Any]:
+    def _told(self, viewer: LoggedIn, scope: Scope, message: Message) -> dict[str, Any]:
         """The fields of a line."""
         principal, headers = viewer.principal, {name.lower(): value for name, value in message["headers"]}
         shown = scope.get(SHOWN, {})
@@ -223,11 +238,6 @@ def _event(scope: Scope, message: Message, *, is_allowed: bool) -> str:
     if message["status"] >= _ERRORS or not is_allowed:
         return "refuse"
     return "download" if scope["path"].startswith(_FILES) else "page"
-
-
-def _to_login(scope: Scope) -> Response:
-    asked = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
-    return RedirectResponse(f"/login?next={quote(asked)}", SEE_OTHER)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -6,13 +6,14 @@ import threading
 from collections.abc import Sequence
 from secrets import token_urlsafe
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import Scope
 
 from crime_assets.core.errors import UsageError
 from crime_assets.governance.access import Access
@@ -137,6 +138,12 @@ class Logins:
         response = RedirectResponse("/login", SEE_OTHER)
         response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
         return response
+
+
+def to_login(scope: Scope) -> Response:
+    """Leads to the login, and from there to what was asked for."""
+    asked = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
+    return RedirectResponse(f"/login?next={quote(asked)}", SEE_OTHER)
 
 
 def remembering() -> list[Middleware]:

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as ASGIScope
 
 from crime_assets.governance.access import Access
-from crime_assets.governance.policy import Policy, Principal, Role
+from crime_assets.governance.policy import ALERTS, Policy, Principal, Role
 from crime_assets.governance.scopes import Scope
 from crime_assets.profiles import Profile
 from crime_assets.publishing.briefing import pages
@@ -76,13 +76,14 @@ class Parts:
             return Part(_Refusing(role), [])
         if scope is None:
             whole = Extracts(profile.landing, profile.settings.home / "cache" / "extracts")
-            dashboard = Dashboard(profile, whole, "the whole city")
+            dashboard = Dashboard(profile, whole, "the whole city", has_live=bool(profile.settings.stream))
             return Part(dashboard.app(self._hosts), columns_shown(profile.city, None))
         districts = ", ".join(scope.districts)
         of = f" of district{'s'[: len(scope.districts) > 1]} {districts}" if districts else ""
         extracts = ScopedExtracts(profile, self._access.gates, scope, as_of=role.as_of)
         viewer = f"what the role {principal.role} may see{of}"
-        dashboard = Dashboard(profile, extracts, viewer, Briefings(profile.landing))
+        has_live = bool(profile.settings.stream) and ALERTS in role.tables
+        dashboard = Dashboard(profile, extracts, viewer, Briefings(profile.landing), has_live=has_live)
         return Part(dashboard.app(self._hosts), columns_shown(profile.city, scope))
 
 

@@ -101,11 +101,11 @@ class _Laid(Profile):
 class Behind:
     """The pages of a lake below `place`; `later` moves their clock."""
 
-    def __init__(self, place: Path, policy: str = POLICY, secret: str = "") -> None:
+    def __init__(self, place: Path, policy: str = POLICY, secret: str = "", stream: str = "") -> None:
         self.policy = place / "policy.toml"
         self.put(policy)
         self.now = datetime(LAST.year, LAST.month, LAST.day, 23, 45, tzinfo=UTC)
-        settings = Settings(home=place / "lake", policy=self.policy, oidc_secret=secret)
+        settings = Settings(home=place / "lake", policy=self.policy, oidc_secret=secret, stream=stream)
         self.profile = _Laid(settings, lambda: self.now)
         access = self.profile.access
         assert access is not None

@@ -271,6 +271,11 @@ list.addEventListener("click", async (event) => {
     const answer = await fetch("/live/acknowledge", {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(told),
     });
+    // Whoever is not logged in any more is led to where one does that.
+    if (answer.redirected) {
+      location.assign("/live");
+      return;
+    }
     const found = await answer.json();
     if (answer.ok) {
       known(row, found);
