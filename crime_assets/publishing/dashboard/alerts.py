@@ -11,18 +11,19 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 RULES = {
-    "01_surge": "Surge",
-    "02_near_repeats": "Near repeats",
-    "03_repeat_address": "Repeated place",
-    "04_watch_list": "Watch list",
-    "05_major_head": "Major crime",
-    "06_silent_station": "Silent station",
-    "07_duplicates": "Reported twice",
+    "surge": "Surge",
+    "near_repeats": "Near repeats",
+    "repeat_address": "Repeated place",
+    "watch_list": "Watch list",
+    "major_head": "Major crime",
+    "silent_station": "Silent station",
+    "duplicates": "Reported twice",
 }
 """Rule → its name for people; of another one its own name is shown."""
 
+_CELL = re.compile(r"-?[0-9]{1,7}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_SILENT = "06_silent_station"
+_SILENT = "silent_station"
 _TEXTS = ("rule", "title", "subject", "district", "window", "window_start", "raised_at")
 _LONGEST = 200
 """Characters of a text that are shown."""
@@ -54,7 +55,7 @@ class Alert:
 
 def read_alert(line: bytes) -> Alert:
     """The alert of a line. ValueError if it is none."""
-    told = json.loads(line)
+    told: Any = json.loads(line)
     if not isinstance(told, dict) or not isinstance(told.get("alert_id"), str) or not _ID.fullmatch(told["alert_id"]):
         raise ValueError("no alert_id")
     revision = told.get("revision")
@@ -76,7 +77,7 @@ def shown(alert: Alert, zone: str) -> dict[str, Any]:
         "rule": alert.rule,
         "name": RULES.get(alert.rule, alert.rule),
         "title": alert.title,
-        "subject": alert.subject,
+        "subject": _subject(alert),
         "district": alert.district,
         "said": "Withdrawn: reports of that time came late." if is_withdrawn else _said(alert),
         "is_withdrawn": is_withdrawn,
@@ -92,10 +93,20 @@ def local_time(text: str, zone: str) -> str:
     return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}" if moment else text
 
 
+def _subject(alert: Alert) -> str:
+    """What an alert is about, in words; cells are numbers, and said by the alert's place."""
+    parts = alert.subject.split("|")
+    words = [part for part in parts if not _CELL.fullmatch(part)]
+    has_cell = len(words) < len(parts) and alert.lat is not None and alert.lon is not None
+    return ", ".join([*words, f"at {alert.lat:.3f}, {alert.lon:.3f}"] if has_cell else parts)
+
+
 def _said(alert: Alert) -> str:
     counts = []
-    if alert.at_least is not None:
-        counts.append(f"{alert.at_least:,} or more report{'' if alert.at_least == 1 else 's'}")
+    # One report is what it is about.
+    if alert.at_least is not None and alert.window != "fir":
+        one = "No report" if alert.at_least == 0 else f"{alert.at_least:,} or more reports"
+        counts.append("A report" if alert.at_least == 1 else one)
     if alert.before is not None and alert.periods:
         counts.append(f"{alert.before:,} in {alert.periods:,} such times before")
     when = _when(alert)

@@ -256,22 +256,25 @@ class Feed:
 
     def state(self) -> State:
         """How the stream is."""
-        told = self._status
-        if self._fault:
-            return State("Alerts cannot be read at the moment: the log of the pages says why.", True)
-        if not told:
-            return State("Nobody has read this stream yet.", True)
-        committed = _moment(told.get("committed_at"))
-        if told.get("error"):
-            return State("Whoever reads the stream has stopped with an error: its own log says why.", True)
-        if committed is None or self._clock() - committed > _SILENT:
-            since = f" since {committed.astimezone(ZoneInfo(self.zone)):%Y-%m-%d %H:%M}" if committed else ""
-            return State(f"Nobody has read the stream{since}: what happened after that is not here.", True)
+        wrong = self._wrong()
+        return State(wrong or "Reports are read as they come.", bool(wrong))
+
+    def _wrong(self) -> str:
+        """What is wrong with the stream; empty if nothing is."""
+        told, written = self._status, _moment(self._status.get("written_at"))
         lag = told.get("lag_seconds")
-        if isinstance(lag, int | float) and lag > _BEHIND_SECONDS:
-            minutes = max(1, round(lag / 60))
-            return State(f"Reports are read about {minutes:,} minute{'s'[: minutes > 1]} late.", True)
-        return State("Reports are read as they come.", False)
+        if self._fault:
+            return "Alerts cannot be read at the moment: the log of the pages says why."
+        if not told:
+            return "Nobody has read this stream yet."
+        if told.get("error"):
+            return "Whoever reads the stream has stopped with an error: its own log says why."
+        if written is None or self._clock() - written > _SILENT:
+            since = f" since {written.astimezone(ZoneInfo(self.zone)):%Y-%m-%d %H:%M}" if written else ""
+            return f"Nobody has read the stream{since}: what happened after that is not here."
+        minutes = max(1, round(lag / 60)) if isinstance(lag, int | float) and lag > _BEHIND_SECONDS else 0
+        late = f"Reports are read about {minutes:,} minute{'s'[: minutes > 1]} late." if minutes else ""
+        return "Reports were lost while nobody read the stream: ask who runs it." if told.get("lost_since") else late
 
     def _now(self) -> Seen:
         return Seen(self._epoch.name, self._epoch.alerts_to, self._epoch.acknowledged_to)

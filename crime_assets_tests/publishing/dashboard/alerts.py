@@ -29,7 +29,7 @@ def line(name: str, revision: int = 1, **fields: Any) -> dict[str, Any]:
     return {
         "alert_id": name,
         "revision": revision,
-        "rule": "01_surge",
+        "rule": "surge",
         "title": "More reports than usual",
         "subject": "SX/101/01",
         "district": "101",
@@ -62,7 +62,7 @@ class Raising:
         self.status()
 
     def status(self, **fields: Any) -> None:
-        told = {"epoch": self.epoch, "tick": self.number, "committed_at": self.clock().isoformat(), "lag_seconds": 0.4}
+        told = {"epoch": self.epoch, "tick": self.number, "written_at": self.clock().isoformat(), "lag_seconds": 0.4}
         told |= {"watermark": None, "alerts_number": self.number, "stations": STATIONS, "error": None, **fields}
         self.store.write(keys.live(STREAM, "status.json"), json.dumps(told).encode())
 

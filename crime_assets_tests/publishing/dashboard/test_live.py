@@ -207,8 +207,8 @@ def test_more_than_may_be_connected_are_refused(
 
 def test_a_revision_takes_the_place_of_the_one_before(address: str, raising: Raising) -> None:
     raising.raise_(line("a1"))
-    raising.raise_(line("a2", 1, rule="06_silent_station", window="block", at_least=None))
-    raising.raise_(line("a1", 2, at_least=9), line("a2", 2, rule="06_silent_station"))
+    raising.raise_(line("a2", 1, rule="silent_station", window="block", at_least=None))
+    raising.raise_(line("a1", 2, at_least=9), line("a2", 2, rule="silent_station"))
     text = page(address)
     assert listed(text) == ["a2", "a1"]
     assert text.count("Revision 2") == 2
@@ -218,10 +218,10 @@ def test_a_revision_takes_the_place_of_the_one_before(address: str, raising: Rai
 
 
 def test_a_choice_is_kept_without_scripts(address: str, raising: Raising) -> None:
-    raising.raise_(line("a1"), line("a2", rule="05_major_head", district="102"))
-    assert listed(page(address, "?rule=05_major_head")) == ["a2"]
+    raising.raise_(line("a1"), line("a2", rule="major_head", district="102"))
+    assert listed(page(address, "?rule=major_head")) == ["a2"]
     assert listed(page(address, "?district=101")) == ["a1"]
-    assert listed(page(address, "?district=101&rule=05_major_head")) == []
+    assert listed(page(address, "?district=101&rule=major_head")) == []
 
 
 def test_a_text_of_the_stream_is_no_markup(address: str, raising: Raising) -> None:
@@ -249,12 +249,30 @@ def test_a_line_that_is_none_hides_no_other(address: str, raising: Raising, told
         ("hour", "from 2026-03-05 14:00 to 15:00"),
         ("block", "from 2026-03-05 14:00 to 20:00"),
         ("day", "on 2026-03-05"),
-        ("fir", "registered 2026-03-05 14:00"),
     ],
 )
 def test_when_an_alert_is_about(window: str, said: str) -> None:
     alert = read_alert(json.dumps(line("a1", window=window, at_least=1, before_reports=None)).encode())
-    assert shown(alert, "Asia/Kolkata")["said"] == f"1 or more report; {said}."
+    assert shown(alert, "Asia/Kolkata")["said"] == f"A report; {said}."
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"window": "fir", "window_start": None, "at_least": 1}, ("SX/101/01", "")),
+        ({"subject": "SX/101/01|murder"}, ("SX/101/01, murder", "6 or more reports; from 2026-03-05 14:00 to 15:00.")),
+        ({"subject": "burglary|19050|73100", "window": "x"}, ("burglary, at 19.050, 73.100", None)),
+        ({"subject": "19050|73100", "lat": None, "window": "x"}, ("19050, 73100", None)),
+        ({"at_least": 0, "before_reports": 40}, (None, "No report; 40 in 8 such times before; from 2026-03-05 14:00")),
+    ],
+)
+def test_what_an_alert_is_about(fields: dict[str, Any], said: tuple[str | None, str | None]) -> None:
+    told = {"before_reports": None, **fields}
+    found = shown(read_alert(json.dumps(line("a1", **told)).encode()), "Asia/Kolkata")
+    subject, sentence = said
+    assert subject in (None, found["subject"])
+    assert sentence is None or found["said"].startswith(sentence)
+    assert sentence != "" or found["said"] == ""
 
 
 def test_an_acknowledgement_is_everybodys(address: str, raising: Raising) -> None:
@@ -344,7 +362,11 @@ def test_what_nobody_reads_any_more_is_said(profile: Profile, raising: Raising, 
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [({"lag_seconds": 240}, "about 4 minutes late"), ({"error": "secret"}, "has stopped with an error")],
+    [
+        ({"lag_seconds": 240}, "about 4 minutes late"),
+        ({"lost_since": "2026-03-05T08:45:30+00:00"}, "Reports were lost"),
+        ({"error": "secret"}, "has stopped with an error"),
+    ],
 )
 def test_how_the_stream_is_comes_too(address: str, raising: Raising, status: dict[str, Any], said: str) -> None:
     with listening(address) as events:
