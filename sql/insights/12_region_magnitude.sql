@@ -62,8 +62,8 @@ weighed AS (
         counted.crimes_all,
         coalesce(severity.weight, lightest.weight) AS weight
     FROM counted
-    LEFT JOIN severity ON severity.fbi_code = counted.fbi_code
-    CROSS JOIN (SELECT min(weight) AS weight FROM severity WHERE fbi_code IS NOT NULL) AS lightest
+    LEFT JOIN severity ON severity.codes = 'fbi_code' AND severity.code = counted.fbi_code
+    CROSS JOIN (SELECT min(weight) AS weight FROM severity WHERE codes = 'fbi_code') AS lightest
 ),
 
 by_period AS (

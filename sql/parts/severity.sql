@@ -12,7 +12,9 @@
 --
 -- An FBI code that is not listed, or none, weighs as little as the lightest of these. A NIBRS code that is not listed,
 -- or none, weighs nothing, like what is no crime: offenses of federal law only, and records whose code is unmapped.
-SELECT fbi_code, CAST(NULL AS VARCHAR) AS nibrs_code, CAST(weight AS DECIMAL(9, 3)) AS weight
+-- `codes` says which column of crimes has the code, as a text: an insight that reads a column is hidden from whoever may
+-- not see that one.
+SELECT 'fbi_code' AS codes, code, CAST(weight AS DECIMAL(9, 3)) AS weight
 FROM (
     VALUES
         ('01A', 20),   -- homicide: first degree murder
@@ -41,9 +43,9 @@ FROM (
         ('22', 0.1),   -- liquor license: Class B
         ('24', 0.25),  -- disorderly and reckless conduct: Class A
         ('26', 0.1)    -- all else: mostly Class B
-) AS weights (fbi_code, weight)
+) AS weights (code, weight)
 UNION ALL
-SELECT CAST(NULL AS VARCHAR) AS fbi_code, nibrs_code, CAST(weight AS DECIMAL(9, 3)) AS weight
+SELECT 'nibrs_code' AS codes, code, CAST(weight AS DECIMAL(9, 3)) AS weight
 FROM (
     VALUES
         ('09A', 20),   -- homicide: first degree murder
@@ -126,4 +128,4 @@ FROM (
         ('X62', 0),
         ('X70', 0),
         ('X99', 0)
-) AS nibrs_weights (nibrs_code, weight)
+) AS nibrs_weights (code, weight)
