@@ -18,7 +18,7 @@ from crime_assets.core.errors import LandingError
 from crime_assets.incidents import watch_list
 from crime_assets.incidents.chain import ALERTS, Chain
 from crime_assets.incidents.reading import Reader
-from crime_assets.incidents.sources import Forgetful, Source
+from crime_assets.incidents.sources import Batch, Forgetful, Source
 from crime_assets.incidents.state import Pending, State, Ticked
 from crime_assets.incidents.telling import Channel, Teller
 from crime_assets.incidents.times import Calendar
@@ -28,6 +28,9 @@ _MOST = 5_000
 """Records of a tick."""
 _WAIT = 0.05
 """Seconds for which a tick waits for its first record."""
+_IDLE = 3.0
+"""Seconds without a record after which a stream that has not ended counts as read."""
+_PROGRESS_EVERY = 1.0
 _STATUS_EVERY = 1.0
 _STATIONS_EVERY = 60.0
 _WATCH_LIST_EVERY = 3.0
@@ -77,6 +80,8 @@ class Loop:
         self._is_stopped = False
         self._told_status = self._told_stations = float("-inf")
         self._stations: list[dict[str, object]] = []
+        self._progress: dict[str, float] = {}
+        self._ticked = float("-inf")
         self._watched: bytes | None = None
         self._looked = float("-inf")
         self._claim()
@@ -87,7 +92,10 @@ class Loop:
         self._is_stopped = True
 
     def run(self, channels: Sequence[Channel] = (), *, until_ended: bool = False) -> Totals:
-        """Read until it is stopped, and tell the channels; `until_ended` also ends when there is nothing to read."""
+        """Read until it is stopped, and tell the channels.
+
+        `until_ended` also ends when the stream has ended, or nothing has come for some seconds.
+        """
         totals, told, alerts = Totals(), self._state.told(), self._chain(ALERTS)
         self._tellers = [Teller(alerts, one, told.get(one.name, 0), self._warn) for one in channels]
         for teller in self._tellers:
@@ -95,9 +103,11 @@ class Loop:
         try:
             self._publish()
             self._source.open(self._state.positions())
+            newest = time.monotonic()
             while not self._is_stopped:
-                found = self._tick(totals)
-                if until_ended and not found:
+                if self._tick(totals):
+                    newest = time.monotonic()
+                elif until_ended and (self._is_over() or time.monotonic() - newest >= _IDLE):
                     break
             self._finish(totals)
         finally:
@@ -107,12 +117,21 @@ class Loop:
         self._state.keep(self._told())
         return totals
 
+    def _is_over(self) -> bool:
+        """Whether all shards have ended."""
+        positions = self._state.positions()
+        return bool(positions) and all(position.is_ended for position in positions.values())
+
     def _tick(self, totals: Totals) -> bool:
         """Take what is there and publish what it gives; whether anything was there."""
         self._look_at_watch_list()
         batch = self._source.take(_MOST, _WAIT)
         self._stage("read")
-        if batch.records or batch.positions or batch.progress:
+        batch = batch._replace(progress=self._progress | batch.progress)
+        is_news = bool(batch.records or batch.positions)
+        # While nothing comes, time alone goes on: once a second is enough for it.
+        if is_news or (batch.progress and time.monotonic() - self._ticked >= _PROGRESS_EVERY):
+            self._ticked, self._progress = time.monotonic(), {}
             arrived, bad = self._reader.read(batch.records)
             self._stage("typed")
             ticked = self._state.tick(batch, arrived, bad, self._told())
@@ -122,10 +141,11 @@ class Loop:
                 self._stage("shard_ended")
             self._publish()
         else:
+            self._progress = batch.progress
             self._state.keep(self._told())
         newest = max((record.arrived_at for record in batch.records), default=None)
         self._tell_status(totals, newest)
-        return bool(batch.records or batch.positions)
+        return is_news
 
     def _look_at_watch_list(self) -> None:
         if time.monotonic() - self._looked >= _WATCH_LIST_EVERY:
@@ -137,9 +157,8 @@ class Loop:
 
     def _finish(self, totals: Totals) -> None:
         """Deliver all lines that wait, and say where it ended."""
-        batch = self._source.take(0, 0.0)
         arrived, _ = self._reader.read([])
-        self._state.tick(batch._replace(records=[]), arrived, [], self._told(), is_last=True)
+        self._state.tick(Batch([], {}, self._progress), arrived, [], self._told(), is_last=True)
         self._publish()
         self._told_status = float("-inf")
         self._tell_status(totals, None)
