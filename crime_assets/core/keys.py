@@ -11,6 +11,9 @@ _MANIFEST = re.compile(r"manifests/city=[^/]+/change_day=([0-9]{4}-[0-9]{2}-[0-9
 EXTRACTS = "extracts/"
 """Prefix of all extracts of all cities."""
 
+_LINK = re.compile(
+    r"live/stream=[^/]+/epoch=(?P<epoch>[^/]+)/(?P<chain>[a-z]+)/[0-9]{4,}/(?P<number>[0-9]{12,})[.](gz|ndjson)"
+)
 _BRIEFING = re.compile(r"briefings/city=[^/]+/as_of_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]html")
 _EXTRACT = re.compile(r"extracts/city=([^/]+)/as_of_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]duckdb")
 
@@ -123,6 +126,22 @@ def live_link(stream: str, epoch: str, chain: str, number: int) -> str:
     ending = "gz" if chain == "deliveries" else "ndjson"
     # Some ten thousand in a directory.
     return f"live/stream={stream}/epoch={epoch}/{chain}/{number // 10_000:04}/{number:012}.{ending}"
+
+
+def live_links_prefix(stream: str) -> str:
+    """Prefix of all keys that `live_link` gives for a stream."""
+    return live(stream, "epoch=")
+
+
+def live_link_parts(key: str) -> tuple[str, str, int] | None:
+    """The epoch, the chain and the number of a key that `live_link` gives; None for any other key."""
+    match = _LINK.fullmatch(key)
+    return (match["epoch"], match["chain"], int(match["number"])) if match else None
+
+
+def live_begins(stream: str, epoch: str, chain: str) -> str:
+    """The note of the number that a chain begins with, once its oldest objects were removed."""
+    return live(stream, f"epoch={epoch}/begins/{chain}.txt")
 
 
 def live_typed(stream: str, chain: str, digest: str) -> str:

@@ -33,12 +33,32 @@ class Chain:
         return self._store.read(self.key(number))
 
     def after(self, number: int) -> Iterator[tuple[int, bytes]]:
-        """All objects that come after this number, with their numbers."""
-        for following in count(number + 1):
+        """All objects that come after this number, with their numbers. After 0 come all that were not removed."""
+        for following in count(number + 1 if number else self.begins()):
             content = self.read(following)
             if content is None:
                 return
             yield following, content
+
+    def begins(self) -> int:
+        """The number of the first object: that after those which were removed because they were old."""
+        return int(self._store.read(self._begins) or b"1")
+
+    def begin_at(self, number: int) -> None:
+        """Note the number of the first object. To be called before those in front of it are removed."""
+        self._store.write(self._begins, str(number).encode())
+
+    def last(self, number: int = 0) -> int:
+        """The number of the last object, of which this number is known to be there; found in few steps."""
+        known = max(number, self.begins() - 1)
+        step = 1
+        while self.read(known + step) is not None:
+            known, step = known + step, 2 * step
+        while step > 1:
+            step //= 2
+            if self.read(known + step) is not None:
+                known += step
+        return known
 
     def write(self, number: int, content: bytes) -> None:
         """Write an object, or find that it is there already. LandingError if another one is there."""
@@ -47,6 +67,10 @@ class Chain:
                 f"{self.key(number)} has other content than this consumer wrote: another one writes to the same place; "
                 "stop one of them."
             )
+
+    @property
+    def _begins(self) -> str:
+        return keys.live_begins(self._stream, self._epoch, self._name)
 
     def append(self, content: bytes, after: int = 0) -> int:
         """Write an object behind all others, of which `after` is known to be there; returns its number."""

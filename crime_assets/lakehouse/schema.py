@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import pyarrow as pa
 from pyiceberg.schema import Schema
@@ -193,6 +194,43 @@ CITY_MONTHS = (
     Column("comparable_between", "boolean", "Whether its year compares with other cities.", required=True),
     Column("reason_between", "string", "Why it does not."),
 )
+
+FIR_ALERTS = (
+    Column("alert_id", "string", "Identifies the alert: computed from rule, subject and window.", required=True),
+    Column("revision", "int", "1, and up to 4 as counts double; one row each.", required=True),
+    Column("rule", "string", "The rule: a file of sql/alerts.", required=True),
+    Column("title", "string", "What the rule says."),
+    Column("subject", "string", "What it is about: a station, a cell, a hash of a number plate.", required=True),
+    Column("district", "string", "Code of the police district."),
+    Column("window", "string", "What the window is: hour, block, day or fir."),
+    Column("window_number", "int", "Number of the window since 1970, on the stream's clock.", required=True),
+    Column("window_start", "timestamptz", "When the window began; NULL where it has no time."),
+    Column("at_least", "long", "Reports that raise this revision."),
+    Column("before_reports", "long", "Reports before, with which it was compared."),
+    Column("periods", "long", "Windows before, with which it was compared."),
+    Column("lat", "double", "Degrees north; NULL where the alert has no place."),
+    Column("lon", "double", "Degrees east; NULL where the alert has no place."),
+    Column("event_ids", "string", "Reports that raised it, at most 20 of them, as a JSON array."),
+    Column("raised_at", "timestamptz", "When it was raised.", required=True),
+    Column("epoch", "string", "The consumer's state that raised it.", required=True),
+    Column("object_number", "long", "Number of the object in that state's chain of alerts.", required=True),
+)
+
+
+@cache
+def fir_history() -> tuple[Column, ...]:
+    """Columns of `live.fir_history`: those of a report, and which delivery brought it.
+
+    A function, because where there is no stream of live reports nothing of them is loaded.
+    """
+    from crime_assets.incidents.contract import FIELDS
+
+    needed = {"event_id", "kind", "fir_id", "version", "registered_at", "md5"}
+    return (
+        *(Column(field.name, field.type, field.doc, required=field.name in needed) for field in FIELDS),
+        Column("epoch", "string", "The consumer's state that delivered it.", required=True),
+        Column("delivery", "long", "Number of the object in that state's chain of deliveries.", required=True),
+    )
 
 
 def published(columns: tuple[Column, ...], city: City) -> tuple[Column, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from crime_assets.core import keys
 from crime_assets.core.errors import LandingError
 from crime_assets.incidents.chain import ALERTS, DELIVERIES, Chain
 from crime_assets.streams.directory import DirectoryStore
@@ -23,6 +24,17 @@ def test_a_chain_is_read_to_its_end(chain: Chain) -> None:
 
     assert list(chain.after(0)) == [(1, b"1"), (2, b"2")]
     assert list(chain.after(2)) == []
+
+
+@pytest.mark.parametrize(("removed", "there"), [(0, 0), (0, 1), (0, 7), (3, 0), (3, 1), (3, 8)])
+def test_the_last_is_found_though_the_oldest_were_removed(chain: Chain, removed: int, there: int) -> None:
+    chain.begin_at(removed + 1)
+    for number in range(removed + 1, removed + there + 1):
+        chain.write(number, b"")
+
+    assert chain.begins() == removed + 1
+    assert {chain.last(number) for number in (0, removed, removed + there)} == {removed + there}
+    assert [number for number, _ in chain.after(0)] == list(range(removed + 1, removed + there + 1))
 
 
 def test_what_is_there_may_be_written_again_but_nothing_else(chain: Chain) -> None:
@@ -50,3 +62,5 @@ def test_where_its_objects_are(tmp_path: Path) -> None:
     assert (
         Chain(store, "fir", "E1", DELIVERIES).key(20_001) == "live/stream=fir/epoch=E1/deliveries/0002/000000020001.gz"
     )
+    assert keys.live_link_parts(Chain(store, "fir", "E1", DELIVERIES).key(20_001)) == ("E1", "deliveries", 20_001)
+    assert keys.live_link_parts(keys.live("fir", "status.json")) is None
