@@ -38,7 +38,7 @@ from crime_assets.lakehouse.iceberg.duck import connection, identifier, literal
 from crime_assets.lakehouse.iceberg.evolution import names_of
 from crime_assets.lakehouse.iceberg.reading import DUCKDB_TYPES, explained, rows_of
 from crime_assets.lakehouse.place.lake import Lake
-from crime_assets.lakehouse.records import across
+from crime_assets.lakehouse.records import across, live
 from crime_assets.lakehouse.schema import arrow_schema
 from crime_assets.sources.cities import City
 
@@ -52,7 +52,8 @@ Restrict: TypeAlias = Callable[[duckdb.DuckDBPyConnection, str, str, Sequence[st
 class DuckDBEngine:
     """One city's tables in one lake; with `restrict`, insights know only what that lets them see.
 
-    Who `has_cities` may ask for the schema `cities`, too: the crimes of all cities in the lake.
+    Who `has_cities` may ask for the schemas `cities`, the crimes of all cities in the lake, and `live`, its live
+    reports, too.
     """
 
     name = "duckdb"
@@ -122,6 +123,8 @@ class DuckDBEngine:
             # It takes the manifests of all cities, and on object storage their files: only for who names it.
             if self._has_cities and across.SCHEMA in sql.lower():
                 across.show(con, self._lake)
+            if self._has_cities and f"{live.SCHEMA}." in sql.lower():
+                live.show(con, self._lake)
             con.execute(f"SET allowed_directories = [{literal(str(self._lake.warehouse))}]")
             con.execute("SET enable_external_access = false")
             con.execute("SET lock_configuration = true")

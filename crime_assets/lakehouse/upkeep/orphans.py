@@ -16,7 +16,7 @@ from crime_assets.core.errors import LakeError
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.place.warehouse import files_below, is_local, path_of, remove, stored_files
-from crime_assets.lakehouse.records.across import SCHEMA
+from crime_assets.lakehouse.records import across, live
 from crime_assets.lakehouse.upkeep.kept import loaded
 from crime_assets.sources.cities import City
 
@@ -47,7 +47,8 @@ def remove_orphans(lake: Lake, city: City, before: datetime) -> dict[str, Remove
     """
     with lake.writing():
         # Roles on object storage may keep the tables of one city.
-        found = [*loaded(lake, city.name), *(() if lake.is_remote else loaded(lake, SCHEMA))]
+        beside = () if lake.is_remote else (across.SCHEMA, live.SCHEMA)
+        found = [one for namespace in (city.name, *beside) for one in loaded(lake, namespace)]
         removed = {one.told: _sweep(table, before) for one, table in found if table.current_snapshot() or one.is_masked}
         # Not by the namespaces of the catalog: others have theirs there too.
         loading = _loading(lake, lake.cities | {city.name})
@@ -56,6 +57,13 @@ def remove_orphans(lake: Lake, city: City, before: datetime) -> dict[str, Remove
         if not loading:
             removed["cache"] = _remove(lake.home / "cache" / "history", before, lambda _: True)
         return removed
+
+
+def remove_orphans_of_live(lake: Lake, before: datetime) -> Removed:
+    """The same for the tables of live reports alone: a lake may have no others. LakeError as above."""
+    with lake.writing():
+        removed = [_sweep(table, before) for _, table in loaded(lake, live.SCHEMA) if table.current_snapshot()]
+        return Removed(sum(one.files_removed for one in removed), sum(one.bytes_removed for one in removed))
 
 
 def _sweep(table: Table, before: datetime) -> Removed:
