@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crime_assets.incidents.sources.producing import Producer
     from crime_assets.incidents.state import State
     from crime_assets.incidents.telling import Channel
+    from crime_assets.incidents.warehouse import Warehouse
 
 _KINESIS = "kinesis:"
 
@@ -99,6 +100,15 @@ class LiveReports:
         if settings.alerts_webhook:
             found.append(WebhookChannel(settings.alerts_webhook, settings.alerts_secret))
         return found
+
+    def warehouse(self) -> Warehouse:
+        """Where reports are loaded into, beside the lake; UsageError if none is set, or its address is none."""
+        from crime_assets.incidents.warehouse.addresses import open_warehouse
+
+        address = self._profile.settings.warehouse
+        if not address:
+            raise UsageError("There is no warehouse of live reports: set CRIME_WAREHOUSE to its address.")
+        return open_warehouse(address)
 
     @property
     def _kinesis(self) -> str:

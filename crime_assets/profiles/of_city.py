@@ -27,6 +27,11 @@ def asked_cities(environment: Mapping[str, str]) -> tuple[str, ...]:
             f"CRIME_POLICY is for one city, and CRIME_CITIES names {len(found)}: give the city that has a policy a "
             "CRIME_HOME of its own, with CRIME_CITY instead of CRIME_CITIES."
         )
+    if len(found) > 1 and environment.get("CRIME_STREAM"):
+        raise UsageError(
+            f"CRIME_STREAM is of no city, and CRIME_CITIES names {len(found)}: give the stream a CRIME_HOME of its "
+            "own, with CRIME_CITY instead of CRIME_CITIES."
+        )
     return found
 
 

@@ -28,6 +28,7 @@ _PLACE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefi
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _SECRET = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,512}")
 _STREAM = re.compile(r"[a-z0-9-]{1,40}")
+_WAREHOUSE = re.compile(r"(postgresql|postgres|redshift)://[!-~]+")
 _JOB = re.compile(r"(?P<service>glue|emr-serverless):(?P<name>[A-Za-z0-9._-]{1,255})")
 
 
@@ -96,6 +97,8 @@ class Settings:
     alerts_topic: str = ""
     alerts_webhook: str = field(default="", repr=False)
     alerts_secret: str = field(default="", repr=False)
+    warehouse: str = field(default="", repr=False)
+    """Address of the warehouse of live reports, with its password."""
     aws: AwsSettings | None = None
 
     @property
@@ -148,6 +151,7 @@ class Settings:
             alerts_topic=environment.get("CRIME_ALERTS_TOPIC", ""),
             alerts_webhook=environment.get("CRIME_ALERTS_WEBHOOK", ""),
             alerts_secret=environment.get("CRIME_ALERTS_SECRET", ""),
+            warehouse=_warehouse(environment),
             aws=_aws(environment, engine) if is_aws else None,
         )
 
@@ -158,6 +162,17 @@ def _service(environment: Mapping[str, str]) -> str:
         raise UsageError(f"CRIME_SERVICE={address} is no address: set it to one such as https://crime.city.example.")
     if address and not environment.get("CRIME_TOKEN"):
         raise UsageError("CRIME_SERVICE needs CRIME_TOKEN: ask who keeps the policy for a token.")
+    return address
+
+
+def _warehouse(environment: Mapping[str, str]) -> str:
+    address = environment.get("CRIME_WAREHOUSE", "")
+    # It may have a password in it, so it is not repeated.
+    if address and not _WAREHOUSE.fullmatch(address):
+        raise UsageError(
+            "CRIME_WAREHOUSE is not the address of a warehouse: write it like postgresql://user@host/database, or "
+            "redshift://user:password@host:5439/database?role=arn:aws:iam::123456789012:role/name."
+        )
     return address
 
 

@@ -96,3 +96,9 @@ def test_files_of_one_city_may_be_named_without_it() -> None:
         "c.csv",
         "n.csv",
     ]
+
+
+def test_a_stream_of_live_reports_is_of_no_city() -> None:
+    with pytest.raises(UsageError, match=r"give the stream a CRIME_HOME of its own"):
+        Settings.from_environment({**BOTH, "CRIME_STREAM": "fir"})
+    assert Settings.from_environment({"CRIME_CITIES": "chicago", "CRIME_STREAM": "fir"}).stream == "fir"

@@ -100,6 +100,7 @@ class TestSettings:
             "CRIME_ALERTS_TOPIC": "arn:aws:sns:us-east-1:123456789012:alerts",
             "CRIME_ALERTS_WEBHOOK": "https://alerts.city.example",
             "CRIME_ALERTS_SECRET": TOKEN,
+            "CRIME_WAREHOUSE": f"postgresql://loader:{TOKEN}@db.city.example/fir",
         }
         settings = Settings.from_environment(environment)
         assert settings == Settings(
@@ -128,6 +129,7 @@ class TestSettings:
             alerts_topic="arn:aws:sns:us-east-1:123456789012:alerts",
             alerts_webhook="https://alerts.city.example",
             alerts_secret=TOKEN,
+            warehouse=f"postgresql://loader:{TOKEN}@db.city.example/fir",
         )
         defaults = Settings()
         names = {field.name for field in fields(Settings)} - {"aws"}
@@ -135,7 +137,7 @@ class TestSettings:
 
     def test_a_variable_set_to_nothing_is_not_set(self) -> None:
         names = "PROFILE HOME CITY CITIES FEED EXPORT ENGINE SAMPLE_ROWS SAMPLE_SEED BOUNDARIES POLICY SOCKET".split()
-        live = "STREAM STREAM_SOURCE STREAM_TIMEZONE ALERTS_TOPIC ALERTS_WEBHOOK ALERTS_SECRET".split()
+        live = "STREAM STREAM_SOURCE STREAM_TIMEZONE ALERTS_TOPIC ALERTS_WEBHOOK ALERTS_SECRET WAREHOUSE".split()
         nothing = {f"CRIME_{name}": "" for name in (*names, *live, "AUDIT_ANCHOR", "DBT")} | {"SOCRATA_APP_TOKEN": ""}
         assert Settings.from_environment(nothing) == Settings.from_environment({})
 

@@ -1,6 +1,7 @@
 """The warehouse of live reports: one row a report, loaded from deliveries, each object once.
 
-`loading` says in which order; `postgres` and `redshift` say what differs; the statements are in `sql/warehouse`.
+`addresses` says where it is, `loading` in which order reports are loaded, `postgres` and `redshift` what differs; the
+statements are in `sql/warehouse`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from crime_assets.streams import LandingStore
 
@@ -54,3 +55,9 @@ class Warehouse(Protocol):
 
     def figures(self) -> list[MonthFigures]:
         """The history month by month, in order. WarehouseError if it cannot be asked."""
+
+    def last(self, prefix: str) -> str | None:
+        """The last key, in order, of the objects below a prefix that were loaded; None if none was."""
+
+    def newest(self, most: int) -> list[dict[str, Any]]:
+        """At most so many rows of the history, by FIELDS: those that were registered last."""

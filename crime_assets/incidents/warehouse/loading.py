@@ -94,6 +94,28 @@ class Loading(ABC):
 
         return self._transaction(ask)
 
+    def last(self, prefix: str) -> str | None:
+        """The last key below a prefix that was loaded."""
+
+        def ask(cursor: Any) -> str | None:
+            # Keys are of one length and of ASCII: in any order of signs the one with the highest number is the last.
+            query = "SELECT MAX(object_key) FROM fir_ledger WHERE SUBSTRING(object_key, 1, %s) = %s"
+            cursor.execute(query, (len(prefix), prefix))
+            (found,) = cursor.fetchone()
+            return None if found is None else str(found)
+
+        return self._transaction(ask)
+
+    def newest(self, most: int) -> list[dict[str, Any]]:
+        """Rows that were registered last."""
+
+        def ask(cursor: Any) -> list[dict[str, Any]]:
+            (query,) = statements("newest")
+            cursor.execute(f"{query}\nLIMIT {int(most)}")
+            return [dict(zip(COLUMNS, row, strict=True)) for row in cursor.fetchall()]
+
+        return self._transaction(ask)
+
     def _load(self, cursor: Any, store: LandingStore, keys: Sequence[str]) -> Loaded:
         _run(cursor, "2_stage")
         now = self._clock()

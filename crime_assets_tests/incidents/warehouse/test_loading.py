@@ -67,6 +67,16 @@ def test_the_newest_version_stays_whatever_comes_after(address: str, store: Dire
     assert ledger(address) == ["0", "1", "2", "3", "4"]
 
 
+def test_it_says_what_was_loaded_last_and_what_is_newest(address: str, store: DirectoryStore) -> None:
+    at, lines = warehouse(address), [report(n, 1 + n % 2) for n in range(9)]
+    assert at.last("a/1") is None
+    at.load(store, [write(store, key, lines) for key in ("a/1/002", "a/1/010", "a/2/9", "a_1/9")])
+
+    assert (at.last("a/1/"), at.last("a_1/"), at.last("a%")) == ("a/1/010", "a_1/9", None)
+    assert {row["fir_id"]: row for row in at.newest(3)} == kept(lines[-3:])
+    assert [row["fir_no"] for row in at.newest(3)] == [8, 7, 6]
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
 def test_of_copies_the_first_to_arrive_stays_whichever_is_loaded_first(
     address: str, store: DirectoryStore, order: tuple[int, ...]
