@@ -42,6 +42,11 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
         from crime_assets.defs.automation import audits
 
         parts.append(audits.build(names, profile.city.timezone))
+    if profile.settings.stream:
+        # Without a stream nothing of live reports is imported.
+        from crime_assets.defs.automation import live
+
+        parts.append(live.build(names, profile))
     return dg.Definitions.merge(*parts)
 
 

@@ -125,7 +125,12 @@ def live_link(stream: str, epoch: str, chain: str, number: int) -> str:
     """The object of this number, from 1 on without a gap, in a chain of objects that live reports give."""
     ending = "gz" if chain == "deliveries" else "ndjson"
     # Some ten thousand in a directory.
-    return f"live/stream={stream}/epoch={epoch}/{chain}/{number // 10_000:04}/{number:012}.{ending}"
+    return f"{live_chain_prefix(stream, epoch, chain)}{number // 10_000:04}/{number:012}.{ending}"
+
+
+def live_chain_prefix(stream: str, epoch: str, chain: str) -> str:
+    """Prefix of all keys that `live_link` gives for a chain."""
+    return live(stream, f"epoch={epoch}/{chain}/")
 
 
 def live_links_prefix(stream: str) -> str:

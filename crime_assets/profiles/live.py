@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crime_assets.core.errors import UsageError
-from crime_assets.incidents.times import Calendar
+from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.profiles.local import Profile
+from crime_assets.streams import LandingStore
 
 if TYPE_CHECKING:
     from crime_assets.incidents.loop import Loop
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crime_assets.incidents.sources.producing import Producer
     from crime_assets.incidents.state import State
     from crime_assets.incidents.telling import Channel
+    from crime_assets.incidents.times import Calendar
     from crime_assets.incidents.warehouse import Warehouse
 
 _KINESIS = "kinesis:"
@@ -36,11 +37,17 @@ class LiveReports:
             raise UsageError("Live reports need more packages: run `pip install 'crime-assets[live]'`.") from error
         self._profile = profile
         self.name = profile.settings.stream
-        self.store = profile.landing
+
+    @cached_property
+    def store(self) -> LandingStore:
+        """Where what is published lies."""
+        return self._profile.landing
 
     @cached_property
     def calendar(self) -> Calendar:
         """The clock by which rules count; UsageError if it is none."""
+        from crime_assets.incidents.times import Calendar
+
         zone = self._profile.settings.stream_zone
         try:
             return Calendar(zone)
@@ -48,6 +55,16 @@ class LiveReports:
             raise UsageError(
                 f"CRIME_STREAM_TIMEZONE={zone[:80]} is no time zone: give its name, such as Asia/Kolkata."
             ) from error
+
+    @property
+    def epoch(self) -> str:
+        """The chains that count: those of the present state. CrimeAssetsError if nothing has read the stream yet."""
+        from crime_assets.incidents.status import read_epoch
+
+        epoch = read_epoch(self.store, self.name)
+        if epoch is None:
+            raise CrimeAssetsError(f"Nothing has read the stream {self.name} yet: start `crime-assets stream run`.")
+        return epoch
 
     @property
     def home(self) -> Path:

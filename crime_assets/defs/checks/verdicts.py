@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from math import sqrt
+from typing import TYPE_CHECKING
 
 from crime_assets.lakehouse.iceberg.evolution import MOST_NEW, new_columns
 from crime_assets.lakehouse.writing.settling import is_too_much
@@ -16,6 +17,10 @@ from crime_assets.sources.cities import City
 from crime_assets.streams.holes import named
 from crime_assets.streams.inventory import Inventory
 from crime_assets.streams.pull import days_between
+
+if TYPE_CHECKING:
+    from crime_assets.incidents.status import Status
+    from crime_assets.incidents.warehouse import MonthFigures
 
 MOST_DUPLICATES = 0.05
 """Most repeated records in a day's deliveries. At-least-once delivery repeats some; more suggests a loop."""
@@ -47,6 +52,13 @@ third of its arrests. With crimes that are only four weeks old it would warn on 
 100 of their arrests are recorded after the crime is published, after 45 days in the mean
 (`sources/feeds/sample/shares.py`).
 """
+
+LAG_SECONDS, LONGEST_LAG_SECONDS = 5.0, 300.0
+"""A consumer of live reports is behind by a second or so; from the first on that is worth a look, from the second on
+alerts come too late to be of use."""
+SILENT_SECONDS = 60.0
+"""It says once a second how far it is: after so long without that it does not run."""
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -337,3 +349,54 @@ def access_as_planned(differences: Sequence[str]) -> Verdict:
         return Verdict(True, "AWS lets people see what the policy says.", {"differences": []})
     others = f" And {len(differences) - 1} more." if len(differences) > 1 else ""
     return Verdict(False, f"{differences[0]}{others}", {"differences": list(differences)}, is_error=True)
+
+
+def stream_lag(status: Status | None, now: datetime) -> Verdict:
+    """The consumer of live reports runs, is not behind, and has lost nothing; `status` is what it says of itself."""
+    if status is None:
+        return Verdict(False, "Nothing has read the stream yet: start `crime-assets stream run`.")
+    silent, lag = (now - status.written_at).total_seconds(), status.lag_seconds
+    figures = {"lag_seconds": lag, "silent_seconds": silent}
+    if silent > SILENT_SECONDS:
+        sentence = f"The consumer last said how far it is at {status.written_at:%Y-%m-%d %H:%M:%S} UTC: start it again."
+        return Verdict(False, sentence, figures, is_error=True)
+    if status.lost_since is not None:
+        sentence = f"The stream no longer has all reports since {status.lost_since}: they were not read in time."
+        return Verdict(False, sentence, figures, is_error=True)
+    sentence = f"The consumer is {lag:.1f} s behind the newest report that it has read."
+    return Verdict(lag <= LAG_SECONDS, sentence, figures, is_error=lag > LONGEST_LAG_SECONDS)
+
+
+def one_row_per_fir(rows: int, reports: int) -> Verdict:
+    """No report is in the history twice."""
+    sentence = f"{rows:,} rows, {reports:,} reports."
+    if rows != reports:
+        sentence += f" {rows - reports} rows too many: restore the last sound snapshot before anything is loaded."
+    return Verdict(rows == reports, sentence, {"rows": rows, "reports": reports})
+
+
+def no_alert_without_events(raised: int, without: Sequence[str]) -> Verdict:
+    """Each report that an alert names is in the history; `without` are the alerts that name others."""
+    if not without:
+        return Verdict(True, f"All reports that {raised:,} alerts name are in the history.", {"alerts": raised})
+    sentence = (
+        f"{len(without)} of {raised:,} alerts name reports that the history does not have, such as "
+        f"{', '.join(without[:_SHOWN])}: look for deliveries that were lost."
+    )
+    return Verdict(False, sentence, {"alerts": raised, "without": list(without)}, is_error=True)
+
+
+def warehouse_equals_history(
+    ours: Sequence[MonthFigures], theirs: Sequence[MonthFigures], unlike: Sequence[str], compared: int
+) -> Verdict:
+    """Lake and warehouse have the same months, and `unlike` none of the reports that were compared field by field."""
+    months = sorted({one.month for one in {*ours} ^ {*theirs}})
+    figures = {"months": len(ours), "compared": compared, "unlike_months": named(months), "unlike": list(unlike)}
+    if not months and not unlike:
+        return Verdict(True, f"{len(ours)} months and the {compared:,} newest reports are the same in both.", figures)
+    said = [f"months {named(months)}"] if months else []
+    said += [f"reports {', '.join(unlike[:_SHOWN])}"] if unlike else []
+    sentence = (
+        f"Lake and warehouse differ in {' and in '.join(said)}: load what is missing, or load the warehouse anew."
+    )
+    return Verdict(False, sentence, figures, is_error=True)

@@ -107,6 +107,12 @@ def read_to(lake: Lake, name: str) -> dict[str, int]:
     return {mark.removeprefix(_READ): int(value) for mark, value in found if mark.startswith(_READ)}
 
 
+def landed(lake: Lake, store: LandingStore, stream: str, epoch: str) -> tuple[int, int]:
+    """The number of the last delivery that the history is known to have, and that of the last one there is."""
+    known = read_to(lake, HISTORY).get(epoch, 0)
+    return known, Chain(store, stream, epoch, DELIVERIES).last(known)
+
+
 def _follow(
     lake: Lake,
     kind: _Kind,
