@@ -81,6 +81,7 @@ def _warehouse(names: Names) -> dg.AssetChecksDefinition:
         profile: dg.ResourceParam[Profile], lake: dg.ResourceParam[Lake]
     ) -> dg.AssetCheckResult:
         warehouse = LiveReports(profile).warehouse()
+        warehouse.prepare()
         newest = warehouse.newest(_COMPARED)
         unlike = reports.unlike(lake, newest)
         figures = warehouse.figures()

@@ -34,6 +34,8 @@ def remove_old_objects(
     """
     known = read_to(lake, HISTORY)
     if warehouse is not None:
+        # One that was set but never loaded has no tables.
+        warehouse.prepare()
         known = {epoch: min(number, loaded_to(warehouse, stream, epoch)) for epoch, number in known.items()}
     wanted = {
         DELIVERIES: (kept.deliveries, known),
