@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.incidents.chain import ALERTS, DELIVERIES, Chain
+from crime_assets.incidents.contract import event_id
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.records.live import HISTORY, table_of
+from crime_assets.lakehouse.records.reports import alerts_without_events
 from crime_assets.lakehouse.upkeep.orphans import remove_orphans, remove_orphans_of_live
 from crime_assets.lakehouse.writing.fir import add_alerts, merge_reports
 from crime_assets.streams.directory import DirectoryStore
@@ -50,6 +53,24 @@ def test_who_may_not_ask_for_other_cities_may_not_ask_for_them(lake: Lake) -> No
 def test_a_lake_without_them_has_none(tmp_path: Path) -> None:
     with pytest.raises(CrimeAssetsError, match="fir_history"):
         DuckDBEngine(Lake(tmp_path / "empty"), CHICAGO, has_cities=True).query("SELECT * FROM live.fir_history")
+
+
+def test_what_an_alert_names_may_have_a_newer_version_by_now(tmp_path: Path) -> None:
+    store, lake = DirectoryStore(tmp_path / "landing"), Lake(tmp_path / "lake")
+    new, old = report(1, 3), report(2)
+    versions = [event_id(new["fir_id"], version) for version in (1, 2, 3, 4)]
+    write(store, Chain(store, "fir", "E1", DELIVERIES).key(1), [{**new, "event_id": versions[2]}, old])
+    assert alerts_without_events(lake, NOW, NOW) == (0, [])
+    merge_reports(lake, store, "fir", "E1")
+    named = {"a": versions[:3], "b": [old["event_id"], versions[3]], "c": [], "d": ["made up"], "e": ["too early"]}
+    for number, (alert, events) in enumerate(named.items(), 1):
+        raised = NOW - timedelta(hours=number)
+        line = {"alert_id": alert, "revision": 1, "event_ids": events, "raised_at": raised.isoformat()}
+        Chain(store, "fir", "E1", ALERTS).write(number, json.dumps(line).encode())
+    add_alerts(lake, store, "fir", "E1")
+
+    assert alerts_without_events(lake, NOW - timedelta(hours=4), NOW) == (4, ["b", "d"])
+    assert alerts_without_events(lake, NOW - timedelta(hours=4), NOW - timedelta(hours=2)) == (2, ["d"])
 
 
 @pytest.mark.parametrize("is_alone", [False, True])
