@@ -26,6 +26,7 @@ from crime_assets.lakehouse.iceberg.duck import connection, identifier
 from crime_assets.lakehouse.iceberg.evolution import column_names, names_of
 from crime_assets.lakehouse.iceberg.reading import rows_of
 from crime_assets.lakehouse.iceberg.tables import FIRST_CHANGED, NOTHING_CHANGED, PROPERTY_PREFIX, Change, StalePlan
+from crime_assets.lakehouse.place.catalog_file import REBUILD
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.records.live import ALERTS, HISTORY, SCHEMA, table_of
 from crime_assets.lakehouse.schema import FIR_ALERTS, Column, arrow_schema, fir_history, iceberg_schema
@@ -126,6 +127,7 @@ def _follow(
     with lake.writing(), connection(lake.staging) as con:
         _check_stream(lake, kind.name, stream)
         known = read_to(lake, kind.name).get(epoch, 0)
+        _check_whole(lake, kind.name, chain, known)
         objects = read = changed = 0
         for last, some, rows in _pieces(kind, epoch, chain, known, rows_of_object, at_once):
             new = _planned(lake, kind, con, rows, {_READ + epoch: str(last), _STREAM: stream})
@@ -264,6 +266,16 @@ def _check_stream(lake: Lake, name: str, stream: str) -> None:
     if of != stream:
         raise LakeError(
             f"{SCHEMA}.{name} of the lake {lake.name} is of the stream {of}: give {stream} a CRIME_HOME of its own."
+        )
+
+
+def _check_whole(lake: Lake, name: str, chain: Chain, known: int) -> None:
+    """LakeError if the table lacks what was removed from the chain, as only what it had was: it is another table."""
+    first = chain.begins()
+    if known < first - 1:
+        raise LakeError(
+            f"{SCHEMA}.{name} of the lake {lake.name} had all that came before {chain.key(first)}, and does not any "
+            f"more: run `{REBUILD}` if the catalog was lost, or restore the lake from a backup."
         )
 
 

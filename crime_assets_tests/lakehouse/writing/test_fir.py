@@ -15,6 +15,7 @@ from crime_assets.incidents.contract import FIELDS
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.tables import StalePlan
 from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.place.rebuilding import rebuild
 from crime_assets.lakehouse.records.live import HISTORY, SCHEMA, table_of
 from crime_assets.lakehouse.writing import fir
 from crime_assets.lakehouse.writing.fir import Merged, add_alerts, merge_reports, read_to
@@ -234,12 +235,20 @@ def test_a_state_that_was_begun_anew_is_read_from_its_beginning(house: House) ->
     assert house.merge() == Merged(objects=0, read=0, changed=0, rows=2, number=2)
 
 
-def test_a_chain_whose_oldest_objects_were_removed_is_read_from_what_is_left(house: House) -> None:
-    for number in (3, 4):
+def test_a_table_that_lacks_what_was_removed_after_it_had_it_is_not_filled_anew(house: House) -> None:
+    for number in (1, 2, 3, 4):
         house.deliver(number, [report(number)])
+    house.merge()
     house.chain().begin_at(3)
+    assert house.merge() == Merged(objects=0, read=0, changed=0, rows=4, number=4)
 
-    assert house.merge() == Merged(objects=2, read=2, changed=2, rows=2, number=4)
+    (house.lake.home / "catalog.db").unlink()
+    house.lake = Lake(house.lake.home)
+    with pytest.raises(LakeError, match=r"had all that came before .*000000000003.gz, .* rebuild-catalog"):
+        house.merge()
+    rebuild(house.lake)
+    house.deliver(5, [report(5)])
+    assert house.merge() == Merged(objects=1, read=1, changed=1, rows=5, number=5)
 
 
 def test_streams_are_not_mixed(house: House) -> None:
