@@ -76,6 +76,16 @@ def test_every_setting_was_thought_of() -> None:
     of_the_local_profile = {"policy", "audit_anchor", "socket", "service", "service_token", "oidc_secret"}
     # dbt is a code location of its own, and its models have no jobs. Jobs do not see what assets are called.
     elsewhere = {"city", "cities", "dbt"} | of_the_local_profile
+    # Live reports are read and loaded where the graph runs.
+    elsewhere |= {
+        "stream",
+        "stream_source",
+        "stream_zone",
+        "alerts_topic",
+        "alerts_webhook",
+        "alerts_secret",
+        "warehouse",
+    }
     assert {field.name for field in dataclasses.fields(aws)} - different == elsewhere
     unset = {field.name for field in dataclasses.fields(aws.aws) if not getattr(aws.aws, field.name)}
     # Masked tables are written where the graph runs.
@@ -89,7 +99,7 @@ def test_a_request_comes_as_it_was_sent() -> None:
 
 def test_results_come_as_they_were() -> None:
     history = HistoryResult(True, 5, 4, 1, 0, 2**62)
-    merge = MergeResult(*range(1, 11), None)
+    merge = MergeResult(*range(1, 11), None, 12)
     for result in (history, merge):
         answer = json.loads(json.dumps(messages.dump_result(result)))
         assert messages.load_result(answer, type(result)) == result
