@@ -32,7 +32,7 @@ class LiveReports:
         if not profile.settings.stream:
             raise UsageError("There is no stream of live reports: set CRIME_STREAM to a name for it, such as fir.")
         try:
-            import msgspec  # noqa: F401
+            import msgspec  # noqa: F401 - only whether it is there
         except ImportError as error:
             raise UsageError("Live reports need more packages: run `pip install 'crime-assets[live]'`.") from error
         self._profile = profile

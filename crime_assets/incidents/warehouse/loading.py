@@ -123,7 +123,7 @@ class Loading(ABC):
             some = keys[first : first + _KEYS_AT_ONCE]
             rows = ", ".join(["(%s, %s)"] * len(some))
             # The values themselves are parameters.
-            insert = f"INSERT INTO fir_candidates (object_key, loaded_at) VALUES {rows}"  # noqa: S608
+            insert = f"INSERT INTO fir_candidates (object_key, loaded_at) VALUES {rows}"  # noqa: S608 - placeholders
             cursor.execute(insert, tuple(value for key in some for value in (key, now)))
         _run(cursor, "3_copied")
         cursor.execute("SELECT object_key FROM fir_candidates ORDER BY object_key")
@@ -179,5 +179,5 @@ def _run(cursor: Any, name: str) -> None:
 
 def _rows(cursor: Any, table: str) -> int:
     """Rows of a table of our own."""
-    cursor.execute(f"SELECT COUNT(*) FROM {table}")  # noqa: S608
+    cursor.execute(f"SELECT COUNT(*) FROM {table}")  # noqa: S608 - our own names
     return int(cursor.fetchone()[0])
