@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from crime_assets.core import insights
-from crime_assets.core.insights import all_insights
 from crime_assets.sources.feeds.sample import offenses
 from crime_assets_tests.sql.asking import INSIGHTS, ask, columns, crime, table
 
@@ -382,7 +381,7 @@ def test_severity_follows_the_one_file(monkeypatch: pytest.MonkeyPatch):
     changed = {**stated, "severity": stated["severity"].replace("('06', 0.25)", "('06', 7.125)")}
     assert changed != stated
     monkeypatch.setattr(insights, "parts", lambda: changed)
-    (insight,) = (insight for insight in all_insights() if insight.name == "region_magnitude")
+    (insight,) = (insight for insight in insights.load_insights() if insight.name == "region_magnitude")
     monkeypatch.setitem(INSIGHTS, "region_magnitude", insight)
     rows = regions(areas())
     assert [rows["28d", "all", area]["severity"] for area in (8, 25, 77)] == [6 * 7.125 + 4, 27.125, 14.25]
