@@ -17,9 +17,10 @@ from crime_assets.core import keys
 from crime_assets.core.errors import LandingError
 from crime_assets.incidents import watch_list
 from crime_assets.incidents.chain import ALERTS, Chain
+from crime_assets.incidents.outbox import Pending
 from crime_assets.incidents.reading import Reader
 from crime_assets.incidents.sources import Batch, Forgetful, Source
-from crime_assets.incidents.state import Pending, State, Ticked
+from crime_assets.incidents.state import State, Ticked
 from crime_assets.incidents.telling import Channel, Teller
 from crime_assets.incidents.times import Calendar
 from crime_assets.streams import LandingStore
@@ -96,7 +97,7 @@ class Loop:
 
         `until_ended` also ends when the stream has ended, or nothing has come for some seconds.
         """
-        totals, told, alerts = Totals(), self._state.told(), self._chain(ALERTS)
+        totals, told, alerts = Totals(), self._state.outbox.told(), self._chain(ALERTS)
         self._tellers = [Teller(alerts, one, told.get(one.name, 0), self._warn) for one in channels]
         for teller in self._tellers:
             teller.start()
@@ -165,10 +166,10 @@ class Loop:
 
     def _publish(self) -> None:
         """Write the objects that are pending, in their order."""
-        for pending in self._state.unpublished():
+        for pending in self._state.outbox.unpublished():
             self._write(pending)
             self._stage(f"{pending.chain}_written")
-            self._state.published([pending])
+            self._state.outbox.published([pending])
 
     def _write(self, pending: Pending) -> None:
         self._chain(pending.chain).write(pending.number, pending.content)

@@ -6,8 +6,6 @@ is in the file, to be published by whoever has the state, again and again until 
 
 from __future__ import annotations
 
-import gzip
-import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +18,11 @@ import pyarrow as pa
 
 from crime_assets.core.errors import CrimeAssetsError, LakeError
 from crime_assets.core.sql import statement
-from crime_assets.incidents.chain import ALERTS, DELIVERIES, QUARANTINE
-from crime_assets.incidents.contract import FIELDS, Quarantined
+from crime_assets.incidents.chain import ALERTS
+from crime_assets.incidents.contract import Quarantined
 from crime_assets.incidents.limits import most_by_chance
+from crime_assets.incidents.lines import ALERT, Alerts
+from crime_assets.incidents.outbox import Outbox
 from crime_assets.incidents.rules import Rule, alert_id, digest
 from crime_assets.incidents.sources import Batch, Position
 from crime_assets.incidents.tallies import Tallies
@@ -35,8 +35,6 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
-_DELIVERY_BYTES, _DELIVERY_SECONDS = 4 << 20, 60.0
-"""Lines wait for a delivery until they are so many bytes, or the first of them is so old."""
 _LOOKED_BACK: Mapping[str, tuple[str, int, int]] = {
     "hours": ("hour_number", HOUR, 63),
     "blocks": ("block_number", BLOCK, 63),
@@ -49,17 +47,6 @@ _ALERTS_KEPT = 35 * DAY
 """Seconds after which nothing can raise an alert again: reports are known for a week."""
 _PRUNED_EVERY = 60.0
 """Seconds of the watermark."""
-_LENGTHS = {"hour": HOUR, "block": BLOCK, "day": DAY}
-_TIMES = {field.name for field in FIELDS if field.type == "timestamptz"}
-_LINE = ", ".join(
-    f"{field.name} := "
-    + (f"strftime({field.name}, '%Y-%m-%dT%H:%M:%S.%fZ')" if field.name in _TIMES else f"arrived.{field.name}")
-    for field in FIELDS
-)
-_ALERT = (
-    *("rule", "subject", "district", "window_number", "revision", "at_least", "before_reports", "periods"),
-    *("cell_lat", "cell_lon"),
-)
 
 
 class StreamBusy(CrimeAssetsError):
@@ -79,15 +66,6 @@ class Ticked:
     quarantined: int
     alerts: int
     watermark: float | None
-
-
-@dataclass(frozen=True)
-class Pending:
-    """An object to be written."""
-
-    chain: str
-    number: int
-    content: bytes
 
 
 class _Shard(NamedTuple):
@@ -111,20 +89,15 @@ class State:
     ) -> None:
         """StreamBusy if another process has the file; LakeError if it is of another stream or zone."""
         self._calendar, self._clock, self._stage = calendar, clock, stage
-        self._rules = {rule.name: rule for rule in rules}
         self._con = _opened(home / "state.duckdb")
         self.epoch = self._begun(stream, rules)
         self._tallies = Tallies(self._con, rules)
-        self._done: list[Pending] = []
+        self.outbox = Outbox(self._con, Alerts(rules, calendar), clock)
         self._load()
 
     def positions(self) -> dict[str, Position]:
         """How far each shard has been read."""
         return {name: Position(shard.sequence, shard.is_ended) for name, shard in self._shards.items()}
-
-    def told(self) -> dict[str, int]:
-        """Channel → number of the last object of alerts that it was told of."""
-        return dict(self._con.execute("SELECT channel, number FROM told").fetchall())
 
     def tick(
         self,
@@ -149,34 +122,17 @@ class State:
             raise
         finally:
             con.unregister("arrived")
-        self._done = []
+        self.outbox.marked()
         self._stage("committed")
         return ticked
 
-    def unpublished(self) -> list[Pending]:
-        """What has still to be written, in the order in which that is to be done."""
-        rows = self._con.execute(
-            "SELECT chain, number, first_tick, last_tick FROM objects WHERE NOT is_published "
-            "ORDER BY list_position(['alerts', 'quarantine', 'deliveries'], chain), number"
-        ).fetchall()
-        done = {(one.chain, one.number) for one in self._done}
-        return [
-            Pending(chain, number, self._content(chain, number, *ticks))
-            for chain, number, *ticks in rows
-            if (chain, number) not in done
-        ]
-
-    def published(self, done: Sequence[Pending]) -> None:
-        """These are written. The next tick keeps that, or `keep`."""
-        self._done += done
-
     def keep(self, told: Mapping[str, int]) -> None:
         """Keep what was published and told of, although nothing was read."""
-        if self._done or told != self.told():
+        if self.outbox.is_to_mark or told != self.outbox.told():
             self._con.execute("BEGIN")
-            self._mark(told)
+            self.outbox.mark(told)
             self._con.execute("COMMIT")
-            self._done = []
+            self.outbox.marked()
 
     def watch(self, listed: pa.Table) -> None:
         """Replace the watch list: ref, from_s, until_s, why_md5."""
@@ -204,7 +160,7 @@ class State:
     def status(self) -> dict[str, object]:
         """How far it is: the last tick, the watermark, and the last object of each chain."""
         return {"tick": self._tick, "watermark": self._watermark} | {
-            f"{name}_number": number for name, number in self._numbers.items()
+            f"{name}_number": number for name, number in self.outbox.numbers.items()
         }
 
     def close(self) -> None:
@@ -214,7 +170,7 @@ class State:
     def _begun(self, stream: str, rules: Sequence[Rule]) -> str:
         """The epoch of the file, which is begun if it is new."""
         con = self._con
-        if not _count(con, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'about'"):
+        if not con.execute("FROM duckdb_tables() WHERE table_name = 'about'").fetchall():
             now = self._clock().astimezone(UTC)
             con.execute("BEGIN")
             con.execute(statement("live", "state"))
@@ -242,19 +198,11 @@ class State:
             "SELECT coalesce(max(tick), 0), max(watermark_s), max(closed_block) FROM ticks"
         ).fetchall()
         self._pruned = self._watermark or 0.0
-        self._numbers = {
-            name: _count(con, "SELECT coalesce(max(number), 0) FROM objects WHERE chain = ?", [name])
-            for name in (ALERTS, DELIVERIES, QUARANTINE)
-        }
-        self._delivered = _count(con, "SELECT coalesce(max(last_tick), 0) FROM objects WHERE chain = 'deliveries'")
-        ((self._waiting,),) = con.execute(
-            "SELECT coalesce(sum(bytes), 0) FROM lines WHERE tick > ?", [self._delivered]
-        ).fetchall()
-        self._waits_since: datetime | None = self._clock() if self._waiting else None
+        self.outbox.load()
 
     def _take(self, batch: Batch, bad: Sequence[Quarantined], told: Mapping[str, int], *, is_last: bool) -> Ticked:
         con, number = self._con, self._tick + 1
-        self._mark(told)
+        self.outbox.mark(told)
         news = self._tallies.add()
         self._stage("counted")
         self._move(batch)
@@ -262,8 +210,8 @@ class State:
         self._tallies.ask(self._close_blocks(), is_closing=self._closed != before)
         alerts = self._raise(number)
         self._stage("ruled")
-        self._add_lines(number, is_last=is_last)
-        self._add_bad(number, bad)
+        self.outbox.add_lines(number, is_last=is_last)
+        self.outbox.add_bad(number, bad)
         ((late, ahead, typed),) = con.execute(
             "SELECT count(*) FILTER (NOT is_admitted), count(*) FILTER (is_ahead), count(*) FROM arrived"
         ).fetchall()
@@ -273,23 +221,6 @@ class State:
         self._prune()
         self._tick = number
         return found
-
-    def _mark(self, told: Mapping[str, int]) -> None:
-        """Keep what was published and told of since the last transaction."""
-        con = self._con
-        for one in self._done:
-            con.execute(
-                "UPDATE objects SET is_published = true WHERE chain = ? AND number = ?", [one.chain, one.number]
-            )
-            table = {DELIVERIES: "lines", QUARANTINE: "bad"}.get(one.chain)
-            if table:
-                con.execute(
-                    f"DELETE FROM {table} WHERE tick <= (SELECT last_tick FROM objects WHERE chain = ? AND number = ?)",
-                    [one.chain, one.number],
-                )
-        for channel, number in told.items():
-            con.execute("DELETE FROM told WHERE channel = ?", [channel])
-            con.execute("INSERT INTO told VALUES (?, ?)", [channel, number])
 
     def _move(self, batch: Batch) -> None:
         """Positions and the watermark: up to when all open shards are known, by arrival."""
@@ -326,12 +257,12 @@ class State:
         """Put new alerts into `alerts`, as the next object of the chain; returns how many."""
         con = self._con
         rows = con.execute(
-            f"SELECT {', '.join(_ALERT)}, event_id FROM raised ORDER BY rule, subject, window_number, revision"
+            f"SELECT {', '.join(ALERT)}, event_id FROM raised ORDER BY rule, subject, window_number, revision"
         ).fetchall()
         if not rows:
             return 0
         evidence = self._tallies.evidence()
-        number, at = self._numbers[ALERTS] + 1, self._clock()
+        number, at = self.outbox.numbers[ALERTS] + 1, self._clock()
         ((arrived_s,),) = con.execute("SELECT max(arrived_s) FROM arrived").fetchall()
         seen_s = arrived_s if arrived_s is not None else self._watermark
         found = [
@@ -339,69 +270,12 @@ class State:
             for line, row in enumerate(rows, start=1)
         ]
         con.executemany(
-            f"INSERT INTO alerts (alert_id, {', '.join(_ALERT)}, event_ids, chain_number, line, raised_at, seen_s) "
+            f"INSERT INTO alerts (alert_id, {', '.join(ALERT)}, event_ids, chain_number, line, raised_at, seen_s) "
             f"VALUES ({', '.join('?' * len(found[0]))})",
             found,
         )
-        self._add_object(ALERTS, tick, tick)
+        self.outbox.add_alerts(tick)
         return len(rows)
-
-    def _add_lines(self, tick: int, *, is_last: bool) -> None:
-        """Put the lines of new reports into `lines`; into a delivery, if enough are waiting."""
-        con = self._con
-        rows = con.execute(
-            f"SELECT CAST(to_json(struct_pack({_LINE}, _shard := arrived.shard, _sequence := arrived.sequence, "
-            "_tick := ?)) AS VARCHAR) FROM arrived SEMI JOIN new_reports USING (shard, sequence)",
-            [tick],
-        ).fetchall()
-        if rows:
-            text = "\n".join(row[0] for row in rows).encode() + b"\n"
-            content = gzip.compress(text, 1, mtime=0)
-            con.execute("INSERT INTO lines VALUES (?, ?, ?, ?)", [tick, content, len(rows), len(content)])
-            self._waiting += len(content)
-            self._waits_since = self._waits_since or self._clock()
-        is_due = is_last or self._waiting >= _DELIVERY_BYTES
-        if self._waits_since and (is_due or (self._clock() - self._waits_since).total_seconds() >= _DELIVERY_SECONDS):
-            self._add_object(DELIVERIES, self._delivered + 1, tick)
-            self._delivered, self._waiting, self._waits_since = tick, 0, None
-
-    def _add_bad(self, tick: int, bad: Sequence[Quarantined]) -> None:
-        if bad:
-            lines = [{**one._asdict(), "arrived_at": one.arrived_at.isoformat(), "tick": tick} for one in bad]
-            content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-            self._con.execute("INSERT INTO bad VALUES (?, ?)", [tick, content])
-            self._add_object(QUARANTINE, tick, tick)
-
-    def _add_object(self, chain: str, first: int, last: int) -> None:
-        self._numbers[chain] += 1
-        self._con.execute("INSERT INTO objects VALUES (?, ?, ?, ?, false)", [chain, self._numbers[chain], first, last])
-
-    def _content(self, chain: str, number: int, first: int, last: int) -> bytes:
-        """An object's content, the same every time: of committed rows alone."""
-        con = self._con
-        if chain == ALERTS:
-            columns = ("alert_id", *_ALERT, "event_ids", "raised_at")
-            rows = con.execute(
-                f"SELECT {', '.join(columns)} FROM alerts WHERE chain_number = ? ORDER BY line", [number]
-            ).fetchall()
-            return b"".join(self._line(dict(zip(columns, row, strict=True))) for row in rows)
-        table, column = ("lines", "content") if chain == DELIVERIES else ("bad", "line")
-        rows = con.execute(
-            f"SELECT {column} FROM {table} WHERE tick BETWEEN ? AND ? ORDER BY tick", [first, last]
-        ).fetchall()
-        return b"".join(row[0] for row in rows)
-
-    def _line(self, alert: dict[str, Any]) -> bytes:
-        """An alert as a line of its object."""
-        rule = self._rules.get(alert["rule"])
-        window = rule.window if rule else ""
-        length = _LENGTHS.get(window)
-        latitude, longitude = alert.pop("cell_lat"), alert.pop("cell_lon")
-        begins = self._calendar.begins(alert["window_number"], length).isoformat() if length else None
-        alert |= {"title": rule.title if rule else alert["rule"], "window": window, "window_start": begins}
-        alert |= {"lat": latitude and latitude / 1000, "lon": longitude and longitude / 1000}
-        alert["raised_at"] = alert["raised_at"].astimezone(UTC).isoformat()
-        return json.dumps(alert).encode() + b"\n"
 
     def _prune(self) -> None:
         """Drop what no rule looks back on."""
@@ -432,8 +306,3 @@ def _opened(path: Path) -> duckdb.DuckDBPyConnection:
     con.execute("SET TimeZone = 'UTC'")
     con.execute("SET enable_progress_bar = false")
     return con
-
-
-def _count(con: duckdb.DuckDBPyConnection, query: str, values: Sequence[object] = ()) -> int:
-    ((found,),) = con.execute(query, list(values)).fetchall()
-    return int(found)
