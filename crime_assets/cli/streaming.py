@@ -7,8 +7,10 @@ import signal
 import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections import Counter
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -19,8 +21,9 @@ from crime_assets.profiles import Profile
 from crime_assets.profiles.live import LiveReports
 
 if TYPE_CHECKING:
-    from crime_assets.incidents.loop import Totals
+    from crime_assets.incidents.loop import Loop, Totals
     from crime_assets.incidents.masking import Hasher
+    from crime_assets.incidents.spark.consumer import SparkLoop
 
 _WATCHED_FOR = timedelta(days=30)
 _DEMO, _SHOWN = "sample", 10
@@ -102,15 +105,16 @@ def _alerts(live: LiveReports) -> list[dict[str, Any]]:
 
 
 def _run(profile: Profile, options: Namespace) -> int:
-    live = LiveReports(profile)
-    state = live.state()
-    try:
-        loop = live.loop(state, lambda sentence: print(sentence, file=sys.stderr), is_live=not options.until_ended)
+    live, warn = LiveReports(profile), partial(print, file=sys.stderr)
+    with ExitStack() as ends:
+        loop: Loop | SparkLoop
+        if profile.settings.engine == "spark":
+            loop = live.spark_loop(warn)
+        else:
+            loop = live.loop(ends.enter_context(closing(live.state())), warn, is_live=not options.until_ended)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: loop.stop())
         print(_told(loop.run(live.channels(), until_ended=options.until_ended)))
-    finally:
-        state.close()
     return 0
 
 

@@ -22,11 +22,12 @@ from crime_assets.incidents.chain import ALERTS
 from crime_assets.incidents.contract import Quarantined
 from crime_assets.incidents.limits import most_by_chance
 from crime_assets.incidents.lines import ALERT, Alerts
+from crime_assets.incidents.lookback import AGING, oldest
 from crime_assets.incidents.outbox import Outbox
 from crime_assets.incidents.rules import Rule, alert_id, digest
 from crime_assets.incidents.sources import Batch, Position
 from crime_assets.incidents.tallies import Tallies
-from crime_assets.incidents.times import BLOCK, DAY, GRACE, HORIZON, HOUR, Calendar
+from crime_assets.incidents.times import Calendar
 
 _FORMAT = 1
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -35,16 +36,6 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
-_LOOKED_BACK: Mapping[str, tuple[str, int, int]] = {
-    "hours": ("hour_number", HOUR, 63),
-    "blocks": ("block_number", BLOCK, 63),
-    "cells": ("day_number", DAY, 92),
-    "complaints": ("day_number", DAY, 9),
-    "named": ("day_number", DAY, 35),
-}
-"""Table → its number of the time, what that counts in seconds, and the days of it that rules look back on."""
-_ALERTS_KEPT = 35 * DAY
-"""Seconds after which nothing can raise an alert again: reports are known for a week."""
 _PRUNED_EVERY = 60.0
 """Seconds of the watermark."""
 
@@ -241,7 +232,7 @@ class State:
     def _close_blocks(self) -> tuple[int, int] | None:
         """The first and the last block of six hours that closed with this tick; the last one twice if none did."""
         if self._watermark:
-            last = self._calendar.block(self._watermark - GRACE) - 1
+            last = self._calendar.closed_block(self._watermark)
             if self._closed is None:
                 # Of blocks before the first report nothing can be said.
                 ((first,),) = self._con.execute("SELECT min(block_number) FROM blocks").fetchall()
@@ -282,11 +273,9 @@ class State:
         if not self._watermark or self._watermark < self._pruned + _PRUNED_EVERY:
             return
         con, self._pruned = self._con, self._watermark
-        con.execute("DELETE FROM known_events WHERE claimed_s < ?", [self._watermark - HORIZON])
-        local = self._calendar.local(self._watermark)
-        for table, (name, length, days) in _LOOKED_BACK.items():
-            con.execute(f"DELETE FROM {table} WHERE {name} < ?", [(local - days * DAY) // length])
-        con.execute("DELETE FROM alerts WHERE seen_s < ?", [self._watermark - _ALERTS_KEPT])
+        for table in AGING:
+            name, least = oldest(table, self._watermark, self._calendar)
+            con.execute(f"DELETE FROM {table} WHERE {name} < ?", [least])
         con.execute("DELETE FROM ticks WHERE tick < ?", [self._tick - 10_000])
         con.execute(
             "DELETE FROM objects WHERE is_published AND number < "

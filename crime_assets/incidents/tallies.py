@@ -12,8 +12,8 @@ import duckdb
 from crime_assets.core.sql import render, statement
 from crime_assets.incidents.rules import COLUMNS, Rule
 
-_ADDED = ("stations", "hours", "blocks", "cells", "complaints", "named")
-_EVIDENCE = 20
+ADDED = ("stations", "hours", "blocks", "cells", "complaints", "named")
+EVIDENCE = 20
 """Reports that an alert names at the most."""
 
 
@@ -23,8 +23,8 @@ class Tallies:
     def __init__(self, con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> None:
         self._con = con
         self._rules = rules
-        self._news = {name: render(statement("live", f"new_{name}"), "duckdb", {}) for name in ("reports", *_ADDED)}
-        self._merges = {f"new_{name}": statement("live", f"merge_{name}") for name in ("known_events", *_ADDED)}
+        self._news = {name: render(statement("live", f"new_{name}"), "duckdb", {}) for name in ("reports", *ADDED)}
+        self._merges = {f"new_{name}": statement("live", f"merge_{name}") for name in ("known_events", *ADDED)}
         self._added: frozenset[str] = frozenset()
 
     def add(self) -> int:
@@ -73,7 +73,7 @@ class Tallies:
                 columns = ", ".join(rule.evidence)
                 # Not pairs: thousands of reports can be of one place.
                 rows = self._con.execute(
-                    f"WITH alike AS (SELECT {columns}, min(event_id, {_EVIDENCE}) AS events FROM new_reports GROUP BY "
+                    f"WITH alike AS (SELECT {columns}, min(event_id, {EVIDENCE}) AS events FROM new_reports GROUP BY "
                     f"{columns}) SELECT one.event_id, alike.events FROM new_reports AS one JOIN alike ON {same} "
                     "WHERE one.event_id IN (SELECT event_id FROM raised WHERE rule = ?)",
                     [rule.name],

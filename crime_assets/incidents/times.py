@@ -64,6 +64,10 @@ class Calendar:
             ends = self._ends[block] = self._moment((block + 1) * BLOCK)
         return ends
 
+    def closed_block(self, seconds: float) -> int:
+        """The last block that is closed, if all that arrived before this moment is known."""
+        return self.block(seconds - GRACE) - 1
+
     def begins(self, number: int, length: int) -> datetime:
         """When the hour, block or day of this number begins, with the zone's offset; `length` in seconds."""
         return datetime.fromtimestamp(self._moment(number * length), self._zone)

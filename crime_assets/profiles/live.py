@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crime_assets.incidents.loop import Loop
     from crime_assets.incidents.sources import Source
     from crime_assets.incidents.sources.producing import Producer
+    from crime_assets.incidents.spark.consumer import SparkLoop
     from crime_assets.incidents.state import State
     from crime_assets.incidents.telling import Channel
     from crime_assets.incidents.times import Calendar
@@ -104,6 +105,18 @@ class LiveReports:
 
         source = self.source(is_live=is_live)
         return Loop(source, state, self.store, self.calendar, self._profile.clock, warn=warn)
+
+    def spark_loop(self, warn: Callable[[str], None]) -> SparkLoop:
+        """The consumer of the stream by Spark; UsageError if it is not a directory."""
+        from crime_assets.incidents.rules import all_rules
+        from crime_assets.incidents.spark.consumer import SparkLoop
+        from crime_assets.incidents.spark.site import claim
+
+        if self._kinesis:
+            raise UsageError("Spark reads live reports from a directory only: unset CRIME_ENGINE to read from Kinesis.")
+        spark, now = self._profile.spark(), self._profile.clock
+        site = claim(str(self._directory), self.store, self.name, self.calendar.zone, now())
+        return SparkLoop(spark, site, self.calendar, all_rules(), now, warn=warn)
 
     def channels(self) -> list[Channel]:
         """Who is told of alerts."""

@@ -35,10 +35,12 @@ class Consumed:
         self.place = place
         self.store = DirectoryStore(place / "landing")
 
-    def put(self, messages: Iterable[Arrived], *, is_ended: bool = True, shards: int = 2) -> None:
-        """Put messages into the stream, in order of arrival."""
+    def put(self, messages: Iterable[Arrived], *, is_ended: bool = True, shards: int = 2, at_once: int = 5_000) -> None:
+        """Put messages into the stream, in order of arrival; a file for those of so many that are of its shard."""
         at = [datetime.now(UTC)]
-        producer = DirectoryProducer(self.place / "source", lambda: at[0], shards=shards, linger_seconds=1e9)
+        producer = DirectoryProducer(
+            self.place / "source", lambda: at[0], shards=shards, most=at_once, linger_seconds=1e9
+        )
         for arrived_at, key, data in messages:
             at[0] = arrived_at
             producer.put(key, data)
@@ -101,6 +103,14 @@ class Consumed:
         assert content is not None
         found: dict[str, Any] = json.loads(content)
         return found
+
+    def stations(self) -> list[dict[str, Any]]:
+        """What the state knows of stations."""
+        state = self._state(lambda _: None)
+        try:
+            return state.stations()
+        finally:
+            state.close()
 
     def _state(self, stage: Callable[[str], None]) -> State:
         return State(self.place / "state", NAME, Calendar(ZONE), all_rules(), _now, stage=stage)
