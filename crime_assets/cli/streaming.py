@@ -120,6 +120,7 @@ def _run(profile: Profile, options: Namespace) -> int:
 
 def _status(profile: Profile, options: Namespace) -> int:
     live = LiveReports(profile)
+    live.check_read_here()
     content = live.store.read(keys.live(live.name, "status.json"))
     if content is None:
         raise CrimeAssetsError(f"Nothing has read the stream {live.name} yet: start `crime-assets stream run`.")

@@ -149,14 +149,20 @@ def live_begins(stream: str, epoch: str, chain: str) -> str:
     return live(stream, f"epoch={epoch}/begins/{chain}.txt")
 
 
-def live_typed(stream: str, chain: str, digest: str) -> str:
-    """What was made of an object that Firehose wrote, by the digest of its key: its deliveries or its quarantine."""
-    return f"{live_typed_prefix(stream, chain)}{digest}.{'gz' if chain == 'deliveries' else 'ndjson'}"
+def live_taken(stream: str, epoch: str, number: int, digest: str) -> str:
+    """The mark that an object of Firehose, by the digest of its key, became the delivery of this number."""
+    return f"{live_taken_prefix(stream, epoch)}{number:012}-{digest}"
 
 
-def live_typed_prefix(stream: str, chain: str) -> str:
-    """Prefix of all keys that `live_typed` gives for a stream."""
-    return live(stream, f"firehose/{chain}/")
+def live_taken_prefix(stream: str, epoch: str) -> str:
+    """Prefix of all keys that `live_taken` gives for an epoch."""
+    return live(stream, f"epoch={epoch}/taken/")
+
+
+def live_taken_parts(key: str) -> tuple[int, str]:
+    """The number and the digest of a key that `live_taken` gives."""
+    number, _, digest = key.rpartition("/")[2].partition("-")
+    return int(number), digest
 
 
 def load_manifest(digest: str) -> str:

@@ -13,6 +13,7 @@ from crime_assets.profiles.local import Profile
 from crime_assets.streams import LandingStore
 
 if TYPE_CHECKING:
+    from crime_assets.incidents.firehose import Firehose
     from crime_assets.incidents.loop import Loop
     from crime_assets.incidents.sources import Source
     from crime_assets.incidents.sources.producing import Producer
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from crime_assets.incidents.times import Calendar
     from crime_assets.incidents.warehouse import Warehouse
 
-_KINESIS = "kinesis:"
+_KINESIS, _FIREHOSE = "kinesis:", "firehose:"
 
 
 class LiveReports:
@@ -64,8 +65,37 @@ class LiveReports:
 
         epoch = read_epoch(self.store, self.name)
         if epoch is None:
-            raise CrimeAssetsError(f"Nothing has read the stream {self.name} yet: start `crime-assets stream run`.")
+            first = "start `crime-assets stream run`" if self.is_read_here else "materialize fir_deliveries"
+            raise CrimeAssetsError(f"Nothing has read the stream {self.name} yet: {first}.")
         return epoch
+
+    @property
+    def is_read_here(self) -> bool:
+        """Whether a consumer reads the stream and raises alerts; Firehose writes it to the landing store otherwise."""
+        return not self._profile.settings.stream_source.startswith(_FIREHOSE)
+
+    def check_read_here(self) -> None:
+        """UsageError if the stream has no consumer, because Firehose writes it to the landing store."""
+        if not self.is_read_here:
+            raise UsageError(
+                "What Firehose delivers is not read by a consumer: the asset fir_deliveries takes it. Who wants alerts "
+                f"reads the stream itself: CRIME_STREAM_SOURCE={_KINESIS}NAME."
+            )
+
+    @cached_property
+    def firehose(self) -> Firehose | None:
+        """What Firehose writes, if that is the source; UsageError if its prefix cannot be."""
+        from crime_assets.incidents.firehose import Firehose
+
+        if self.is_read_here:
+            return None
+        prefix = self._profile.settings.stream_source.removeprefix(_FIREHOSE)
+        if not prefix or "live/".startswith(prefix) or prefix.startswith("live/"):
+            raise UsageError(
+                f"CRIME_STREAM_SOURCE={_FIREHOSE}{prefix[:80]} is no prefix of what Firehose writes: give one of the "
+                "landing store that nothing else has, such as firehose:fir/."
+            )
+        return Firehose(self.store, prefix, self.name, self.calendar)
 
     @property
     def home(self) -> Path:
@@ -73,7 +103,8 @@ class LiveReports:
         return self._profile.settings.home / "live" / self.name
 
     def source(self, *, is_live: bool = True) -> Source:
-        """The stream, to be read."""
+        """The stream, to be read; UsageError if Firehose does that."""
+        self.check_read_here()
         if kinesis := self._kinesis:
             from crime_assets.incidents.sources.kinesis import KinesisSource
 
@@ -83,7 +114,8 @@ class LiveReports:
         return DirectorySource(self._directory, self.name, is_live=is_live)
 
     def producer(self, clock: Callable[[], datetime]) -> Producer:
-        """The stream, to be written; `clock` tells when a message arrives in a directory."""
+        """The stream, to be written; `clock` tells when a message arrives in a directory; UsageError with Firehose."""
+        self.check_read_here()
         if kinesis := self._kinesis:
             from crime_assets.incidents.sources.producing import KinesisProducer
 
@@ -94,6 +126,7 @@ class LiveReports:
 
     def state(self) -> State:
         """What is known of the stream, opened to be written; StreamBusy if another process has it."""
+        self.check_read_here()
         from crime_assets.incidents.rules import all_rules
         from crime_assets.incidents.state import State
 

@@ -60,6 +60,9 @@ def test_the_watch_list_has_no_plates(home: Path, capsys: pytest.CaptureFixture[
         (["status"], {}, "start `crime-assets stream run`"),
         (["run"], {"CRIME_STREAM": ""}, "set CRIME_STREAM to a name"),
         (["run"], {"CRIME_STREAM_TIMEZONE": "Asia/Nowhere"}, "is no time zone"),
+        (["run"], {"CRIME_STREAM_SOURCE": "firehose:fir/"}, "the asset fir_deliveries takes it"),
+        (["produce"], {"CRIME_STREAM_SOURCE": "firehose:fir/"}, "the asset fir_deliveries takes it"),
+        (["status"], {"CRIME_STREAM_SOURCE": "firehose:fir/"}, "the asset fir_deliveries takes it"),
         (["run"], {"CRIME_ALERTS_WEBHOOK": "http://elsewhere.example"}, "not sent in the clear"),
     ],
 )

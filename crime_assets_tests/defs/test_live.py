@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -45,9 +47,9 @@ CHECKED = {"one_row_per_fir", "no_alert_without_events", "warehouse_equals_histo
 class House:
     """A home with a stream that was read to its end, its graph, and a clock."""
 
-    def __init__(self, home: Path, warehouse: str = "") -> None:
+    def __init__(self, home: Path, warehouse: str = "", source: str = "") -> None:
         self.now = NOW
-        settings = Settings(home=home, stream="fir", warehouse=warehouse)
+        settings = Settings(home=home, stream="fir", stream_source=source, warehouse=warehouse)
         self.profile = Profile(settings, lambda: self.now)
         self.live = LiveReports(self.profile)
         self.graph = Graph(self.profile)
@@ -126,18 +128,40 @@ class House:
         self.live.store.write(key, json.dumps({**found, **changed}).encode())
 
 
+def sample() -> list[Sent]:
+    """Messages of two weeks, as they arrive."""
+    found = SampleReports(7, NOW - timedelta(weeks=WEEKS), WEEKS + 1, RATE)
+    return [one for one in found.records() if one.arrived_at < NOW]
+
+
 @pytest.fixture(scope="module")
 def read_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose stream of two weeks was read in three pieces, and nothing loaded."""
     home = tmp_path_factory.mktemp("read") / "home"
     house = House(home)
-    sample = SampleReports(7, NOW - timedelta(weeks=WEEKS), WEEKS + 1, RATE)
-    sent = [one for one in sample.records() if one.arrived_at < NOW]
+    sent = sample()
     for first in range(0, len(sent), len(sent) // 3 + 1):
         house.produce(sent[first : first + len(sent) // 3 + 1])
         house.consume()
     assert house.chain(DELIVERIES).last() == 3
     return home
+
+
+FIREHOSE = "firehose:fir/"
+
+
+@pytest.fixture
+def firehose(tmp_path: Path, server: str) -> House:
+    """Where no consumer reads the stream, but Firehose delivers it."""
+    return House(tmp_path / "by-firehose", fresh(server), FIREHOSE)
+
+
+def write_as_firehose(house: House, name: str, messages: Sequence[bytes]) -> str:
+    """An object as Firehose writes it: a message a line, packed."""
+    key = f"fir/2026/03/16/12/history-1-{name}.gz"
+    house.live.store.write(key, gzip.compress(b"".join(one + b"\n" for one in messages)))
+    os.utime(house.live.store.location(key), (NOW.timestamp(), NOW.timestamp()))
+    return key
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +231,19 @@ def test_a_stream_adds_to_the_graph_and_changes_nothing_of_it(tmp_path: Path) ->
         "fir_expiry < fir_alerts fir_history fir_warehouse",
         "fir_warehouse warehouse_equals_history False",
     }
+    assert names(replace(stream, stream_source=FIREHOSE)) ^ names(stream) == {
+        "fir_alerts < fir_history",
+        "fir_expiry < fir_alerts fir_history",
+        "fir_expiry < fir_history",
+        "fir_stream lag False",
+        "fir_alerts no_alert_without_events False",
+        "fir_deliveries objects_whole False",
+        "stream_lag RUNNING 30 s",
+    }
     assert list(tmp_path.iterdir()) == []
+    for prefix in ("", "live/", "li", "live/stream=fir/"):
+        with pytest.raises(UsageError, match="is no prefix of what Firehose writes"):
+            names(replace(stream, stream_source=f"firehose:{prefix}"))
     with pytest.raises(UsageError, match="CRIME_STREAM_TIMEZONE=Asia/Nowhere is no time zone"):
         names(replace(stream, stream_zone="Asia/Nowhere"))
 
@@ -447,3 +483,65 @@ def test_old_objects_go_once_lake_and_warehouse_have_them(house: House) -> None:
     assert left() == dict.fromkeys(before, 0)
     assert failing(house.run(LOAD)) == set()
     assert len(house.rows("fir_history")) == len(ask(house.address, "SELECT 1 FROM fir_history"))
+
+
+def alike(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What is the same on both roads: all but when it arrived and where it was."""
+    return {name: row[name] for name in row.keys() - {"arrived_at", "epoch", "delivery"}}
+
+
+def test_what_firehose_delivers_makes_the_same_history(bare: House, firehose: House) -> None:
+    """Repeated messages, objects that overlap and what is no report: history and warehouse are the consumer's."""
+    bare.run(LOAD)
+    chance = random.Random(5)
+    told = [one.data for one in sample()]
+    chance.shuffle(told)
+    third = len(told) // 3
+    assert firehose.requested() == []
+    for n in range(3):
+        overlapping = told[n * third : (n + 1) * third + 50]
+        write_as_firehose(firehose, f"{n + 1}", [*overlapping[:-5], *chance.sample(told, 20), b"no report"])
+    (request,) = firehose.requested()
+    result = firehose.run(LOAD, tags=request.tags)
+    assert failing(result) == set()
+    assert {*verdicts(result)} == {"one_row_per_fir", "objects_whole", "warehouse_equals_history"}
+    write_as_firehose(firehose, "0-late", told[2 * third :])
+    (request,) = firehose.requested()
+    assert request.run_key == f"{firehose.live.epoch}-4-0"
+    firehose.run(LOAD, tags=request.tags)
+    assert firehose.requested() == []
+
+    expected = {row["fir_id"]: alike(row) for row in bare.rows("fir_history")}
+    found = firehose.rows("fir_history")
+    assert len(found) == len(expected) > 400
+    assert {row["fir_id"]: alike(row) for row in found} == expected
+    assert {row["arrived_at"] for row in found} == {None}
+    assert {one: alike(row) for one, row in history(firehose.address).items()} == expected
+    assert len(ledger(firehose.address)) == firehose.chain(DELIVERIES).last() == firehose.chain(QUARANTINE).last() == 4
+
+
+def test_an_object_of_firehose_that_is_cut_off_is_named_and_holds_up_no_other(firehose: House) -> None:
+    told = [one.data for one in sample()]
+    write_as_firehose(firehose, "1", told[:50])
+    damaged = write_as_firehose(firehose, "2", told[50:100])
+    whole = firehose.live.store.read(damaged) or b""
+    firehose.live.store.write(damaged, whole[:-9])
+    found = verdicts(firehose.run(LOAD))["objects_whole"]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert damaged in str(found.description)
+    before = len(firehose.rows("fir_history"))
+    assert before > 0
+    firehose.live.store.write(damaged, whole)
+    assert failing(firehose.run(LOAD)) == set()
+    assert len(firehose.rows("fir_history")) > before
+
+    firehose.live.store.delete(damaged)
+    firehose.live.store.delete(damaged.replace("2.gz", "1.gz"))
+    firehose.now += timedelta(days=40)
+    for path in (firehose.profile.lake.landing / "live").rglob("*.*"):
+        os.utime(path, (NOW.timestamp(), NOW.timestamp()))
+    firehose.run(EXPIRE)
+    assert list(firehose.chain(DELIVERIES).after(0)) == []
+    write_as_firehose(firehose, "3", told[100:150])
+    firehose.run(LOAD)
+    assert firehose.chain(DELIVERIES).last() == 3

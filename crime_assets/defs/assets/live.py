@@ -38,24 +38,33 @@ def stream(names: Names) -> dg.AssetSpec:
         group_name=GROUP,
         owners=OWNERS,
         kinds={"stream"},
-        description="Reports as police stations send them. `crime-assets stream run` reads them and raises alerts.",
+        description="Reports as police stations send them. `crime-assets stream run` reads them and raises alerts, if "
+        "it is not Firehose that writes them to the landing store.",
     )
 
 
-def build(names: Names, *, has_warehouse: bool) -> list[dg.AssetsDefinition]:
-    """What is made of it; `has_warehouse` if reports are loaded into one."""
+def build(names: Names, *, has_alerts: bool, has_warehouse: bool) -> list[dg.AssetsDefinition]:
+    """What is made of it; `has_alerts` if a consumer raises them, `has_warehouse` if reports are loaded into one."""
+    alerts = [_alerts(names)] if has_alerts else []
     warehouse = [_warehouse(names)] if has_warehouse else []
-    return [_deliveries(names), _history(names), _alerts(names), *warehouse, _expiry(names, has_warehouse)]
+    return [_deliveries(names), _history(names), *alerts, *warehouse, _expiry(names, has_alerts, has_warehouse)]
 
 
 def _deliveries(names: Names) -> dg.AssetsDefinition:
-    @dg.asset(key_prefix=names.prefix, deps=names.keys(STREAM), group_name=GROUP, kinds={"file"}, owners=OWNERS)
+    @dg.asset(
+        key_prefix=names.prefix, deps=names.keys(STREAM), group_name=GROUP, kinds={"file"}, owners=OWNERS, pool=POOL
+    )
     def fir_deliveries(profile: dg.ResourceParam[Profile], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
-        """What the consumer of the stream has delivered: objects numbered without a gap, with every report that came.
+        """What was delivered of the stream: objects numbered without a gap, with every report that came.
 
-        Nothing is made here: the consumer writes them.
+        The consumer of the stream writes them. Only where there is none, and Firehose writes the stream to the landing
+        store, they are made here, of each object of Firehose once.
         """
         live = LiveReports(profile)
+        if live.firehose:
+            # One process at a time, whoever starts runs.
+            with lake.writing():
+                live.firehose.deliver()
         known, last = fir.landed(lake, live.store, live.name, live.epoch)
         return dg.MaterializeResult(metadata={"epoch": live.epoch, "last": last, "waiting": last - known})
 
@@ -117,8 +126,8 @@ def _warehouse(names: Names) -> dg.AssetsDefinition:
     return fir_warehouse
 
 
-def _expiry(names: Names, has_warehouse: bool) -> dg.AssetsDefinition:
-    loaded = names.keys("fir_history", "fir_alerts", *(["fir_warehouse"] if has_warehouse else []))
+def _expiry(names: Names, has_alerts: bool, has_warehouse: bool) -> dg.AssetsDefinition:
+    loaded = names.keys("fir_history", *["fir_alerts"] * has_alerts, *["fir_warehouse"] * has_warehouse)
 
     @dg.asset(
         key_prefix=names.prefix, deps=loaded, group_name=GROUP, kinds={"file", "iceberg"}, owners=OWNERS, pool=POOL
@@ -134,6 +143,9 @@ def _expiry(names: Names, has_warehouse: bool) -> dg.AssetsDefinition:
         kept = Kept(config.delivery_days, config.alert_days, config.quarantine_days)
         warehouse = live.warehouse() if has_warehouse else None
         removed = remove_old_objects(lake, live.store, live.name, warehouse, now, kept)
+        if live.firehose:
+            with lake.writing():
+                live.firehose.forget()
         files = remove_orphans_of_live(lake, now - timedelta(hours=config.grace_hours))
         return dg.MaterializeResult(metadata={**removed, **asdict(files)})
 

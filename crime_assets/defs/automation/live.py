@@ -31,16 +31,19 @@ _ON = dg.DefaultSensorStatus.RUNNING
 
 def build(names: Names, profile: Profile) -> dg.Definitions:
     """The assets, checks, jobs and sensors, which are on by default. UsageError if a setting of the stream is wrong."""
-    has_warehouse = bool(profile.settings.warehouse)
-    loaded = names.keys("fir_deliveries", "fir_history", "fir_alerts", *(["fir_warehouse"] if has_warehouse else []))
-    zone = LiveReports(profile).calendar.zone
+    live = LiveReports(profile)
+    has_alerts, has_warehouse = live.firehose is None, bool(profile.settings.warehouse)
+    made = ["fir_deliveries", "fir_history", *["fir_alerts"] * has_alerts, *["fir_warehouse"] * has_warehouse]
     return dg.Definitions(
-        assets=[assets.stream(names), *assets.build(names, has_warehouse=has_warehouse)],
-        asset_checks=checks.build(names, has_warehouse=has_warehouse),
+        assets=[
+            assets.stream(names),
+            *assets.build(names, has_alerts=has_alerts, has_warehouse=has_warehouse),
+        ],
+        asset_checks=checks.build(names, has_alerts=has_alerts, has_warehouse=has_warehouse),
         jobs=[
             dg.define_asset_job(
                 LOAD,
-                dg.AssetSelection.assets(*loaded),
+                dg.AssetSelection.assets(*names.keys(*made)),
                 description="Load what was delivered of live reports.",
                 tags=names.tags,
             ),
@@ -56,12 +59,12 @@ def build(names: Names, profile: Profile) -> dg.Definitions:
                 name=f"{EXPIRE}_nightly",
                 job_name=EXPIRE,
                 cron_schedule="30 4 * * *",
-                execution_timezone=zone,
+                execution_timezone=live.calendar.zone,
                 default_status=dg.DefaultScheduleStatus.RUNNING,
                 description="Removes what is old of live reports, at 04:30 on the stream's clock.",
             )
         ],
-        sensors=[_stream_lag(names), _deliveries_landed(names)],
+        sensors=[*([_stream_lag(names)] if has_alerts else []), _deliveries_landed(names)],
     )
 
 
@@ -118,6 +121,9 @@ def _deliveries_landed(names: Names) -> dg.SensorDefinition:
         live = LiveReports(profile)
         epoch = read_epoch(live.store, live.name)
         _, last = landed(lake, live.store, live.name, epoch) if epoch else (0, 0)
+        if live.firehose:
+            # The run makes deliveries of them.
+            last += len(live.firehose.waiting())
         if not last:
             return dg.SkipReason("Nothing was delivered yet.")
         return _request(names, context.instance, f"{epoch}-{last}", profile.clock())

@@ -23,9 +23,10 @@ _UNDELIVERED = timedelta(minutes=10)
 _COMPARED = 1_000
 
 
-def build(names: Names, *, has_warehouse: bool) -> list[dg.AssetChecksDefinition]:
-    """All checks; `has_warehouse` if reports are loaded into one."""
-    return [_lag(names), _one_row(names), _no_alert(names), *([_warehouse(names)] if has_warehouse else [])]
+def build(names: Names, *, has_alerts: bool, has_warehouse: bool) -> list[dg.AssetChecksDefinition]:
+    """All checks; `has_alerts` if a consumer raises them, `has_warehouse` if reports are loaded into one."""
+    of_road = [_lag(names), _no_alert(names)] if has_alerts else [_objects_whole(names)]
+    return [_one_row(names), *of_road, *([_warehouse(names)] if has_warehouse else [])]
 
 
 def severity(verdict: Verdict, *, is_blocking: bool = False) -> dg.AssetCheckSeverity:
@@ -52,6 +53,19 @@ def _one_row(names: Names) -> dg.AssetChecksDefinition:
         return _result(verdicts.one_row_per_fir(*reports.rows_and_reports(lake)), is_blocking=True)
 
     return one_row_per_fir
+
+
+def _objects_whole(names: Names) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=names.key("fir_deliveries"),
+        name="objects_whole",
+        description="No object that Firehose wrote is left out because it cannot be read to its end.",
+    )
+    def objects_whole(profile: dg.ResourceParam[Profile]) -> dg.AssetCheckResult:
+        firehose = LiveReports(profile).firehose
+        return _result(verdicts.objects_whole(firehose.damaged() if firehose else []))
+
+    return objects_whole
 
 
 def _no_alert(names: Names) -> dg.AssetChecksDefinition:

@@ -367,6 +367,17 @@ def stream_lag(status: Status | None, now: datetime) -> Verdict:
     return Verdict(lag <= LAG_SECONDS, sentence, figures, is_error=lag > LONGEST_LAG_SECONDS)
 
 
+def objects_whole(damaged: Sequence[str]) -> Verdict:
+    """All that Firehose wrote could be read; `damaged` are the keys of the rest."""
+    if not damaged:
+        return Verdict(True, "All objects that Firehose wrote could be read.", {"damaged": []})
+    sentence = (
+        f"{len(damaged):,} objects that Firehose wrote cannot be read to their end, such as "
+        f"{', '.join(damaged[:_SHOWN])}: restore them, and they are delivered, or remove them."
+    )
+    return Verdict(False, sentence, {"damaged": list(damaged)}, is_error=True)
+
+
 def one_row_per_fir(rows: int, reports: int) -> Verdict:
     """No report is in the history twice."""
     sentence = f"{rows:,} rows, {reports:,} reports."

@@ -39,6 +39,13 @@ def test_a_stream_that_nobody_reads() -> None:
     assert not verdicts.stream_lag(None, NOW).passed
 
 
+def test_objects_of_firehose_are_whole() -> None:
+    assert verdicts.objects_whole([]).passed
+    found = verdicts.objects_whole([f"fir/{n}.gz" for n in range(1, 10)])
+    assert (found.passed, found.is_error) == (False, True)
+    assert "9 objects that Firehose wrote cannot be read to their end, such as fir/1.gz" in found.sentence
+
+
 def test_a_report_has_one_row() -> None:
     assert verdicts.one_row_per_fir(7, 7).passed
     found = verdicts.one_row_per_fir(9, 7)
