@@ -32,6 +32,7 @@ from sqlglot import TokenType, exp, tokenize
 
 from crime_assets.core import promises
 from crime_assets.core.errors import UsageError
+from crime_assets.core.headers import headed
 from crime_assets.core.promises import NOTHING, Promises, promises_of
 from crime_assets.core.sql import DIALECT, SQL_DIRECTORY, listed, only_values, only_where, parse, placeholders
 
@@ -290,7 +291,7 @@ def _load(path: Path, leading: Sequence[str]) -> Insight:
 
 def _made(name: str, number: int, text: str) -> Insight:
     """What the text of a file says."""
-    description, tags, statement = _split(text)
+    description, tags, statement = headed(text, _TAGS, "answers")
     return Insight(
         name=name,
         number=number,
@@ -312,20 +313,6 @@ def _made(name: str, number: int, text: str) -> Insight:
         instead=tuple(_pair("instead", text) for text in tags["instead"]),
         text=text,
     )
-
-
-def _split(text: str) -> tuple[str, dict[str, list[str]], str]:
-    """The description; tag → the texts after it, each on one line; and the rest of the file."""
-    lines = text.splitlines()
-    length = next((n for n, line in enumerate(lines) if not line.startswith("--")), len(lines))
-    header = " ".join(line.removeprefix("--").strip() for line in lines[:length])
-    description, *rest = re.split(rf"(?:^|\s)@({'|'.join(_TAGS)})\b", header)
-    if not description.strip():
-        raise UsageError("The file must begin with comment lines that say what it answers.")
-    tags: dict[str, list[str]] = {tag: [] for tag in _TAGS}
-    for tag, said in zip(rest[::2], rest[1::2], strict=True):
-        tags[tag].append(" ".join(said.split()))
-    return " ".join(description.split()), tags, "\n".join(lines[length:]).strip()
 
 
 def _column(text: str) -> InsightColumn:

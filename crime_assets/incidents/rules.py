@@ -28,6 +28,7 @@ from pathlib import Path
 from sqlglot import TokenType, exp, tokenize
 
 from crime_assets.core.errors import UsageError
+from crime_assets.core.headers import headed
 from crime_assets.core.sql import DIALECT, SQL_DIRECTORY, listed, parse, placeholders, render
 
 COLUMNS = (
@@ -153,15 +154,10 @@ def _load(path: Path) -> Rule:
 
 def _made(name: str, number: int, text: str) -> Rule:
     """What the text of a file says."""
-    lines = text.splitlines()
-    length = next((n for n, line in enumerate(lines) if not line.startswith("--")), len(lines))
-    header = " ".join(line.removeprefix("--").strip() for line in lines[:length])
-    description, *rest = re.split(rf"(?:^|\s)@({'|'.join(_TAGS)})\b", header)
-    tags = {tag: " ".join(said.split()) for tag, said in zip(rest[::2], rest[1::2], strict=True)}
-    if len(tags) < len(rest) // 2:
+    description, found, statement = headed(text, _TAGS, "watches")
+    if any(len(said) > 1 for said in found.values()):
         raise UsageError("The header has a tag twice: write each one once.")
-    if not description.strip():
-        raise UsageError("The file must begin with comment lines that say what it watches.")
+    tags = {tag: said[0] for tag, said in found.items() if said}
     if missing := [f"@{tag}" for tag in _TAGS if tag not in _OPTIONAL and not tags.get(tag)]:
         raise UsageError(f"The header lacks {', '.join(missing)}.")
     chance = tags.get("chance")
@@ -171,12 +167,12 @@ def _made(name: str, number: int, text: str) -> Rule:
         name=name,
         number=number,
         title=tags["title"],
-        description=" ".join(description.split()),
+        description=description,
         window=tags["window"],
         chance=int(chance) if chance else None,
         evidence=tuple(tags["evidence"].split(", ")) if tags.get("evidence") else (),
         false_alarms=tags["false_alarms"],
-        statement="\n".join(lines[length:]).strip(),
+        statement=statement,
     )
 
 
