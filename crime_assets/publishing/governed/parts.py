@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import NamedTuple
 
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as ASGIScope
 
@@ -17,7 +18,8 @@ from crime_assets.publishing.briefing.tables import needed_for
 from crime_assets.publishing.briefing.writing import briefing_of
 from crime_assets.publishing.dashboard.answers import html
 from crime_assets.publishing.dashboard.app import Dashboard
-from crime_assets.publishing.governed.extracts import ScopedExtracts, columns_shown
+from crime_assets.publishing.governed.extracts import ScopedExtracts, columns_shown, lacking_for_pages
+from crime_assets.publishing.governed.login import SEE_OTHER
 from crime_assets.publishing.reading import Extract, Extracts
 from crime_assets.streams import LandingStore
 
@@ -84,7 +86,21 @@ class Parts:
         viewer = f"what the role {principal.role} may see{of}"
         has_live = bool(profile.settings.stream) and ALERTS in role.tables
         dashboard = Dashboard(profile, extracts, viewer, Briefings(profile.landing), has_live=has_live)
-        return Part(dashboard.app(self._hosts), columns_shown(profile.city, scope))
+        app: ASGIApp = dashboard.app(self._hosts)
+        if has_live and lacking_for_pages(profile.city, scope):
+            app = _ToLive(app)
+        return Part(app, columns_shown(profile.city, scope))
+
+
+class _ToLive:
+    """The application of a role that sees too little for pages, but has alerts: the first page leads there."""
+
+    def __init__(self, pages: ASGIApp) -> None:
+        self._pages = pages
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        app = RedirectResponse("/live", SEE_OTHER) if scope["path"] == "/" else self._pages
+        await app(scope, receive, send)
 
 
 class _Refusing:

@@ -269,9 +269,20 @@ def test_pages_lead_to_alerts_for_who_has_them(behind: Behind) -> None:
         assert ('href="/live"' in behind.logged_in(principal).get("/").text) == is_there, principal
 
 
+def test_who_has_alerts_alone_is_led_to_them(behind: Behind, raising: Raising) -> None:
+    raising.raise_(own("a1"))
+    room = behind.logged_in("room")
+    first = room.get("/", follow_redirects=False)
+    assert (first.status_code, first.headers["location"]) == (303, "/live")
+    assert "a1" in room.get("/live").text
+    assert room.get("/beat/0101").status_code == 404
+    assert behind.logged_in("diaz").get("/", follow_redirects=False).status_code == 200
+
+
 def test_without_a_stream_there_are_none(place: Path) -> None:
     without = Behind(place, LIVE)
-    assert without.logged_in("room").get("/live").status_code == 404
+    room = without.logged_in("room")
+    assert [room.get(path).status_code for path in ("/live", "/")] == [404, 404]
     assert 'href="/live"' not in without.logged_in("diaz").get("/").text
     without.access.close()
 
