@@ -7,10 +7,13 @@ import signal
 import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
+from itertools import chain
+from threading import Event
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -23,10 +26,12 @@ from crime_assets.profiles.live import LiveReports
 if TYPE_CHECKING:
     from crime_assets.incidents.loop import Loop, Totals
     from crime_assets.incidents.masking import Hasher
+    from crime_assets.incidents.sample import Sent
+    from crime_assets.incidents.sources.producing import Producer
     from crime_assets.incidents.spark.consumer import SparkLoop
 
 _WATCHED_FOR = timedelta(days=30)
-_DEMO, _SHOWN = "sample", 10
+_DEMO = "sample"
 
 
 def add_commands(commands: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
@@ -36,12 +41,14 @@ def add_commands(commands: _SubParsersAction[ArgumentParser], common: ArgumentPa
     produce = which.add_parser(
         "produce", parents=[common], help="put simulated reports of the last weeks into the stream"
     )
-    produce.add_argument("--weeks", type=arguments.number, default=7, help="how many weeks, up to now")
-    produce.add_argument("--rate", type=arguments.number, default=3_000, help="reports a week, of the whole state")
-    produce.add_argument("--seed", type=arguments.number, default=7, help="another number, and other reports")
+    produce.add_argument("--live", action="store_true", help="then those of now as they come, until interrupted")
     produce.set_defaults(command=_produce)
     demo = which.add_parser("demo", parents=[common], help="simulate a stream, read it to its end, and show its alerts")
-    demo.set_defaults(command=_demo, weeks=7, rate=3_000, seed=7, until_ended=True)
+    demo.set_defaults(command=_demo, live=False, until_ended=True)
+    for simulating in (produce, demo):
+        simulating.add_argument("--weeks", type=arguments.number, default=7, help="how many weeks, up to now")
+        simulating.add_argument("--rate", type=arguments.number, default=3_000, help="reports a week, in all districts")
+        simulating.add_argument("--seed", type=arguments.number, default=7, help="another number, and other reports")
     run = which.add_parser("run", parents=[common], help="read the stream and publish alerts, until interrupted")
     run.add_argument("--until-ended", action="store_true", help="end when there is nothing more to read")
     run.set_defaults(command=_run)
@@ -65,17 +72,41 @@ def _produce(profile: Profile, options: Namespace) -> int:
     )
     arrived = [first]
     producer = live.producer(lambda: arrived[0])
-    put = 0
-    for sent in sample.records():
+    messages, put = sample.records(), 0
+    for sent in messages:
         if sent.arrived_at >= now:
+            # The first of those that are still to come.
+            messages = chain([sent], messages)
             break
         arrived[0] = sent.arrived_at
         producer.put(sent.key, sent.data)
         put += 1
-    producer.close()
+    producer.flush()
     _watch_sample(live, sample.watched())
-    print(f"{put:,} messages of {options.weeks} weeks were put into the stream {live.name}.")
+    print(f"{put:,} messages of {options.weeks} weeks were put into the stream {live.name}.", flush=True)
+    if options.live:
+        _go_on(messages, producer, arrived, profile.clock)
+    producer.close()
     return 0
+
+
+def _go_on(
+    messages: Iterator[Sent], producer: Producer, arrived: list[datetime], clock: Callable[[], datetime]
+) -> None:
+    """Put messages at their time, until interrupted; a stream takes them when they are put."""
+    from crime_assets.incidents.sample.pace import as_they_come
+
+    stop, put = Event(), 0
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    print("From now on they are put as they come, until you press Ctrl-C.", flush=True)
+    for due in as_they_come(messages, clock, stop.wait):
+        for sent in due:
+            arrived[0] = clock()
+            producer.put(sent.key, sent.data)
+        producer.flush()
+        put += len(due)
+    print(f"{put:,} messages came.")
 
 
 def _demo(profile: Profile, options: Namespace) -> int:
@@ -89,10 +120,10 @@ def _demo(profile: Profile, options: Namespace) -> int:
     found = _alerts(live)
     for rule, number in Counter(alert["title"] for alert in found).most_common():
         print(f"{number:>6,}  {rule}")
-    print("The newest of them:")
-    for alert in found[-_SHOWN:]:
-        print(f"  {alert['window_start'] or alert['raised_at'][:19]}  district {alert['district']}  {alert['title']}")
-    print(f"On a page: CRIME_STREAM={live.name} crime-assets dashboard, then /live")
+    print("The newest of each kind:")
+    for alert in {alert["title"]: alert for alert in found}.values():
+        print(f"  {alert['title']}: {alert['subject']}, district {alert['district']}")
+    print(f"On a page: CRIME_STREAM={live.name} make dashboard, then http://127.0.0.1:8500/live")
     return 0
 
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from crime_assets.cli.main import main
+from crime_assets.incidents.rules import all_rules
 
 pytestmark = pytest.mark.slow
+
+PROGRAM = Path(sys.executable).parent / "crime-assets"
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +44,69 @@ def test_from_reports_to_alerts(home: Path, capsys: pytest.CaptureFixture[str]) 
 
     assert main(["stream", "run", "--until-ended"]) == 0
     assert capsys.readouterr().out.startswith("0 messages")
+
+
+def run(home: Path, *words: str, **settings: str) -> str:
+    """What a command of its own prints, as somebody new to it would start it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CRIME_")}
+    done = subprocess.run(
+        [PROGRAM, *words],
+        env={**kept, "CRIME_HOME": str(home), **settings},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_the_demo_shows_alerts_of_every_rule_and_nothing_twice(tmp_path: Path) -> None:
+    home = tmp_path / "new"
+    first = run(home, "stream", "demo", "--rate", "400").splitlines()
+
+    put, read, *told = first
+    assert re.fullmatch(r"[\d,]+ messages of 7 weeks were put into the stream sample.", put)
+    assert read.startswith(f"{put.split()[0]} messages in ")
+    raised = {title: int(number) for number, title in re.findall(r"^ *(\d+)  (\D.*)$", "\n".join(told), re.MULTILINE)}
+    assert raised.keys() == {rule.title for rule in all_rules()}
+    assert min(raised.values()) > 0
+    newest = told[told.index("The newest of each kind:") + 1 : -1]
+    assert sorted(line.strip().split(": ")[0] for line in newest) == sorted(raised)
+    assert told[-1] == "On a page: CRIME_STREAM=sample make dashboard, then http://127.0.0.1:8500/live"
+    objects = {path: path.read_bytes() for path in (home / "landing/live").rglob("*/*/*.*")}
+    assert {path.parent.parent.name for path in objects} >= {"alerts", "deliveries"}
+
+    again = run(home, "stream", "demo", "--rate", "400").splitlines()
+
+    assert again == ["0 messages in 0 ticks: 0 reports, 0 repeats, 0 late, 0 quarantined; 0 alerts.", *told]
+    assert {path: path.read_bytes() for path in (home / "landing/live").rglob("*/*/*.*")} == objects
+
+
+def test_simulated_reports_go_on_until_interrupted(home: Path) -> None:
+    """Two reports in three seconds at this rate; the stream has what was said to have come."""
+    words = ["stream", "produce", "--weeks", "0", "--rate", "400000", "--live"]
+    command = subprocess.Popen([PROGRAM, *words], stdout=subprocess.PIPE, text=True)
+    assert command.stdout is not None
+    put = int(command.stdout.readline().split()[0].replace(",", ""))
+    assert command.stdout.readline() == "From now on they are put as they come, until you press Ctrl-C.\n"
+    count, deadline = put, time.monotonic() + 60
+    while count < put + 3 and time.monotonic() < deadline:
+        time.sleep(0.1)
+        count = len(list(lines(home)))
+    command.send_signal(signal.SIGINT)
+    came = command.stdout.read()
+    assert command.wait(30) == 0
+    assert int(re.findall(r"^([\d,]+) messages came[.]$", came)[0].replace(",", "")) >= 3
+    assert len(list(lines(home))) == put + int(came.split()[0].replace(",", ""))
+    arrived = [one["at"] for one in lines(home)]
+    assert max(arrived) <= datetime.now(UTC).isoformat()
+
+
+def lines(home: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a stream in a directory."""
+    for path in (home / "live/fir/source/shards").glob("*/*.ndjson"):
+        yield from map(json.loads, path.read_text().splitlines())
 
 
 def test_the_watch_list_has_no_plates(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

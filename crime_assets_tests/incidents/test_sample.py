@@ -15,6 +15,7 @@ from crime_assets.incidents.contract import LARGEST
 from crime_assets.incidents.heads import SENSITIVE, head_of
 from crime_assets.incidents.sample import NO_FAULTS, Faults, SampleReports, Sent, people, planted
 from crime_assets.incidents.sample import faults as faulty
+from crime_assets.incidents.sample.pace import as_they_come
 from crime_assets.incidents.sample.stations import STATIONS
 from crime_assets.incidents.times import BLOCK, DAY, HORIZON, HOUR, Calendar
 from crime_assets_tests.incidents.oracle import Alert, alerts, most
@@ -221,3 +222,31 @@ def test_flood_is_few_alerts() -> None:
         ("near_repeats", f"burglary|{lat // 5}|{lon // 5}", day),
         ("repeat_address", f"{lat}|{lon}", day),
     }
+
+
+def test_messages_come_at_their_time_and_are_the_same() -> None:
+    """By a clock that goes on only while somebody waits, too little each time."""
+    now, slept, messages = [FIRST], [0.0], list(SampleReports(7, FIRST, 1, 300).records())
+
+    def wait(seconds: float) -> bool:
+        slept[0] += seconds
+        now[0] += timedelta(seconds=max(seconds * 0.9, 0.001))
+        return False
+
+    came = [(now[0], due) for due in as_they_come(messages, lambda: now[0], wait)]
+
+    assert [one for _, due in came for one in due] == messages
+    early = [one for one in messages if one.arrived_at <= FIRST]
+    assert came[0] == (FIRST, early)
+    for at, due in came[1:]:
+        assert all(timedelta(0) <= at - one.arrived_at < timedelta(seconds=0.01) for one in due)
+    assert slept[0] > (messages[-1].arrived_at - FIRST).total_seconds()
+
+
+def test_no_message_comes_after_the_stop() -> None:
+    messages = list(SampleReports(7, FIRST, 1, 300).records())
+    late = [one for one in messages if one.arrived_at > FIRST]
+    waits: list[float] = []
+    came = list(as_they_come(messages, lambda: FIRST, lambda seconds: bool(waits.append(seconds)) or True))
+    assert [one for due in came for one in due] == messages[: -len(late)]
+    assert waits == [(late[0].arrived_at - FIRST).total_seconds()]
