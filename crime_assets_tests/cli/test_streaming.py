@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,41 @@ def test_simulated_reports_go_on_until_interrupted(home: Path) -> None:
     assert len(list(lines(home))) == put + int(came.split()[0].replace(",", ""))
     arrived = [one["at"] for one in lines(home)]
     assert max(arrived) <= datetime.now(UTC).isoformat()
+
+
+def test_the_commands_of_the_page_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As written, but with fewer reports and on any port; those that do not end by themselves are interrupted."""
+    page = (Path(__file__).parents[2] / "docs/live.md").read_text()
+    blocks = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+    with ExitStack() as started:
+        ran, running = [], []
+        for line in (line.split("  #")[0] for block in blocks for line in block.splitlines()):
+            program, *words = shlex.split(line)
+            if program == "export":
+                monkeypatch.setenv(*words[0].split("=", 1))
+                continue
+            assert program == "crime-assets"
+            ran.append(line)
+            words = [*(word.replace("600000", "60000") for word in words), *["--port", "0"] * (words == ["dashboard"])]
+            words += ["--rate", "300"] * (words[1:] == ["produce", "--weeks", "7"])
+            command = subprocess.Popen([PROGRAM, *words], stdout=subprocess.PIPE, text=True)
+            started.callback(command.kill)
+            if "--live" in words or words == ["stream", "run"] or words[0] == "dashboard":
+                running.append(command)
+                if words != ["stream", "run"]:
+                    assert command.stdout is not None
+                    assert command.stdout.readline()
+            else:
+                assert command.wait(200) == 0, line
+        status = home / "landing/live/stream=watch/status.json"
+        deadline = time.monotonic() + 100
+        while not status.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert status.exists()
+        for command in reversed(running):
+            command.send_signal(signal.SIGINT)
+            assert command.wait(60) == 0, command.args
+    assert len(ran) == 6
 
 
 def lines(home: Path) -> Iterator[dict[str, Any]]:
