@@ -64,8 +64,8 @@ class Chain:
         """Write an object, or find that it is there already. LandingError if another one is there."""
         if not self._store.write_new(self.key(number), content) and self.read(number) != content:
             raise LandingError(
-                f"{self.key(number)} has other content than this consumer wrote: another one writes to the same place; "
-                "stop one of them."
+                f"{self.key(number)} has other content than this consumer wrote: stop another one that writes to the "
+                "same place; if there is none, the state is an old copy, and docs/recovery.md says what to do."
             )
 
     @property

@@ -136,6 +136,7 @@ def word(name: str) -> Word | None:
 def markdown() -> str:
     """The page docs/words.md."""
     head = "# Words\n\nWhat the words on the dashboard's pages mean. The pages show the same on hover and focus.\n"
+    head += "Those of live reports are in [live.md](live.md#words).\n"
     entries = (f"- **{one.name}**: {one.meaning}" for one in WORDS)
     return head + "\n" + "\n".join(entries) + "\n"
 

@@ -41,7 +41,7 @@ def test_what_is_there_may_be_written_again_but_nothing_else(chain: Chain) -> No
     chain.write(1, b"one")
     chain.write(1, b"one")
 
-    with pytest.raises(LandingError, match="another one writes"):
+    with pytest.raises(LandingError, match="stop another one that writes to the same place"):
         chain.write(1, b"other")
 
     assert chain.read(1) == b"one"
