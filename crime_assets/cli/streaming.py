@@ -41,7 +41,11 @@ def add_commands(commands: _SubParsersAction[ArgumentParser], common: ArgumentPa
     produce = which.add_parser(
         "produce", parents=[common], help="put simulated reports of the last weeks into the stream"
     )
-    produce.add_argument("--live", action="store_true", help="then those of now as they come, until interrupted")
+    produce.add_argument(
+        "--live",
+        action="store_true",
+        help="then those of now as they come, until interrupted; in a stream that has begun, those alone",
+    )
     produce.set_defaults(command=_produce)
     demo = which.add_parser("demo", parents=[common], help="simulate a stream, read it to its end, and show its alerts")
     demo.set_defaults(command=_demo, live=False, until_ended=True)
@@ -66,6 +70,12 @@ def _produce(profile: Profile, options: Namespace) -> int:
     from crime_assets.incidents.sample import SampleReports
 
     live, now = LiveReports(profile), profile.clock()
+    # Arrivals never run backwards in a stream: its consumer no longer knows what it read of a time long before.
+    has_begun = live.has_begun
+    if has_begun and not options.live:
+        raise UsageError(
+            f"The stream {live.name} has begun: set another CRIME_STREAM, or go on in this one with --live."
+        )
     first = now - timedelta(weeks=options.weeks)
     sample = SampleReports(
         options.seed, first, options.weeks + 1, options.rate, zone=profile.settings.stream_zone, hashed=_hashed(profile)
@@ -78,9 +88,10 @@ def _produce(profile: Profile, options: Namespace) -> int:
             # The first of those that are still to come.
             messages = chain([sent], messages)
             break
-        arrived[0] = sent.arrived_at
-        producer.put(sent.key, sent.data)
-        put += 1
+        if not has_begun:
+            arrived[0] = sent.arrived_at
+            producer.put(sent.key, sent.data)
+            put += 1
     producer.flush()
     _watch_sample(live, sample.watched())
     print(f"{put:,} messages of {options.weeks} weeks were put into the stream {live.name}.", flush=True)
@@ -114,7 +125,7 @@ def _demo(profile: Profile, options: Namespace) -> int:
     if not profile.settings.stream:
         profile = type(profile)(replace(profile.settings, stream=_DEMO), profile.clock)
     live = LiveReports(profile)
-    if live.store.read(keys.live(live.name, "epoch.json")) is None:
+    if not live.has_begun and live.store.read(keys.live(live.name, "epoch.json")) is None:
         _produce(profile, options)
     _run(profile, options)
     found = _alerts(live)

@@ -124,6 +124,11 @@ class LiveReports:
 
         return DirectoryProducer(self._directory, clock)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a stream in a directory has messages, or had some; of Kinesis it is not known."""
+        return not self._kinesis and (self._directory / "shards").exists()
+
     def state(self) -> State:
         """What is known of the stream, opened to be written; StreamBusy if another process has it."""
         self.check_read_here()

@@ -46,6 +46,8 @@ def test_from_reports_to_alerts(home: Path, capsys: pytest.CaptureFixture[str]) 
 
     assert main(["stream", "run", "--until-ended"]) == 0
     assert capsys.readouterr().out.startswith("0 messages")
+    assert main(["stream", "produce", "--weeks", "2", "--rate", "400"]) == 2
+    assert "The stream fir has begun: set another CRIME_STREAM" in capsys.readouterr().err
 
 
 def run(home: Path, *words: str, **settings: str) -> str:
@@ -86,23 +88,32 @@ def test_the_demo_shows_alerts_of_every_rule_and_nothing_twice(tmp_path: Path) -
 
 
 def test_simulated_reports_go_on_until_interrupted(home: Path) -> None:
-    """Two reports in three seconds at this rate; the stream has what was said to have come."""
-    words = ["stream", "produce", "--weeks", "0", "--rate", "400000", "--live"]
-    command = subprocess.Popen([PROGRAM, *words], stdout=subprocess.PIPE, text=True)
-    assert command.stdout is not None
-    put = int(command.stdout.readline().split()[0].replace(",", ""))
-    assert command.stdout.readline() == "From now on they are put as they come, until you press Ctrl-C.\n"
-    count, deadline = put, time.monotonic() + 60
-    while count < put + 3 and time.monotonic() < deadline:
-        time.sleep(0.1)
-        count = len(list(lines(home)))
-    command.send_signal(signal.SIGINT)
-    came = command.stdout.read()
-    assert command.wait(30) == 0
-    assert int(re.findall(r"^([\d,]+) messages came[.]$", came)[0].replace(",", "")) >= 3
-    assert len(list(lines(home))) == put + int(came.split()[0].replace(",", ""))
+    """Two reports in three seconds at this rate; begun again, none of those before come once more."""
+    put, came = gone_on(home)
+    assert len(list(lines(home))) == put + came
+    more, came_then = gone_on(home)
+    assert more == 0
     arrived = [one["at"] for one in lines(home)]
+    assert len(arrived) == put + came + came_then
     assert max(arrived) <= datetime.now(UTC).isoformat()
+
+
+def gone_on(home: Path) -> tuple[int, int]:
+    """How many reports were put at first, and how many came until there were three of them."""
+    before = len(list(lines(home)))
+    words = ["stream", "produce", "--weeks", "0", "--rate", "400000", "--live"]
+    with subprocess.Popen([PROGRAM, *words], stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        put = int(command.stdout.readline().split()[0].replace(",", ""))
+        assert command.stdout.readline() == "From now on they are put as they come, until you press Ctrl-C.\n"
+        deadline = time.monotonic() + 60
+        while len(list(lines(home))) < before + put + 3 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        command.send_signal(signal.SIGINT)
+        (came,) = re.findall(r"^([\d,]+) messages came[.]$", command.stdout.read())
+        assert command.wait(30) == 0
+    assert int(came.replace(",", "")) >= 3
+    return put, int(came.replace(",", ""))
 
 
 def test_the_commands_of_the_page_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
