@@ -59,7 +59,7 @@ class Commits:
 
     def __init__(self, site: Site) -> None:
         self._chain = site.chain("commits")
-        self._place = site.store.location(self._chain.key(1))
+        self._store = site.store
 
     def read(self, batch: int) -> Commit | None:
         """The commit of a batch, if it is there. LakeError if it is damaged."""
@@ -72,7 +72,7 @@ class Commits:
             told: dict[str, Any] = json.loads(content)
             reached = {shard: Reached(**one) for shard, one in told["reached"].items()}
             return Commit(**told | {"reached": reached, "ticked": Ticked(**told["ticked"])})
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LakeError(
                 f"The commit of batch {batch} is damaged: restore {self._place} and those after."
             ) from error
@@ -80,6 +80,15 @@ class Commits:
     def last(self) -> Commit:
         """The newest commit."""
         return self.read(self._chain.last() - 1) or Commit()
+
+    def forget(self, before: int) -> None:
+        """Remove the commits of batches before this one."""
+        begins = self._chain.begins()
+        if before + 1 > begins:
+            # First: who looks for the last one begins there.
+            self._chain.begin_at(before + 1)
+            for number in range(begins, before + 1):
+                self._store.delete(self._chain.key(number))
 
     def write(self, commit: Commit) -> None:
         """Write a commit. LandingError if another one of the same batch is there: somebody else consumes the stream."""

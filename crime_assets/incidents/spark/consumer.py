@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _FILES = 200
 """Files of a batch, at the most."""
 _TRIGGER = "1 second"
+_KEPT = 1_000
+"""Commits. None but the last two is needed; the others tell what happened."""
 
 
 class SparkLoop:
@@ -126,6 +128,8 @@ class SparkLoop:
         commit = self._batches.take(lines, given, before, told)
         self._commits.write(commit)
         self._stage("committed")
+        if commit.base == commit.batch:
+            self._commits.forget(commit.batch - _KEPT)
         self._totals.add(commit.ticked, commit.reasons)
         return commit
 
