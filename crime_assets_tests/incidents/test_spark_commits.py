@@ -74,5 +74,5 @@ def test_the_last_is_found_when_the_first_are_forgotten(site: Site) -> None:
 def test_a_damaged_commit_is_told(site: Site) -> None:
     for content in (b"{", b"[]", b'{"reached": 1}'):
         site.store.write(site.chain("commits").key(1), content)
-        with pytest.raises(LakeError, match="The commit .*000001.ndjson of a batch is damaged: restore it"):
+        with pytest.raises(LakeError, match=r"The commit .*000001\.ndjson of a batch is damaged: restore it"):
             Commits(site).read(0)

@@ -73,9 +73,8 @@ class Commits:
             reached = {shard: Reached(**one) for shard, one in told["reached"].items()}
             return Commit(**told | {"reached": reached, "ticked": Ticked(**told["ticked"])})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise LakeError(
-                f"The commit of batch {batch} is damaged: restore {self._place} and those after."
-            ) from error
+            place = self._store.location(self._chain.key(batch + 1))
+            raise LakeError(f"The commit {place} of a batch is damaged: restore it.") from error
 
     def last(self) -> Commit:
         """The newest commit."""
