@@ -19,6 +19,7 @@ from benchmarks import (
     governance,
     history,
     insights,
+    live,
     merging,
     publications,
     readers,
@@ -53,6 +54,7 @@ def main(rows: int = ROWS) -> None:
         add(readers.figures(rows, many))
         add(merging.figures(rows, rows // 10, few, many, place))
         add(publications.figures(place))
+        add(live.figures(place))
         # Spark takes minutes for the rows that DuckDB takes seconds for.
         add(spark.figures(rows // 10, place))
     print("\n" + table(found))
