@@ -38,7 +38,8 @@ test-dbt: $(DBT)/.dbt  ## dbt on the lake, in an environment of its own: its ver
 
 test-kinesis: $(VENV)/.dev $(KINESIS)/.servers  ## live reports from servers that speak Kinesis, in an environment of its own (needs npm)
 	KINESIS_SERVERS=$(KINESIS) $(BIN)/python -m pytest --numprocesses=0 \
-		crime_assets_tests/incidents/sources/test_contract.py crime_assets_tests/incidents/sources/test_servers.py
+		crime_assets_tests/incidents/sources/test_contract.py crime_assets_tests/incidents/sources/test_servers.py \
+		crime_assets_tests/incidents/sources/test_killed_while_resharding.py
 
 test-trino: $(VENV)/.dev  ## our statements and the policy's rules on a real Trino server, which TRINO_URL names
 ifndef TRINO_URL

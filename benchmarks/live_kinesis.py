@@ -24,7 +24,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -40,6 +39,7 @@ from crime_assets.incidents.sources.producing import KinesisProducer
 from crime_assets.incidents.state import State
 from crime_assets.incidents.times import Calendar
 from crime_assets.streams.directory import DirectoryStore
+from crime_assets_tests.incidents.sources.kinesis_servers import HERE, WITHOUT, KinesisServer, client_of, start
 
 NAME, ZONE = "fir", "Asia/Kolkata"
 RATE, SECONDS = 1_000, 60
@@ -72,7 +72,7 @@ class Taken:
 
 def produce(port: int, stream: str, seconds: int, rate: int) -> None:
     """Messages at a steady rate, a tenth of a second's together."""
-    producer = KinesisProducer(_client(port), stream, linger_seconds=1e9)
+    producer = KinesisProducer(client_of(port), stream, linger_seconds=1e9)
     begun, number = time.time(), 0
     while number < seconds * rate:
         due = min(int((time.time() - begun) * rate), seconds * rate)
@@ -103,7 +103,7 @@ def consume(port: int, stream: str, seconds: int, place: Path) -> None:
             [calendar.day(now.timestamp()), _CELLS],
         )
     state = State(place / "state", NAME, calendar, all_rules(), _now)
-    loop = Loop(KinesisSource(_client(port), stream, NAME), state, store, calendar, _now)
+    loop = Loop(KinesisSource(client_of(port), stream, NAME), state, store, calendar, _now)
     threading.Timer(seconds, loop.stop).start()
     print("ready", flush=True)
     loop.run()
@@ -114,7 +114,7 @@ def consume(port: int, stream: str, seconds: int, place: Path) -> None:
 
 def ingest(port: int, stream: str, seconds: int) -> None:
     """Bare DuckDB for so long."""
-    source, taken = KinesisSource(_client(port), stream, NAME), []
+    source, taken = KinesisSource(client_of(port), stream, NAME), []
     with tempfile.TemporaryDirectory() as place, duckdb.connect(f"{place}/peer.duckdb", config={"threads": 1}) as con:
         con.execute(TABLE)
         source.open({})
@@ -142,8 +142,6 @@ def ingest(port: int, stream: str, seconds: int) -> None:
 
 def figures(place: Path) -> list[Figure]:
     """How long an alert takes, what that needs, and how soon a consumer is back after a stop."""
-    from crime_assets_tests.incidents.sources.kinesis_servers import HERE, WITHOUT, start
-
     if not HERE:
         print(f"Left out: a stream of Kinesis, because {WITHOUT}", flush=True)
         return []
@@ -179,7 +177,7 @@ def figures(place: Path) -> list[Figure]:
     ]
 
 
-def _through(server: Any, work: str, place: Path | None = None, stopped: int = 0) -> tuple[Taken, float]:
+def _through(server: KinesisServer, work: str, place: Path | None = None, stopped: int = 0) -> tuple[Taken, float]:
     """What a consumer prints of a stream of its own, and when it went on after a stop."""
     stream, seconds = server.stream(2), SECONDS + stopped
     command = module("live_kinesis", work, server.port, stream.name, seconds + 8, *([place] if place else []))
@@ -246,20 +244,6 @@ def _message(number: int) -> bytes:
 
 def _ref(number: int) -> str:
     return f"K000000-{number:016x}"
-
-
-def _client(port: int) -> Any:
-    import boto3
-
-    from crime_assets_tests.cloud.aws.servers import ACCESS_KEY, REGION, SECRET_KEY
-
-    return boto3.client(
-        "kinesis",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        region_name=REGION,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-    )
 
 
 def _peak() -> float:

@@ -46,14 +46,7 @@ class KinesisServer:
 
     def stream(self, shards: int = 2) -> KinesisStream:
         """A new stream."""
-        return kinesis_stream(
-            shards,
-            name=f"fir-{secrets.token_hex(4)}",
-            endpoint_url=f"http://127.0.0.1:{self.port}",
-            region_name=REGION,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
-        )
+        return kinesis_stream(shards, name=f"fir-{secrets.token_hex(4)}", **_where(self.port))
 
     def stop(self) -> None:
         """Stop the server, by its own process id."""
@@ -111,19 +104,26 @@ def start(name: str, directory: Path) -> KinesisServer:
     return server
 
 
+def client_of(port: int) -> Any:
+    """A client of a server, which does not try again by itself."""
+    return boto3.client("kinesis", config=Config(retries={"total_max_attempts": 1}), **_where(port))
+
+
+def _where(port: int) -> dict[str, str]:
+    return {
+        "endpoint_url": f"http://127.0.0.1:{port}",
+        "region_name": REGION,
+        "aws_access_key_id": ACCESS_KEY,
+        "aws_secret_access_key": SECRET_KEY,
+    }
+
+
 _SOON = [f"--{what}StreamMs=100" for what in ("create", "delete", "update")]
 
 
 def _wait_for(server: KinesisServer, log: Path) -> None:
     until = time.monotonic() + 60
-    client: Any = boto3.client(
-        "kinesis",
-        endpoint_url=f"http://127.0.0.1:{server.port}",
-        region_name=REGION,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+    client = client_of(server.port)
     while True:
         assert server.process.poll() is None, log.read_text()[-2000:]
         try:
