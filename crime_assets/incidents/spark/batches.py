@@ -21,7 +21,7 @@ from crime_assets.incidents.spark.commits import Commit
 from crime_assets.incidents.spark.order import moved, taken, watermark
 from crime_assets.incidents.spark.site import Site
 from crime_assets.incidents.spark.stream import layout_of
-from crime_assets.incidents.spark.tallies import SparkTallies
+from crime_assets.incidents.spark.tallies import HELD, SparkTallies
 from crime_assets.incidents.spark.typing import SCHEMA, place_of, typing
 from crime_assets.incidents.state import Ticked
 from crime_assets.incidents.times import Calendar
@@ -110,9 +110,7 @@ class Batches:
         """The lines that are to be taken now; those that have to wait are kept for the next batch."""
         batch = before.batch + 1
         if before.held:
-            waiting = self._spark.read.schema(lines.schema).parquet(
-                self._tallies.place("held", f"batch={before.batch}")
-            )
+            waiting = self._spark.read.schema(lines.schema).parquet(self._tallies.place(HELD, f"batch={before.batch}"))
             lines = lines.union(waiting)
         if not held:
             return lines
@@ -121,7 +119,7 @@ class Batches:
         addresses = [row.address for row in lines.select("address").distinct().collect()]
         late = [address for address in addresses if place_of(address)[1] in held.get(place_of(address)[0], ())]
         is_late = f.col("address").isin(late)
-        lines.where(is_late).write.mode("overwrite").parquet(self._tallies.place("held", f"batch={batch}"))
+        lines.where(is_late).write.mode("overwrite").parquet(self._tallies.place(HELD, f"batch={batch}"))
         return lines.where(~is_late)
 
     def _typed(self, lines: DataFrame, batch: int) -> DataFrame:

@@ -35,6 +35,8 @@ TABLES: Mapping[str, str] = {
     "alerts": "rule string, subject string, window_number int, revision int, seen_s double",
 }
 """Tables of what is known, as sql/live/state.sql has them."""
+HELD = "held"
+"""Lines that wait for others that come first, as they were read."""
 _SUMMED = ("stations", "hours", "blocks", "cells")
 """Tables whose rows of several batches are put together by sql/live/sum_*.sql."""
 
@@ -126,15 +128,15 @@ class SparkTallies:
             self.write(name, f"base={batch}", rows)
 
     def drop_all_but(self, base: int) -> None:
-        """Remove all parts of tables but this base."""
+        """Remove all parts of tables but this base, and all lines that waited but those of its batch."""
         # Python's part of Spark has no way to remove files wherever they are.
         java: Any = self._spark._jvm
-        for name in TABLES:
-            place = java.org.apache.hadoop.fs.Path(self.place(name, f"base={base}"))
+        for name, part in (*((name, f"base={base}") for name in TABLES), (HELD, f"batch={base}")):
+            place = java.org.apache.hadoop.fs.Path(self.place(name, part))
             files = place.getFileSystem(self._spark._jsc.hadoopConfiguration())
-            for part in files.listStatus(place.getParent()):
-                if part.getPath().getName() != place.getName():
-                    files.delete(part.getPath(), True)
+            for other in files.globStatus(java.org.apache.hadoop.fs.Path(self.place(name, "*"))):
+                if other.getPath().getName() != part:
+                    files.delete(other.getPath(), True)
 
     def place(self, name: str, part: str) -> str:
         """Where a part of a table lies."""

@@ -74,6 +74,8 @@ def test_spark_says_what_duckdb_and_the_oracle_say(
     assert len(by_spark.commits) >= 3
     assert any(commit["held"] for commit in by_spark.commits)
     assert by_spark.commits[1]["base"] == 1
+    kept = Path(by_spark.store.location(f"live/stream={NAME}/epoch={by_spark.epoch}/spark"))
+    assert sorted(path.name for path in (kept / "hours").iterdir()) == ["base=1", "batch=2"]
     assert set(by_spark.raised().values()) == {1}
     until = datetime.fromtimestamp(by_spark.status["watermark"], UTC)
     whole = [(one.arrived_at, one.data) for one in sent if not one.fault]
