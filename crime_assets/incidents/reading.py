@@ -9,26 +9,56 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import md5
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
-from crime_assets.incidents.contract import ARRIVED, FIELDS, LARGEST, Quarantined, Record, event_id
+from crime_assets.incidents.contract import ARRIVED, LARGEST, Quarantined, Record, event_id
 from crime_assets.incidents.heads import head_of, is_sensitive
-from crime_assets.incidents.message import Message
-from crime_assets.incidents.times import DAY, GRACE, HORIZON, IN_FUTURE, KNOWN_DAYS, MOST_AHEAD, Calendar
+from crime_assets.incidents.message import Complainant, Message, Place
+from crime_assets.incidents.times import (
+    BLOCK,
+    DAY,
+    GRACE,
+    HORIZON,
+    HOUR,
+    IN_FUTURE,
+    KNOWN_DAYS,
+    MOST_AHEAD,
+    Calendar,
+    Seconds,
+)
 
 _PLACE_BLOCK = 5
 """Cells of a thousandth of a degree that make a block, north and east."""
-_NAMES = tuple(field.name for field in FIELDS)
 _FIELD = re.compile(r"`\$\.([a-z_]+)")
 _MISSING = re.compile(r"missing required field `([a-z_]+)`")
 _PARTS = {part.name: part.type for part in msgspec.structs.fields(Message)}
+_LISTS = ("acts_sections", "vehicles")
+_OF_PLACE = {"beat": "beat", "direction": "direction", "distance_km": "distance_km", "place_type": "type"}
+_OF_COMPLAINANT = {f"complainant_{part}": part for part in ("ref", "gender", "age_band")}
+_NOWHERE, _NOBODY = Place(), Complainant()
 
 
 class _Unfit(Exception):
     """The reason why a message is no report."""
+
+
+class _Fit(NamedTuple):
+    """A message that is a report, and what was computed to know that."""
+
+    record: Record
+    message: Message
+    place: Place
+    complainant: Complainant
+    head: str
+    latitude: int | None
+    longitude: int | None
+    claimed: float
+    arrived: float
 
 
 class Reader:
@@ -41,17 +71,15 @@ class Reader:
 
     def read(self, records: Sequence[Record]) -> tuple[pa.Table, list[Quarantined]]:
         """The reports, as ARRIVED has them, in the order in which they came; and all other messages."""
-        rows: list[tuple[Any, ...]] = []
+        fit: list[_Fit] = []
         bad: list[Quarantined] = []
         for record in records:
             try:
-                rows.append(self._row(self._message(record.data), record))
+                fit.append(self._fit(record))
             except _Unfit as unfit:
                 where = (record.shard, record.sequence, record.arrived_at, _digest(record.data), len(record.data))
                 bad.append(Quarantined(str(unfit), *where, _allowed(record.data)))
-        columns = zip(*rows, strict=True) if rows else ([] for _ in ARRIVED)
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, ARRIVED, strict=True)]
-        return pa.table(arrays, ARRIVED), bad
+        return self._table(fit) if fit else ARRIVED.empty_table(), bad
 
     def _message(self, data: bytes) -> Message:
         if len(data) > LARGEST:
@@ -63,52 +91,62 @@ class Reader:
         except (msgspec.DecodeError, RecursionError) as error:
             raise _Unfit("not_json") from error
 
-    def _row(self, message: Message, record: Record) -> tuple[Any, ...]:
-        is_stolen = any(vehicle.role == "stolen" for vehicle in message.vehicles)
+    def _fit(self, record: Record) -> _Fit:
+        message = self._message(record.data)
+        is_stolen = bool(message.vehicles) and any(vehicle.role == "stolen" for vehicle in message.vehicles)
         head, is_hidden = _classified(tuple([(one.act, one.section) for one in message.acts_sections]), is_stolen)
         _check_whole(message, is_hidden=is_hidden or message.is_sensitive)
-        place, complainant = message.place, message.complainant
-        kept = msgspec.structs.asdict(message)
-        if place is not None:
-            kept |= {"lat_milli": _thousandths(place.lat), "lon_milli": _thousandths(place.lon), "beat": place.beat}
-            kept |= {"direction": place.direction, "distance_km": place.distance_km, "place_type": place.type}
-        if complainant is not None:
-            kept |= {"complainant_ref": complainant.ref, "complainant_gender": complainant.gender}
-            kept["complainant_age_band"] = complainant.age_band
-        kept["acts_sections"] = self._encode(message.acts_sections).decode()
-        kept["vehicles"] = self._encode(message.vehicles).decode()
-        kept |= {"major_head": head, "arrived_at": record.arrived_at, "md5": _digest(record.data)}
-        return (*map(kept.get, _NAMES), *self._counted(kept), record.shard, record.sequence)
-
-    def _counted(self, kept: dict[str, Any]) -> tuple[Any, ...]:
-        """What rules count by: the columns of COUNTED but the last two."""
-        registered, arrived = kept["registered_at"].timestamp(), kept["arrived_at"].timestamp()
-        if registered > arrived + IN_FUTURE:
+        place = message.place or _NOWHERE
+        latitude, longitude = _thousandths(place.lat), _thousandths(place.lon)
+        claimed, arrived = message.registered_at.timestamp(), record.arrived_at.timestamp()
+        if claimed > arrived + IN_FUTURE:
             raise _Unfit("registered_in_future")
-        is_ahead = registered > arrived + MOST_AHEAD
-        event = arrived if is_ahead else registered
-        calendar, late = self._calendar, arrived - event
-        block, day = calendar.block(event), calendar.day(event)
-        occurred = kept.get("occurred_from")
-        latitude, longitude = kept.get("lat_milli"), kept.get("lon_milli")
-        station = kept.get("police_station")
-        return (
-            f"{kept['state']}/{kept['district']}/{station}" if station is not None else None,
-            calendar.hour(event),
-            block,
-            day,
-            calendar.day(occurred.timestamp()) if occurred is not None else day,
-            latitude // _PLACE_BLOCK if latitude is not None else None,
-            longitude // _PLACE_BLOCK if longitude is not None else None,
-            event,
-            registered,
-            arrived,
-            late <= HORIZON,
-            late <= HORIZON and kept["kind"] == "registered",
-            arrived <= calendar.block_ends(block) + GRACE,
-            late <= KNOWN_DAYS * DAY,
-            is_ahead,
-        )
+        return _Fit(record, message, place, message.complainant or _NOBODY, head, latitude, longitude, claimed, arrived)
+
+    def _table(self, fit: Sequence[_Fit]) -> pa.Table:
+        """Column by column: that takes half as long as row by row."""
+        records, messages, places, complainants, heads, latitudes, longitudes, claimed, arrived = zip(*fit, strict=True)
+        columns: dict[str, Any] = {
+            **{name: map(attrgetter(name), messages) for name in _PARTS},
+            **{name: map(attrgetter(part), places) for name, part in _OF_PLACE.items()},
+            **{name: map(attrgetter(part), complainants) for name, part in _OF_COMPLAINANT.items()},
+            **{name: map(attrgetter(name), records) for name in ("arrived_at", "shard", "sequence")},
+            **{name: [self._encode(getattr(one, name)).decode() for one in messages] for name in _LISTS},
+            "lat_milli": latitudes,
+            "lon_milli": longitudes,
+            "block_lat": map(_block, latitudes),
+            "block_lon": map(_block, longitudes),
+            "major_head": heads,
+            "md5": [_digest(record.data) for record in records],
+            "station": map(_station, messages),
+            **self._counted(messages, np.array(claimed), np.array(arrived)),
+        }
+        return pa.table([pa.array(columns[field.name], field.type) for field in ARRIVED], ARRIVED)
+
+    def _counted(self, messages: Sequence[Message], claimed: Seconds, arrived: Seconds) -> dict[str, Any]:
+        """What rules count by: those columns of COUNTED that are made of times."""
+        is_ahead = claimed > arrived + MOST_AHEAD
+        event = np.where(is_ahead, arrived, claimed)
+        occurred = [
+            one.occurred_from.timestamp() if one.occurred_from is not None else otherwise
+            for one, otherwise in zip(messages, event.tolist(), strict=True)
+        ]
+        local, late = self._calendar.locals(event), arrived - event
+        is_admitted = late <= HORIZON
+        return {
+            "hour_number": local // HOUR,
+            "block_number": local // BLOCK,
+            "day_number": local // DAY,
+            "occurred_day": self._calendar.locals(np.array(occurred)) // DAY,
+            "registered_s": event,
+            "claimed_s": claimed,
+            "arrived_s": arrived,
+            "is_admitted": is_admitted,
+            "is_counted": is_admitted & np.array([one.kind == "registered" for one in messages]),
+            "is_in_time": arrived <= self._calendar.blocks_end(local // BLOCK) + GRACE,
+            "is_known": late <= KNOWN_DAYS * DAY,
+            "is_ahead": is_ahead,
+        }
 
 
 @lru_cache(maxsize=10_000)
@@ -133,6 +171,15 @@ def _check_whole(message: Message, *, is_hidden: bool) -> None:
         raise _Unfit("missing:police_station" if station is None else "missing:fir_no")
     elif message.fir_id != f"{area}{station}/{message.fir_year}/{number}":
         raise _Unfit("bad_value:fir_id")
+
+
+def _station(message: Message) -> str | None:
+    station = message.police_station
+    return f"{message.state}/{message.district}/{station}" if station is not None else None
+
+
+def _block(thousandths: int | None) -> int | None:
+    return thousandths // _PLACE_BLOCK if thousandths is not None else None
 
 
 def _thousandths(degrees: float | None) -> int | None:

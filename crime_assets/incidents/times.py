@@ -10,6 +10,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import numpy as np
+from numpy.typing import NDArray
+
+Seconds = NDArray[np.float64]
+"""Moments, in seconds since 1970 (UTC)."""
+Numbers = NDArray[np.int64]
 HOUR, BLOCK, DAY = 3_600, 21_600, 86_400
 """Seconds of what rules count in."""
 HORIZON = 3_600
@@ -22,6 +28,8 @@ IN_FUTURE = 7_200
 """One that is later than this cannot be used at all."""
 KNOWN_DAYS = 7
 """Days after registering for which a report may still match a watch list or a major head."""
+_QUARTER = 900
+"""The offset of a zone changes on quarters of an hour at the most, and is asked for with every report."""
 
 
 class Calendar:
@@ -35,15 +43,13 @@ class Calendar:
 
     def local(self, seconds: float) -> int:
         """Whole seconds on the zone's clock."""
-        # The offset changes on quarters of an hour at the most, and is asked for with every report.
-        quarter = int(seconds) // 900
-        offset = self._offsets.get(quarter)
-        if offset is None:
-            if len(self._offsets) > 100_000:
-                self._offsets.clear()
-            told = datetime.fromtimestamp(quarter * 900, self._zone).utcoffset()
-            offset = self._offsets[quarter] = int(told.total_seconds()) if told else 0
-        return int(seconds // 1) + offset
+        return int(seconds // 1) + self._offset(int(seconds) // _QUARTER)
+
+    def locals(self, seconds: Seconds) -> Numbers:
+        """The same of many moments."""
+        quarters, places = np.unique(seconds.astype(np.int64) // _QUARTER, return_inverse=True)
+        offsets = np.array([self._offset(quarter) for quarter in quarters.tolist()], np.int64)
+        return np.floor(seconds).astype(np.int64) + offsets[places]
 
     def hour(self, seconds: float) -> int:
         """The number of the hour."""
@@ -68,9 +74,23 @@ class Calendar:
         """The last block that is closed, if all that arrived before this moment is known."""
         return self.block(seconds - GRACE) - 1
 
+    def blocks_end(self, blocks: Numbers) -> Numbers:
+        """The same of many blocks."""
+        numbers, places = np.unique(blocks, return_inverse=True)
+        return np.array([self.block_ends(number) for number in numbers.tolist()], np.int64)[places]
+
     def begins(self, number: int, length: int) -> datetime:
         """When the hour, block or day of this number begins, with the zone's offset; `length` in seconds."""
         return datetime.fromtimestamp(self._moment(number * length), self._zone)
+
+    def _offset(self, quarter: int) -> int:
+        offset = self._offsets.get(quarter)
+        if offset is None:
+            if len(self._offsets) > 100_000:
+                self._offsets.clear()
+            told = datetime.fromtimestamp(quarter * _QUARTER, self._zone).utcoffset()
+            offset = self._offsets[quarter] = int(told.total_seconds()) if told else 0
+        return offset
 
     def _moment(self, local: int) -> int:
         naive = datetime.fromtimestamp(local, UTC).replace(tzinfo=None)
