@@ -19,6 +19,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from crime_assets.core.errors import LandingError
 from crime_assets.incidents.contract import Record
 from crime_assets.incidents.sources import Batch, Position, source_name
@@ -90,7 +92,8 @@ def record_of(line: bytes, shard: str, file: int, number: int) -> Record:
     """The record of a file's line, both counted from 1. ValueError or KeyError if it is none."""
     head, found, data = line.rstrip(b"\r\n").partition(_DATA)
     if found:
-        told = json.loads(head + b"}")
+        # With json, this took longer than all else that is done with a line.
+        told = orjson.loads(head + b"}")
         data = data[:-1]
     else:
         # Written by others: with blanks, or in another order.
