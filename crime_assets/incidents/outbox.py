@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,6 +42,9 @@ class Outbox:
     def __init__(self, con: duckdb.DuckDBPyConnection, alerts: Alerts, clock: Callable[[], datetime]) -> None:
         self._con, self._alerts, self._clock = con, alerts, clock
         self._done: list[Pending] = []
+        self._packer = ThreadPoolExecutor(1, "lines")
+        self._packing: Future[bytes] | None = None
+        self._lines = 0
 
     def load(self) -> None:
         """Look up how far the tables are: to be called at first, and after a transaction that was rolled back."""
@@ -59,18 +63,22 @@ class Outbox:
         """The alerts of a tick, which are in `alerts` under the number that comes next."""
         self._add_object(ALERTS, tick, tick)
 
-    def add_lines(self, tick: int, *, is_last: bool) -> None:
-        """Put the lines of new reports into `lines`; into a delivery, if enough are waiting."""
-        con = self._con
-        rows = con.execute(
+    def pack_lines(self, tick: int) -> None:
+        """Begin to pack the lines of new reports, for `add_lines`: that goes on beside what the connection is asked."""
+        rows = self._con.execute(
             f"SELECT CAST(to_json(struct_pack({_LINE}, _shard := arrived.shard, _sequence := arrived.sequence, "
             "_tick := ?)) AS VARCHAR) FROM arrived SEMI JOIN new_reports USING (shard, sequence)",
             [tick],
         ).fetchall()
-        if rows:
-            text = "\n".join(row[0] for row in rows).encode() + b"\n"
-            content = gzip.compress(text, 1, mtime=0)
-            con.execute("INSERT INTO lines VALUES (?, ?, ?, ?)", [tick, content, len(rows), len(content)])
+        self._packing = self._packer.submit(_packed, [line for (line,) in rows]) if rows else None
+        self._lines = len(rows)
+
+    def add_lines(self, tick: int, *, is_last: bool) -> None:
+        """Put the lines that were packed into `lines`; into a delivery, if enough are waiting."""
+        if self._packing:
+            content = self._packing.result()
+            row = [tick, content, self._lines, len(content)]
+            self._con.execute("INSERT INTO lines VALUES (?, ?, ?, ?)", row)
             self._waiting += len(content)
             self._waits_since = self._waits_since or self._clock()
         is_due = is_last or self._waiting >= _DELIVERY_BYTES
@@ -132,6 +140,10 @@ class Outbox:
         """What `mark` wrote is kept."""
         self._done = []
 
+    def close(self) -> None:
+        """Release what it has beside the connection."""
+        self._packer.shutdown()
+
     def _add_object(self, chain: str, first: int, last: int) -> None:
         self.numbers[chain] += 1
         self._con.execute("INSERT INTO objects VALUES (?, ?, ?, ?, false)", [chain, self.numbers[chain], first, last])
@@ -149,3 +161,7 @@ class Outbox:
             f"SELECT {column} FROM {table} WHERE tick BETWEEN ? AND ? ORDER BY tick", [first, last]
         ).fetchall()
         return b"".join(row[0] for row in rows)
+
+
+def _packed(lines: Sequence[str]) -> bytes:
+    return gzip.compress("\n".join(lines).encode() + b"\n", 1, mtime=0)

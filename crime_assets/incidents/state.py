@@ -156,6 +156,7 @@ class State:
 
     def close(self) -> None:
         """Release the file."""
+        self.outbox.close()
         self._con.close()
 
     def _begun(self, stream: str, rules: Sequence[Rule]) -> str:
@@ -196,6 +197,7 @@ class State:
         self.outbox.mark(told)
         news = self._tallies.add()
         self._stage("counted")
+        self.outbox.pack_lines(number)
         self._move(batch)
         before = self._closed
         self._tallies.ask(self._close_blocks(), is_closing=self._closed != before)
@@ -260,11 +262,11 @@ class State:
             (alert_id(row[0], row[1], row[3]), *row[:-1], evidence.get((row[0], row[-1]), []), number, line, at, seen_s)
             for line, row in enumerate(rows, start=1)
         ]
-        con.executemany(
-            f"INSERT INTO alerts (alert_id, {', '.join(ALERT)}, event_ids, chain_number, line, raised_at, seen_s) "
-            f"VALUES ({', '.join('?' * len(found[0]))})",
-            found,
-        )
+        # Row by row, it takes as long as all the rules.
+        names = ("alert_id", *ALERT, "event_ids", "chain_number", "line", "raised_at", "seen_s")
+        con.register("made", pa.table([pa.array(column) for column in zip(*found, strict=True)], names))
+        con.execute("INSERT INTO alerts BY NAME FROM made")
+        con.unregister("made")
         self.outbox.add_alerts(tick)
         return len(rows)
 
