@@ -6,6 +6,7 @@ not depend on how many reports it has.
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections import Counter
@@ -101,6 +102,8 @@ class Loop:
         self._tellers = [Teller(alerts, one, told.get(one.name, 0), self._warn) for one in channels]
         for teller in self._tellers:
             teller.start()
+        # With so many records, Python would look through all that was ever imported for cycles again and again.
+        gc.freeze()
         try:
             self._publish()
             self._source.open(self._state.positions())
@@ -112,6 +115,7 @@ class Loop:
                     break
             self._finish(totals)
         finally:
+            gc.unfreeze()
             for teller in self._tellers:
                 teller.stop()
             self._source.close()
