@@ -17,7 +17,9 @@ from datetime import UTC, datetime
 from crime_assets.core import keys
 from crime_assets.core.errors import LandingError
 from crime_assets.incidents import watch_list
+from crime_assets.incidents.ahead import Ahead
 from crime_assets.incidents.chain import ALERTS, Chain
+from crime_assets.incidents.contract import ARRIVED
 from crime_assets.incidents.outbox import Pending
 from crime_assets.incidents.reading import Reader
 from crime_assets.incidents.sources import Batch, Forgetful, Source
@@ -28,8 +30,6 @@ from crime_assets.streams import LandingStore
 
 _MOST = 20_000
 """Records of a tick. Twice as many would take twice the memory, and save little more of a tick's cost."""
-_WAIT = 0.05
-"""Seconds for which a tick waits for its first record."""
 _IDLE = 3.0
 """Seconds without a record after which a stream that has not ended counts as read."""
 _PROGRESS_EVERY = 1.0
@@ -107,12 +107,13 @@ class Loop:
         try:
             self._publish()
             self._source.open(self._state.positions())
-            newest = time.monotonic()
-            while not self._is_stopped:
-                if self._tick(totals):
-                    newest = time.monotonic()
-                elif until_ended and (self._is_over() or time.monotonic() - newest >= _IDLE):
-                    break
+            with Ahead(self._source, self._reader, _MOST, self._stage) as ahead:
+                newest = time.monotonic()
+                while not self._is_stopped:
+                    if self._tick(ahead, totals):
+                        newest = time.monotonic()
+                    elif until_ended and (self._is_over() or time.monotonic() - newest >= _IDLE):
+                        break
             self._finish(totals)
         finally:
             gc.unfreeze()
@@ -127,21 +128,18 @@ class Loop:
         positions = self._state.positions()
         return bool(positions) and all(position.is_ended for position in positions.values())
 
-    def _tick(self, totals: Totals) -> bool:
+    def _tick(self, ahead: Ahead, totals: Totals) -> bool:
         """Take what is there and publish what it gives; whether anything was there."""
         self._look_at_watch_list()
-        batch = self._source.take(_MOST, _WAIT)
-        self._stage("read")
+        batch, arrived, bad = ahead.take()
         batch = batch._replace(progress=self._progress | batch.progress)
         is_news = bool(batch.records or batch.positions)
         # While nothing comes, time alone goes on: once a second is enough for it.
         if is_news or (batch.progress and time.monotonic() - self._ticked >= _PROGRESS_EVERY):
             self._ticked, self._progress = time.monotonic(), {}
-            arrived, bad = self._reader.read(batch.records)
-            self._stage("typed")
             ticked = self._state.tick(batch, arrived, bad, self._told())
             totals.add(ticked, [one.reason for one in bad])
-            self._source.committed(self._state.positions())
+            ahead.committed(self._state.positions())
             if any(position.is_ended for position in batch.positions.values()):
                 self._stage("shard_ended")
             self._publish()
@@ -162,8 +160,8 @@ class Loop:
 
     def _finish(self, totals: Totals) -> None:
         """Deliver all lines that wait, and say where it ended."""
-        arrived, _ = self._reader.read([])
-        self._state.tick(Batch([], {}, self._progress), arrived, [], self._told(), is_last=True)
+        nothing = Batch([], {}, self._progress)
+        self._state.tick(nothing, ARRIVED.empty_table(), [], self._told(), is_last=True)
         self._publish()
         self._told_status = float("-inf")
         self._tell_status(totals, None)

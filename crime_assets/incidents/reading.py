@@ -34,8 +34,6 @@ from crime_assets.incidents.times import (
 
 _PLACE_BLOCK = 5
 """Cells of a thousandth of a degree that make a block, north and east."""
-_AT_ONCE = 2_000
-"""Messages that are decoded before they become rows. Of many more, Python would look for cycles again and again."""
 _FIELD = re.compile(r"`\$\.([a-z_]+)")
 _MISSING = re.compile(r"missing required field `([a-z_]+)`")
 _PARTS = {part.name: part.type for part in msgspec.structs.fields(Message)}
@@ -73,20 +71,15 @@ class Reader:
 
     def read(self, records: Sequence[Record]) -> tuple[pa.Table, list[Quarantined]]:
         """The reports, as ARRIVED has them, in the order in which they came; and all other messages."""
-        bad: list[Quarantined] = []
-        some = (records[begin : begin + _AT_ONCE] for begin in range(0, len(records), _AT_ONCE))
-        return pa.concat_tables([ARRIVED.empty_table(), *(self._table(self._fitting(one, bad)) for one in some)]), bad
-
-    def _fitting(self, records: Sequence[Record], bad: list[Quarantined]) -> list[_Fit]:
-        """Those that are reports. The others are added to those that are bad."""
         fit: list[_Fit] = []
+        bad: list[Quarantined] = []
         for record in records:
             try:
                 fit.append(self._fit(record))
             except _Unfit as unfit:
                 where = (record.shard, record.sequence, record.arrived_at, _digest(record.data), len(record.data))
                 bad.append(Quarantined(str(unfit), *where, _allowed(record.data)))
-        return fit
+        return self._table(fit) if fit else ARRIVED.empty_table(), bad
 
     def _message(self, data: bytes) -> Message:
         if len(data) > LARGEST:
@@ -112,8 +105,6 @@ class Reader:
 
     def _table(self, fit: Sequence[_Fit]) -> pa.Table:
         """Column by column: that takes half as long as row by row."""
-        if not fit:
-            return ARRIVED.empty_table()
         records, messages, places, complainants, heads, latitudes, longitudes, claimed, arrived = zip(*fit, strict=True)
         columns: dict[str, Any] = {
             **{name: map(attrgetter(name), messages) for name in _PARTS},

@@ -70,14 +70,14 @@ class Calendar:
             ends = self._ends[block] = self._moment((block + 1) * BLOCK)
         return ends
 
-    def closed_block(self, seconds: float) -> int:
-        """The last block that is closed, if all that arrived before this moment is known."""
-        return self.block(seconds - GRACE) - 1
-
     def blocks_end(self, blocks: Numbers) -> Numbers:
         """The same of many blocks."""
         numbers, places = np.unique(blocks, return_inverse=True)
         return np.array([self.block_ends(number) for number in numbers.tolist()], np.int64)[places]
+
+    def closed_block(self, seconds: float) -> int:
+        """The last block that is closed, if all that arrived before this moment is known."""
+        return self.block(seconds - GRACE) - 1
 
     def begins(self, number: int, length: int) -> datetime:
         """When the hour, block or day of this number begins, with the zone's offset; `length` in seconds."""

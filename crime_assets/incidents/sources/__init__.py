@@ -69,7 +69,10 @@ class Forgetful(Protocol):
     """A source that keeps records for a limited time only."""
 
     def lost_since(self, progress: Mapping[str, float]) -> float | None:
-        """Since when reports may be lost to who has come this far, in seconds since 1970; None if none can be."""
+        """Since when reports may be lost to who has come this far, in seconds since 1970; None if none can be.
+
+        It may be asked while another thread reads.
+        """
 
 
 def source_name(text: str) -> str:
