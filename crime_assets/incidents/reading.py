@@ -37,6 +37,9 @@ _PLACE_BLOCK = 5
 _FIELD = re.compile(r"`\$\.([a-z_]+)")
 _MISSING = re.compile(r"missing required field `([a-z_]+)`")
 _PARTS = {part.name: part.type for part in msgspec.structs.fields(Message)}
+_MOMENTS = ("registered_at", "occurred_from", "occurred_to", "received_at", "gd_time", "sent_at")
+_moments = attrgetter(*_MOMENTS)
+_FIRST_YEAR, _LAST_YEAR = 1, 9999
 _LISTS = ("acts_sections", "vehicles")
 _OF_PLACE = {"beat": "beat", "direction": "direction", "distance_km": "distance_km", "place_type": "type"}
 _OF_COMPLAINANT = {f"complainant_{part}": part for part in ("ref", "gender", "age_band")}
@@ -96,6 +99,7 @@ class Reader:
         is_stolen = bool(message.vehicles) and any(vehicle.role == "stolen" for vehicle in message.vehicles)
         head, is_hidden = _classified(tuple([(one.act, one.section) for one in message.acts_sections]), is_stolen)
         _check_whole(message, is_hidden=is_hidden or message.is_sensitive)
+        _check_years(message)
         place = message.place or _NOWHERE
         latitude, longitude = _thousandths(place.lat), _thousandths(place.lon)
         claimed, arrived = message.registered_at.timestamp(), record.arrived_at.timestamp()
@@ -171,6 +175,13 @@ def _check_whole(message: Message, *, is_hidden: bool) -> None:
         raise _Unfit("missing:police_station" if station is None else "missing:fir_no")
     elif message.fir_id != f"{area}{station}/{message.fir_year}/{number}":
         raise _Unfit("bad_value:fir_id")
+
+
+def _check_years(message: Message) -> None:
+    """In another zone, a moment of the first or the last year may be none that anybody can write."""
+    for name, moment in zip(_MOMENTS, _moments(message), strict=True):
+        if moment is not None and not _FIRST_YEAR < moment.year < _LAST_YEAR:
+            raise _Unfit(f"bad_value:{name}")
 
 
 def _station(message: Message) -> str | None:
