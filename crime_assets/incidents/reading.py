@@ -111,18 +111,18 @@ class Reader:
         """Column by column: that takes half as long as row by row."""
         records, messages, places, complainants, heads, latitudes, longitudes, claimed, arrived = zip(*fit, strict=True)
         columns: dict[str, Any] = {
-            **{name: map(attrgetter(name), messages) for name in _PARTS},
-            **{name: map(attrgetter(part), places) for name, part in _OF_PLACE.items()},
-            **{name: map(attrgetter(part), complainants) for name, part in _OF_COMPLAINANT.items()},
-            **{name: map(attrgetter(name), records) for name in ("arrived_at", "shard", "sequence")},
+            **{name: _each(name, messages) for name in _PARTS},
+            **{name: _each(part, places) for name, part in _OF_PLACE.items()},
+            **{name: _each(part, complainants) for name, part in _OF_COMPLAINANT.items()},
+            **{name: _each(name, records) for name in ("arrived_at", "shard", "sequence")},
             **{name: [self._encode(getattr(one, name)).decode() for one in messages] for name in _LISTS},
             "lat_milli": latitudes,
             "lon_milli": longitudes,
-            "block_lat": map(_block, latitudes),
-            "block_lon": map(_block, longitudes),
+            "block_lat": [_block(one) for one in latitudes],
+            "block_lon": [_block(one) for one in longitudes],
             "major_head": heads,
             "md5": [_digest(record.data) for record in records],
-            "station": map(_station, messages),
+            "station": [_station(message) for message in messages],
             **self._counted(messages, np.array(claimed), np.array(arrived)),
         }
         return pa.table([pa.array(columns[field.name], field.type) for field in ARRIVED], ARRIVED)
@@ -179,9 +179,14 @@ def _check_whole(message: Message, *, is_hidden: bool) -> None:
 
 def _check_years(message: Message) -> None:
     """In another zone, a moment of the first or the last year may be none that anybody can write."""
-    for name, moment in zip(_MOMENTS, _moments(message), strict=True):
+    for number, moment in enumerate(_moments(message)):
         if moment is not None and not _FIRST_YEAR < moment.year < _LAST_YEAR:
-            raise _Unfit(f"bad_value:{name}")
+            raise _Unfit(f"bad_value:{_MOMENTS[number]}")
+
+
+def _each(name: str, of: Sequence[object]) -> list[Any]:
+    """An attribute of each of them. Arrow takes lists in half the time that it needs for anything else."""
+    return list(map(attrgetter(name), of))
 
 
 def _station(message: Message) -> str | None:
