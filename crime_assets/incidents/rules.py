@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -75,12 +75,12 @@ class Rule:
     false_alarms: str
     statement: str
 
-    @property
+    @cached_property
     def asks_for_blocks(self) -> bool:
         """Whether it watches blocks that closed: before the first one did, it cannot be asked."""
         return "closed_to" in placeholders(parse(self.statement))
 
-    @property
+    @cached_property
     def touched_by(self) -> frozenset[str]:
         """The tables of what a tick has added that it reads: if they are empty and no block closed, it gives nothing.
 
