@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +18,10 @@ from crime_assets.incidents.ahead import Ahead, Taken
 from crime_assets.incidents.contract import Record
 from crime_assets.incidents.reading import Reader
 from crime_assets.incidents.sources import Batch, Position
+from crime_assets.incidents.sources.directory import DirectorySource
+from crime_assets.incidents.sources.producing import DirectoryProducer
 from crime_assets.incidents.times import Calendar
-from crime_assets_tests.incidents.messages import message, record
+from crime_assets_tests.incidents.messages import REGISTERED, message, record
 
 
 class Scripted:
@@ -141,6 +145,30 @@ def test_positions_are_told_before_the_next_look_in_the_thread_that_reads() -> N
 
     assert len(source.threads) == 1
     assert source.threads != {threading.get_ident()}
+
+
+def test_children_wait_for_the_commit_of_their_parents_end(tmp_path: Path) -> None:
+    at = [REGISTERED]
+    producer = DirectoryProducer(tmp_path, lambda: at[0], shards=1)
+    producer.put("key", json.dumps(message(1)).encode())
+    (parent,) = producer.shards()
+    children = producer.split(parent)
+    producer.put("key", json.dumps(message(2)).encode())
+    producer.end()
+    positions: dict[str, Position] = {}
+
+    with Ahead(DirectorySource(tmp_path, is_live=False), Reader(Calendar("UTC")), 10, lambda _: None) as ahead:
+        while not positions.get(parent, Position(None, False)).is_ended:
+            positions |= ahead.take().batch.positions
+        for _ in range(3):
+            assert ahead.take().batch.records == []
+        ahead.committed(positions)
+        (found,) = [one for taken in all_of(ahead, 1) for one in taken.batch.records]
+
+    assert positions == {parent: Position("000000000001:000000001", True)} | dict.fromkeys(
+        children, Position(None, False)
+    )
+    assert found.shard in children
 
 
 def test_reading_ends_with_its_context_though_nobody_takes() -> None:

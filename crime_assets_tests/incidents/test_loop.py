@@ -15,6 +15,7 @@ import pytest
 
 from crime_assets.core.errors import LakeError, LandingError
 from crime_assets.incidents.rules import all_rules
+from crime_assets.incidents.sources.producing import DirectoryProducer
 from crime_assets.incidents.state import State, StreamBusy
 from crime_assets.incidents.times import Calendar
 from crime_assets_tests.incidents.consumed import Arrived, Consumed
@@ -140,6 +141,43 @@ def test_a_crash_anywhere_loses_and_doubles_nothing(whole: Consumed, tmp_path: P
     admitted = [line for line in consumed.delivered() if line["version"] == 1]
     assert {line["event_id"] for line in admitted} == {line["event_id"] for line in whole.delivered()}
     assert len(consumed.quarantined()) == len(whole.quarantined())
+
+
+def test_what_was_read_before_the_source_failed_is_taken(whole: Consumed, tmp_path: Path) -> None:
+    consumed = Consumed(tmp_path)
+    consumed.put(stream()[:60], is_ended=False)
+    consumed.put(stream()[60:])
+    damaged = sorted(tmp_path.glob("source/shards/*/000000000002.ndjson"))
+    written = [path.read_bytes() for path in damaged]
+    for path in damaged:
+        path.write_bytes(b"?\n")
+
+    with pytest.raises(LandingError, match="is not as it was written: restore it"):
+        consumed.run(most=25)
+    for path, content in zip(damaged, written, strict=True):
+        path.write_bytes(content)
+
+    assert consumed.run(most=25).records < len(stream())
+    assert consumed.raised() == whole.raised()
+    assert len(consumed.delivered()) == len(whole.delivered())
+
+
+def test_shards_that_split_and_merge_give_the_same(whole: Consumed, tmp_path: Path) -> None:
+    consumed = Consumed(tmp_path)
+    told, at = stream(), [REGISTERED]
+    producer = DirectoryProducer(tmp_path / "source", lambda: at[0], shards=2, linger_seconds=1e9)
+    for number, (at[0], key, data) in enumerate(told):
+        producer.put(key, data)
+        if number % 30 == 20:
+            producer.split(producer.shards()[0])
+        if number % 30 == 29:
+            producer.merge(*producer.shards()[:2])
+    producer.end()
+
+    assert consumed.run(most=7).records == len(told)
+
+    assert consumed.raised() == whole.raised()
+    assert {line["event_id"] for line in consumed.delivered()} == {line["event_id"] for line in whole.delivered()}
 
 
 def test_nothing_new_publishes_nothing(tmp_path: Path) -> None:
