@@ -1,7 +1,7 @@
 """The consumer: reads a stream tick by tick, and publishes what each tick gives.
 
 A tick takes all that is there, so it is small while little comes, and large after a stop: most of a tick's cost does
-not depend on how many reports it has.
+not depend on how many reports it has. Meanwhile what comes next is read ahead.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from crime_assets.incidents.times import Calendar
 from crime_assets.streams import LandingStore
 
 _MOST = 20_000
-"""Records of a tick. Twice as many would take twice the memory, and save little more of a tick's cost."""
+"""Records of a tick at the most: of more, memory would grow, and little more of a tick's cost would be saved."""
 _IDLE = 3.0
 """Seconds without a record after which a stream that has not ended counts as read."""
 _PROGRESS_EVERY = 1.0
