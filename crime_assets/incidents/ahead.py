@@ -18,6 +18,8 @@ from crime_assets.incidents.sources import Batch, Position, Source
 
 _AT_ONCE = 2_000
 """Records that are read before they are typed. Of many more, Python would look for cycles again and again."""
+_MOST_BYTES = 32 << 20
+"""Bytes of records beyond which no more are read ahead: they can be long."""
 _WAIT = 0.05
 """Seconds for which a record is waited for."""
 _PAUSE = 0.02
@@ -39,6 +41,7 @@ class Ahead:
         """`most` are records that are held. `stage` is called with what was just done, in the thread that reads."""
         self._source, self._reader, self._most, self._stage = source, reader, most, stage
         self._parts: list[Taken] = []
+        self._count = self._bytes = 0
         self._positions: Mapping[str, Position] = {}
         self._failure: BaseException | None = None
         self._is_stopped = False
@@ -63,6 +66,7 @@ class Ahead:
         with self._changed:
             self._changed.wait_for(lambda: self._parts or self._failure)
             parts, self._parts = self._parts, []
+            self._count = self._bytes = 0
             if not parts and self._failure is not None:
                 raise self._failure
             self._changed.notify_all()
@@ -86,11 +90,8 @@ class Ahead:
     def _room(self) -> int:
         """How many records may be read now, after a wait until there are any; 0 if reading is to stop."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_stopped or self._held() < self._most)
-            return 0 if self._is_stopped else self._most - self._held()
-
-    def _held(self) -> int:
-        return sum(len(part.batch.records) for part in self._parts)
+            self._changed.wait_for(lambda: self._is_stopped or (self._count < self._most and self._bytes < _MOST_BYTES))
+            return 0 if self._is_stopped else self._most - self._count
 
     def _read(self, most: int) -> bool:
         """Whether there were so many records that there may be more."""
@@ -103,6 +104,8 @@ class Ahead:
         self._stage("typed")
         with self._changed:
             self._parts.append(Taken(batch, arrived, bad))
+            self._count += len(batch.records)
+            self._bytes += sum([len(record.data) for record in batch.records])
             self._changed.notify_all()
         return len(batch.records) == most
 

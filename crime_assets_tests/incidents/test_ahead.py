@@ -110,6 +110,15 @@ def test_no_more_is_held_than_a_tick_takes() -> None:
     assert max(source.asked) == 25
 
 
+def test_few_long_records_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead_module, "_MOST_BYTES", 1_500)
+    source = Scripted([2] * 50)
+    with reading(source) as ahead:
+        time.sleep(0.2)
+        assert source.next <= 7
+        assert sum(len(one.batch.records) for one in all_of(ahead, 100)) == 100
+
+
 def test_who_finds_nothing_waits_for_one_look() -> None:
     source = Scripted([])
     with reading(source) as ahead:
