@@ -162,12 +162,17 @@ class LivePages:
             return Response(status_code=503, headers={"Retry-After": "5"})
         await self._look()
         mark = request.headers.get("last-event-id") or request.query_params.get("after", "")
-        events = self._events(request, viewer, self._seen(mark))
+        events = self._events(request, viewer, self._seen(mark, viewer))
         return StreamingResponse(events, media_type=_EVENTS, headers=_CONNECTION)
 
-    def _seen(self, mark: str) -> Seen | None:
+    def _seen(self, mark: str, viewer: Viewer) -> Seen | None:
+        """What somebody has seen who says so by a mark; nothing if it is none that they were given."""
         found = _MARK.fullmatch(mark)
-        return self.feed.seen_by(found[1], found[2], int(found[3])) if found else None
+        alert = self.feed.alert(found[2]) if found else None
+        # An alert's id can be computed: whether one of others is there must not be told by what is taken for a mark.
+        if found is None or alert is None or not viewer.sees(alert.district):
+            return None
+        return self.feed.seen_by(found[1], found[2], int(found[3]))
 
     async def _events(self, request: Request, viewer: Viewer, seen: Seen | None) -> AsyncIterator[bytes]:
         """What comes, until the server ends or somebody may not see it any more."""

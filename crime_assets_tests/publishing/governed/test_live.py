@@ -128,6 +128,23 @@ def test_what_happens_elsewhere_sends_nothing(address: str, behind: Behind, rais
         assert bytes(events.bytes) == before
 
 
+def test_whether_an_alert_is_elsewhere_cannot_be_asked_by_its_mark(
+    address: str, behind: Behind, raising: Raising
+) -> None:
+    """Ids are computed of rule, station and hour, so they can be guessed."""
+    raising.raise_(elsewhere("b1"))
+    raising.raise_(own("a1"))
+    browser = cookie(address, behind, "diaz")
+    found = []
+    for name in ("b1", "b2"):
+        with listening(address, f"{raising.epoch}.{name}.1", **browser) as events:
+            event = events.next("alerts", "reset")
+            found.append((event.name, event.ids, event.id))
+    assert found[0] == found[1]
+    with listening(address, f"{raising.epoch}.b1.1", **cookie(address, behind, "room")) as events:
+        assert events.next("alerts", "reset").ids == ["a1.1"]
+
+
 @pytest.mark.parametrize("how", ["policy", "token", "logout", "idle"])
 def test_who_may_not_look_any_more_is_cut_off(address: str, behind: Behind, raising: Raising, how: str) -> None:
     browser = cookie(address, behind, "diaz")
