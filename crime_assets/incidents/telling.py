@@ -19,7 +19,7 @@ import requests
 
 from crime_assets.cloud.aws.clients import Clients
 from crime_assets.cloud.aws.errors import explained
-from crime_assets.core.errors import CrimeAssetsError, UsageError
+from crime_assets.core.errors import CrimeAssetsError, LandingError, UsageError
 from crime_assets.incidents.chain import Chain
 
 Alert = Mapping[str, Any]
@@ -146,22 +146,35 @@ class Teller:
         self._thread.join()
 
     def _run(self) -> None:
-        wait = self._pause
+        wait, is_begun = self._pause, False
         while not self._is_stopped.is_set():
             try:
+                if not is_begun:
+                    # Who was not told for long: what is old was removed, and what comes after it is still to be told.
+                    self.last = max(self.last, self._chain.begins() - 1)
+                    is_begun = True
                 self._tell_all()
                 wait = self._pause
-            except CrimeAssetsError as error:
+            except (CrimeAssetsError, OSError) as error:
                 wait = min(max(2 * wait, 1.0), _LONGEST_PAUSE)
                 self._warn(str(error))
             self._is_stopped.wait(wait)
 
     def _tell_all(self) -> None:
         for number, content in self._chain.after(self.last):
-            self._channel.tell([json.loads(line) for line in content.splitlines()])
+            self._channel.tell(self._alerts(number, content))
             self.last = number
             if self._is_stopped.is_set():
                 return
+
+    def _alerts(self, number: int, content: bytes) -> list[Alert]:
+        """The alerts of an object. CrimeAssetsError if it is damaged: those that come after it wait until it is not."""
+        try:
+            return [json.loads(line) for line in content.splitlines()]
+        except ValueError:
+            raise LandingError(
+                f"{self._chain.key(number)} is damaged, and nobody is told of what follows it: restore it."
+            ) from None
 
 
 def _entry(alert: Alert) -> dict[str, Any]:

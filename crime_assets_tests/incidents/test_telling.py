@@ -122,6 +122,49 @@ def test_what_was_told_of_is_not_told_again(address: Address, chain: Chain) -> N
     assert [heard["alerts"][0]["alert_id"] for heard, _ in address.heard] == ["a2"]
 
 
+def test_who_was_not_told_for_long_goes_on_after_what_was_removed(
+    address: Address, chain: Chain, tmp_path: Path
+) -> None:
+    for number in range(1, 6):
+        publish(chain, number, alert(number))
+    chain.begin_at(4)
+    for number in (1, 2, 3):
+        DirectoryStore(tmp_path).delete(chain.key(number))
+    teller = Teller(chain, WebhookChannel(address.url, SECRET), 1, pytest.fail, pause=0.01)
+    teller.start()
+
+    until(teller, 5)
+    teller.stop()
+
+    assert [heard["alerts"][0]["alert_id"] for heard, _ in address.heard] == ["a4", "a5"]
+
+
+@pytest.mark.parametrize("fault", ["unreadable", "damaged"])
+def test_what_cannot_be_read_is_said_and_told_of_when_it_can(
+    address: Address, chain: Chain, tmp_path: Path, fault: str
+) -> None:
+    warned: list[str] = []
+    store = DirectoryStore(tmp_path)
+    if fault == "unreadable":
+        (tmp_path / chain.key(1)).mkdir(parents=True)
+    else:
+        store.write(chain.key(1), b'{"alert_id":"K1a2b3c')
+    teller = Teller(chain, WebhookChannel(address.url, SECRET), 0, warned.append, pause=0.01)
+    teller.start()
+    deadline = time.monotonic() + 10
+    while not warned and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if fault == "unreadable":
+        (tmp_path / chain.key(1)).rmdir()
+    store.write(chain.key(1), json.dumps(alert(1)).encode() + b"\n")
+
+    until(teller, 1)
+    teller.stop()
+
+    assert warned
+    assert "K1a2b3c" not in warned[0]
+
+
 def test_an_address_that_is_not_there_is_said_without_its_secrets(chain: Chain) -> None:
     channel = WebhookChannel("http://127.0.0.1:9/token-in-path", SECRET)
 
