@@ -73,9 +73,10 @@ def head_of(acts: Iterable[tuple[str, str]], *, is_vehicle_stolen: bool) -> str:
 
 def is_sensitive(acts: Iterable[tuple[str, str]]) -> bool:
     """True if any of the sections is of a sexual offence, of cruelty or about a child, be another more serious."""
-    return any(one[0] in _HIDDEN_ACTS or _plain(one) in _HIDDEN for one in acts)
+    return any(act in _HIDDEN_ACTS or (act, section) in _HIDDEN for act, section in map(_plain, acts))
 
 
 def _plain(one: tuple[str, str]) -> tuple[str, str]:
+    """An act and its section as the tables here write them: who writes Bns or I.P.C. must not get past what is hidden."""
     act, section = one
-    return (act, section.partition("(")[0].rstrip()) if "(" in section else one
+    return act.upper().replace(".", "").strip(), section.partition("(")[0].replace(" ", "").upper()

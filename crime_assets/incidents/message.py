@@ -14,6 +14,9 @@ Ref = Annotated[str, Meta(pattern=r"^K[0-9a-f]{6}-[0-9a-f]{16}$")]
 """A keyed hash: the first part tells keys apart."""
 Moment = Annotated[datetime, Meta(tz=True)]
 _Several = Meta(max_length=20)
+_CODES = r"[A-Za-z0-9 ._()-]+"
+# After a tilde a keyed hash alone: a station and number there, or a name, would tell what was to be hidden.
+_FIR_ID = rf"^{_CODES}/{_CODES}/(~K[0-9a-f]{{6}}-[0-9a-f]{{16}}|{_CODES}/[0-9]+/[0-9]+)$"
 
 
 class Part(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -59,9 +62,7 @@ class Message(Part):
     schema: Literal["fir/1"]
     event_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     kind: contract.Kind
-    fir_id: Annotated[
-        str, Meta(pattern=r"^[A-Za-z0-9 ._()-]+/[A-Za-z0-9 ._()-]+/[A-Za-z0-9 ._()/~-]+$", max_length=200)
-    ]
+    fir_id: Annotated[str, Meta(pattern=_FIR_ID, max_length=200)]
     version: Annotated[int, Meta(ge=1, le=10_000)]
     state: Code
     district: Code

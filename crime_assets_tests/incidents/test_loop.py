@@ -51,7 +51,7 @@ def stream(days: int = 20, each: int = 6) -> list[Arrived]:
         }
         told: dict[str, Any] | bytes = message(number, **other)
         if number % 40 == 0:
-            told = sensitive(fir_id=f"SX/101/~{number}", registered_at=registered.isoformat())
+            told = sensitive(fir_id=f"SX/101/~K1a2b3c-{number:016x}", registered_at=registered.isoformat())
         if number % 50 == 0:
             told = b"?" * number
         late = rng.choice((20, 20, 20, 3_000, 5_000))
