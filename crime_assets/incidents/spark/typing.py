@@ -96,7 +96,8 @@ def _file(sequence: str) -> int:
 
 
 def _moment(value: datetime) -> str:
-    return f"{value:%Y-%m-%dT%H:%M:%S.%fZ}"
+    # strftime leaves out the zeros before a year.
+    return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 @lru_cache
