@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,7 +65,23 @@ def test_lines_written_by_others_are_read():
     assert row["sequence"] == "000000000007:000000002"
 
 
-@pytest.mark.parametrize("line", [b'{"n": 1, "key": "a"', b'{"at": "2026-03-02T09:30:15+00:00", "data": {}}', b""])
+DAMAGED = [
+    b'{"n": 1, "key": "a"',
+    b'{"at": "2026-03-02T09:30:15+00:00", "data": {}}',
+    b'{"n":1,"at":"2026-03-02T09:30:15","key":"Asha Devi","data":{}}',
+    b'{"n": 1, "data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    b"",
+]
+
+
+@pytest.mark.parametrize("line", DAMAGED, ids=map(str, range(len(DAMAGED))))
 def test_a_damaged_line_stops_it(line: bytes) -> None:
-    with pytest.raises(LandingError, match="is not as it was written: restore it"):
+    with pytest.raises(LandingError, match="is not as it was written: restore it") as error:
         rows(line)
+    # What logs show of it does not repeat the line.
+    assert "Asha" not in "".join(traceback.format_exception(error.value))
+
+
+def test_old_years_are_written_so_that_they_can_be_read():
+    (row,) = rows(line_of(1, AT, "key", json.dumps(message(occurred_to="0999-05-05T00:00:00Z")).encode()))
+    assert json.loads(str(row["line"]))["occurred_to"] == "0999-05-05T00:00:00.000000Z"

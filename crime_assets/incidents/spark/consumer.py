@@ -7,6 +7,7 @@ only the alerts in it are published again.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _FILES = 200
 """Files of a batch, at the most."""
 _TRIGGER = "1 second"
+_DAMAGED = re.compile(rf"{re.escape(LandingError.__module__)}\.{LandingError.__name__}: (.+)")
 _KEPT = 1_000
 """Commits. None but the last two is needed; the others tell what happened."""
 
@@ -97,7 +99,7 @@ class SparkLoop:
                     query.stop()
         except PySparkException as error:
             if self._error is not None:
-                raise self._error from None
+                raise _said_by_a_machine(self._error) from None
             raise LakeError(f"Spark ended the stream: {str(error).splitlines()[0]}") from error
 
     def _take(self, frame: DataFrame, batch: int) -> None:
@@ -156,6 +158,12 @@ class SparkLoop:
             "stations": self._batches.stations() if self._batches else [],
         }
         self._site.store.write(keys.live(self._site.stream, "status.json"), json.dumps(status).encode())
+
+
+def _said_by_a_machine(error: BaseException) -> BaseException:
+    """What stopped whoever typed a line; Spark hides its sentence in a page of Java."""
+    found = _DAMAGED.search(str(error))
+    return LandingError(found[1]) if found else error
 
 
 def _by_shard(addresses: Iterable[str]) -> dict[str, list[int]]:

@@ -87,8 +87,9 @@ def _record(line: str, address: str) -> Record:
     number = _NUMBER.search(data)
     try:
         return record_of(data, *place_of(address), int(number[1]) if number else 0)
-    except (ValueError, KeyError, TypeError) as error:
-        raise LandingError(f"The stream's file {address} is not as it was written: restore it.") from error
+    except (ValueError, KeyError, TypeError, RecursionError):
+        # Not raised from the error, which can repeat the line: a machine's log would have it.
+        raise LandingError(f"The stream's file {address} is not as it was written: restore it.") from None
 
 
 def _file(sequence: str) -> int:

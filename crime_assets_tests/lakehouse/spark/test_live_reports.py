@@ -88,6 +88,15 @@ def test_spark_says_what_duckdb_and_the_oracle_say(
     assert by_spark.status["stations"] == by_duckdb.stations()
 
 
+def test_a_damaged_line_stops_it_with_a_sentence(spark: SparkSession, tmp_path: Path) -> None:
+    consumed = ConsumedBySpark(tmp_path)
+    consumed.put([(FIRST, "key", b"?")])
+    (path,) = (tmp_path / "source/shards").glob("*/*.ndjson")
+    path.write_bytes(b'{"n":1,"at":"2026-01-05T00:00:00","key":"Asha Devi","data":{}}\n')
+    with pytest.raises(LandingError, match=r"^The stream's file file:.*ndjson is not as it was written: restore it\.$"):
+        consumed.run_by_spark(spark, files=8)
+
+
 def test_another_consumer_is_refused(tmp_path: Path) -> None:
     consumed = Consumed(tmp_path)
     consumed.put([])
