@@ -96,6 +96,20 @@ def test_a_delivered_line_says_what_the_message_said(whole: Consumed) -> None:
     assert (first["_tick"], first["occurred_from"]) == (1, None)
 
 
+def test_a_stream_that_was_still_for_long_goes_on(tmp_path: Path) -> None:
+    """A thousand stations, and nine months of blocks that close at once."""
+    consumed, found = Consumed(tmp_path), []
+    for number, later in ((1, timedelta()), (2, timedelta(days=270))):
+        for station in range(1_000):
+            registered = REGISTERED + later + timedelta(seconds=station)
+            fir_id = f"SX/101/{station}/2026/{number}"
+            told = {"police_station": str(station), "fir_id": fir_id, "registered_at": registered.isoformat()}
+            found.append(arrived(message(number, **told), registered, fir_id))
+    consumed.put(found, is_ended=False)
+
+    assert consumed.run(most=500).reports == 2_000
+
+
 @pytest.mark.parametrize("most", [1, 7, 40])
 def test_ticks_of_any_size_give_the_same(whole: Consumed, tmp_path: Path, most: int) -> None:
     part = stream()[-30:] if most == 1 else stream()

@@ -12,10 +12,12 @@
 -- @false_alarms At most 1 in 10,000 station-blocks, for any steady rate, if reports come independently. Only stations
 --   with about ten reports in six hours can be watched at all.
 
+-- A block can be missed only where there was one weeks before: however many close at once, those are few.
 WITH candidates AS (
-    SELECT stations.station, closed.block_number
-    FROM stations
-    CROSS JOIN UNNEST(sequence(:closed_from, :closed_to)) AS closed (block_number)
+    SELECT blocks.station, blocks.block_number + 28 * weeks.week AS block_number
+    FROM blocks
+    CROSS JOIN UNNEST(sequence(1, 8)) AS weeks (week)
+    WHERE blocks.block_number + 28 * weeks.week BETWEEN :closed_from AND :closed_to
     UNION
     SELECT new_blocks.station, new_blocks.block_number FROM new_blocks WHERE new_blocks.block_number <= :closed_to
 ),
