@@ -185,13 +185,18 @@ def _watch(profile: Profile, options: Namespace) -> int:
     live, now = LiveReports(profile), profile.clock()
     _, listed = watch_list.read(live.store, live.name)
     if options.plate:
+        if not any(map(str.isalnum, options.plate)):
+            raise UsageError("That is no number plate: it has no letter and no digit.")
         ref = plate_ref(options.plate, _hashed(profile))
+        # Whoever goes on with an entry misses nothing in between, nor what has arrived and was not read yet.
+        begun = [one.begins for one in listed if one.ref == ref and one.ends > now]
         listed = [one for one in listed if one.ref != ref]
         if not options.remove:
             if not options.why:
                 raise UsageError("Say why with --why: who reads the list asks what the vehicle is wanted for.")
             ends = _end_of(options.until, profile.settings.stream_zone) if options.until else now + _WATCHED_FOR
-            listed.append(watch_list.Watched(ref, now + watch_list.BEGINS_AFTER, ends, options.why))
+            begins = min([now + watch_list.BEGINS_AFTER, *begun])
+            listed.append(watch_list.Watched(ref, begins, ends, options.why))
         watch_list.write(live.store, live.name, listed)
     for one in listed:
         print(f"{one.ref}  from {one.begins:%Y-%m-%d %H:%M} to {one.ends:%Y-%m-%d %H:%M} UTC  {one.why}")

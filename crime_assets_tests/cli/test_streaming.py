@@ -157,6 +157,16 @@ def lines(home: Path) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, path.read_text().splitlines())
 
 
+def test_a_vehicle_that_is_watched_for_longer_is_watched_for_without_a_break(home: Path) -> None:
+    found = []
+    for until in ("2030-01-31", "2031-01-31"):
+        assert main(["stream", "watch", "DL1", "--why", "case 17", "--until", until]) == 0
+        (entry,) = json.loads((home / "landing/live/stream=fir/watch-list.json").read_text())
+        found.append(entry)
+    assert found[0]["begins"] == found[1]["begins"]
+    assert found[0]["ends"] < found[1]["ends"]
+
+
 def test_the_watch_list_has_no_plates(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stream", "watch", "DL 1C AB 1234", "--why", "case 17", "--until", "2030-01-31"]) == 0
     assert main(["stream", "watch", "dl1cab-1234", "--why", "case 18", "--until", "2030-01-31"]) == 0
@@ -179,6 +189,7 @@ def test_the_watch_list_has_no_plates(home: Path, capsys: pytest.CaptureFixture[
     ("words", "settings", "sentence"),
     [
         (["watch", "DL1"], {}, "Say why with --why"),
+        (["watch", "-", "--why", "case 1"], {}, "That is no number plate"),
         (["status"], {}, "start `crime-assets stream run`"),
         (["run"], {"CRIME_STREAM": ""}, "set CRIME_STREAM to a name"),
         (["run"], {"CRIME_STREAM_TIMEZONE": "Asia/Nowhere"}, "is no time zone"),
