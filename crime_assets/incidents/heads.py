@@ -77,6 +77,6 @@ def is_sensitive(acts: Iterable[tuple[str, str]]) -> bool:
 
 
 def _plain(one: tuple[str, str]) -> tuple[str, str]:
-    """An act and its section as the tables here write them: who writes Bns or I.P.C. must not get past what is hidden."""
+    """An act and its section as they are written here: who writes Bns or I.P.C. must not get past what is hidden."""
     act, section = one
     return act.upper().replace(".", "").strip(), section.partition("(")[0].replace(" ", "").upper()

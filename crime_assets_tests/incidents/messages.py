@@ -45,7 +45,9 @@ def sensitive(**other: Any) -> dict[str, Any]:
     """A report that was coarsened before the stream."""
     coarse: dict[str, Any] = dict.fromkeys(("police_station", "fir_no", "place", "complainant"))
     acts = [{"act": "BNS", "section": "64"}]
-    return message(**{**coarse, "fir_id": "SX/101/~K1a2b3c-00000000000000aa", "acts_sections": acts, "is_sensitive": True, **other})
+    return message(
+        **{**coarse, "fir_id": "SX/101/~K1a2b3c-00000000000000aa", "acts_sections": acts, "is_sensitive": True, **other}
+    )
 
 
 def record(told: dict[str, Any] | bytes, after: float = 30, sequence: str = "1", shard: str = "s1") -> Record:
