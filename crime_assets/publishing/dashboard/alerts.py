@@ -25,6 +25,7 @@ _CELL = re.compile(r"-?[0-9]{1,7}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _SILENT = "silent_station"
 _TEXTS = ("rule", "title", "subject", "district", "window", "window_start", "raised_at")
+_MOST_REVISIONS = 1_000_000
 _LONGEST = 200
 """Characters of a text that are shown."""
 _HOURS = {"hour": 1, "block": 6}
@@ -53,13 +54,38 @@ class Alert:
     lon: float | None = None
 
 
+def document(content: bytes) -> dict[str, Any]:
+    """A JSON object, all of whose texts can be written. ValueError if it is none."""
+    try:
+        found = json.loads(content)
+        if b"\\u" in content:
+            # What json.loads makes of lone surrogates cannot be sent to anybody.
+            found = json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
+    except RecursionError as error:
+        raise ValueError("too deep") from error
+    if not isinstance(found, dict):
+        raise ValueError("no object")
+    return found
+
+
+def moment(text: str) -> datetime | None:
+    """A moment, if the text is one that is on the clock of every zone; UTC if it does not say."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if not datetime.min.year < found.year < datetime.max.year:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
 def read_alert(line: bytes) -> Alert:
     """The alert of a line. ValueError if it is none."""
-    told: Any = json.loads(line)
-    if not isinstance(told, dict) or not isinstance(told.get("alert_id"), str) or not _ID.fullmatch(told["alert_id"]):
+    told = document(line)
+    if not isinstance(told.get("alert_id"), str) or not _ID.fullmatch(told["alert_id"]):
         raise ValueError("no alert_id")
     revision = told.get("revision")
-    if type(revision) is not int or revision < 1:
+    if type(revision) is not int or not 1 <= revision <= _MOST_REVISIONS:
         raise ValueError("no revision")
     fields: dict[str, Any] = {name: _text(told, name) for name in _TEXTS}
     fields |= {"at_least": _whole(told, "at_least"), "before": _whole(told, "before_reports")}
@@ -89,8 +115,8 @@ def shown(alert: Alert, zone: str) -> dict[str, Any]:
 
 def local_time(text: str, zone: str) -> str:
     """A moment on the clock of a zone, to the second; as it is, if it is none."""
-    moment = _moment(text)
-    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}" if moment else text
+    found = moment(text)
+    return f"{found.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}" if found else text
 
 
 def _subject(alert: Alert) -> str:
@@ -116,7 +142,7 @@ def _said(alert: Alert) -> str:
 
 def _when(alert: Alert) -> str:
     """The window in words. Its start has the offset of the zone, so it is that zone's clock."""
-    start = _moment(alert.window_start)
+    start = moment(alert.window_start)
     if start is None:
         return ""
     if alert.window == "day":
@@ -125,14 +151,6 @@ def _when(alert: Alert) -> str:
         end = start + timedelta(hours=_HOURS[alert.window])
         return f"from {start:%Y-%m-%d %H:%M} to {end:%H:%M}"
     return f"registered {start:%Y-%m-%d %H:%M}"
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _text(told: Mapping[str, Any], name: str) -> str:

@@ -27,7 +27,7 @@ from anyio import CapacityLimiter
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.incidents.chain import ACKNOWLEDGED, ALERTS, Chain
-from crime_assets.publishing.dashboard.alerts import Alert, read_alert
+from crime_assets.publishing.dashboard.alerts import Alert, document, moment, read_alert
 from crime_assets.streams import LandingStore
 
 KEPT = 1_000
@@ -251,7 +251,7 @@ class Feed:
         return [
             Station(str(one.get("station", "")), str(one.get("district", "")), float(one["lat"]), float(one["lon"]))
             for one in told
-            if isinstance(one.get("lat"), int | float) and isinstance(one.get("lon"), int | float)
+            if all(isinstance(one.get(name), int | float) and abs(one[name]) <= 180 for name in ("lat", "lon"))
         ]
 
     def state(self) -> State:
@@ -261,7 +261,7 @@ class Feed:
 
     def _wrong(self) -> str:
         """What is wrong with the stream; empty if nothing is."""
-        told, written = self._status, _moment(self._status.get("written_at"))
+        told, written = self._status, moment(str(self._status.get("written_at")))
         lag = told.get("lag_seconds")
         if self._fault:
             return "Alerts cannot be read at the moment: the log of the pages says why."
@@ -272,7 +272,9 @@ class Feed:
         if written is None or self._clock() - written > _SILENT:
             since = f" since {written.astimezone(ZoneInfo(self.zone)):%Y-%m-%d %H:%M}" if written else ""
             return f"Nobody has read the stream{since}: what happened after that is not here."
-        minutes = max(1, round(lag / 60)) if isinstance(lag, int | float) and lag > _BEHIND_SECONDS else 0
+        minutes = 0
+        if isinstance(lag, int | float) and _BEHIND_SECONDS < lag < math.inf:
+            minutes = max(1, round(lag / 60))
         late = f"Reports are read about {minutes:,} minute{'s'[: minutes > 1]} late." if minutes else ""
         return "Reports were lost while nobody read the stream: ask who runs it." if told.get("lost_since") else late
 
@@ -365,10 +367,9 @@ class Feed:
         """One of the stream's own documents; empty if there is none yet."""
         content = self._store.read(keys.live(self._stream, name))
         try:
-            found = json.loads(content or b"{}")
+            return document(content or b"{}")
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
 
 
 class _Found(NamedTuple):
@@ -413,18 +414,10 @@ def _alerts(content: bytes) -> list[Alert]:
 def _acknowledged(content: bytes) -> Acknowledged | None:
     """What an object says of who acknowledged what; None if it does not."""
     try:
-        told = json.loads(content)
+        told = document(content)
         return Acknowledged(str(told["alert_id"]), int(told["revision"]), str(told["who"]), str(told["at"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
-
-
-def _moment(text: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else None
 
 
 def _known_zone(name: object) -> str:

@@ -109,6 +109,50 @@ def test_also_across_a_restart(profile: Profile, raising: Raising, tmp_path: Pat
         assert events.next("alerts", "reset").ids == ["a3.1"]
 
 
+DAMAGED = [
+    ("alerts", b'{"alert_id":"x","revision":1' + b"0" * 30 + b',"rule":"surge"}'),
+    ("alerts", b'{"alert_id":"x","revision":1,"title":"\\ud800"}'),
+    ("alerts", b"[" * 100_000),
+    ("alerts", b'{"alert_id":"x","revision":1,"title":"\xff"}'),
+    (
+        "alerts",
+        b'{"alert_id":"x","revision":1,"lat":NaN,"lon":Infinity,"at_least":1e999,"window_start":"9999-12-31T23:59:59+00:00","window":"hour"}',
+    ),
+    ("alerts", b'{"alert_id":"x","revision":1,"raised_at":"0001-01-01T00:00:00+00:00"}'),
+    ("alerts", b'{"alert_id":"x","revision":1,"raised_at":"9999-12-31T23:59:59+00:00"}'),
+    ("acknowledged", b'{"alert_id":"a1","revision":1e999,"who":"x","at":"x"}'),
+    ("acknowledged", b"[" * 100_000),
+    ("acknowledged", b'{"alert_id":"a1","revision":1,"who":"\\ud800","at":"2026-03-05T08:45:30+00:00"}'),
+    ("acknowledged", b'{"alert_id":"a1","revision":1,"who":"x","at":"0001-01-01T00:00:00+14:00"}'),
+    ("status", b'{"lag_seconds":Infinity,"written_at":"2026-03-05T08:45:30+00:00"}'),
+    ("status", b'{"written_at":"0001-01-01T00:00:00+14:00"}'),
+    ("status", b'{"stations":[{"lat":NaN,"lon":Infinity}]}'),
+    ("status", b"[" * 100_000),
+    ("status", b"\xff"),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), DAMAGED, ids=map(str, range(len(DAMAGED))))
+def test_a_damaged_object_does_not_keep_others_from_being_seen(
+    address: str, raising: Raising, profile: Profile, name: str, content: bytes
+) -> None:
+    raising.raise_(line("a1"))
+    if name == "alerts":
+        raising.number += 1
+        raising.chain(ALERTS).write(raising.number, content + b"\n")
+    elif name == "acknowledged":
+        raising.chain(ACKNOWLEDGED).write(1, content + b"\n")
+    else:
+        profile.landing.write(f"live/stream={STREAM}/status.json", content)
+    raising.raise_(line("a2"))
+    text = page(address)
+    assert {"a1", "a2"} <= {*listed(text)}
+    with listening(address) as events:
+        assert {"a1.1", "a2.1"} <= {*events.next("reset").ids}
+        raising.raise_(line("a3"))
+        assert "a3.1" in seen(events, 1)
+
+
 def test_a_page_says_from_where_on_its_events_are(address: str, raising: Raising) -> None:
     raising.raise_(line("a1"))
     text = page(address)
