@@ -64,7 +64,7 @@ FIELDS = (
     Field("police_station", "string", "Code of the station; NULL for sensitive reports."),
     Field("fir_no", "int", "Number of the report at its station and in its year; NULL for sensitive reports."),
     Field("fir_year", "int", "Year of that number."),
-    Field("registered_at", "timestamptz", "When the station registered it, by the station's clock."),
+    Field("registered_at", "timestamptz", "When the station registered it, by its clock; the same in all versions."),
     Field("is_zero_fir", "boolean", "Registered for another station, which has the place."),
     Field("outside_station", "string", "Station that has the place, of a zero FIR."),
     Field("outside_district", "string", "District that has the place, of a zero FIR."),

@@ -98,8 +98,10 @@ class Loop:
 
         `until_ended` also ends when the stream has ended, or nothing has come for some seconds.
         """
-        totals, told, alerts = Totals(), self._state.outbox.told(), self._chain(ALERTS)
-        self._tellers = [Teller(alerts, one, told.get(one.name, 0), self._warn) for one in channels]
+        totals, outbox, alerts = Totals(), self._state.outbox, self._chain(ALERTS)
+        # A new channel hears of what comes from now on.
+        told = {one.name: outbox.numbers[ALERTS] for one in channels} | outbox.told()
+        self._tellers = [Teller(alerts, one, told[one.name], self._warn) for one in channels]
         for teller in self._tellers:
             teller.start()
         # With so many records, Python would look through all that was ever imported for cycles again and again.

@@ -37,6 +37,8 @@ _PLACE_BLOCK = 5
 _FIELD = re.compile(r"`\$\.([a-z_]+)")
 _MISSING = re.compile(r"missing required field `([a-z_]+)`")
 _PARTS = {part.name: part.type for part in msgspec.structs.fields(Message)}
+_OF_STATION = {"police_station", "fir_no", "fir_id", "event_id", "gd_no", "outside_station"}
+"""Fields that tell at which station a report is, and which one it is: event_id is computed from fir_id."""
 _MOMENTS = ("registered_at", "occurred_from", "occurred_to", "received_at", "gd_time", "sent_at")
 _moments = attrgetter(*_MOMENTS)
 _FIRST_YEAR, _LAST_YEAR = 1, 9999
@@ -168,7 +170,7 @@ def _check_whole(message: Message, *, is_hidden: bool) -> None:
     area = f"{message.state}/{message.district}/"
     station, number = message.police_station, message.fir_no
     if is_hidden:
-        told = (station, number, message.outside_station, message.place, message.complainant)
+        told = (station, number, message.outside_station, message.gd_no, message.place, message.complainant)
         if any(told) or not message.is_sensitive or not message.fir_id.startswith(f"{area}~"):
             raise _Unfit("not_coarsened")
     elif station is None or number is None:
@@ -230,15 +232,26 @@ def _allowed(data: bytes) -> str:
         message = msgspec.json.decode(data) if len(data) <= LARGEST else None
     except (msgspec.DecodeError, RecursionError):
         message = None
-    kept = {}
-    for name, value in message.items() if isinstance(message, dict) else ():
-        if name in _PARTS and not isinstance(value, dict | list):
+    if not isinstance(message, dict):
+        return "{}"
+    kept, left_out = {}, set() if _is_open(message) else _OF_STATION
+    for name, value in message.items():
+        if name in _PARTS and name not in left_out and not isinstance(value, dict | list):
             try:
                 msgspec.convert(value, _PARTS[name])
             except msgspec.ValidationError:
                 continue
             kept[name] = value
     return msgspec.json.encode(kept).decode()
+
+
+def _is_open(message: dict[str, Any]) -> bool:
+    """Whether a message surely is about nothing that has to be hidden."""
+    try:
+        acts = msgspec.convert(message.get("acts_sections"), _PARTS["acts_sections"])
+    except msgspec.ValidationError:
+        return False
+    return message.get("is_sensitive") is False and not is_sensitive(tuple((one.act, one.section) for one in acts))
 
 
 def _digest(data: bytes) -> str:

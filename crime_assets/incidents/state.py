@@ -27,7 +27,7 @@ from crime_assets.incidents.outbox import Outbox
 from crime_assets.incidents.rules import Rule, alert_id, digest
 from crime_assets.incidents.sources import Batch, Position
 from crime_assets.incidents.tallies import Tallies
-from crime_assets.incidents.times import Calendar
+from crime_assets.incidents.times import MOST_AHEAD, Calendar
 
 _FORMAT = 1
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -217,11 +217,14 @@ class State:
 
     def _move(self, batch: Batch) -> None:
         """Positions and the watermark: up to when all open shards are known, by arrival."""
-        con = self._con
+        con, now = self._con, self._clock().timestamp()
         for name in batch.positions.keys() | (batch.progress.keys() & self._shards.keys()):
             known = self._shards.get(name, _Shard(None, False, None))
             position = batch.positions.get(name, Position(known.sequence, known.is_ended))
-            shard = _Shard(position.sequence, position.is_ended, batch.progress.get(name, known.progress))
+            progress = batch.progress.get(name, known.progress)
+            # A writer's clock that is far ahead must not take the stream with it.
+            is_believed = progress is None or progress <= now + MOST_AHEAD
+            shard = _Shard(position.sequence, position.is_ended, progress if is_believed else now)
             self._shards[name] = shard
             con.execute("DELETE FROM shards WHERE shard = ?", [name])
             con.execute("INSERT INTO shards VALUES (?, ?, ?, ?)", [name, *shard])

@@ -28,6 +28,8 @@ from crime_assets.incidents.sources.gathering import Gathering
 
 META, CLOSED = "meta.json", "closed"
 _DATA = b',"data":'
+_HEAD = {"n", "at", "key"}
+"""What comes before the data."""
 _POLL = 0.02
 """Seconds between two looks at a directory in which nothing is new."""
 
@@ -91,18 +93,28 @@ def line_of(number: int, arrived_at: datetime, key: str, data: bytes) -> bytes:
 def record_of(line: bytes, shard: str, file: int, number: int) -> Record:
     """The record of a file's line, both counted from 1. ValueError or KeyError if it is none."""
     head, found, data = line.rstrip(b"\r\n").partition(_DATA)
-    if found:
+    try:
         # With json, this took longer than all else that is done with a line.
-        told = orjson.loads(head + b"}")
+        told = orjson.loads(head + b"}") if found else {}
         data = data[:-1]
-    else:
-        # Written by others: with blanks, or in another order.
-        told = json.loads(line)
+    except ValueError:
+        told = {}
+    if told.keys() != _HEAD:
+        # Written by others, with blanks, or in another order; or what it has is no JSON.
+        told = _whole(line)
         data = base64.b64decode(told["base64"]) if "base64" in told else json.dumps(told["data"]).encode()
     arrived_at = datetime.fromisoformat(told["at"])
     if told["n"] != number or arrived_at.tzinfo is None:
         raise ValueError(line)
     return Record(shard, f"{file:012}:{number:09}", arrived_at, data)
+
+
+def _whole(line: bytes) -> dict[str, Any]:
+    try:
+        told: dict[str, Any] = json.loads(line)
+    except RecursionError as error:
+        raise ValueError(line) from error
+    return told
 
 
 class DirectorySource:
@@ -262,6 +274,6 @@ def _document(path: Path) -> Any:
 def _is_json(data: bytes) -> bool:
     try:
         json.loads(data.decode())
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

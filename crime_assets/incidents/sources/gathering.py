@@ -58,7 +58,6 @@ class Gathering:
     def ended(self, shard: str, children: Iterable[str]) -> None:
         """A shard has no more records; what follows it arrived after them."""
         self._is_at(shard, Position(self.position(shard).sequence, True))
-        self._new.progress.pop(shard, None)
         for child in children:
             self.begins(child)
             self.reached(child, self.progress(shard) + SLACK)

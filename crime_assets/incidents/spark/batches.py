@@ -24,7 +24,7 @@ from crime_assets.incidents.spark.stream import layout_of
 from crime_assets.incidents.spark.tallies import HELD, SparkTallies
 from crime_assets.incidents.spark.typing import SCHEMA, place_of, typing
 from crime_assets.incidents.state import Ticked
-from crime_assets.incidents.times import Calendar
+from crime_assets.incidents.times import MOST_AHEAD, Calendar
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
@@ -70,7 +70,7 @@ class Batches:
         news = self._tallies.add(batch, before.base, before.added)
         self._stage("counted")
         reached = moved(layout, before.reached, ends, arrived)
-        mark = _later(before.ticked.watermark, watermark(reached))
+        mark = _later(before.ticked.watermark, self._believed(watermark(reached)))
         closed = self._close_blocks(mark, before.closed)
         numbers = dict(before.numbers)
         alerts = self._raise(batch, closed, max(arrived.values(), default=mark))
@@ -130,6 +130,11 @@ class Batches:
         _, listed = watch_list.read(self._site.store, self._site.stream)
         rows = [tuple(row.values()) for row in watch_list.as_table(listed).to_pylist()]
         self._spark.createDataFrame(rows, _LISTED).createOrReplaceTempView("watch_list")
+
+    def _believed(self, mark: float | None) -> float | None:
+        """A writer's clock that is far ahead must not take the stream with it."""
+        now = self._clock().timestamp()
+        return now if mark is not None and mark > now + MOST_AHEAD else mark
 
     def _close_blocks(self, mark: float | None, closed: int | None) -> tuple[int, int] | None:
         """The first and the last block of six hours that closed with this batch; the last one twice if none did."""

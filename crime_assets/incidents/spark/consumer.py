@@ -75,8 +75,10 @@ class SparkLoop:
 
         `until_ended` ends when all is read that was there at first. A batch has at most so many files.
         """
-        told, alerts = self._commits.last().told, self._site.chain(ALERTS)
-        self._tellers = [Teller(alerts, one, told.get(one.name, 0), self._warn) for one in channels]
+        last, alerts = self._commits.last(), self._site.chain(ALERTS)
+        # A new channel hears of what comes from now on.
+        told = {one.name: last.numbers.get(ALERTS, 0) for one in channels} | dict(last.told)
+        self._tellers = [Teller(alerts, one, told[one.name], self._warn) for one in channels]
         for teller in self._tellers:
             teller.start()
         try:

@@ -97,7 +97,7 @@ class TestResharding:
             shard: Position("000000000001:000000001", True),
             **dict.fromkeys(children, Position(None, False)),
         }
-        assert batch.progress == dict.fromkeys(children, AT.timestamp() - SLACK)
+        assert batch.progress == dict.fromkeys((shard, *children), AT.timestamp() - SLACK)
 
 
 class TestProgress:

@@ -81,6 +81,7 @@ def test_spark_says_what_duckdb_and_the_oracle_say(
     whole = [(one.arrived_at, one.data) for one in sent if not one.fault]
     assert by_spark.raised().keys() == alerts(whole, sample.watched(), sample.zone, until)
     assert by_spark.raised() == by_duckdb.raised()
+    assert by_spark.status["watermark"] == by_duckdb.status["watermark"]
     assert _by_sequence(by_spark.delivered()) == _by_sequence(by_duckdb.delivered())
     assert _without_ticks(by_spark.quarantined()) == _without_ticks(by_duckdb.quarantined())
     assert totals.records < len(sent) == sum(commit["ticked"]["records"] for commit in by_spark.commits)
