@@ -7,8 +7,6 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -23,6 +21,7 @@ from crime_assets_tests.cloud.aws.fixtures import (
     moto_server,
     seaweed,
 )
+from crime_assets_tests.dagster_databases import share_work
 from crime_assets_tests.graph import GRAPH_RUN
 
 __all__ = ["athena", "athena_server", "aws", "firehose", "landing_bucket", "moto", "moto_server", "seaweed"]
@@ -126,17 +125,8 @@ sys.addaudithook(_remember_slow_parts)
 
 
 def pytest_sessionstart() -> None:
-    """Dagster stamps each new database with its newest revision: alembic need not read all of them anew each time."""
-    read: Callable[[Config], ScriptDirectory] = ScriptDirectory.from_config
-    known: dict[str | None, ScriptDirectory] = {}
-
-    def read_once(config: Config) -> ScriptDirectory:
-        place = config.get_main_option("script_location")
-        if place not in known:
-            known[place] = read(config)
-        return known[place]
-
-    ScriptDirectory.from_config = staticmethod(read_once)  # type: ignore[method-assign, assignment]
+    """Before anything opens one of Dagster's databases."""
+    share_work()
 
 
 @pytest.hookimpl(wrapper=True)
