@@ -9,7 +9,7 @@ import pytest
 
 from crime_assets.cli import runner
 from crime_assets.cli.main import main
-from crime_assets.defs.automation.jobs import LOAD_HISTORY
+from crime_assets.defs.automation.jobs import BACKFILL, LOAD_HISTORY
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.profiles import Profile
 from crime_assets_tests.build import record, write_export
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 
 FIRST, LAST = "2024-01-26", "2024-01-28"
 DAYS = ("run", "--from", FIRST, "--to", LAST, "--no-insights")
+ONE_DAY = ("run", "--from", LAST, "--to", LAST)
 CRIMES = [record(n, f"2024-01-{1 + n % 28:02}", f"2024-01-{1 + n % 20:02}") for n in range(120)]
 
 
@@ -58,6 +59,11 @@ def test_a_lost_catalog_ends_every_command_until_it_is_made_again(
     assert "there is nothing to do" in capsys.readouterr().out
 
 
+def leave_out_insights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reload runs the graph as far as `crimes`: one test of it that computes all insights is enough."""
+    monkeypatch.setattr(runner, "RUN", BACKFILL)
+
+
 def lose_tables(home: Path, left: str = "catalog") -> None:
     """Delete the files of all tables; beside them all directories, the catalog, or nothing."""
     for path in (home / "warehouse").rglob("*"):
@@ -71,8 +77,10 @@ def lose_tables(home: Path, left: str = "catalog") -> None:
 
 @pytest.mark.parametrize("left", ["catalog", "nothing", "directories"])
 def test_lost_tables_are_loaded_again_from_the_source_and_what_has_landed(
-    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], left: str
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], left: str
 ) -> None:
+    if left != "catalog":
+        leave_out_insights(monkeypatch)
     assert main(DAYS) == 0
     before = versions(Lake(tmp_path / "lake"))
     lose_tables(tmp_path / "lake", left)
@@ -98,6 +106,7 @@ def test_lost_tables_are_loaded_again_from_the_source_and_what_has_landed(
 def test_a_reload_of_lost_tables_that_is_interrupted_is_done_by_the_next(
     export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    leave_out_insights(monkeypatch)
     assert main(DAYS) == 0
     before = versions(Lake(tmp_path / "lake"))
     lose_tables(tmp_path / "lake")
@@ -122,14 +131,14 @@ def test_a_lost_insight_can_be_computed_again_and_a_lost_curated_table_must_be_r
     export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_export(export, [*CRIMES, record(500, "2024-01-10", ward="somewhere")])
-    assert main(DAYS[:-1]) == 0
+    assert main(ONE_DAY) == 0
     tables = tmp_path / "lake" / "warehouse" / "chicago"
     shutil.rmtree(tables / "insight_compstat")
     assert main(["query", "SELECT count(*) FROM insight_compstat"]) == 1
     assert "insight_compstat of the lake" in (said := capsys.readouterr().err)
     assert "is gone: run `crime-assets rebuild-catalog`, then run the change days" in said
     assert main(["rebuild-catalog"]) == 0
-    assert main(DAYS[:-1]) == 0
+    assert main(ONE_DAY) == 0
     capsys.readouterr()
     assert count(capsys, "insight_compstat") != "0"
 

@@ -144,7 +144,7 @@ def check_selects(worlds: list[World], pools: dict[str, Pool], seed: int, number
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_selects_see_no_difference(worlds: list[World], pools: dict[str, Pool], seed: int) -> None:
-    check_selects(worlds, pools, seed, 100)
+    check_selects(worlds, pools, seed, 40)
 
 
 @pytest.mark.stress

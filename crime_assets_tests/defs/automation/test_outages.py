@@ -24,10 +24,11 @@ BEFORE = FIRST + timedelta(days=2)
 
 
 @pytest.mark.parametrize(
-    "feed", ["export", *(pytest.param(feed, marks=pytest.mark.stress) for feed in ("sample", "socrata"))]
+    ("feed", "days"),
+    [("export", 8), *(pytest.param(feed, 20, marks=pytest.mark.stress) for feed in ("export", "sample", "socrata"))],
 )
-def test_twenty_days_without_the_machine(feed: str, tmp_path: Path) -> None:
-    assert_an_outage_leaves_no_trace(ChangingCity(FIRST, 30), feed, tmp_path, days=20, nights=1)
+def test_days_without_the_machine(feed: str, days: int, tmp_path: Path) -> None:
+    assert_an_outage_leaves_no_trace(ChangingCity(FIRST, 30), feed, tmp_path, days=days, nights=1)
 
 
 @pytest.fixture
