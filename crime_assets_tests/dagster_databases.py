@@ -1,6 +1,6 @@
 """Dagster's SQLite files for less work: what it computes anew for each file, or each event, is computed once.
 
-Files and what is in them are the same. Of a thousand tests that run the graph, this was half of the time.
+Files and what is in them are the same. To record a small run in files takes about half as long.
 """
 
 from collections.abc import Callable
