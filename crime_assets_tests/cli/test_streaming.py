@@ -35,10 +35,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_from_reports_to_alerts(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stream", "produce", "--weeks", "2", "--rate", "400"]) == 0
-    put = int(re.findall(r"(\d+) messages of 2 weeks", capsys.readouterr().out)[0])
+    (put,) = re.findall(r"([\d,]+) messages of 2 weeks", capsys.readouterr().out)
     assert main(["stream", "run", "--until-ended"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"{put} messages in 1 ticks")
+    assert out.startswith(f"{put} messages in ")
     assert main(["stream", "status"]) == 0
     out = capsys.readouterr().out
     assert "Alerts: " in out
