@@ -1,0 +1,154 @@
+"""Records as events: where and when, and the day from which each was known. Order of the rows does not matter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from crime_assets.analysis.forecasts.places import Places, place_of
+from crime_assets.analysis.forecasts.targets import TARGETS
+from crime_assets.analysis.statistics.figures import Floats, Ints
+
+DRAWS = 65_536
+"""Of `draw`, from 0 on: by it a record of history is known early or late, always the same."""
+
+Days = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Events:
+    """Records summed by the day they were known, the day they occurred, and cell; in that order.
+
+    None is known before its day of occurrence is complete: known - occurred is at least the city's lag. `counts` has a
+    column for each of TARGETS; a cell of `cells` means no place, or one outside the study area.
+    """
+
+    known: Days
+    occurred: Days
+    cell: NDArray[np.int32]
+    counts: NDArray[np.uint16]
+    cells: int
+
+    def until(self, day: int) -> Events:
+        """Those known by a day."""
+        rows = slice(0, int(np.searchsorted(self.known, day, side="right")))
+        return replace(
+            self,
+            known=self.known[rows],
+            occurred=self.occurred[rows],
+            cell=self.cell[rows],
+            counts=self.counts[rows],
+        )
+
+    @cached_property
+    def by_occurrence(self) -> Ints:
+        """Positions of the events in the order in which they occurred."""
+        return np.argsort(self.occurred, kind="stable")
+
+    @cached_property
+    def _occurred(self) -> Days:
+        return self.occurred[self.by_occurrence]
+
+    def between(self, first: int, last: int, known_by: int) -> Ints:
+        """Positions of the events that occurred on these days, both included, and were known by a day."""
+        begin, end = np.searchsorted(self._occurred, [first, last + 1])
+        found = self.by_occurrence[begin:end]
+        return found[self.known[found] <= known_by]
+
+    def counted(self, first: int, last: int, known_by: int) -> Ints:
+        """(targets, cells + 1) records of these days as known by a day; the last column is of no place."""
+        return self.summed(self.between(first, last, known_by))
+
+    def summed(self, chosen: Ints | slice) -> Ints:
+        """(targets, cells + 1) records of the chosen events."""
+        cell = self.cell[chosen]
+        columns = [np.bincount(cell, self.counts[chosen, target], self.cells + 1) for target in range(len(TARGETS))]
+        return np.array(columns).astype(np.int64)
+
+    def truth(self, origin: int, horizon: int, known_by: int) -> tuple[Ints, Ints]:
+        """What came in the window of an origin: (targets, cells) records, and (targets) those without a place too."""
+        found = self.counted(origin + 1, origin + horizon, known_by)
+        return found[:, :-1], found.sum(axis=1)
+
+
+@dataclass(frozen=True)
+class Daily:
+    """Records of the whole city by day of occurrence, and within it by the day they were known."""
+
+    occurred: Days
+    known: Days
+    counts: Ints
+
+    def between(self, first: int, last: int, known_by: int) -> Floats:
+        """(targets) records of these days, both included, as known by a day."""
+        begin, end = np.searchsorted(self.occurred, [first, last + 1])
+        is_known = self.known[begin:end] <= known_by
+        found: Floats = self.counts[begin:end][is_known].sum(axis=0).astype(np.float64)
+        return found
+
+
+def daily(events: Events) -> Daily:
+    """The events without their places."""
+    order = np.lexsort((events.known, events.occurred))
+    known, occurred = events.known[order], events.occurred[order]
+    starts = _starts(occurred, known)
+    return Daily(occurred[starts], known[starts], _added(events.counts[order], starts))
+
+
+def of_rows(rows: pa.Table, curve: Floats | None, lag: int, places: Places) -> Events:
+    """The events of the statement's rows.
+
+    `curve` is the share of a day's records that is known after 0, 1, … days; None where it is not learnt. `lag` is the
+    number of days after which a day is complete. A record that was not seen to arrive becomes known when its draw says.
+    """
+    occurred = rows["occurred_on"].cast(pa.int32()).to_numpy()
+    known = rows["first_day"].cast(pa.int32()).to_numpy().copy()
+    is_seen = rows["is_seen"].to_numpy() != 0
+    delay = _delays(curve, lag)[rows["draw"].to_numpy()]
+    known = np.where(is_seen, known, np.minimum(known, occurred + delay))
+    known = np.maximum(known, occurred + lag).astype(np.int32)
+    cell = place_of(places, rows["latitude"], rows["longitude"])
+    counts = np.stack([pc.fill_null(rows[target.column], 0).to_numpy() for target in TARGETS], axis=1)
+    return gathered(known, occurred, cell, counts, len(places))
+
+
+def gathered(known: Days, occurred: Days, cell: NDArray[np.int32], counts: Ints, cells: int) -> Events:
+    """Events from rows in any order; equal ones are added."""
+    order = np.lexsort((cell, occurred, known))
+    known, occurred, cell = known[order], occurred[order], cell[order]
+    starts = _starts(known, occurred, cell)
+    return Events(
+        known[starts].astype(np.int32),
+        occurred[starts].astype(np.int32),
+        cell[starts].astype(np.int32),
+        _added(counts[order], starts).astype(np.uint16),
+        cells,
+    )
+
+
+def _starts(*columns: NDArray[np.int32]) -> Ints:
+    """Where rows differ from the one before, in columns that the rows are sorted by."""
+    is_new = np.zeros(len(columns[0]), dtype=bool)
+    is_new[:1] = True
+    for column in columns:
+        is_new[1:] |= column[1:] != column[:-1]
+    return np.nonzero(is_new)[0]
+
+
+def _added(counts: NDArray[np.integer], starts: Ints) -> Ints:
+    wide = counts.astype(np.int64)
+    return np.add.reduceat(wide, starts) if len(starts) else wide
+
+
+def _delays(curve: Floats | None, lag: int) -> Ints:
+    """Draw → days after which such a record is known: one more than the curve has, if it is later than all of it."""
+    if curve is None:
+        return np.full(DRAWS, lag, dtype=np.int64)
+    # A curve that falls somewhere would make a record known twice.
+    rising = np.maximum.accumulate(np.asarray(curve)) * DRAWS
+    return np.searchsorted(rising, np.arange(DRAWS), side="right").astype(np.int64)
