@@ -1,0 +1,85 @@
+"""How many records are expected in the whole city: four ways, of which finished windows choose one.
+
+The newest days are known in part only. So they are held against last year's *as these were known at the same age*:
+delays cancel, whatever the kind of crime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from crime_assets.analysis.forecasts.events import Daily
+from crime_assets.analysis.forecasts.states import YEAR
+from crime_assets.analysis.statistics.figures import Floats
+
+LEVELS = ("last_364_days", "last_year_and_recent_change", "seasonal_share", "last_84_days")
+FEWEST = 4
+"""Finished windows without which the first of the four is taken."""
+
+_RECENT = 84
+_SEASONS = 3
+_MOST_LATE = 1.05
+"""By how much late records may raise a level."""
+_DAMPED = 0.7
+"""Power of the recent change: part of it is chance, and part will pass."""
+
+
+def levels(daily: Daily, origin: int, horizon: int, lag: int) -> dict[str, Floats]:
+    """Level → (targets) records expected in the window of an origin; NaN where there is too little history for it."""
+    last = origin - lag
+    first = int(daily.occurred[0]) if len(daily.occurred) else last
+
+    def known(end: int, days: int, as_of: int = origin) -> Floats:
+        """Records of the `days` days up to `end`."""
+        if end - days + 1 < first:
+            return np.full(daily.counts.shape[1], np.nan)
+        return daily.between(end - days + 1, end, as_of)
+
+    def late(days: int) -> Floats:
+        """Last year's records, as known now and as they were known a year before."""
+        now, then = known(last - YEAR, days), known(last - YEAR, days, origin - YEAR)
+        return np.nan_to_num(np.clip(_ratio(now, then), 1, _MOST_LATE), nan=1.0)
+
+    days = max(1, min(YEAR, last - first + 1))
+    year = known(last, days) * YEAR / days * late(YEAR)
+    change = _ratio(known(last, _RECENT), known(last - YEAR, _RECENT, origin - YEAR))
+    recent = max(1, min(_RECENT, last - first + 1))
+    seasons = [
+        _ratio(known(origin + horizon - YEAR * back, horizon), known(last - YEAR * (back - 1), YEAR))
+        for back in range(1, _SEASONS + 1)
+    ]
+    return dict(
+        zip(
+            LEVELS,
+            (
+                year * horizon / YEAR,
+                known(origin + horizon - YEAR, horizon) * change**_DAMPED,
+                year * _mean(seasons),
+                known(last, recent) * horizon / recent * late(_RECENT),
+            ),
+            strict=True,
+        )
+    )
+
+
+def choose(said: Mapping[str, Sequence[float]], came: Sequence[float]) -> str:
+    """The level with the least mean error, as a share of what came, in windows that all records came of."""
+    errors: dict[str, float] = {}
+    for level, values in said.items():
+        pairs = [(value, true) for value, true in zip(values, came, strict=True) if true > 0 and not np.isnan(value)]
+        if len(pairs) >= FEWEST:
+            errors[level] = sum(abs(value / true - 1) for value, true in pairs) / len(pairs)
+    return min(errors, key=errors.__getitem__) if errors else LEVELS[0]
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    found: Floats = np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
+    return found
+
+
+def _mean(given: Sequence[Floats]) -> Floats:
+    """The mean of those that are there; NaN where none is."""
+    there = ~np.isnan(given)
+    return _ratio(np.where(there, given, 0).sum(axis=0), there.sum(axis=0).astype(np.float64))
