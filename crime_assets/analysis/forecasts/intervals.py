@@ -32,7 +32,7 @@ class Spread:
     spread: float
     """The variance is mean + spread * mean²."""
     edges: Floats
-    """Expected counts at which one band ends and the next begins."""
+    """Highest expected count of each band but the last."""
     distances: tuple[Floats, ...]
     """Of each band, how far from the middle counts were: from 0 to 1, ascending; empty if nothing was learnt."""
 
@@ -54,14 +54,14 @@ def learn(expected: Sequence[Floats], came: Sequence[Ints], seed: Sequence[int],
     uniform = np.random.default_rng(list(seed)).random(len(mean))
     distance = np.abs(2 * pit(spread, mean, number, uniform) - 1)
     edges = _edges(mean, bands)
-    band = np.searchsorted(edges, mean, side="right")
+    band = np.searchsorted(edges, mean)
     return Spread(spread, edges, tuple(np.sort(distance[band == number]) for number in range(len(edges) + 1)))
 
 
 def bounds(spread: Spread, expected: Floats, nominal: float) -> Bounds:
     """The interval of each unit that holds `nominal` (from 0 to 1) of all counts."""
     reach = np.array([_reach(distances, nominal) for distances in spread.distances])
-    width = reach[np.searchsorted(spread.edges, expected, side="right")]
+    width = reach[np.searchsorted(spread.edges, expected)]
     return quantile(spread.spread, expected, (1 - width) / 2), quantile(spread.spread, expected, (1 + width) / 2)
 
 
