@@ -9,7 +9,7 @@ import numpy as np
 
 from crime_assets.analysis.forecasts import HORIZONS
 from crime_assets.analysis.forecasts.shares import Kernels, share_of
-from crime_assets.analysis.forecasts.states import HALF_LIVES, States
+from crime_assets.analysis.forecasts.states import HALF_LIVES, Counted, States
 from crime_assets.analysis.statistics.figures import Floats, Ints
 
 METHODS = ("365d", "3y", "all", "decayed", "kde", "last_year")
@@ -37,9 +37,9 @@ class Tuned:
 class Counts:
     """Shares (n) by plain counts of one origin and target: (method, parameter) → share; the parameter may be 0."""
 
-    by: Mapping[tuple[str, int], Floats]
+    by: Mapping[tuple[str, int], Counted]
 
-    def of(self, method: str, horizon: int, parameter: int) -> Floats:
+    def of(self, method: str, horizon: int, parameter: int) -> Counted:
         """The share of a method; that of `last_year` depends on the horizon."""
         return self.by[method, horizon if method == "last_year" else parameter]
 
@@ -55,7 +55,8 @@ def counts(state: States, kernels: Kernels, target: int) -> Counts:
         **{("kde", meters): kernels.smooth(year[None], meters)[0] for meters in WIDTHS},
         **{("last_year", one): state.last_year[number, target] for number, one in enumerate(HORIZONS)},
     }
-    return Counts({key: share_of(one) for key, one in found.items()})
+    # Half as wide as they were computed: there are many of these.
+    return Counts({key: share_of(one).astype(np.float32) for key, one in found.items()})
 
 
 def tune(past: Sequence[tuple[Counts, Ints]], horizon: int) -> Tuned:
@@ -81,7 +82,7 @@ def _best(past: Sequence[tuple[Counts, Ints]], method: str, horizon: int) -> tup
     losses = {}
     for parameter in parameters:
         given = [(found.of(method, horizon, parameter), came) for found, came in past]
-        share = np.concatenate([one[came > 0] for one, came in given])
+        share = np.concatenate([one[came > 0] for one, came in given]).astype(np.float64)
         records = np.concatenate([came[came > 0] for _, came in given])
         cells = len(given[0][1])
         for even in EVEN:
@@ -89,5 +90,7 @@ def _best(past: Sequence[tuple[Counts, Ints]], method: str, horizon: int) -> tup
     return min(losses, key=losses.__getitem__)
 
 
-def _with_even(share: Floats, even: float) -> Floats:
-    return (1 - even) * share + even / max(1, len(share))
+def _with_even(share: Counted, even: float) -> Floats:
+    mixed: Floats = (1 - even) * share.astype(np.float64) + even / max(1, len(share))
+    whole: Floats = mixed / mixed.sum()
+    return whole

@@ -70,6 +70,12 @@ class Events:
         columns = [np.bincount(cell, self.counts[chosen, target], self.cells + 1) for target in range(len(TARGETS))]
         return np.array(columns).astype(np.int64)
 
+    def came(self, target: int, origin: int, horizon: int, known_by: int) -> Ints:
+        """(cells) records of one target, a position in TARGETS, in the window of an origin, as known by a day."""
+        chosen = self.between(origin + 1, origin + horizon, known_by)
+        found = np.bincount(self.cell[chosen], self.counts[chosen, target], self.cells + 1)
+        return found[:-1].astype(np.int64)
+
     def truth(self, origin: int, horizon: int, known_by: int) -> tuple[Ints, Ints]:
         """What came in the window of an origin: (targets, cells) records, and (targets) those without a place too."""
         found = self.counted(origin + 1, origin + horizon, known_by)

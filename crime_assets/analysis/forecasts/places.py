@@ -117,6 +117,13 @@ def names_of(places: Places) -> list[str | None]:
     return [places.areas[area] if area != _UNKNOWN else None for area in places.area.tolist()]
 
 
+def by_area(places: Places, values: NDArray[np.floating] | Ints) -> Floats:
+    """(areas) sums of what the cells have; cells of no known area are left out."""
+    is_known = places.area != _UNKNOWN
+    found: Floats = np.bincount(places.area[is_known], values[is_known], len(places.areas)).astype(np.float64)
+    return found
+
+
 def _places(ids: Ints, areas: Sequence[str | None], is_inside: NDArray[np.bool_]) -> Places:
     cells = ids.tolist()
     centers = np.round(np.array([h3.cell_to_latlng(cell) for cell in cells], dtype=np.float64).reshape(-1, 2), 6)

@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from scipy import special
 
 from crime_assets.analysis.statistics.figures import Floats, Ints
+
+NOMINALS = (80, 90, 95)
+"""Of intervals, percent."""
+UNITS = ("cells", "top", "areas", "city")
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,18 @@ class Score:
     """Recapture rate: records expected in the flagged cells, over those found."""
     deviance: float
     """Mean Poisson deviance of the cells, at the true total."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How often intervals held what came, for one of UNITS; an entry for each of NOMINALS."""
+
+    unit: str
+    nominal: tuple[int, ...]
+    held: tuple[float | None, ...]
+    """Mean share; None without a window."""
+    counts: tuple[int, ...]
+    """Windows."""
 
 
 def score(share: Floats, came: Ints, crimes: int, expected: float, km2: Floats, found: Ints) -> Score:
@@ -51,6 +68,16 @@ def deviance(share: Floats, came: Ints) -> float:
     """Mean over cells of 2 (y ln(y/m) - y + m), where m spreads the true total as the shares say."""
     mean = share * came.sum()
     return float((2 * (special.xlogy(came, came) - special.xlogy(came, mean) - came + mean)).mean())
+
+
+def calibration(past: pa.Table) -> tuple[Calibration, ...]:
+    """What the intervals of finished windows have held, for each unit; past rows of forecast_scores."""
+    found = []
+    for unit in UNITS:
+        columns = [past[f"coverage_{nominal}_{unit}"].drop_null().to_numpy() for nominal in NOMINALS]
+        held = tuple(float(one.mean()) if len(one) else None for one in columns)
+        found.append(Calibration(unit, NOMINALS, held, tuple(len(one) for one in columns)))
+    return tuple(found)
 
 
 def _over(part: float, whole: float) -> float:

@@ -42,6 +42,8 @@ class States:
     """One for each of HORIZONS: the window 364 days earlier."""
     season: Counted
     """Days about the middle of the window in up to three earlier years."""
+    placed: Floats
+    """(targets) the share of the records of the last 365 complete days that are in a cell; 1 without any."""
 
 
 def states(events: Events, origins: Sequence[int], lag: int) -> Iterator[States]:
@@ -75,6 +77,7 @@ def _state(events: Events, origin: int, lag: int, decayed: Floats, everything: I
     def counted(first: int, last: int) -> Ints:
         return events.counted(first, last, origin)[:, :-1]
 
+    year = events.counted(complete - 364, complete, origin)
     years = [origin + _MIDDLE - YEAR * year for year in range(1, _SEASONS + 1)]
     last_year = [counted(origin + 1 - YEAR, origin + horizon - YEAR) for horizon in HORIZONS]
     return States(
@@ -82,8 +85,9 @@ def _state(events: Events, origin: int, lag: int, decayed: Floats, everything: I
         decayed.astype(np.float32),
         everything[:, :-1].astype(np.float32),
         counted(complete - 27, complete).astype(np.float32),
-        counted(complete - 364, complete).astype(np.float32),
+        year[:, :-1].astype(np.float32),
         counted(complete - 1094, complete).astype(np.float32),
         np.array(last_year).astype(np.float32),
         np.sum([counted(middle - _AROUND, middle + _AROUND) for middle in years], axis=0).astype(np.float32),
+        1 - year[:, -1] / np.maximum(year.sum(axis=1), 1),
     )

@@ -111,3 +111,5 @@ def test_what_came_without_a_place_counts_in_the_total_only():
     cells, crimes = events.truth(DAY - 1, 7, DAY + 100)
     assert cells[0].tolist() == [1, 0]
     assert crimes[0] == 2
+    assert np.array_equal(events.came(3, DAY - 1, 7, DAY + 100), cells[3])
+    assert events.came(3, DAY - 1, 7, DAY + LAG - 1).sum() == 0

@@ -43,4 +43,5 @@ def test_what_becomes_known_later_is_not_in_a_state():
     (known_rows,) = states(events.until(origin), [origin], LAG)
     for name in ("decayed", "all", "d28", "d365", "d1095", "last_year", "season"):
         assert getattr(all_rows, name).tobytes() == getattr(known_rows, name).tobytes()
+    assert all_rows.placed.tobytes() == known_rows.placed.tobytes()
     assert all_rows.all.sum() < events.counts[events.occurred <= origin - LAG].sum()
