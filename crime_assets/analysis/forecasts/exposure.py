@@ -49,7 +49,8 @@ def exposure(
     cells = by_area(places, np.bincount(found, minlength=len(places)))
     people = np.array([residents.get(area, np.nan) for area in places.areas], dtype=np.float64)
     everybody = sum(residents.values())
-    recent = {one: lists[one] for one in sorted(lists)[-(WEEKS - 1) :] if one < day} | {day: found}
+    earlier = sorted(one for one in lists if one < day)
+    recent = {one: lists[one] for one in earlier[-(WEEKS - 1) :]} | {day: found}
     areas = [np.unique(places.area[one][places.area[one] >= 0]) for one in recent.values()]
     before = recent.get(day - _FOUR_WEEKS)
     return Exposure(

@@ -78,7 +78,10 @@ def covered(low: Ints, high: Ints, came: Ints) -> float:
 
 def pit(spread: float, expected: Floats, came: Ints, uniform: Floats) -> Floats:
     """Where each count lies in its distribution, from 0 to 1; a uniform draw says where within the count."""
-    below = at_most(spread, expected, came - 1)
+    below = np.zeros_like(expected)
+    # Most cells have none.
+    some = came > 0
+    below[some] = at_most(spread, expected[some], came[some] - 1)
     return below + uniform * (at_most(spread, expected, came) - below)
 
 

@@ -22,7 +22,7 @@ from crime_assets.analysis.forecasts.pairs import City, Inputs, OfTarget
 from crime_assets.analysis.forecasts.places import by_area
 from crime_assets.analysis.forecasts.ranking import flagged, order
 from crime_assets.analysis.forecasts.scores import NOMINALS, UNITS, score
-from crime_assets.analysis.forecasts.tables import Columns, table
+from crime_assets.analysis.forecasts.tables import Columns, rows
 from crime_assets.analysis.forecasts.targets import TARGETS
 from crime_assets.analysis.statistics.figures import Floats, Ints
 from crime_assets.lakehouse.schema_forecasts import FORECAST_SCORES
@@ -62,22 +62,22 @@ def replays(inputs: Inputs, days: Sequence[int]) -> pa.Table:
         for horizon in HORIZONS
     }
     city = City(inputs, HORIZONS, sorted({day for found in asked.values() for day in found}))
-    rows: list[Columns] = []
+    found: list[Columns] = []
     for number in range(len(TARGETS)):
         one = OfTarget(city, number)
         for horizon in HORIZONS:
-            rows.extend(_replayed(inputs, one, asked[horizon], horizon))
-    return table(rows, FORECAST_SCORES).sort_by(_KEY)
+            found.extend(_replayed(inputs, one, asked[horizon], horizon))
+    return rows(found, FORECAST_SCORES).sort_by(_KEY)
 
 
 def score_published(inputs: Inputs, cells: pa.Table, areas: pa.Table, totals: pa.Table) -> pa.Table:
     """Rows of forecast_scores for published forecasts whose windows are finished as of `t`, from their tables."""
-    rows: list[Columns] = []
+    found: list[Columns] = []
     for total in totals.to_pylist():
         day = ordinal(total["as_of_day"])
         if day + total["horizon"] + inputs.lag <= inputs.t:
-            rows.extend(_published(inputs, total, day, _of(cells, total), _of(areas, total)))
-    return table(rows, FORECAST_SCORES).sort_by(_KEY)
+            found.extend(_published(inputs, total, day, _of(cells, total), _of(areas, total)))
+    return rows(found, FORECAST_SCORES).sort_by(_KEY)
 
 
 def _replayed(inputs: Inputs, one: OfTarget, days: Sequence[int], horizon: int) -> Iterator[Columns]:

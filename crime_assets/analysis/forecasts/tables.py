@@ -55,6 +55,13 @@ def table(parts: Sequence[Columns], columns: tuple[Column, ...]) -> pa.Table:
     return pa.concat_tables(made).combine_chunks() if made else schema.empty_table()
 
 
+def rows(given: Sequence[Columns], columns: tuple[Column, ...]) -> pa.Table:
+    """A table of single rows."""
+    names = [column.name for column in columns]
+    together: Columns = {name: [row[name] for row in given] for name in names}
+    return table([together] if given else [], columns)
+
+
 def _array(value: object, kind: pa.DataType, rows: int) -> pa.Array:
     if pa.types.is_floating(kind):
         rounded = np.round(np.broadcast_to(np.asarray(value, dtype=np.float64), rows), _DIGITS) + 0.0

@@ -3,11 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 from h3.api import basic_int as h3
 
+from crime_assets.analysis.forecasts import HORIZONS
+from crime_assets.analysis.forecasts.days import replay_days
 from crime_assets.analysis.forecasts.events import Events, gathered
+from crime_assets.analysis.forecasts.pairs import Inputs
 from crime_assets.analysis.forecasts.places import Places, study_area
+from crime_assets.analysis.forecasts.replaying import replays
 from crime_assets.analysis.forecasts.targets import TARGETS
+from crime_assets.lakehouse.schema import arrow_schema
+from crime_assets.lakehouse.schema_forecasts import FORECAST_CELLS, FORECAST_SCORES
 
 LAG = 8
 FIRST = 15_000
@@ -94,3 +101,24 @@ def without(events: Events, rows: np.ndarray) -> Events:
     kept[rows] = False
     columns = {name: getattr(events, name)[kept] for name in ("known", "occurred", "cell", "counts")}
     return replace(events, **columns)
+
+
+def inputs_of(events: Events, places: Places, t: int, past: pa.Table | None = None) -> Inputs:
+    """What a forecast is made of, without trees; nothing was forecast before."""
+    return Inputs(
+        events=events,
+        places=places,
+        t=t,
+        lag=LAG,
+        first_record=FIRST,
+        past=arrow_schema(FORECAST_SCORES).empty_table() if past is None else past,
+        lists=arrow_schema(FORECAST_CELLS).empty_table().select(["as_of_day", "target", "horizon", "cell"]),
+        residents={},
+        with_trees=False,
+    )
+
+
+def replayed(inputs: Inputs) -> pa.Table:
+    """Scores of all days that a lake with this history replays first."""
+    days = {day for horizon in HORIZONS for day in replay_days(inputs.t, horizon, LAG, FIRST)}
+    return replays(inputs, sorted(days))
