@@ -54,7 +54,10 @@ class Rounds:
     true: Floats
     """The same of what happened."""
     follows_after: int | None
-    """The first round in which the map says a quarter more of the listed cells than a map of what happened would."""
+    """The first round in which the map says a quarter more of the listed cells than one of what happened, if any.
+
+    A frozen map takes no records in, and follows nothing.
+    """
 
 
 def patrols(found: float, explore: float = 0.0, seeds: Sequence[int] = range(8)) -> Feedback:
@@ -74,7 +77,7 @@ def rounds(rates: Floats, found: float, mode: str, share: float = 0.02, seeds: i
     """
     made = [_rounds(rates, found, mode, share, np.random.default_rng([20, seed])) for seed in range(seeds)]
     kept, monthly, recorded, true, mapped, fair = np.array(made).mean(axis=0)
-    (follows,) = np.nonzero(mapped >= _FOLLOWS * fair)
+    (follows,) = np.nonzero((mapped >= _FOLLOWS * fair) & (mode != "frozen"))
     return Rounds(kept, monthly, recorded, true, int(follows[0]) + 1 if len(follows) else None)
 
 

@@ -42,6 +42,7 @@ def test_a_map_that_is_patrolled_seems_better_than_it_is():
     assert 2 <= (made[1.0, "retrained"].follows_after or 0) <= 12
     # A frozen one stays, and exploring costs true finds.
     assert (made[1.0, "frozen"].kept == 1).all()
+    assert made[1.0, "frozen"].follows_after is None
     assert made[0.0, "explored"].true.mean() < 0.95 * made[0.0, "retrained"].true.mean()
 
 
