@@ -34,7 +34,7 @@ def test_without_a_record_nothing_is_expected():
 
 def test_late_records_cancel():
     # A fifth of the records come 20 days later: the last 84 days as known lack a twentieth.
-    events, _ = town(3, "late", cells=50, per28=4000)
+    events, _ = town(3, "late", cells=50, per28=2500)
     days = daily(events)
     origin = FIRST + 1700
     found = levels(days, origin, 28, LAG)
