@@ -34,9 +34,13 @@ class Events:
     counts: NDArray[np.uint16]
     cells: int
 
+    def known_until(self, day: int) -> int:
+        """How many are known by a day."""
+        return _first_after(self.known, day)
+
     def until(self, day: int) -> Events:
         """Those known by a day."""
-        rows = slice(0, int(np.searchsorted(self.known, day, side="right")))
+        rows = slice(0, self.known_until(day))
         return replace(
             self,
             known=self.known[rows],
@@ -56,7 +60,7 @@ class Events:
 
     def between(self, first: int, last: int, known_by: int) -> Ints:
         """Positions of the events that occurred on these days, both included, and were known by a day."""
-        begin, end = np.searchsorted(self._occurred, [first, last + 1])
+        begin, end = (_first_after(self._occurred, day) for day in (first - 1, last))
         found = self.by_occurrence[begin:end]
         return found[self.known[found] <= known_by]
 
@@ -92,7 +96,7 @@ class Daily:
 
     def between(self, first: int, last: int, known_by: int) -> Floats:
         """(targets) records of these days, both included, as known by a day."""
-        begin, end = np.searchsorted(self.occurred, [first, last + 1])
+        begin, end = (_first_after(self.occurred, day) for day in (first - 1, last))
         is_known = self.known[begin:end] <= known_by
         found: Floats = self.counts[begin:end][is_known].sum(axis=0).astype(np.float64)
         return found
@@ -135,6 +139,11 @@ def gathered(known: Days, occurred: Days, cell: NDArray[np.int32], counts: Ints,
         _added(counts[order], starts).astype(np.uint16),
         cells,
     )
+
+
+def _first_after(ascending: Days, day: int) -> int:
+    # A day of another width would be looked up in a copy of all days.
+    return int(np.searchsorted(ascending, np.int32(day), side="right"))
 
 
 def _starts(*columns: NDArray[np.int32]) -> Ints:

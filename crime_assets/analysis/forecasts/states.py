@@ -52,7 +52,7 @@ def states(events: Events, origins: Sequence[int], lag: int) -> Iterator[States]
     everything: Ints = np.zeros((len(TARGETS), events.cells + 1), dtype=np.int64)
     before, begin = None, 0
     for origin in origins:
-        end = int(np.searchsorted(events.known, origin, side="right"))
+        end = events.known_until(origin)
         if before is not None:
             decayed *= np.exp2(-(origin - before) / np.array(HALF_LIVES))[:, None, None]
         _enter(decayed, events, slice(begin, end), origin)
