@@ -84,6 +84,17 @@ def test_cells_areas_and_the_city_add_up(made: Made):
             assert (high_80 <= high_95).all()
 
 
+def test_records_without_a_place_are_expected_in_the_city_and_in_no_cell(inputs: Inputs, made: Made):
+    events = inputs.events
+    is_lost = np.arange(len(events.cell)) % 5 == 0
+    cell = np.where(is_lost, CELLS, events.cell).astype(np.int32)
+    without_places = forecast(replace(inputs, events=replace(events, cell=cell)))
+    assert without_places.totals["expected"].equals(made.totals["expected"])
+    for total in without_places.totals.to_pylist():
+        cells = only(without_places.cells, target=total["target"], horizon=total["horizon"])
+        assert pc.sum(cells["expected"]).as_py() / total["expected"] == pytest.approx(0.8, abs=0.04)
+
+
 def test_causes_add_to_one_where_there_is_a_mixture(made: Made):
     causes = [name for name in made.cells.column_names if name.startswith("from_")]
     assert len(causes) == 6
