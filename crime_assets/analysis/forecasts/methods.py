@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from crime_assets.analysis.forecasts import FEWEST_WINDOWS, JUDGED, mixture, trees
-from crime_assets.analysis.forecasts.counts import Counts, Tuned, count_shares, counts, tune
+from crime_assets.analysis.forecasts.counts import METHODS, Counts, Tuned, count_shares, counts, tune
 from crime_assets.analysis.forecasts.shares import Kernels, shares
 from crime_assets.analysis.forecasts.states import Counted, States
 from crime_assets.analysis.statistics.figures import Floats, Ints
@@ -64,3 +64,9 @@ def shares_of(learned: Learned, found: Known, horizon: int) -> dict[str, Floats]
         mean = np.sqrt(said["mixture"] * said["trees"])
         said["mean"] = mean / mean.sum()
     return said
+
+
+def share_of(learned: Learned, found: Known, horizon: int, method: str) -> Floats:
+    """The share (n) of one method, without asking the trees for it where they have no part in it."""
+    without = method in (*METHODS, "mixture")
+    return shares_of(replace(learned, trees=None) if without else learned, found, horizon)[method]

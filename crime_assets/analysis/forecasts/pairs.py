@@ -13,7 +13,7 @@ from crime_assets.analysis.forecasts.champions import Choice
 from crime_assets.analysis.forecasts.events import Daily, Events, daily
 from crime_assets.analysis.forecasts.intervals import Spread, learn
 from crime_assets.analysis.forecasts.levels import LEVELS, choose, levels
-from crime_assets.analysis.forecasts.methods import Known, Learned, known, shares_of
+from crime_assets.analysis.forecasts.methods import Known, Learned, known, share_of, shares_of
 from crime_assets.analysis.forecasts.methods import learn as learn_methods
 from crime_assets.analysis.forecasts.places import Places, by_area
 from crime_assets.analysis.forecasts.shares import Kernels
@@ -150,7 +150,7 @@ class OfTarget:
         """
         found = []
         for origin in self.city.windows(day, horizon)[:JUDGED]:
-            share = shares_of(learned, self.known[origin], horizon)[method]
+            share = share_of(learned, self.known[origin], horizon, method)
             expected = share * level.past[origin] * self.placed(origin)
             found.append((origin, expected, self._came(origin, horizon, day)))
         return found

@@ -11,6 +11,7 @@ from crime_assets.analysis.forecasts import SHARES, trees
 from crime_assets.analysis.forecasts.champions import choose
 from crime_assets.analysis.forecasts.days import day_of, newest_sunday, replay_days
 from crime_assets.analysis.forecasts.making import Made, forecast
+from crime_assets.analysis.forecasts.methods import share_of
 from crime_assets.analysis.forecasts.pairs import City, OfTarget
 from crime_assets.analysis.forecasts.ranking import flagged, order
 from crime_assets_tests.analysis.forecasts.towns import FIRST, LAG, inputs_of, replayed, town, with_records
@@ -99,6 +100,9 @@ def test_in_a_large_town_of_spells_boosted_trees_are_the_champion():
             for percent in SHARES:
                 hits = float(came[flagged(ordered, inputs.places.km2, percent)].sum())
                 rows.append({"as_of_day": day_of(day), "method": method, "share": percent, "hits": hits} | PAIR)
+    for method in ("all", "mixture", "trees", "mean"):
+        alone = share_of(learned, one.known[days[-1]], 28, method)
+        assert alone.tobytes() == one.shares(learned, days[-1], 28)[method].tobytes()
     past = pa.Table.from_pylist(rows)
     choice = choose(past, {("burglary", 28): 24}, ("mixture", "trees", "mean"), 1400)["burglary", 28]
     assert (choice.method, choice.candidate, choice.verdict.word) == ("trees", "trees", "better")
