@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 
-from crime_assets.analysis.forecasts import RELEASE
+from crime_assets.analysis.forecasts import RELEASE, targets
 from crime_assets.core.insights import Insight, load_insights
 from crime_assets.core.sql import SQL_DIRECTORY
 from crime_assets.sources.cities import City
@@ -34,9 +34,12 @@ class Statements:
 def load_forecasts() -> Statements:
     """The files of sql/forecasts. Cached: parsing them takes longer than asking some of them.
 
-    Raises UsageError, naming the file, if one is not as it should be.
+    Raises UsageError if one is not as it should be, or asks for what no forecast may know.
     """
     found = {one.name: one for one in load_insights(SQL_DIRECTORY / "forecasts", leading=("as_of_day",))}
+    for one in found.values():
+        # With the parts that it reads.
+        targets.check(one.statement)
     return Statements(found["events"], found["completeness"], found["cells_seen"])
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +16,7 @@ import pytest
 
 from crime_assets.analysis import forecast_statements
 from crime_assets.analysis.forecast_statements import Statements, load_forecasts, statements_of
+from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import parts
 from crime_assets.core.sql import SQL_DIRECTORY
 from crime_assets.sources import cities
@@ -186,6 +189,16 @@ def test_no_statement_asks_for_what_tells_of_police_or_persons() -> None:
         text = path.read_text("utf-8")
         assert not re.search(r"\b(arrests?|case_number|primary_type|beat|district)\b", text), path
     assert "arrest" in (SQL_DIRECTORY / "checks" / "arrest_share_of_targets.sql").read_text("utf-8")
+
+
+@pytest.mark.parametrize("column", ["arrest", "case_number", "district"])
+def test_a_statement_that_asks_for_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str) -> None:
+    shutil.copytree(SQL_DIRECTORY / "forecasts", tmp_path / "forecasts")
+    asked = tmp_path / "forecasts" / "03_cells_seen.sql"
+    asked.write_text(f"{asked.read_text()} HAVING count({column}) > 0")
+    monkeypatch.setattr(forecast_statements, "SQL_DIRECTORY", tmp_path)
+    with pytest.raises(UsageError, match=column):
+        load_forecasts.__wrapped__()
 
 
 def test_a_city_that_counts_some_records_only_forecasts_these() -> None:
