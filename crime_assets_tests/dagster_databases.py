@@ -36,6 +36,7 @@ def _read_revisions_once() -> None:
             known[place] = read(config)
         return known[place]
 
+    # Dagster has no place to hand one in: the type checker is right that it is replaced.
     ScriptDirectory.from_config = staticmethod(read_once)  # type: ignore[method-assign, assignment]
 
 
@@ -87,4 +88,5 @@ def _lay_out_once() -> None:
             lay_out(storage, engine, for_index_shard)
             laid_out.append(path.read_bytes())
 
+    # Likewise.
     events.SqliteEventLogStorage._initdb = copy  # type: ignore[method-assign]

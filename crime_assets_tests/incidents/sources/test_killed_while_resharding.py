@@ -64,6 +64,7 @@ def _produce(stream: KinesisStream, sent: list[dict[str, object]]) -> None:
             sent.append(one)
         producer.close()
         stream.merge(0) if round % 2 else stream.split(round % 3 // 2)
+        # So that kills fall between changes of shards, not all behind them.
         time.sleep(1)
 
 
@@ -81,6 +82,7 @@ def _ended(
     command = [sys.executable, "-m", module, str(place), str(server.port), stream.name, stage, str(nth)]
     with subprocess.Popen(command) as process:
         if after is not None:
+            # Starting takes a second or so: the moments are spread over what comes after it.
             time.sleep(1.5 + after)
             process.kill()
         process.wait(120)
