@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import dagster as dg
 
+from crime_assets.analysis.forecasts.made import is_made_for
 from crime_assets.analysis.made import insights_of
 from crime_assets.core.errors import UsageError
 from crime_assets.defs import assets, checks
@@ -25,10 +26,13 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
     """The graph of one city under a profile; `overrides` replace resources by name."""
     names, days, insights = Names.of(profile), change_days(profile), insights_of(profile.city)
     is_governed, is_on_aws = profile.settings.policy is not None, profile.settings.aws is not None
+    has_forecasts = is_made_for(profile.city)
     has_gates, is_granted = is_governed and not is_on_aws, is_governed and is_on_aws
     graph = dg.Definitions(
         assets=assets.build(names, days, profile.city, insights, is_governed=is_governed, is_on_aws=is_on_aws),
-        asset_checks=checks.build(names, insights, has_gates=has_gates, is_granted=is_granted),
+        asset_checks=checks.build(
+            names, insights, has_gates=has_gates, is_granted=is_granted, has_forecasts=has_forecasts
+        ),
         schedules=schedules.build(names, days, profile.city),
         sensors=[*sensors.build(names), *notices.build(names, profile.notices)],
         resources={**resources(profile), **(overrides or {})},
@@ -36,7 +40,8 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
         # Most steps take a second at most: a process for each would cost many times that.
         executor=dg.in_process_executor,
     )
-    parts = [graph, jobs.build(names, has_cities=not is_governed and not is_on_aws)]
+    has_cities = not is_governed and not is_on_aws
+    parts = [graph, jobs.build(names, has_cities=has_cities, has_forecasts=has_forecasts)]
     if has_gates:
         # Without a policy nothing of governance is imported. On AWS, CloudTrail has the trail.
         from crime_assets.defs.automation import audits

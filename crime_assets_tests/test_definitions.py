@@ -34,6 +34,12 @@ crime_reconciliation · crimes · lake · duckdb iceberg python · - · - · -
 crimes · crime_deliveries crime_history · lake · duckdb iceberg python · daily · one run · -
 daily_briefing · dashboard_extract · publishing · file html pdf · daily · one run · follows
 dashboard_extract · {insights} · publishing · duckdb file · daily · one run · follows
+forecast_areas · crimes forecast_places forecast_scores · forecasts · iceberg python · daily · one run · -
+forecast_cells · crimes forecast_places forecast_scores · forecasts · iceberg python · daily · one run · -
+forecast_exposure · crimes forecast_places forecast_scores · forecasts · iceberg python · daily · one run · -
+forecast_places · crimes · forecasts · iceberg python · - · - · -
+forecast_scores · crimes forecast_places · forecasts · iceberg python · daily · one run · -
+forecast_totals · crimes forecast_places forecast_scores · forecasts · iceberg python · daily · one run · -
 insight_compstat · crimes · insights · iceberg sql · daily · one run · follows
 insight_crime_by_district · crimes · insights · iceberg sql · daily · one run · follows
 insight_crime_summary · crimes · insights · iceberg sql · daily · one run · follows
@@ -71,6 +77,15 @@ crimes · freshness · warns
 crimes · no_day_missing · warns
 crimes · one_row_per_id · blocking
 crimes · quarantine_share · warns
+forecast_cells · enough_windows · warns
+forecast_cells · exposure_drift · warns
+forecast_cells · forecasts_add_up · blocking
+forecast_cells · level_drift · warns
+forecast_cells · list_drift · warns
+forecast_cells · no_look_ahead · blocking
+forecast_cells · targets_are_reported · blocking
+forecast_scores · beats_counting · warns
+forecast_scores · coverage_in_line · warns
 {insights}
 """
 
@@ -82,6 +97,8 @@ JOBS = {
     "reconcile_with_source": {"crime_reconciliation"},
     "fetch_boundaries": {"boundaries"},
     "count_city_months": {"city_months"},
+    "forecast": {"forecast_places", "forecast_scores", "forecast_cells", "forecast_areas"}
+    | {"forecast_exposure", "forecast_totals"},
     "upkeep": {"lake_compaction", "lake_expiry", "lake_orphans"},
     "run_change_day": {"raw_crime_batches", "crime_deliveries", "crimes", *INSIGHTS}
     | {"dashboard_extract", "daily_briefing"},
@@ -89,6 +106,7 @@ JOBS = {
 
 AUTOMATION = """
 fetch_boundaries_monthly · fetch_boundaries · RUNNING · 0 3 1 * * America/Chicago
+forecast_weekly · forecast · RUNNING · 0 6 * * * America/Chicago
 insights_follow_crimes · sensor · RUNNING · every 30 s
 landing_objects · sensor · RUNNING · every 30 s
 pull_change_day_daily · pull_change_day · RUNNING · 0 2 * * * America/Chicago
@@ -135,7 +153,7 @@ def test_the_checks_are_those_of_the_picture(graph: dg.Definitions) -> None:
 
 
 def test_the_jobs_hold_the_assets_of_the_picture_and_their_checks(graph: dg.Definitions) -> None:
-    checked = {"crime_deliveries", "crimes", *INSIGHTS}
+    checked = {"crime_deliveries", "crimes", "forecast_cells", "forecast_scores", *INSIGHTS}
     for name, assets in JOBS.items():
         layer = graph.resolve_job_def(name).asset_layer
         assert {key.to_user_string() for key in layer.executable_asset_keys} == assets, name

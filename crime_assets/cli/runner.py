@@ -17,15 +17,17 @@ from uuid import uuid4
 
 import dagster as dg
 
+from crime_assets.analysis.forecasts.made import is_made_for
 from crime_assets.cli.output import write_answer
 from crime_assets.cli.status import lake_status
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError, UsageError
 from crime_assets.definitions import build_defs
-from crime_assets.defs.automation.jobs import BACKFILL, BOUNDARIES, CITIES, LOAD_HISTORY, RUN
+from crime_assets.defs.automation.jobs import BACKFILL, BOUNDARIES, CITIES, FORECAST, LOAD_HISTORY, RUN
 from crime_assets.defs.automation.notices import announce_run
 from crime_assets.defs.partitions import range_tags
 from crime_assets.defs.progress import say
+from crime_assets.defs.work.forecasting import awaited
 from crime_assets.lakehouse.writing.history import history_before
 from crime_assets.profiles import FIRST_RUN_DAYS, Profile
 from crime_assets.profiles.clock import check_clock, check_reach
@@ -73,6 +75,11 @@ def run(profile: Profile, first: date | None, last: date | None, *, insights: bo
                 for found in done.get_asset_check_evaluations():
                     if not _blocks(evaluations.get(found.check_name)):
                         evaluations[found.check_name] = found
+            sunday = awaited(profile) if insights and is_made_for(profile.city) else None
+            if sunday is not None:
+                say(f"Forecasting from {sunday}")
+                done = execute(profile, definitions, FORECAST, instance, range_tags(sunday, sunday))
+                evaluations.update({found.check_name: found for found in done.get_asset_check_evaluations()})
             if insights and compares_cities(profile):
                 say("Counting what may be compared across cities")
                 execute(profile, definitions, CITIES, instance, range_tags(last, last))

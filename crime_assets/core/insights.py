@@ -275,6 +275,29 @@ def parts() -> Mapping[str, str]:
     return {path.stem: path.read_text(encoding="utf-8").strip() for path in (SQL_DIRECTORY / "parts").glob("*.sql")}
 
 
+@lru_cache
+def with_parts(statement: str) -> str:
+    """The statement with the parts that it reads added to its WITH, each before those that read it.
+
+    UsageError if a query of its own is called like a part, or it is not one SELECT.
+    """
+    needed: dict[str, str] = {}
+    if taken := {cte.alias for cte in parse(statement).find_all(exp.CTE)} & parts().keys():
+        raise UsageError(f"A query is called {', '.join(sorted(taken))}, like a part in sql/parts: rename the query.")
+
+    def need(text: str) -> None:
+        for name in sorted(_read(parse(text)) & parts().keys() - needed.keys()):
+            need(parts()[name])
+            needed[name] = parts()[name]
+
+    need(statement)
+    if not needed:
+        return statement
+    ahead = ",\n\n".join(f"{name} AS (\n{text}\n)" for name, text in needed.items())
+    own = re.match(r"WITH\s+", statement, re.IGNORECASE)
+    return f"WITH {ahead},\n\n{statement[own.end() :]}" if own else f"WITH {ahead}\n\n{statement}"
+
+
 def _load(path: Path, leading: Sequence[str]) -> Insight:
     match = _FILE_NAME.fullmatch(path.name)
     if match is None:
@@ -297,7 +320,7 @@ def _made(name: str, number: int, text: str) -> Insight:
         number=number,
         description=description,
         columns=tuple(_column(text) for text in tags["column"]),
-        statement=_with_parts(statement),
+        statement=with_parts(statement),
         chart=_chart(tags["chart"]),
         counting=Counting(
             counts=tuple(_count(text) for text in tags["count"]),
@@ -357,25 +380,6 @@ def _matched(pattern: re.Pattern[str], tag: str, text: str, shape: str) -> re.Ma
     if match is None:
         raise UsageError(f"The header line '@{tag} {text}' must read '@{tag} {shape}'.")
     return match
-
-
-def _with_parts(statement: str) -> str:
-    """The statement with the parts that it reads added to its WITH, each before those that read it."""
-    needed: dict[str, str] = {}
-    if taken := {cte.alias for cte in parse(statement).find_all(exp.CTE)} & parts().keys():
-        raise UsageError(f"A query is called {', '.join(sorted(taken))}, like a part in sql/parts: rename the query.")
-
-    def need(text: str) -> None:
-        for name in sorted(_read(parse(text)) & parts().keys() - needed.keys()):
-            need(parts()[name])
-            needed[name] = parts()[name]
-
-    need(statement)
-    if not needed:
-        return statement
-    ahead = ",\n\n".join(f"{name} AS (\n{text}\n)" for name, text in needed.items())
-    own = re.match(r"WITH\s+", statement, re.IGNORECASE)
-    return f"WITH {ahead},\n\n{statement[own.end() :]}" if own else f"WITH {ahead}\n\n{statement}"
 
 
 def _check(insight: Insight, leading: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crime_assets.core.errors import CrimeAssetsError, UsageError
-from crime_assets.core.insights import TABLES
+from crime_assets.core.insights import TABLES, with_parts
 from crime_assets.core.sql import only_where, statement
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.evolution import column_names
@@ -79,8 +79,8 @@ def unpublished(name: str, city: City) -> tuple[Column, ...]:
 
 
 def check_statement(measurement: str, city: City) -> str:
-    """A statement of sql/checks; what insights are held against counts the same rows as they do."""
-    text = statement("checks", measurement)
+    """A statement of sql/checks, with its parts; what insights are held against counts the same rows as they do."""
+    text = with_parts(statement("checks", measurement))
     return only_where(text, TABLES, city.counted) if measurement in _LIKE_INSIGHTS and city.counted else text
 
 

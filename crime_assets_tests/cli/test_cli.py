@@ -17,6 +17,7 @@ from crime_assets.core.errors import FeedUnavailable
 from crime_assets.core.insights import all_insights
 from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.lakehouse.schema_forecasts import FORECASTS
 from crime_assets.sources.feeds.export import ExportFeed
 from crime_assets_tests.build import record, write_export
 
@@ -140,7 +141,10 @@ class TestRun:
     def test_running_it_all_again_changes_nothing(self, run: Callable[..., Result], begun: Loaded) -> None:
         before = snapshots(begun.home)
         landed = sorted((begun.home / "landing/raw").rglob("*.gz"))
-        assert len(before) == 2 + len(all_insights())
+        # The 21st is a Sunday: it was forecast from, though too little is there to replay and score.
+        forecasts = {name for name in FORECASTS if name != "forecast_scores"}
+        assert len(before) == 2 + len(all_insights()) + len(forecasts)
+        assert forecasts <= {*before}
         assert run("run", "--from", "2024-01-20", "--to", "2024-01-22").code == 0
         assert snapshots(begun.home) == before
         assert sorted((begun.home / "landing/raw").rglob("*.gz")) == landed

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from crime_assets.core.insights import all_insights
+import pyarrow as pa
+
+from crime_assets.analysis.forecast_statements import load_forecasts
+from crime_assets.core.insights import Insight, all_insights
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.place.lake import CityState, Lake
 from crime_assets.lakehouse.reconciliation.removal import Gone, Removal, remove
@@ -24,6 +27,7 @@ DAYS = tuple(FIRST + timedelta(days=n) for n in (-1, 0, 2, 3, 4, 5, 9))
 """Before anything, days of it, and after the last change."""
 
 MEASURES: Mapping[str, Mapping[str, date | float]] = {
+    "arrest_share_of_targets": {},
     "arrest_shares": {},
     "codes": {},
     "coordinates": {"south": 41.6, "north": 41.9, "west": -87.9, "east": -87.5},
@@ -43,8 +47,17 @@ MEASURES: Mapping[str, Mapping[str, date | float]] = {
 }
 """Statement of sql/checks → parameters of its own."""
 
+FORECASTS = (load_forecasts().events, load_forecasts().completeness, load_forecasts().cells_seen)
+"""What forecasts are made of."""
+
 _KINDS = (("THEFT", "06"), ("BATTERY", "04B"), ("ROBBERY", "03"), ("NARCOTICS", "18"), ("CRIM SEXUAL ASSAULT", "02"))
 _BLOCKS = ("001XX N STATE ST", "001XX n state st", '002XX "A, B" AV', "003XX S MAY ST", None)
+
+
+def sorted_rows(insight: Insight, rows: pa.Table) -> list[dict[str, object]]:
+    """The rows in their order; those of FORECASTS, which come in none, sorted."""
+    found: list[dict[str, object]] = rows.to_pylist()
+    return sorted(found, key=str) if insight in FORECASTS else found
 
 
 def fill(lake: Lake, seed: int = 5, crimes: int = 120) -> None:

@@ -24,13 +24,13 @@ from crime_assets.lakehouse.place.lake import Lake
 from crime_assets_tests.build import CHICAGO
 from crime_assets_tests.cloud.aws.athena_server import AthenaServer, on_trino
 from crime_assets_tests.cloud.aws.servers import Seaweed
-from crime_assets_tests.engines.changing import DAYS, LAST, MEASURES, fill
+from crime_assets_tests.engines.changing import DAYS, FORECASTS, LAST, MEASURES, fill, sorted_rows
 from crime_assets_tests.sql.trino_server import TRINO_URL, remote_lake, trino_knows
 
 pytestmark = pytest.mark.skipif(not TRINO_URL, reason="TRINO_URL names no Trino server: see `make test-trino`")
 
 CATALOG = "crime_assets_test"
-INSIGHTS = all_insights()
+INSIGHTS = (*all_insights(), *FORECASTS)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_an_insight(engine: AthenaEngine, duck: DuckDBEngine, insight: Insight) 
     for day in DAYS[::2]:
         found, expected = engine.insight(insight, day), duck.insight(insight, day)
         assert found.schema == expected.schema
-        assert found.to_pylist() == expected.to_pylist()
+        assert sorted_rows(insight, found) == sorted_rows(insight, expected)
 
 
 @pytest.mark.parametrize("measurement", MEASURES)

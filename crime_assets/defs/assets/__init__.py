@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from crime_assets.analysis.forecasts.made import is_made_for
 from crime_assets.core.insights import Insight
 from crime_assets.defs.assets import (
     boundaries,
@@ -12,6 +13,7 @@ from crime_assets.defs.assets import (
     crime_history,
     crime_reconciliation,
     crimes,
+    forecasts,
     governance,
     insights,
     publishing,
@@ -39,6 +41,7 @@ def build(
         crimes.build(names, days, city),
         crime_reconciliation.build(names),
         *(insights.build(names, insight, days, city) for insight in insight_files),
+        *(forecasts.build(names, days, city) if is_made_for(city) else ()),
         *publishing.build(names, days, insight_files),
         # A policy is about one city, and roles on AWS may write the tables of one.
         *(() if is_governed or is_on_aws else (city_months.build(names, days, city),)),

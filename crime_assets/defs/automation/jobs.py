@@ -15,10 +15,11 @@ RECONCILE = "reconcile_with_source"
 UPKEEP = "upkeep"
 BOUNDARIES = "fetch_boundaries"
 CITIES = "count_city_months"
+FORECAST = "forecast"
 
 
-def build(names: Names, *, has_cities: bool = False) -> dg.Definitions:
-    """All jobs; `has_cities` if the city is counted for comparisons."""
+def build(names: Names, *, has_cities: bool = False, has_forecasts: bool = False) -> dg.Definitions:
+    """All jobs; `has_cities` if the city is counted for comparisons, `has_forecasts` if forecasts are made for it."""
     history, pulled, reconciliation, boundaries = (
         dg.AssetSelection.assets(key)
         for key in names.keys("crime_history", "raw_crime_batches", "crime_reconciliation", "boundaries")
@@ -36,6 +37,8 @@ def build(names: Names, *, has_cities: bool = False) -> dg.Definitions:
         UPKEEP: (dg.AssetSelection.groups("upkeep"), "Keep the tables small and fast to read."),
         BOUNDARIES: (boundaries, "Fetch the shapes of the city's areas, for maps."),
     }
+    if has_forecasts:
+        found[FORECAST] = (dg.AssetSelection.groups("forecasts"), "Score past forecasts, and make those of a Sunday.")
     if has_cities:
         months = dg.AssetSelection.assets(names.key("city_months"))
         found[CITIES] = (months, "Count what may be compared across cities.")

@@ -4,12 +4,14 @@ from datetime import date, timedelta
 
 import dagster as dg
 
+from crime_assets.analysis.forecasts.made import is_made_for
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.defs.assets.boundaries import NOTHING_TO_FETCH
 from crime_assets.defs.automation.at_work import WITHOUT_SUCCESS, days_at_work
-from crime_assets.defs.automation.jobs import BOUNDARIES, PULL, RECONCILE, UPKEEP
+from crime_assets.defs.automation.jobs import BOUNDARIES, FORECAST, PULL, RECONCILE, UPKEEP
 from crime_assets.defs.names import Names
 from crime_assets.defs.partitions import days_in_tags, range_tags
+from crime_assets.defs.work.forecasting import awaited
 from crime_assets.profiles import Profile
 from crime_assets.profiles.clock import doubt
 from crime_assets.sources.cities import City
@@ -35,7 +37,9 @@ def build(names: Names, days: dg.DailyPartitionsDefinition, city: City) -> list[
     timezone = city.timezone
     # Months are compared by their change stamps.
     compared = [_weekly_reconciliation(timezone)] if city.change_field else []
-    return [_daily_pull(names, days, timezone), _nightly_upkeep(timezone), *compared, _monthly_boundaries(timezone)]
+    forecast = [_weekly_forecast(timezone)] if is_made_for(city) else []
+    always = [_daily_pull(names, days, timezone), _nightly_upkeep(timezone), _monthly_boundaries(timezone)]
+    return [*always, *compared, *forecast]
 
 
 def _daily_pull(names: Names, days: dg.DailyPartitionsDefinition, timezone: str) -> dg.ScheduleDefinition:
@@ -156,6 +160,27 @@ def _weekly_reconciliation(timezone: str) -> dg.ScheduleDefinition:
         return _not_now(profile, profile.today) or dg.RunRequest()
 
     return weekly_reconciliation
+
+
+def _weekly_forecast(timezone: str) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"{FORECAST}_weekly",
+        job_name=FORECAST,
+        # Each day: the changes of a Sunday may come late.
+        cron_schedule="0 6 * * *",
+        execution_timezone=timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Makes the forecasts of the newest Sunday once its changes are merged; asks at 06:00 city time.",
+    )
+    def weekly_forecast(profile: dg.ResourceParam[Profile]) -> dg.RunRequest | dg.SkipReason:
+        if skipped := _not_now(profile, profile.today):
+            return skipped
+        day = awaited(profile)
+        if day is None:
+            return dg.SkipReason("The forecasts of the newest Sunday are there, or its changes are not merged yet.")
+        return dg.RunRequest(partition_key=day.isoformat())
+
+    return weekly_forecast
 
 
 def _monthly_boundaries(timezone: str) -> dg.ScheduleDefinition:

@@ -26,8 +26,8 @@ BESIDE = "crime-assets.tables-beside"
 
 
 def is_computed(table: str) -> bool:
-    """Whether a table, by its name, can be computed again from others."""
-    return table.startswith("insight_") or table == "city_months"
+    """Whether a table, by its name, can be computed again from others. A forecast cannot: what was said is past."""
+    return table.startswith("insight_") or table in {"city_months", "forecast_scores"}
 
 
 @dataclass(frozen=True)

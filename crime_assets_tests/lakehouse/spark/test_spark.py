@@ -130,8 +130,8 @@ def test_measurements_and_what_was_known_are_the_same(pair: Pair, monkeypatch: p
     box = {"south": 41.0, "north": 42.0, "west": -88.0, "east": -87.0}
     for name, more in (
         ("one_row_per_id", {}), ("codes", {}), ("coordinates", box), ("freshness", {}), ("newest_rows", {}),
-        ("arrest_shares", {}), ("daily_counts", {"newest_day": DAYS[0]}), ("quarantine", {}),
-        ("recorded", MEASURES["recorded"]),
+        ("arrest_share_of_targets", {}), ("arrest_shares", {}), ("daily_counts", {"newest_day": DAYS[0]}),
+        ("quarantine", {}), ("recorded", MEASURES["recorded"]),
     ):  # fmt: skip
         expected, found = (engine.measure(name, DAYS[3], **more) for engine in engines)
         assert found == expected, name

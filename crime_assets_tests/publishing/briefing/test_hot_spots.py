@@ -97,13 +97,15 @@ def test_what_is_planted_is_told_with_its_place_and_only_it_has_a_dark_edge(day:
     patterns = planted.around(ORIGIN)
     cells = hot_cells(day, *patterns)
     (sentence,) = sentences(cells, day)
-    assert "7 for all offenses (all of them in district 011, community area 27)" in sentence
+    # One is the emerging hot spot, of vehicle thefts alone.
+    assert "8 for all offenses (7 of them in district 011, community area 27)" in sentence
     grown = {(row["offense_class"], row["cell"]) for row in cells if is_grown(row)}
-    hot_spot, chain = (patterns[index] for index in (0, 1))
-    assert isinstance(hot_spot, planted.Surge)
-    assert isinstance(chain, planted.Surge)
-    assert {("all", cell) for cell in cells_at(hot_spot)} <= grown
-    near = {cell for pattern in (hot_spot, chain) for center in cells_at(pattern) for cell in h3.grid_disk(center, 1)}
+    surges = {surge.name: surge for surge in patterns if isinstance(surge, planted.Surge)}
+    assert {("all", cell) for cell in cells_at(surges["hot spot"])} <= grown
+    around = {cell for center in cells_at(surges["emerging"]) for cell in h3.grid_disk(center, 1)}
+    assert {kind for kind, cell in grown if cell in around} == {"all", "property"}
+    spots = (surges[name] for name in ("hot spot", "chain", "emerging"))
+    near = {cell for surge in spots for center in cells_at(surge) for cell in h3.grid_disk(center, 1)}
     assert {cell for _, cell in grown} <= near
 
 

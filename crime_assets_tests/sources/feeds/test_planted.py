@@ -26,8 +26,7 @@ from crime_assets_tests.sources.feeds.histories import read_history
 
 ORIGIN = date(2025, 11, 14)
 TODAY = ORIGIN + timedelta(days=7)
-HOT_SPOT, CHAIN, RISE, QUIET_DAY = planted.around(ORIGIN)
-PLANTED = (HOT_SPOT, CHAIN, RISE, QUIET_DAY)
+HOT_SPOT, CHAIN, RISE, EMERGING, FADING, QUIET_DAY = PLANTED = planted.around(ORIGIN)
 ROWS = 66_000
 """Rows of more than ninety days, so of all that is planted."""
 FINDERS = ("hotspots", "repeat_blocks", "near_repeat", "early_warning", "reporting_delay")
@@ -124,6 +123,36 @@ class TestWhatIsThere:
         days_of_city = pc.count_distinct(pc.utf8_slice_codeunits(shown(())["date"], 0, 10)).as_py()
         assert (risen - ordinary) / 30 == pytest.approx(1.5 * ordinary / days_of_city, rel=0.15)
 
+    def test_an_emerging_hot_spot(self) -> None:
+        records = added(EMERGING)
+        days = Counter(map(days_before, records))
+        assert (max(days), min(days), max(days.values())) == (45, 2, 1)
+        assert len(records) > 0.9 * 44
+        here = placed(records, EMERGING)
+        assert len(here) > 0.9 * len(records)
+        assert {(record["beat"], record["primary_type"]) for record in here} == {
+            (planted.EMERGING_BEAT, "MOTOR VEHICLE THEFT")
+        }
+        assert len({record["latitude"] for record in here}) == 3
+
+    def test_a_fading_hot_spot(self) -> None:
+        """The rows that are read begin in the middle of it."""
+        records = added(FADING)
+        days = Counter(map(days_before, records))
+        assert (min(days), max(days.values())) == (75, 1)
+        assert len(records) > 0.95 * (max(days) - 75)
+        here = placed(records, FADING)
+        assert len(here) > 0.8 * len(records) > 10
+        assert {(record["beat"], record["primary_type"]) for record in here} == {(planted.FADING_BEAT, "BURGLARY")}
+        assert (ORIGIN - FADING.first_day).days == 330
+
+    def test_no_two_are_near_each_other(self) -> None:
+        x, y = (places().columns[name].cast("double").to_numpy() for name in ("x_coordinate", "y_coordinate"))
+        points = [[(x[one], y[one]) for spot in surge.spots for one in spot] for surge in PLANTED[:-1]]
+        for number, here in enumerate(points):
+            for there in points[:number]:
+                assert min(hypot(a - c, b - d) for a, b in here for c, d in there) * 0.3048 > 3_000
+
     def test_a_quiet_day(self) -> None:
         ordinary, quiet = shown(()), shown((QUIET_DAY,))
         gone = without(ordinary, quiet)
@@ -141,7 +170,7 @@ class TestWhatIsThere:
 
     def test_they_move_with_the_origin(self) -> None:
         *surges, quiet = planted.around(ORIGIN + timedelta(days=100))
-        for surge, here in zip(surges, (HOT_SPOT, CHAIN, RISE), strict=True):
+        for surge, here in zip(surges, PLANTED[:-1], strict=True):
             assert (surge.name, surge.spots, surge.a_day) == (here.name, here.spots, here.a_day)
             assert surge.first_day - here.first_day == surge.last_day - here.last_day == timedelta(days=100)
         assert quiet.day == ORIGIN + timedelta(days=95)
@@ -153,7 +182,7 @@ class TestNothingElse:
         quiet = shown((QUIET_DAY,))
         assert quiet.equals(only(ordinary, quiet))
         assert only(found, ordinary).equals(quiet)
-        assert 400 < without(found, ordinary).num_rows < 430
+        assert 460 < without(found, ordinary).num_rows < 500
 
     @pytest.mark.slow
     def test_planted_records_live_like_others(self) -> None:

@@ -1,0 +1,111 @@
+"""The assets of forecasts: made on Sundays, said once, scored again; and what is refused."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.defs.automation.jobs import BACKFILL, FORECAST
+from crime_assets.defs.work import forecasting
+from crime_assets.lakehouse.schema import arrow_schema
+from crime_assets.lakehouse.schema_forecasts import FORECASTS
+from crime_assets.lakehouse.writing.forecasts import PLACES, SAID, SCORES, days, read
+from crime_assets.profiles import Profile
+from crime_assets_tests.build import sample_profile
+from crime_assets_tests.graph import Graph
+
+FIRST, SUNDAY, LAST, NEXT = date(2024, 1, 30), date(2024, 2, 4), date(2024, 2, 5), date(2024, 2, 11)
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("forecasts") / "lake"
+
+
+@pytest.fixture(scope="module")
+def instance() -> dg.DagsterInstance:
+    return dg.DagsterInstance.ephemeral()
+
+
+@pytest.fixture(scope="module")
+def graph(home: Path, instance: dg.DagsterInstance) -> Graph:
+    """A lake of 200 days, of which the forecasts of a week are made as of its one Sunday."""
+    graph = Graph(sample_profile(home, 140_000, "2024-02-06T12:00:00"), instance)
+    graph.load()
+    graph.run(f"{FIRST}", f"{LAST}", job=BACKFILL)
+    assert forecasting.awaited(graph.profile) == SUNDAY
+    graph.run(f"{FIRST}", f"{LAST}", job=FORECAST)
+    return graph
+
+
+def test_a_range_makes_the_newest_sunday_of_it(graph: Graph) -> None:
+    lake, city = graph.profile.lake, graph.profile.city
+    assert days(lake, city) == {SUNDAY}
+    assert forecasting.awaited(graph.profile) is None
+    for name, columns in FORECASTS.items():
+        assert read(lake, city, name).schema == arrow_schema(columns)
+    totals = read(lake, city, SAID[-1])
+    assert totals.num_rows == 15
+    assert set(totals["known_to"].to_pylist()) == {date(2024, 1, 27)}
+    assert set(totals["first_day"].to_pylist()) == {LAST}
+    assert read(lake, city, "forecast_cells").num_rows == 15 * read(lake, city, PLACES).num_rows
+    assert set(totals["release"].to_pylist()) == {forecasting.statements_of(city).release}
+
+
+def test_windows_that_are_finished_are_replayed(graph: Graph) -> None:
+    rows = read(graph.profile.lake, graph.profile.city, SCORES, columns=["as_of_day", "horizon", "basis", "scored_to"])
+    assert set(rows["basis"].to_pylist()) == {"replayed"}
+    assert set(rows["scored_to"].to_pylist()) == {SUNDAY}
+    origins = {(row["as_of_day"], row["horizon"]) for row in rows.to_pylist()}
+    assert {horizon for _, horizon in origins} == {7, 28, 90}
+    assert all((SUNDAY - day).days >= horizon + 8 for day, horizon in origins)
+
+
+def test_the_metadata_says_what_was_made(graph: Graph) -> None:
+    found = graph.materialized(SAID[-1])
+    assert found[f"{SUNDAY}"]["dagster/partition_row_count"].value == 15
+    assert found[f"{SUNDAY}"]["said"].value == "now"
+    assert "counting is shown" in str(found[f"{SUNDAY}"]["verdicts"].value).lower()
+    assert "| areas |" in str(found[f"{SUNDAY}"]["calibration"].value)
+    assert "nobody had this forecast then" in str(found[f"{LAST}"]["file"].value)
+
+
+def test_a_second_run_changes_nothing(graph: Graph) -> None:
+    before = graph.snapshots()
+    graph.run(f"{SUNDAY}", job=FORECAST)
+    assert graph.snapshots() == before
+    assert "kept as it is" in str(graph.materialized(SAID[-1])[f"{SUNDAY}"]["said"].value)
+
+
+def test_what_cannot_be_forecast_is_refused(graph: Graph) -> None:
+    profile = graph.profile
+    for day, said in (
+        (LAST, "made as of Sundays, and 2024-02-05 is none: materialize them for 2024-02-04"),
+        (date(2024, 1, 28), "cannot forecast from 2024-01-28: what was known is told from 2024-01-30 on"),
+        (NEXT, "2024-02-11 have not been merged"),
+    ):
+        for step in (forecasting.make, forecasting.score):
+            with pytest.raises(CrimeAssetsError, match=said):
+                step(profile, profile.engine, day)
+
+
+def test_the_next_week_scores_what_was_said_and_says_its_own(graph: Graph, home: Path) -> None:
+    """Three weeks later the windows of seven days are complete; nobody can forecast for the weeks between any more."""
+    said = read(graph.profile.lake, graph.profile.city, "forecast_cells")
+    later = Graph(Profile(graph.profile.settings, sample_profile(home, 140_000, "2024-02-27T12:00:00").clock))
+    later.run("2024-02-06", "2024-02-26", job=BACKFILL)
+    assert forecasting.awaited(later.profile) == date(2024, 2, 25)
+    later.run("2024-02-25", job=FORECAST)
+    profile = later.profile
+    assert read(profile.lake, profile.city, "forecast_cells", [SUNDAY]).equals(said)
+    scores = read(profile.lake, profile.city, SCORES, [SUNDAY]).to_pylist()
+    assert {(row["basis"], row["state"], row["horizon"]) for row in scores} == {("published", "provisional", 7)}
+    assert {row["scored_to"] for row in scores} == {date(2024, 2, 25)}
+    assert days(profile.lake, profile.city) == {SUNDAY, date(2024, 2, 25)}
+    with pytest.raises(CrimeAssetsError, match="nobody had a forecast as of 2024-02-18 in its time"):
+        forecasting.make(profile, profile.engine, date(2024, 2, 18))
