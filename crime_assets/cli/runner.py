@@ -27,6 +27,7 @@ from crime_assets.defs.automation.jobs import BACKFILL, BOUNDARIES, CITIES, FORE
 from crime_assets.defs.automation.notices import announce_run
 from crime_assets.defs.partitions import range_tags
 from crime_assets.defs.progress import say
+from crime_assets.defs.work.forecast_inputs import obstacle
 from crime_assets.defs.work.forecasting import awaited
 from crime_assets.lakehouse.writing.history import history_before
 from crime_assets.profiles import FIRST_RUN_DAYS, Profile
@@ -75,11 +76,8 @@ def run(profile: Profile, first: date | None, last: date | None, *, insights: bo
                 for found in done.get_asset_check_evaluations():
                     if not _blocks(evaluations.get(found.check_name)):
                         evaluations[found.check_name] = found
-            sunday = awaited(profile) if insights and is_made_for(profile.city) else None
-            if sunday is not None:
-                say(f"Forecasting from {sunday}")
-                done = execute(profile, definitions, FORECAST, instance, range_tags(sunday, sunday))
-                evaluations.update({found.check_name: found for found in done.get_asset_check_evaluations()})
+            if insights and is_made_for(profile.city):
+                evaluations.update(_forecast(profile, definitions, instance))
             if insights and compares_cities(profile):
                 say("Counting what may be compared across cities")
                 execute(profile, definitions, CITIES, instance, range_tags(last, last))
@@ -288,6 +286,21 @@ def _held_open(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
 
 def _blocks(found: dg.AssetCheckEvaluation | None) -> bool:
     return found is not None and not found.passed and found.severity == dg.AssetCheckSeverity.ERROR
+
+
+def _forecast(
+    profile: Profile, definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> dict[str, dg.AssetCheckEvaluation]:
+    """Forecast from the newest Sunday, unless that was done or there is nothing to do it from; its checks by name."""
+    sunday = awaited(profile)
+    if sunday is None:
+        return {}
+    if reason := obstacle(profile, profile.engine, sunday):
+        say(f"Not forecasting from {sunday}: {reason}.")
+        return {}
+    say(f"Forecasting from {sunday}")
+    done = execute(profile, definitions, FORECAST, instance, range_tags(sunday, sunday))
+    return {found.check_name: found for found in done.get_asset_check_evaluations()}
 
 
 def _report(profile: Profile, last: date, evaluations: list[dg.AssetCheckEvaluation]) -> int:

@@ -6,11 +6,10 @@ and kept there. Nothing is locked while it is worked out: an engine shows one st
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,12 @@ import pyarrow.compute as pc
 from crime_assets.analysis.forecast_statements import statements_of
 from crime_assets.analysis.forecasts import HORIZONS, STEP, places
 from crime_assets.analysis.forecasts.days import day_of, is_sunday, newest_sunday, ordinal, replay_days
-from crime_assets.analysis.forecasts.events import of_rows
 from crime_assets.analysis.forecasts.making import forecast
 from crime_assets.analysis.forecasts.pairs import Inputs
 from crime_assets.analysis.forecasts.replaying import replays, score_published
 from crime_assets.analysis.forecasts.scores import Calibration
-from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.defs.work.forecast_inputs import boundaries, inputs
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.schema import arrow_schema
 from crime_assets.lakehouse.schema_forecasts import FORECAST_TOTALS
@@ -44,11 +42,6 @@ from crime_assets.lakehouse.writing.forecasts import (
 from crime_assets.lakehouse.writing.history import history_before
 from crime_assets.profiles import Profile
 from crime_assets.streams.inventory import merged_days
-
-_LAYER = "community_area"
-_LIST = 2
-"""Percent of the area on the list that patrols would follow."""
-_WEEKS = timedelta(days=364)
 
 Pair = tuple[date, int]
 """An as-of day and a horizon."""
@@ -116,7 +109,7 @@ def make_places(profile: Profile, engine: Engine, *, anew: bool = False) -> tupl
     seen = engine.insight(statements_of(city).cells_seen, first)
     made = places.table(
         places.study_area(
-            _boundaries(profile),
+            boundaries(profile),
             places.cells_of(seen["latitude"].to_numpy(), seen["longitude"].to_numpy()),
             seen["community_area"].to_pylist(),
             seen["records"].to_numpy(),
@@ -179,32 +172,6 @@ def score(profile: Profile, engine: Engine, day: date) -> ScoreResult:
     return ScoreResult(len(missing), len(replayed), len(final), changed, time.monotonic() - begun)
 
 
-def inputs(profile: Profile, engine: Engine, day: date) -> Inputs:
-    """All that a forecast as of a day is made of. CrimeAssetsError if there is no study area, or no record."""
-    lake, city = profile.lake, profile.city
-    rows = read(lake, city, PLACES)
-    if not rows.num_rows:
-        raise CrimeAssetsError("There is no study area yet: materialize forecast_places first.")
-    area, asked, lag = places.of_table(rows), statements_of(city), _lag(profile, day)
-    shares = engine.insight(asked.completeness, day)["completeness"]
-    curve = None if shares.null_count else shares.to_numpy()
-    found = engine.insight(asked.events, day)
-    if not found.num_rows:
-        raise CrimeAssetsError(f"The lake knows of no index crime on {day}: there is nothing to forecast from.")
-    first = ordinal(pc.min(found["occurred_on"]).as_py())
-    events = of_rows(found, curve, lag, area)
-    return Inputs(
-        events=events,
-        places=area,
-        t=ordinal(day),
-        lag=lag,
-        first_record=first,
-        past=read(lake, city, SCORES),
-        lists=_lists(profile, day),
-        residents={},
-    )
-
-
 def _check(profile: Profile, day: date) -> None:
     """CrimeAssetsError if a day is no Sunday, lies before the lake's first change day, or has not been merged."""
     sunday_of([day])
@@ -232,33 +199,6 @@ def _check_is_not_past(day: date, said: set[date], past: pa.Table) -> None:
 def _kept(profile: Profile, day: date, seconds: float) -> ForecastResult:
     tables = {name: read(profile.lake, profile.city, name, [day]) for name in SAID}
     return ForecastResult(False, tables[SAID[-1]], {name: rows.num_rows for name, rows in tables.items()}, seconds)
-
-
-def _lag(profile: Profile, day: date) -> int:
-    """Days after which a day is complete."""
-    return (day - profile.city.last_complete_day(day)).days
-
-
-def _boundaries(profile: Profile) -> Mapping[str, places.Rings]:
-    """The shapes of community areas; none if they were never fetched."""
-    key = keys.boundaries(profile.city.name, _LAYER)
-    content = profile.landing.read(key)
-    if content is None:
-        return {}
-    try:
-        found: Mapping[str, places.Rings] = json.loads(content)["areas"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CrimeAssetsError(f"{profile.landing.location(key)} is damaged: materialize boundaries anew.") from error
-    return found
-
-
-def _lists(profile: Profile, day: date) -> pa.Table:
-    """The cells on the lists of a year: as_of_day, target, horizon, cell."""
-    name = "forecast_cells"
-    recent = {one for one in days(profile.lake, profile.city) if day - _WEEKS <= one < day}
-    columns = ["as_of_day", "target", "horizon", "cell", "flagged"]
-    rows = read(profile.lake, profile.city, name, recent, columns)
-    return rows.filter(pc.less_equal(rows["flagged"], _LIST)).drop_columns(["flagged"])
 
 
 def _pair(row: Mapping[str, Any]) -> Pair:
