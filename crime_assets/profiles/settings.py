@@ -80,6 +80,8 @@ class Settings:
     sample_rows: int = 250_000
     sample_seed: int = 7
     small_numbers: int = 5
+    forecast_cap: float | None = None
+    """How many times its share of records an area may have of the cells on a forecast's list; None: any number."""
     boundaries: str = ""
     policy: Path | None = None
     audit_anchor: Path | None = None
@@ -135,6 +137,7 @@ class Settings:
             engine=engine,
             sample_rows=_whole_number(environment, "CRIME_SAMPLE_ROWS", cls.sample_rows),
             small_numbers=_whole_number(environment, "CRIME_SMALL_NUMBERS", cls.small_numbers),
+            forecast_cap=_cap(environment),
             sample_seed=_whole_number(environment, "CRIME_SAMPLE_SEED", cls.sample_seed),
             boundaries=_boundaries(environment),
             policy=_optional(environment, "CRIME_POLICY"),
@@ -254,6 +257,16 @@ def _whole_number(environment: Mapping[str, str], name: str, default: int) -> in
     if not re.fullmatch("[0-9]{1,18}", text):
         raise UsageError(f"{name}={text[:40]} is not a whole number: set it to one, such as {default}.")
     return int(text)
+
+
+def _cap(environment: Mapping[str, str]) -> float | None:
+    text = environment.get("CRIME_FORECAST_AREA_CAP", "")
+    # Below 1 an area could have none of its own share.
+    if text and (not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", text) or float(text) < 1):
+        raise UsageError(
+            f"CRIME_FORECAST_AREA_CAP={text[:40]} is no cap: set it to 1 or more, such as 2.5, or unset it."
+        )
+    return float(text) if text else None
 
 
 def _boundaries(environment: Mapping[str, str]) -> str:

@@ -86,6 +86,7 @@ class TestSettings:
             "CRIME_SAMPLE_SEED": "0",
             "CRIME_BOUNDARIES": "/data/maps",
             "CRIME_SMALL_NUMBERS": "0",
+            "CRIME_FORECAST_AREA_CAP": "2.5",
             "CRIME_POLICY": "/etc/policy.toml",
             "CRIME_SERVICE": "https://crime.city.example",
             "CRIME_TOKEN": TOKEN,
@@ -115,6 +116,7 @@ class TestSettings:
             sample_seed=0,
             boundaries="/data/maps",
             small_numbers=0,
+            forecast_cap=2.5,
             policy=Path("/etc/policy.toml"),
             socket=Path("/run/socket"),
             service="https://crime.city.example",
@@ -138,7 +140,7 @@ class TestSettings:
     def test_a_variable_set_to_nothing_is_not_set(self) -> None:
         names = "PROFILE HOME CITY CITIES FEED EXPORT ENGINE SAMPLE_ROWS SAMPLE_SEED BOUNDARIES POLICY SOCKET".split()
         live = "STREAM STREAM_SOURCE STREAM_TIMEZONE ALERTS_TOPIC ALERTS_WEBHOOK ALERTS_SECRET WAREHOUSE".split()
-        nothing = {f"CRIME_{name}": "" for name in (*names, *live, "AUDIT_ANCHOR", "DBT")} | {"SOCRATA_APP_TOKEN": ""}
+        nothing = {f"CRIME_{name}": "" for name in (*names, *live, "AUDIT_ANCHOR", "DBT", "FORECAST_AREA_CAP")} | {"SOCRATA_APP_TOKEN": ""}
         assert Settings.from_environment(nothing) == Settings.from_environment({})
 
     def test_the_real_environment_is_read_when_asked(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -161,6 +163,11 @@ class TestSettings:
             ("CRIME_SAMPLE_ROWS", "٣", "not a whole number"),
             ("CRIME_SAMPLE_ROWS", "9" * 5_000, "not a whole number"),
             ("CRIME_SAMPLE_SEED", "0.5", "not a whole number: set it to one, such as 7"),
+            ("CRIME_FORECAST_AREA_CAP", "0.99", "is no cap: set it to 1 or more, such as 2.5, or unset it"),
+            ("CRIME_FORECAST_AREA_CAP", "-2", "is no cap"),
+            ("CRIME_FORECAST_AREA_CAP", "nan", "is no cap"),
+            ("CRIME_FORECAST_AREA_CAP", "1e9", "is no cap"),
+            ("CRIME_FORECAST_AREA_CAP", "٣", "is no cap"),
             ("CRIME_HOME", "~nobody-of-that-name/lake", "write the whole path"),
             ("SOCRATA_APP_TOKEN", "two\nlines", "copy it again from the portal"),
             ("SOCRATA_APP_TOKEN", "tökén", "copy it again from the portal"),
