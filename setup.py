@@ -30,6 +30,7 @@ setup(
         "crime_assets.publishing.briefing": ["templates/*"],
         "crime_assets.publishing.dbt": ["templates/*"],
         "crime_assets.sources.cities.codes": ["*.csv"],
+        "crime_assets.sources.cities.residents": ["*.csv"],
     },
     install_requires=[
         "dagster",

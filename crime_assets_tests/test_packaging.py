@@ -40,9 +40,10 @@ def test_a_release_has_the_statements_inside(tmp_path: Path) -> None:
     for kind in ("dashboard/templates", "dashboard/static", "briefing/templates", "dbt/templates"):
         names = {path.name for path in (PROJECT / "crime_assets/publishing" / kind).rglob("*")}
         assert {path.name for path in (tmp_path / "crime_assets/publishing" / kind).rglob("*")} == names
-    codes = Path("crime_assets/sources/cities/codes")
-    tables = {path.name for path in (PROJECT / codes).glob("*.csv")}
-    assert {path.name for path in (tmp_path / codes).glob("*.csv")} == tables != set()
+    for kind in ("codes", "residents"):
+        place = Path("crime_assets/sources/cities") / kind
+        tables = {path.name for path in (PROJECT / place).glob("*.csv")}
+        assert {path.name for path in (tmp_path / place).glob("*.csv")} == tables != set()
     files = {path.relative_to(SQL_DIRECTORY) for path in SQL_DIRECTORY.rglob("*.sql")}
     inside = tmp_path / "crime_assets" / "sql"
     assert {path.relative_to(inside) for path in inside.rglob("*.sql")} == files

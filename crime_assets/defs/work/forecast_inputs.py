@@ -65,7 +65,8 @@ def inputs(profile: Profile, engine: Engine, day: date) -> Inputs:
         first_record=first,
         past=read(lake, city, SCORES),
         lists=_lists(profile, day),
-        residents={},
+        residents=city.residents,
+        cap=profile.settings.forecast_cap,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from crime_assets.core.errors import UsageError
+from crime_assets.sources.cities import residents
 from crime_assets.sources.cities.across import Comparison
 from crime_assets.sources.cities.codes import Code, crosswalk, native, nibrs
 
@@ -193,6 +194,11 @@ class City:
     def classes(self) -> frozenset[str]:
         """The classes of these."""
         return frozenset(one.offense_class for one in nibrs().values() if one.offense in self.offenses)
+
+    @property
+    def residents(self) -> Mapping[str, int]:
+        """Area → people who live in it; empty if there is no table of them."""
+        return residents.of(self.name)
 
     def fields_beside(self, there: Collection[str]) -> frozenset[str]:
         """The fields that must be there if these are: all of each dataset of which one is there that others lack.

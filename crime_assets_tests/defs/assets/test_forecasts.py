@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from crime_assets.core.errors import CrimeAssetsError
@@ -19,6 +23,7 @@ from crime_assets_tests.build import sample_profile
 from crime_assets_tests.graph import Graph
 
 FIRST, SUNDAY, LAST, NEXT = date(2024, 1, 30), date(2024, 2, 4), date(2024, 2, 5), date(2024, 2, 11)
+LATER = date(2024, 2, 25)
 pytestmark = pytest.mark.slow
 
 
@@ -94,18 +99,65 @@ def test_what_cannot_be_forecast_is_refused(graph: Graph) -> None:
                 step(profile, profile.engine, day)
 
 
-def test_the_next_week_scores_what_was_said_and_says_its_own(graph: Graph, home: Path) -> None:
-    """Three weeks later the windows of seven days are complete; nobody can forecast for the weeks between any more."""
-    said = read(graph.profile.lake, graph.profile.city, "forecast_cells")
-    later = Graph(Profile(graph.profile.settings, sample_profile(home, 140_000, "2024-02-27T12:00:00").clock))
+@pytest.fixture(scope="module")
+def said(graph: Graph) -> pa.Table:
+    """What was said of cells on the first Sunday."""
+    return read(graph.profile.lake, graph.profile.city, "forecast_cells")
+
+
+@pytest.fixture(scope="module")
+def later(graph: Graph, home: Path, said: pa.Table) -> Graph:
+    """The same lake three weeks later, forecast from again: by now no area may have more than its share of the list."""
+    settings = replace(graph.profile.settings, forecast_cap=1.0)
+    later = Graph(Profile(settings, sample_profile(home, 140_000, "2024-02-27T12:00:00").clock))
     later.run("2024-02-06", "2024-02-26", job=BACKFILL)
-    assert forecasting.awaited(later.profile) == date(2024, 2, 25)
-    later.run("2024-02-25", job=FORECAST)
+    assert forecasting.awaited(later.profile) == LATER
+    later.run(f"{LATER}", job=FORECAST)
+    return later
+
+
+def test_the_next_week_scores_what_was_said_and_says_its_own(later: Graph, said: pa.Table) -> None:
+    """Three weeks later the windows of seven days are complete; nobody can forecast for the weeks between any more."""
     profile = later.profile
     assert read(profile.lake, profile.city, "forecast_cells", [SUNDAY]).equals(said)
     scores = read(profile.lake, profile.city, SCORES, [SUNDAY]).to_pylist()
     assert {(row["basis"], row["state"], row["horizon"]) for row in scores} == {("published", "provisional", 7)}
-    assert {row["scored_to"] for row in scores} == {date(2024, 2, 25)}
-    assert days(profile.lake, profile.city) == {SUNDAY, date(2024, 2, 25)}
+    assert {row["scored_to"] for row in scores} == {LATER}
+    assert days(profile.lake, profile.city) == {SUNDAY, LATER}
     with pytest.raises(CrimeAssetsError, match="nobody had a forecast as of 2024-02-18 in its time"):
         forecasting.make(profile, profile.engine, date(2024, 2, 18))
+
+
+def test_no_area_has_more_of_the_list_than_the_cap_lets_in(later: Graph) -> None:
+    lake, city = later.profile.lake, later.profile.city
+    places = read(lake, city, PLACES, columns=["cell", "km2"]).to_pandas()
+    cells = read(lake, city, "forecast_cells").to_pandas().merge(places, on="cell")
+    assert not cells[cells["as_of_day"] == SUNDAY]["is_capped_out"].any(), "there was no cap"
+    for _, pair in cells[cells["as_of_day"] == LATER].groupby(["target", "horizon"]):
+        uncapped = (pair.sort_values("place")["km2"].cumsum() < 0.02 * pair["km2"].sum()).sum() + 1
+        listed = pair[pair["flagged"] <= 2].groupby("area").size()
+        own = pair.groupby("area")["records_365d"].sum() / pair["records_365d"].sum()
+        assert (listed <= own[listed.index] * uncapped + 1e-6).all()
+        assert pair["is_capped_out"].any()
+
+
+def test_exposure_is_what_a_plain_computation_gives(later: Graph) -> None:
+    lake, city = later.profile.lake, later.profile.city
+    cells = read(lake, city, "forecast_cells", [SUNDAY]).to_pandas()
+    residents = pd.Series(city.residents)
+    exposure = read(lake, city, "forecast_exposure", [SUNDAY]).to_pandas().set_index("area")
+    for pair, found in exposure.groupby(["target", "horizon"]):
+        of_pair = cells[(cells["target"] == pair[0]) & (cells["horizon"] == pair[1])]
+        listed = of_pair[of_pair["flagged"] <= 2].groupby("area", dropna=False).size()
+        records = of_pair.groupby("area")["records_365d"].sum() / of_pair["records_365d"].sum()
+        plain = pd.DataFrame(
+            {
+                "share_flagged": listed.reindex(found.index, fill_value=0) / listed.sum(),
+                "share_records_365d": records.reindex(found.index),
+                "share_residents": residents.reindex(found.index) / 2_746_388,
+            }
+        )
+        plain["ratio_residents"] = plain["share_flagged"] / plain["share_residents"]
+        assert np.allclose(found[plain.columns], plain, atol=2e-6)
+        assert found["share_flagged"].sum() <= 1 + 1e-5
+        assert found["share_residents"].notna().all()
