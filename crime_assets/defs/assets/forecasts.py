@@ -4,7 +4,16 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from crime_assets.defs.assets.common import OWNERS, POOL, TOGETHER, days_of, preview, rows_shown, table_schema
+from crime_assets.defs.assets.common import (
+    OWNERS,
+    POOL,
+    TOGETHER,
+    chart_of,
+    days_of,
+    preview,
+    rows_shown,
+    table_schema,
+)
 from crime_assets.defs.names import Names
 from crime_assets.defs.work import forecasting
 from crime_assets.defs.work.forecasting import ForecastResult
@@ -12,6 +21,7 @@ from crime_assets.engines import Engine
 from crime_assets.lakehouse.schema_forecasts import FORECASTS
 from crime_assets.lakehouse.writing.forecasts import PLACES, SAID, SCORES
 from crime_assets.profiles import Profile
+from crime_assets.publishing.charts.calibration import calibration
 from crime_assets.sources.cities import City
 
 GROUP = "forecasts"
@@ -21,6 +31,8 @@ _WHAT = {
     "forecast_exposure": "Whom the list would expose to patrols: flagged cells by area, beside residents and records.",
     "forecast_totals": "The same for the whole city, with the verdict in words: whether a model beats counting.",
 }
+_UNITS = {"cells": "cells", "top": "flagged cells", "areas": "community areas", "city": "the city's total"}
+"""What intervals are of, in words."""
 _NOT_MADE = "not made: nobody had this forecast then; the windows are in forecast_scores as replayed"
 
 
@@ -159,13 +171,14 @@ def _said(profile: Profile, found: ForecastResult) -> dict[str, dg.MetadataValue
     totals = found.totals.select(["target", "horizon", "expected", "low_80", "high_80", "sentence"])
     verdicts = preview(totals.column_names, [tuple(row.values()) for row in totals.to_pylist()])
     held = [
-        (one.unit, nominal, share, windows)
+        (_UNITS[one.unit], nominal / 100, share, windows)
         for one in found.calibration
         for nominal, share, windows in zip(one.nominal, one.held, one.counts, strict=True)
+        if share is not None
     ]
     return {
         **rows_shown(profile, {"verdicts": verdicts}),
-        "calibration": preview(["unit", "nominal %", "held", "windows"], held),
+        "calibration": chart_of(calibration("What intervals held, in finished windows", held)),
         "trained_windows": dg.MetadataValue.int(max(found.totals["trained_windows"].to_pylist())),
         "seconds": dg.MetadataValue.float(round(found.seconds, 1)),
     }
