@@ -1,8 +1,9 @@
 -- All that forecasts are made of: index crimes by day, place and target, and since when each could be known.
 --
--- Rows that are equal in all other columns are one, with their counts added up. They come in no order. Where a crime
--- was, and what it was, is as known on the as-of day; when it became known is worked out by `events`: from first_day
--- where the lake saw the record come, else from how late records of the city are, one draw a record.
+-- A row is a record; they come in no order. Hardly two are equal, so adding them up here would only take time and
+-- memory. Where a crime was, and what it was, is as known on the as-of day; when it became known is worked out by
+-- `events`: from first_day where the lake saw the record come, else from how late records of the city are, one draw a
+-- record.
 --
 -- @column as_of_day: The figures use what was published up to this change day.
 -- @column occurred_on: Day on which it happened.
@@ -12,11 +13,11 @@
 -- @column latitude: Degrees north, shifted to the block; NULL where unknown.
 -- @column longitude: Degrees east, shifted to the block; NULL where unknown.
 -- @column community_area: One of 77 community areas; NULL where unknown.
--- @column violent_street: Violent crimes on public ground.
--- @column burglary: Burglaries.
--- @column vehicle_theft: Vehicle thefts.
--- @column robbery: Robberies.
--- @column index_crime: All index crimes.
+-- @column violent_street: 1 if it is a violent crime on public ground, else 0.
+-- @column burglary: 1 if it is a burglary, else 0.
+-- @column vehicle_theft: 1 if it is a vehicle theft, else 0.
+-- @column robbery: 1 if it is a robbery, else 0.
+-- @column index_crime: 1, as all are.
 
 WITH older AS (
     SELECT id, min(change_day) AS change_day
@@ -51,39 +52,21 @@ first_versions AS (
     FROM forecast_targets
     LEFT JOIN older ON older.id = forecast_targets.id
     WHERE forecast_targets.occurred_on <= :as_of_day
-),
-
-dated AS (
-    SELECT
-        first_versions.occurred_on,
-        first_versions.first_day,
-        CAST(CASE WHEN pulls.days_after <= 3 THEN 1 ELSE 0 END AS INTEGER) AS is_seen,
-        first_versions.draw,
-        first_versions.latitude,
-        first_versions.longitude,
-        first_versions.community_area,
-        first_versions.violent_street,
-        first_versions.burglary,
-        first_versions.vehicle_theft,
-        first_versions.robbery,
-        first_versions.index_crime
-    FROM first_versions
-    LEFT JOIN pulls ON pulls.change_day = first_versions.first_day
 )
 
 SELECT
     :as_of_day AS as_of_day,
-    occurred_on,
-    first_day,
-    is_seen,
-    draw,
-    latitude,
-    longitude,
-    community_area,
-    CAST(sum(violent_street) AS BIGINT) AS violent_street,
-    CAST(sum(burglary) AS BIGINT) AS burglary,
-    CAST(sum(vehicle_theft) AS BIGINT) AS vehicle_theft,
-    CAST(sum(robbery) AS BIGINT) AS robbery,
-    CAST(sum(index_crime) AS BIGINT) AS index_crime
-FROM dated
-GROUP BY occurred_on, first_day, is_seen, draw, latitude, longitude, community_area
+    first_versions.occurred_on,
+    first_versions.first_day,
+    CAST(CASE WHEN pulls.days_after <= 3 THEN 1 ELSE 0 END AS INTEGER) AS is_seen,
+    first_versions.draw,
+    first_versions.latitude,
+    first_versions.longitude,
+    first_versions.community_area,
+    first_versions.violent_street,
+    first_versions.burglary,
+    first_versions.vehicle_theft,
+    first_versions.robbery,
+    first_versions.index_crime
+FROM first_versions
+LEFT JOIN pulls ON pulls.change_day = first_versions.first_day

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ DRAWS = 65_536
 """Of `draw`, from 0 on: by it a record of history is known early or late, always the same."""
 
 Days = NDArray[np.int32]
+Number = TypeVar("Number", np.int64, np.uint16)
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def daily(events: Events) -> Daily:
     order = np.lexsort((events.known, events.occurred))
     known, occurred = events.known[order], events.occurred[order]
     starts = _starts(occurred, known)
-    return Daily(occurred[starts], known[starts], _added(events.counts[order], starts))
+    return Daily(occurred[starts], known[starts], _added(events.counts[order], starts, np.int64))
 
 
 def of_rows(rows: pa.Table, curve: Floats | None, lag: int, places: Places) -> Events:
@@ -123,11 +125,15 @@ def of_rows(rows: pa.Table, curve: Floats | None, lag: int, places: Places) -> E
     known = np.where(is_seen, known, np.minimum(known, occurred + delay))
     known = np.maximum(known, occurred + lag).astype(np.int32)
     cell = place_of(places, rows["latitude"], rows["longitude"])
-    counts = np.stack([pc.fill_null(rows[target.column], 0).to_numpy() for target in TARGETS], axis=1)
+    counts = np.stack(
+        [pc.fill_null(rows[target.column], 0).to_numpy().astype(np.uint16) for target in TARGETS], axis=1
+    )
     return gathered(known, occurred, cell, counts, len(places))
 
 
-def gathered(known: Days, occurred: Days, cell: NDArray[np.int32], counts: Ints, cells: int) -> Events:
+def gathered(
+    known: Days, occurred: Days, cell: NDArray[np.int32], counts: NDArray[np.integer], cells: int
+) -> Events:
     """Events from rows in any order; equal ones are added."""
     order = np.lexsort((cell, occurred, known))
     known, occurred, cell = known[order], occurred[order], cell[order]
@@ -136,7 +142,7 @@ def gathered(known: Days, occurred: Days, cell: NDArray[np.int32], counts: Ints,
         known[starts].astype(np.int32),
         occurred[starts].astype(np.int32),
         cell[starts].astype(np.int32),
-        _added(counts[order], starts).astype(np.uint16),
+        _added(counts[order], starts, np.uint16),
         cells,
     )
 
@@ -155,9 +161,12 @@ def _starts(*columns: NDArray[np.int32]) -> Ints:
     return np.nonzero(is_new)[0]
 
 
-def _added(counts: NDArray[np.integer], starts: Ints) -> Ints:
-    wide = counts.astype(np.int64)
-    return np.add.reduceat(wide, starts) if len(starts) else wide
+def _added(counts: NDArray[np.integer], starts: Ints, kind: type[Number]) -> NDArray[Number]:
+    found = np.zeros((len(starts), counts.shape[1]), dtype=kind)
+    # Column by column: all of them at once, wide enough to be added, would take four times the memory of the events.
+    for target in range(counts.shape[1] if len(starts) else 0):
+        found[:, target] = np.add.reduceat(counts[:, target], starts, dtype=np.int64)
+    return found
 
 
 def _delays(curve: Floats | None, lag: int) -> Ints:

@@ -64,7 +64,7 @@ def states(events: Events, origins: Sequence[int], lag: int) -> Iterator[States]
 def _enter(decayed: Floats, events: Events, new: slice, origin: int) -> None:
     """Adds events that have become known, each with the weight it has at the origin."""
     age = (origin - events.occurred[new]).astype(np.float64)
-    cell, counts = events.cell[new], events.counts[new].astype(np.float64)
+    cell, counts = events.cell[new], events.counts[new]
     for number, half_life in enumerate(HALF_LIVES):
         weight = np.exp2(-age / half_life)
         for target in range(len(TARGETS)):

@@ -1,0 +1,142 @@
+"""Fifteen forecasts over a loaded lake, beside DuckDB reading the columns that they are made of once.
+
+    python -m benchmarks.forecasts HOME area                        the study area, made once for a lake
+    python -m benchmarks.forecasts HOME ours|trees|replays|peer
+
+Prints seconds. `ours` and `trees` are five targets at three horizons, from the lake to their tables; `replays` is what a
+lake with history does once, before its first forecast: what would have been said on 24 days, scored.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from benchmarks.history import CITY, FIRST_DAY
+from benchmarks.insights import files
+from benchmarks.measuring import Figure, Spent, module, spend
+from crime_assets.analysis.forecasts import HORIZONS, trees
+from crime_assets.analysis.forecasts.days import replay_days
+from crime_assets.analysis.forecasts.making import forecast
+from crime_assets.analysis.forecasts.pairs import Inputs
+from crime_assets.analysis.forecasts.replaying import replays
+from crime_assets.defs.work.forecasting import inputs, make_places
+from crime_assets.lakehouse.iceberg.duck import connection, literal
+from crime_assets.profiles import Profile, Settings
+
+_DAY = FIRST_DAY + timedelta(days=3)
+"""The first Sunday of the lake."""
+_ROUNDS = 3
+_COLUMNS = (
+    "id",
+    "occurred_on",
+    "change_day",
+    "record_md5",
+    "latitude",
+    "longitude",
+    "community_area",
+    "fbi_code",
+    "domestic",
+    "location_description",
+    "is_index",
+)
+"""What sql/forecasts reads of crimes."""
+
+
+def area(home: Path) -> None:
+    """The study area becomes a table of the lake."""
+    profile = _profile(home)
+    start = time.perf_counter()
+    make_places(profile, profile.engine)
+    print(time.perf_counter() - start)
+
+
+def ours(home: Path, *, with_trees: bool) -> None:
+    """All forecasts of a day, in a run that has opened the catalog before."""
+    _spent(home, lambda given: forecast(replace(given, with_trees=with_trees)))
+
+
+def replayed(home: Path) -> None:
+    """Scores of the days of which nothing was said, without trees."""
+
+    def score(given: Inputs) -> object:
+        days = {day for horizon in HORIZONS for day in replay_days(given.t, horizon, given.lag, given.first_record)}
+        return replays(replace(given, with_trees=False), sorted(days))
+
+    _spent(home, score)
+
+
+def peer(home: Path) -> None:
+    """One scan: every value of the columns is read."""
+    held = ", ".join(literal(path) for path in files(home))
+    with connection(home / "staging") as con:
+        start = time.perf_counter()
+        con.execute(f"SELECT {', '.join(f'max({column})' for column in _COLUMNS)} FROM read_parquet([{held}])").fetchall()
+        print(time.perf_counter() - start)
+
+
+def figures(rows: int, small: int, few: Path, many: Path) -> list[Figure]:
+    """Of both lakes; those of trees only where they are installed."""
+    for home in (few, many):
+        spend(module("forecasts", home, "area"))
+    pairs = [(_measured(many, "ours"), _measured(many, "peer")) for _ in range(_ROUNDS)]
+    seconds = statistics.median(_seconds(made) for made, _ in pairs)
+    scan = statistics.median(_seconds(read) for _, read in pairs)
+    peak = max(made.peak for made, _ in pairs)
+    less = statistics.median(_seconds(_measured(few, "ours")) for _ in range(_ROUNDS))
+    first = _measured(many, "replays")
+    read = f"DuckDB reading the same columns once: {scan:.2f} s"
+    found = [
+        Figure(f"fifteen forecasts, {rows:,} rows (median of {_ROUNDS})", f"{seconds:.1f} s", read, seconds / scan, 12),
+        Figure("the same in seconds", f"{seconds:.1f}", "bound: 30", seconds / 30, 1),
+        Figure("its memory, GiB", f"{peak:.2f}", "bound: 1", peak, 1),
+        Figure(f"the same, from {small:,} to {rows:,} rows", f"{seconds:.1f} s", f"{less:.1f} s", seconds / less, 6),
+        Figure(
+            "once, what 24 earlier days would have said, scored",
+            f"{_seconds(first):.1f} s, {first.peak:.2f} GiB",
+            "bound: 40 s",
+            _seconds(first) / 40,
+            1,
+        ),
+    ]
+    if trees.are_there():
+        grown = _measured(many, "trees")
+        what = f"fifteen forecasts with boosted trees, {rows:,} rows"
+        found.append(Figure(what, f"{_seconds(grown):.1f} s, {grown.peak:.2f} GiB", read, _seconds(grown) / scan, 60))
+    return found
+
+
+def _profile(home: Path) -> Profile:
+    return Profile(Settings(home=home, feed="sample"), clock=lambda: datetime(2025, 11, 24, 12, tzinfo=UTC))
+
+
+def _spent(home: Path, work: Callable[[Inputs], object]) -> None:
+    profile = _profile(home)
+    profile.lake.cities  # noqa: B018 - opens the catalog
+    start = time.perf_counter()
+    work(inputs(profile, profile.engine, _DAY))
+    print(time.perf_counter() - start)
+
+
+def _measured(home: Path, what: str) -> Spent:
+    return spend(module("forecasts", home, what))
+
+
+def _seconds(spent: Spent) -> float:
+    return float(spent.printed)
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    {
+        "area": area,
+        "ours": lambda home: ours(home, with_trees=False),
+        "trees": lambda home: ours(home, with_trees=True),
+        "replays": replayed,
+        "peer": peer,
+    }[sys.argv[2]](place)
