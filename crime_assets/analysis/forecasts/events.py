@@ -119,16 +119,8 @@ def of_rows(rows: pa.Table, curve: Floats | None, lag: int, places: Places) -> E
     number of days after which a day is complete. A record that was not seen to arrive becomes known when its draw says.
     """
     occurred = rows["occurred_on"].cast(pa.int32()).to_numpy()
-    known = rows["first_day"].cast(pa.int32()).to_numpy().copy()
-    is_seen = rows["is_seen"].to_numpy() != 0
-    delay = _delays(curve, lag)[rows["draw"].to_numpy()]
-    known = np.where(is_seen, known, np.minimum(known, occurred + delay))
-    known = np.maximum(known, occurred + lag).astype(np.int32)
     cell = place_of(places, rows["latitude"], rows["longitude"])
-    counts = np.stack(
-        [pc.fill_null(rows[target.column], 0).to_numpy().astype(np.uint16) for target in TARGETS], axis=1
-    )
-    return gathered(known, occurred, cell, counts, len(places))
+    return gathered(_known(rows, occurred, curve, lag), occurred, cell, _counts(rows), len(places))
 
 
 def gathered(
@@ -145,6 +137,19 @@ def gathered(
         _added(counts[order], starts, np.uint16),
         cells,
     )
+
+
+def _known(rows: pa.Table, occurred: Days, curve: Floats | None, lag: int) -> Days:
+    known: Days = rows["first_day"].cast(pa.int32()).to_numpy()
+    is_seen = rows["is_seen"].to_numpy() != 0
+    delay = _delays(curve, lag)[rows["draw"].to_numpy()]
+    known = np.where(is_seen, known, np.minimum(known, occurred + delay))
+    return np.maximum(known, occurred + np.int32(lag))
+
+
+def _counts(rows: pa.Table) -> NDArray[np.uint16]:
+    columns = [pc.fill_null(rows[target.column], 0).to_numpy().astype(np.uint16) for target in TARGETS]
+    return np.stack(columns, axis=1)
 
 
 def _first_after(ascending: Days, day: int) -> int:
@@ -169,10 +174,10 @@ def _added(counts: NDArray[np.integer], starts: Ints, kind: type[Number]) -> NDA
     return found
 
 
-def _delays(curve: Floats | None, lag: int) -> Ints:
+def _delays(curve: Floats | None, lag: int) -> Days:
     """Draw → days after which such a record is known: one more than the curve has, if it is later than all of it."""
     if curve is None:
-        return np.full(DRAWS, lag, dtype=np.int64)
+        return np.full(DRAWS, lag, dtype=np.int32)
     # A curve that falls somewhere would make a record known twice.
     rising = np.maximum.accumulate(np.asarray(curve)) * DRAWS
-    return np.searchsorted(rising, np.arange(DRAWS), side="right").astype(np.int64)
+    return np.searchsorted(rising, np.arange(DRAWS), side="right").astype(np.int32)
