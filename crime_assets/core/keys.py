@@ -10,12 +10,15 @@ _MERGED = re.compile(r"merged/city=[^/]+/change_day=([0-9]{4}-[0-9]{2}-[0-9]{2})
 _MANIFEST = re.compile(r"manifests/city=[^/]+/change_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]json")
 EXTRACTS = "extracts/"
 """Prefix of all extracts of all cities."""
+FORECASTS = "forecasts/"
+"""Prefix of all files of forecasts of all cities."""
 
 _LINK = re.compile(
     r"live/stream=[^/]+/epoch=(?P<epoch>[^/]+)/(?P<chain>[a-z]+)/[0-9]{4,}/(?P<number>[0-9]{12,})[.](gz|ndjson)"
 )
 _BRIEFING = re.compile(r"briefings/city=[^/]+/as_of_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]html")
 _EXTRACT = re.compile(r"extracts/city=([^/]+)/as_of_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]duckdb")
+_FORECAST = re.compile(r"forecasts/city=([^/]+)/as_of_day=([0-9]{4}-[0-9]{2}-[0-9]{2})[.]duckdb")
 
 
 def deliveries_prefix(city: str, day: date) -> str:
@@ -82,6 +85,28 @@ def extract_day(key: str) -> date | None:
 def extract_city(key: str) -> str | None:
     """The city of a key that `extract` gives; None for any other key."""
     match = _EXTRACT.fullmatch(key)
+    return match[1] if match else None
+
+
+def forecast(city: str, day: date) -> str:
+    """What pages show of the forecasts of an as-of day."""
+    return f"{forecasts_prefix(city)}as_of_day={day.isoformat()}.duckdb"
+
+
+def forecasts_prefix(city: str) -> str:
+    """Prefix of all files of forecasts of a city."""
+    return f"{FORECASTS}city={city}/"
+
+
+def forecast_day(key: str) -> date | None:
+    """The as-of day of a key that `forecast` gives; None for any other key."""
+    match = _FORECAST.fullmatch(key)
+    return _day(match[2]) if match else None
+
+
+def forecast_city(key: str) -> str | None:
+    """The city of a key that `forecast` gives; None for any other key."""
+    match = _FORECAST.fullmatch(key)
     return match[1] if match else None
 
 

@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from hashlib import sha256
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,10 +22,10 @@ from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.core.insights import Insight, load_insights
 from crime_assets.core.sql import SQL_DIRECTORY
 from crime_assets.engines import Engine, for_days
-from crime_assets.lakehouse.iceberg.duck import connection, identifier, literal
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.writing.insights import Held, present_snapshots
 from crime_assets.publishing.cells import cells_of
+from crime_assets.publishing.database_files import packed
 from crime_assets.publishing.published import emptied
 from crime_assets.sources.cities import City
 from crime_assets.streams import LandingStore
@@ -119,7 +117,7 @@ def write_extracts(
             if BLOCKS in tables:
                 tables[CELLS] = cells_of(tables[BLOCKS])
             about = about_of(city, day, tables, snapshots, rows_seen(held, day), release)
-            landing.write(keys.extract(city.name, day), packed(lake.staging, tables, about))
+            landing.write(keys.extract(city.name, day), packed(lake.staging, {**tables, **about_table(about)}))
             for kind in ("html", "pdf"):
                 # It tells of the extract that was here before, and is made from this one next.
                 landing.delete(keys.briefing(city.name, day, kind))
@@ -166,6 +164,11 @@ def days(landing: LandingStore, city: City) -> list[date]:
     return sorted((day for day in found if day is not None), reverse=True)
 
 
+def about_table(about: About) -> dict[str, pa.Table]:
+    """Its table of one row, by name."""
+    return {ABOUT: pa.Table.from_pylist([asdict(about)])}
+
+
 def about_of(
     city: City,
     day: date,
@@ -191,19 +194,3 @@ def about_of(
         insights_seen=insights_seen,
         release=release,
     )
-
-
-def packed(staging: Path, tables: Mapping[str, pa.Table], about: About) -> bytes:
-    """A DuckDB file with the tables, as bytes."""
-    staging.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=staging, prefix="extract-") as scratch:
-        path = Path(scratch, "extract.duckdb")
-        with connection(Path(scratch)) as con:
-            con.execute("SET preserve_insertion_order = true")
-            con.execute(f"ATTACH {literal(str(path))} AS extract")
-            for name, rows in {**tables, ABOUT: pa.Table.from_pylist([asdict(about)])}.items():
-                con.register("incoming", rows)
-                con.execute(f"CREATE TABLE extract.{identifier(name)} AS FROM incoming")
-                con.unregister("incoming")
-            con.execute("DETACH extract")
-        return path.read_bytes()

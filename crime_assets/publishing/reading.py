@@ -5,10 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from secrets import token_hex
 from typing import Protocol, TypeVar
 
 import duckdb
@@ -16,6 +14,7 @@ import pyarrow as pa
 
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
+from crime_assets.publishing.database_files import copied, opened
 from crime_assets.publishing.extract import ABOUT, FORMAT, About
 from crime_assets.sources import cities
 from crime_assets.streams import LandingStore
@@ -48,9 +47,7 @@ class Extract:
     def __init__(self, path: Path, name: str) -> None:
         self._name = name
         try:
-            self._connection = duckdb.connect(str(path), read_only=True)
-            self._connection.execute("SET enable_external_access = false")
-            self._connection.execute("SET lock_configuration = true")
+            self._connection = opened(path)
         except duckdb.Error as error:
             raise self._unusable("is damaged") from error
         self.about = self._about()
@@ -145,17 +142,5 @@ class Extracts:
         content = self._landing.read(keys.extract(city, day))
         if content is None:
             raise CrimeAssetsError(f"The extract of {city} for {day} has just been removed: choose another day.")
-        path = self._cache / f"{token_hex(8)}.duckdb"
-        try:
-            self._cache.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        with copied(self._cache, content) as path:
             return Extract(path, f"{city} for {day}")
-        except OSError as error:
-            raise CrimeAssetsError(
-                f"{self._cache} cannot hold a copy of the extract ({error.strerror}): fix that, or set another "
-                "CRIME_HOME."
-            ) from error
-        finally:
-            # An open file stays readable after its removal; a copy that is not removed here would stay forever.
-            with suppress(OSError):
-                path.unlink()

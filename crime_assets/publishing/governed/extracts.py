@@ -25,7 +25,17 @@ from crime_assets.governance.scopes import Scope
 from crime_assets.lakehouse.place.lock import writer_lock
 from crime_assets.profiles import Profile
 from crime_assets.publishing.cells import cells_of
-from crime_assets.publishing.extract import BLOCKS, CELLS, KEPT_DAYS, about_of, cubes_made, cubes_of, packed, release_of
+from crime_assets.publishing.database_files import packed
+from crime_assets.publishing.extract import (
+    BLOCKS,
+    CELLS,
+    KEPT_DAYS,
+    about_of,
+    about_table,
+    cubes_made,
+    cubes_of,
+    release_of,
+)
 from crime_assets.publishing.published import emptied
 from crime_assets.publishing.reading import Extract, lately
 from crime_assets.sources.cities import City
@@ -149,7 +159,7 @@ class ScopedExtracts:
             if not scope.columns_of(of[BLOCKS]):
                 del tables[BLOCKS]
         about = about_of(city, day, tables, {}, self._look(), release_of(city, insights))
-        return packed(self._profile.lake.staging, tables, about)
+        return packed(self._profile.lake.staging, {**tables, **about_table(about)})
 
 
 def keep_pages(profile: Profile, gates: GateMaker, asked: Collection[Scope], known: Collection[Scope]) -> list[str]:
