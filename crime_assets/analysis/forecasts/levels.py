@@ -1,4 +1,9 @@
-"""How many records are expected in the whole city: four ways, of which finished windows choose one.
+"""How many records are expected in the whole city: the mean of four ways.
+
+A mean of several forecasts is seldom far behind the best of them, and most choices of the best are (Bates and Granger,
+"The Combination of Forecasts", Operational Research Quarterly 20, 1969): few finished windows tell them apart. On real
+rows the four were off by .081 to .143 of what came in 7, 28 and 90 days, the one with the least error so far by .097 to
+.115, and their mean by .081 to .109.
 
 The newest days are known in part only. So they are held against last year's *as these were known at the same age*:
 delays cancel, whatever the kind of crime.
@@ -15,8 +20,6 @@ from crime_assets.analysis.forecasts.states import YEAR
 from crime_assets.analysis.statistics.figures import Floats
 
 LEVELS = ("last_364_days", "last_year_and_recent_change", "seasonal_share", "last_84_days")
-FEWEST = 4
-"""Finished windows without which the first of the four is taken."""
 
 _RECENT = 84
 _SEASONS = 3
@@ -64,14 +67,14 @@ def levels(daily: Daily, origin: int, horizon: int, lag: int) -> dict[str, Float
     )
 
 
-def choose(said: Mapping[str, Sequence[float]], came: Sequence[float]) -> str:
-    """The level with the least mean error, as a share of what came, in windows that all records came of."""
-    errors: dict[str, float] = {}
-    for level, values in said.items():
-        pairs = [(value, true) for value, true in zip(values, came, strict=True) if true > 0 and not np.isnan(value)]
-        if len(pairs) >= FEWEST:
-            errors[level] = sum(abs(value / true - 1) for value, true in pairs) / len(pairs)
-    return min(errors, key=errors.__getitem__) if errors else LEVELS[0]
+def combined(said: Mapping[str, Floats]) -> Floats:
+    """(targets) the mean of the levels that there is enough history for; the first of them always is."""
+    return _mean(list(said.values()))
+
+
+def name_of(said: Mapping[str, Floats], target: int) -> str:
+    """Of how many levels it is the mean, for one target, a position in TARGETS."""
+    return f"mean_of_{sum(not np.isnan(one[target]) for one in said.values())}"
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:

@@ -12,7 +12,7 @@ from crime_assets.analysis.forecasts import JUDGED, days, trees
 from crime_assets.analysis.forecasts.champions import Choice
 from crime_assets.analysis.forecasts.events import Daily, Events, daily
 from crime_assets.analysis.forecasts.intervals import Spread, learn
-from crime_assets.analysis.forecasts.levels import LEVELS, choose, levels
+from crime_assets.analysis.forecasts.levels import combined, levels, name_of
 from crime_assets.analysis.forecasts.methods import Known, Learned, known, share_of, shares_of
 from crime_assets.analysis.forecasts.methods import learn as learn_methods
 from crime_assets.analysis.forecasts.places import Places, by_area
@@ -126,12 +126,10 @@ class OfTarget:
         return shares_of(learned, self.known[day], horizon)
 
     def level(self, day: int, horizon: int) -> Level:
-        """The level that has been nearest in finished windows."""
-        origins = self.city.windows(day, horizon)
-        said = {name: [self._level(one, horizon, name) for one in origins] for name in LEVELS}
-        name = choose(said, [self.crimes(one, horizon, day) for one in origins])
-        past = {one: self._said(one, horizon, name) for one in origins}
-        return Level(name, self._said(day, horizon, name), past)
+        """How many records there will be, and how many would have been said at finished windows."""
+        name = name_of(self.city.levels(day, horizon), self.target)
+        past = {one: self._expected(one, horizon) for one in self.city.windows(day, horizon)}
+        return Level(name, self._expected(day, horizon), past)
 
     def placed(self, origin: int) -> float:
         """The share of records that are in a cell."""
@@ -180,10 +178,5 @@ class OfTarget:
     def _came(self, origin: int, horizon: int, known_by: int) -> Ints:
         return self.city.events.came(self.target, origin, horizon, known_by)
 
-    def _level(self, origin: int, horizon: int, name: str) -> float:
-        return float(self.city.levels(origin, horizon)[name][self.target])
-
-    def _said(self, origin: int, horizon: int, name: str) -> float:
-        """What a level said; where there was too little history for it, what the first one did."""
-        said = self._level(origin, horizon, name)
-        return self._level(origin, horizon, LEVELS[0]) if np.isnan(said) else said
+    def _expected(self, origin: int, horizon: int) -> float:
+        return float(combined(self.city.levels(origin, horizon))[self.target])

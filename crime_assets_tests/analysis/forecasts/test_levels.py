@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crime_assets.analysis.forecasts.events import Daily, daily
-from crime_assets.analysis.forecasts.levels import LEVELS, choose, levels
+from crime_assets.analysis.forecasts.levels import LEVELS, combined, levels, name_of
 from crime_assets_tests.analysis.forecasts.towns import FIRST, LAG, town
 
 
@@ -25,6 +25,8 @@ def test_with_little_history_there_are_fewer_levels(days: int, there: tuple[int,
     found = levels(constant(days), FIRST + days - 1 + LAG, 28, LAG)
     assert tuple(int(not np.isnan(one).any()) for one in found.values()) == there
     assert found["last_364_days"] == pytest.approx([280] * 5)
+    assert combined(found) == pytest.approx([280] * 5)
+    assert name_of(found, 0) == f"mean_of_{sum(there)}"
 
 
 def test_without_a_record_nothing_is_expected():
@@ -54,9 +56,7 @@ def test_a_city_that_grows_is_seen_by_the_recent_change():
     assert found["last_84_days"][0] == pytest.approx(420)
 
 
-def test_the_level_with_the_least_error_is_chosen():
-    came = [100.0] * 5
-    said = {"last_364_days": [110.0] * 5, "seasonal_share": [95.0] * 5, "last_84_days": [100.0] * 3 + [np.nan] * 2}
-    assert choose(said, came) == "seasonal_share"
-    assert choose(said, [0.0] * 5) == "last_364_days"
-    assert choose({name: one[:3] for name, one in said.items()}, came[:3]) == "last_364_days"
+def test_of_levels_the_mean_is_taken_and_those_without_enough_history_are_left_out():
+    said = {"last_364_days": np.array([110.0, 50.0]), "last_84_days": np.array([100.0, np.nan])}
+    assert combined(said).tolist() == [105.0, 50.0]
+    assert [name_of(said, target) for target in range(2)] == ["mean_of_2", "mean_of_1"]
