@@ -16,6 +16,7 @@ from benchmarks import (
     day_run,
     exports,
     firehose,
+    forecasts,
     governance,
     history,
     insights,
@@ -49,6 +50,7 @@ def main(rows: int = ROWS) -> None:
         add(loaded)
         add(exports.figures(rows, place))
         add(insights.figures(rows, many))
+        add(forecasts.figures(rows, rows // 10, few, many))
         add(governance.figures(rows, many))
         add(dashboard.figures(rows, many))
         add(readers.figures(rows, many))

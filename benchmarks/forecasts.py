@@ -3,8 +3,8 @@
     python -m benchmarks.forecasts HOME area                        the study area, made once for a lake
     python -m benchmarks.forecasts HOME ours|trees|replays|peer
 
-Prints seconds. `ours` and `trees` are five targets at three horizons, from the lake to their tables; `replays` is what a
-lake with history does once, before its first forecast: what would have been said on 24 days, scored.
+Prints seconds. `ours` and `trees` are five targets at three horizons, from the lake to their tables; `replays` is what
+a lake with history does once, before its first forecast: what would have been said on 24 days, scored.
 """
 
 from __future__ import annotations
@@ -12,21 +12,23 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from benchmarks.history import CITY, FIRST_DAY
+from benchmarks.history import FIRST_DAY
 from benchmarks.insights import files
 from benchmarks.measuring import Figure, Spent, module, spend
+from crime_assets.analysis.forecast_statements import statements_of
 from crime_assets.analysis.forecasts import HORIZONS, trees
 from crime_assets.analysis.forecasts.days import replay_days
 from crime_assets.analysis.forecasts.making import forecast
 from crime_assets.analysis.forecasts.pairs import Inputs
 from crime_assets.analysis.forecasts.replaying import replays
 from crime_assets.defs.work.forecasting import inputs, make_places
+from crime_assets.lakehouse.iceberg import tables
 from crime_assets.lakehouse.iceberg.duck import connection, literal
+from crime_assets.lakehouse.writing.forecasts import put_scores
 from crime_assets.profiles import Profile, Settings
 
 _DAY = FIRST_DAY + timedelta(days=3)
@@ -51,32 +53,32 @@ _COLUMNS = (
 def area(home: Path) -> None:
     """The study area becomes a table of the lake."""
     profile = _profile(home)
-    start = time.perf_counter()
     make_places(profile, profile.engine)
-    print(time.perf_counter() - start)
 
 
 def ours(home: Path, *, with_trees: bool) -> None:
-    """All forecasts of a day, in a run that has opened the catalog before."""
-    _spent(home, lambda given: forecast(replace(given, with_trees=with_trees)))
+    """All forecasts of a day."""
+    start, _, given = _begun(home)
+    forecast(replace(given, with_trees=with_trees))
+    print(time.perf_counter() - start)
 
 
 def replayed(home: Path) -> None:
-    """Scores of the days of which nothing was said, without trees."""
-
-    def score(given: Inputs) -> object:
-        days = {day for horizon in HORIZONS for day in replay_days(given.t, horizon, given.lag, given.first_record)}
-        return replays(replace(given, with_trees=False), sorted(days))
-
-    _spent(home, score)
+    """Scores of the days of which nothing was said, without trees; they are kept, for verdicts."""
+    start, profile, given = _begun(home)
+    days = {day for horizon in HORIZONS for day in replay_days(given.t, horizon, given.lag, given.first_record)}
+    rows = replays(replace(given, with_trees=False), sorted(days))
+    print(time.perf_counter() - start)
+    put_scores(profile.lake, profile.city, rows, statements_of(profile.city).release)
 
 
 def peer(home: Path) -> None:
     """One scan: every value of the columns is read."""
     held = ", ".join(literal(path) for path in files(home))
+    read = ", ".join(f"max({column})" for column in _COLUMNS)
     with connection(home / "staging") as con:
         start = time.perf_counter()
-        con.execute(f"SELECT {', '.join(f'max({column})' for column in _COLUMNS)} FROM read_parquet([{held}])").fetchall()
+        con.execute(f"SELECT {read} FROM read_parquet([{held}])").fetchall()
         print(time.perf_counter() - start)
 
 
@@ -84,12 +86,12 @@ def figures(rows: int, small: int, few: Path, many: Path) -> list[Figure]:
     """Of both lakes; those of trees only where they are installed."""
     for home in (few, many):
         spend(module("forecasts", home, "area"))
+    first = _measured(many, "replays")
     pairs = [(_measured(many, "ours"), _measured(many, "peer")) for _ in range(_ROUNDS)]
     seconds = statistics.median(_seconds(made) for made, _ in pairs)
     scan = statistics.median(_seconds(read) for _, read in pairs)
     peak = max(made.peak for made, _ in pairs)
     less = statistics.median(_seconds(_measured(few, "ours")) for _ in range(_ROUNDS))
-    first = _measured(many, "replays")
     read = f"DuckDB reading the same columns once: {scan:.2f} s"
     found = [
         Figure(f"fifteen forecasts, {rows:,} rows (median of {_ROUNDS})", f"{seconds:.1f} s", read, seconds / scan, 12),
@@ -115,12 +117,12 @@ def _profile(home: Path) -> Profile:
     return Profile(Settings(home=home, feed="sample"), clock=lambda: datetime(2025, 11, 24, 12, tzinfo=UTC))
 
 
-def _spent(home: Path, work: Callable[[Inputs], object]) -> None:
+def _begun(home: Path) -> tuple[float, Profile, Inputs]:
+    """When it began, in a run that has opened the catalog before, and what was read from the lake since."""
     profile = _profile(home)
-    profile.lake.cities  # noqa: B018 - opens the catalog
+    tables.load(profile.lake, profile.city.name, "crimes")
     start = time.perf_counter()
-    work(inputs(profile, profile.engine, _DAY))
-    print(time.perf_counter() - start)
+    return start, profile, inputs(profile, profile.engine, _DAY)
 
 
 def _measured(home: Path, what: str) -> Spent:

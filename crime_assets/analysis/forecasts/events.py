@@ -123,9 +123,7 @@ def of_rows(rows: pa.Table, curve: Floats | None, lag: int, places: Places) -> E
     return gathered(_known(rows, occurred, curve, lag), occurred, cell, _counts(rows), len(places))
 
 
-def gathered(
-    known: Days, occurred: Days, cell: NDArray[np.int32], counts: NDArray[np.integer], cells: int
-) -> Events:
+def gathered(known: Days, occurred: Days, cell: NDArray[np.int32], counts: NDArray[np.integer], cells: int) -> Events:
     """Events from rows in any order; equal ones are added."""
     order = np.lexsort((cell, occurred, known))
     known, occurred, cell = known[order], occurred[order], cell[order]

@@ -3,18 +3,16 @@
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from crime_assets.analysis.forecasts import SHARES, trees
-from crime_assets.analysis.forecasts.champions import choose
-from crime_assets.analysis.forecasts.days import day_of, newest_sunday, replay_days
+from crime_assets.analysis.forecasts import trees
+from crime_assets.analysis.forecasts.champions import MODELS, choose
+from crime_assets.analysis.forecasts.days import newest_sunday
 from crime_assets.analysis.forecasts.making import Made, forecast
 from crime_assets.analysis.forecasts.methods import share_of
-from crime_assets.analysis.forecasts.pairs import City, OfTarget
-from crime_assets.analysis.forecasts.ranking import flagged, order
-from crime_assets_tests.analysis.forecasts.towns import FIRST, LAG, inputs_of, replayed, town, with_records
+from crime_assets_tests.analysis.forecasts.burst_town import BurstTown
+from crime_assets_tests.analysis.forecasts.towns import FIRST, inputs_of, replayed, town, with_records
 
 BURGLARY = 1
 DAYS = 1900
@@ -85,35 +83,12 @@ def test_where_spells_come_and_go_the_forecast_of_an_old_spot_falls():
 @pytest.mark.slow
 @pytest.mark.skipif(not trees.are_there(), reason="needs the extra forecasts")
 def test_in_a_large_town_of_spells_boosted_trees_are_the_champion():
-    inputs = replace(inputs_of(*town(5, "bursts", 2304, 1400, 1300), newest_sunday(FIRST + 1399)), with_trees=True)
-    days = sorted(replay_days(inputs.t, 28, LAG, FIRST))
-    city = City(inputs, [28], days)
-    one = OfTarget(city, BURGLARY)
-    rows = []
-    learned = None
-    for number, day in enumerate(days):
-        if learned is None or number % 12 == 0:
-            learned = one.learned(day, 28)
-        came = inputs.events.came(BURGLARY, day, 28, inputs.t)
-        for method, share in one.shares(learned, day, 28).items():
-            ordered = order(share, city.states[day].all[BURGLARY])
-            for percent in SHARES:
-                hits = float(came[flagged(ordered, inputs.places.km2, percent)].sum())
-                rows.append({"as_of_day": day_of(day), "method": method, "share": percent, "hits": hits} | PAIR)
+    town_ = BurstTown(5)
+    last = town_.days[-1]
     for method in ("all", "mixture", "trees", "mean"):
-        alone = share_of(learned, one.known[days[-1]], 28, method)
-        assert alone.tobytes() == one.shares(learned, days[-1], 28)[method].tobytes()
-    past = pa.Table.from_pylist(rows)
-    choice = choose(past, {("burglary", 28): 24}, ("mixture", "trees", "mean"), 1400)["burglary", 28]
+        alone = share_of(town_.learned, town_.one.known[last], 28, method)
+        assert alone.tobytes() == town_.one.shares(town_.learned, last, 28)[method].tobytes()
+    choice = choose(town_.past, {("burglary", 28): 24}, MODELS, 1400)["burglary", 28]
     assert (choice.method, choice.candidate, choice.verdict.word) == ("trees", "trees", "better")
-    found = {(percent, name): hits_of(past, percent, name) for percent in (2, 5) for name in ("trees", "all")}
-    assert found[2, "trees"] > 1.02 * found[2, "all"]
-    assert found[5, "trees"] > 1.04 * found[5, "all"]
-
-
-PAIR = {"target": "burglary", "horizon": 28, "grid": "h3-9", "basis": "replayed", "in_verdict": True}
-
-
-def hits_of(past: pa.Table, percent: float, method: str) -> float:
-    is_of = pc.and_(pc.equal(past["share"], percent), pc.equal(past["method"], method))
-    return pc.sum(past.filter(is_of)["hits"]).as_py()
+    assert town_.hits(2, "trees") > 1.02 * town_.hits(2, "all")
+    assert town_.hits(5, "trees") > 1.04 * town_.hits(5, "all")

@@ -1,0 +1,50 @@
+"""Forecasts of towns of which it is known how their crimes come about, with more seeds than `make test` has time for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from crime_assets.analysis.forecasts import trees
+from crime_assets.analysis.forecasts.champions import MODELS, choose
+from crime_assets.analysis.forecasts.days import newest_sunday
+from crime_assets.analysis.forecasts.making import forecast
+from crime_assets_tests.analysis.forecasts.burst_town import DAYS, BurstTown
+from crime_assets_tests.analysis.forecasts.roaming_town import DAYS as SIX_YEARS
+from crime_assets_tests.analysis.forecasts.roaming_town import roaming_town
+from crime_assets_tests.analysis.forecasts.towns import FIRST, inputs_of, replayed
+
+pytestmark = pytest.mark.stress
+
+Thrown = Callable[[str, object], None]
+
+
+@pytest.mark.skipif(not trees.are_there(), reason="needs the extra forecasts")
+@pytest.mark.parametrize("seed", [5, 6, 7])
+def test_where_crimes_come_in_spells_boosted_trees_are_the_champion(seed: int, thrown: Thrown) -> None:
+    town = BurstTown(seed)
+    choice = choose(town.past, {("burglary", 28): 24}, MODELS, DAYS)["burglary", 28]
+    gains = {percent: town.hits(percent, "trees") / town.hits(percent, "all") - 1 for percent in (2, 5)}
+    thrown(
+        f"more than all history, found by trees in 2 and 5 % of a town of spells, seed {seed}",
+        f"{gains[2]:.1%} and {gains[5]:.1%}",
+    )
+    assert (choice.method, choice.verdict.word) == ("trees", "better")
+    assert gains[2] >= 0.02
+    assert gains[5] >= 0.04
+
+
+@pytest.mark.parametrize("seed", [31, 32, 33])
+def test_in_six_years_of_thefts_that_move_the_model_is_shown_for_them_alone(seed: int, thrown: Thrown) -> None:
+    events, places = roaming_town(seed)
+    inputs = inputs_of(events, places, newest_sunday(FIRST + SIX_YEARS - 1))
+    totals = forecast(replace(inputs, past=replayed(inputs))).totals.to_pylist()
+    said = {(row["target"], row["horizon"]): row for row in totals}
+    for (target, _), row in said.items():
+        assert row["origins"] == 24
+        assert (row["verdict"] == "better") == (target == "vehicle_theft"), row["sentence"]
+        assert row["method"] == ("mixture" if target == "vehicle_theft" else row["best_count"])
+    gains = [f"{said['vehicle_theft', horizon]['gain']:.1%}" for horizon in (7, 28, 90)]
+    thrown(f"more than the best count, of thefts that move, found by the mixture, seed {seed}", ", ".join(gains))
