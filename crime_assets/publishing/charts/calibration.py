@@ -12,7 +12,7 @@ from crime_assets.publishing.charts.svg import FAINT_INK, INK, LINE, element, pi
 Row = tuple[str, float, float, int]
 """A unit, the share that its intervals state, the share that they held, and of how many windows."""
 
-_WIDTH, _SIDE, _LEFT, _TOP, _BOTTOM = 640.0, 240.0, 48.0, 12.0, 40.0
+_WIDTH, _SIDE, _LEFT, _TOP, _BOTTOM = 640.0, 240.0, 48.0, 28.0, 40.0
 _BESIDE, _LINE = 328.0, 17.0
 _STEP = 0.1
 _RADIUS = 5.0
@@ -46,6 +46,7 @@ def _axes(lowest: float) -> list[str]:
     found = [
         element("rect", x=_LEFT, y=_TOP, width=_SIDE, height=_SIDE, fill="none", stroke=LINE),
         element("line", x1=_LEFT, y1=bottom, x2=right, y2=_TOP, stroke=FAINT_INK, stroke_dasharray="5 4"),
+        text("share that held what came", _LEFT, _TOP - 12, fill=FAINT_INK),
         text("share that the interval states", _LEFT + _SIDE / 2, bottom + 32, text_anchor="middle", fill=FAINT_INK),
     ]
     steps = round((1 - lowest) / _STEP)
