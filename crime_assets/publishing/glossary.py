@@ -124,6 +124,68 @@ WORDS = (
         "Days whose late records are still to come. The dashed line is what is expected in the end.",
     ),
     Word("Expected crimes", "The count once all late records are there, as far as earlier delays tell."),
+    Word(
+        "Expected",
+        "In a forecast: how many records there will be on the average, if things go on as they did. What comes is "
+        "more or less, as the interval says.",
+    ),
+    Word(
+        "Forecast",
+        "How many records of an offense are expected in a place in the days to come. It is said once, on a Sunday, "
+        "and never changed.",
+        ("Forecasts",),
+    ),
+    Word(
+        "Baseline",
+        "What a plain count of earlier records would say. A model that is no better than the best count is not shown.",
+        ("By counting", "Counting says"),
+    ),
+    Word(
+        "PAI",
+        "Prediction accuracy index: the share of records found in the marked area, over its share of the area. A list "
+        "drawn by chance has 1.",
+    ),
+    Word(
+        "PEI",
+        "Prediction efficiency index: records found, over the most that as many cells could have had. The best list "
+        "of all has 1.",
+    ),
+    Word(
+        "RRI",
+        "Recapture rate index: records expected in the marked cells, over those found there. Above 1, too many were "
+        "expected.",
+    ),
+    Word(
+        "Deviance",
+        "How far all cells lay from what was said of them, the total being right. Less is better; it compares methods "
+        "only.",
+    ),
+    Word(
+        "Interval",
+        "From how few to how many records may come. Of all 80 % intervals, 80 of 100 should hold what comes; the page "
+        "shows how many did.",
+        ("Intervals", "80 %", "95 %"),
+    ),
+    Word(
+        "Replayed",
+        "Made afterwards for a day when nobody made a forecast, from what was known then. Published ones were said in "
+        "their time.",
+    ),
+    Word(
+        "Verdict",
+        "Whether a model finds more than the best count in finished windows: better, as good, worse, or too few "
+        "windows to say.",
+    ),
+    Word(
+        "Exposure",
+        "Which areas a list would send patrols to, beside their shares of records and of residents.",
+    ),
+    Word(
+        "Emerging",
+        "A cell with far more records in its last 28 complete days than its year before leads one to expect, by more "
+        "than chance explains. A fading cell has far fewer.",
+        ("Fading", "Trend of a cell"),
+    ),
     Word("Not recorded", "The record does not say, or the city has withdrawn it."),
 )
 

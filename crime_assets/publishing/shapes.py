@@ -22,8 +22,7 @@ def shapes_of(landing: LandingStore, extract: Extract, level: str) -> tuple[Mapp
 
     Boundaries that cannot be drawn count as none. Without them, and without blocks to make cells of, there is no shape.
     """
-    content = landing.read(keys.boundaries(extract.about.city, level)) if level in AREAS else None
-    found = _drawable(content) if content is not None else None
+    found = boundaries_of(landing, extract.about.city, level) if level in AREAS else None
     if found is not None:
         return found, True
     cells: dict[str, list[str]] = defaultdict(list)
@@ -31,6 +30,12 @@ def shapes_of(landing: LandingStore, extract: Extract, level: str) -> tuple[Mapp
         if row[level] is not None:
             cells[row[level]].append(row["cell"])
     return {area: outlines(of_area) for area, of_area in cells.items()}, False
+
+
+def boundaries_of(landing: LandingStore, city: str, level: str) -> Mapping[str, Rings] | None:
+    """Area → its boundaries; None if they were not fetched, or cannot be drawn."""
+    content = landing.read(keys.boundaries(city, level))
+    return _drawable(content) if content is not None else None
 
 
 @lru_cache(maxsize=len(AREAS))

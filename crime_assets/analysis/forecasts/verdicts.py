@@ -30,7 +30,7 @@ _SEED = 19
 _DRAWS = 2000
 _BLOCK = 4
 """Windows: of 28 days, these do not overlap."""
-_TITLES = {
+TITLES = {
     "365d": "the last 365 days",
     "3y": "three years",
     "all": "all history",
@@ -41,6 +41,7 @@ _TITLES = {
     "trees": "the model of boosted trees",
     "mean": "the mean of mixture and trees",
 }
+"""Counts and models, as sentences name them."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def sentence(pair: Pair, one: Compared, verdict: Verdict) -> str:
             "Too few finished windows to say whether a model is better "
             f"({verdict.origins} of {FEWEST_ORIGINS}): counting is shown."
         )
-    model, count = _TITLES[one.model or ""], _TITLES[one.count]
+    model, count = TITLES[one.model or ""], TITLES[one.count]
     found = f"{verdict.gain:+.1%} of the {words} in {SHARE} % of the area"
     range_ = f"({verdict.low:+.1%} to {verdict.high:+.1%}, {verdict.origins} windows)"
     if verdict.word == "better":

@@ -9,13 +9,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crime_assets.core.errors import UsageError
 from crime_assets.publishing import glossary
 from crime_assets.publishing.dashboard.map import KEPT, LIBRARY
 from crime_assets.publishing.reading import Extract
+
+SHOWN = "crime_assets.shown"
+"""Where the scope of a request says what was shown: `as_of`, `state` of the extract, `rows`, and whether `of_city`."""
 
 _LOG = logging.getLogger(__name__)
 _HEADERS = {
@@ -57,6 +60,11 @@ class Part(Protocol):
 def html(template: str, status: int = 200, *, viewer: str = "", **values: Any) -> HTMLResponse:
     """A page of a template; `viewer` says what is seen by who is logged in."""
     return HTMLResponse(_PAGES.get_template(template).render(values, viewer=viewer), status)
+
+
+def file_answer(content: bytes, media: str, name: str) -> Response:
+    """A file to download."""
+    return Response(content, media_type=media, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 def check_own_page(request: Request, address: str) -> None:

@@ -25,10 +25,11 @@ from crime_assets.lakehouse.writing import city_months
 from crime_assets.profiles import Profile
 from crime_assets.publishing import glossary, quality
 from crime_assets.publishing.dashboard.across import FEWEST_CITIES, Across
-from crime_assets.publishing.dashboard.answers import Part, WithHeaders, html
+from crime_assets.publishing.dashboard.answers import SHOWN, Part, WithHeaders, file_answer, html
 from crime_assets.publishing.dashboard.choice import ALL, Choice, Choices, read_choice
 from crime_assets.publishing.dashboard.figures import OF_CITY, TABLES, Figures
 from crime_assets.publishing.dashboard.files import WRITERS
+from crime_assets.publishing.dashboard.forecast import ForecastRoutes
 from crime_assets.publishing.dashboard.map import KEPT, MapData
 from crime_assets.publishing.dashboard.page import Beside, page_of
 from crime_assets.publishing.dashboard.pictures import Pictures
@@ -42,9 +43,6 @@ from crime_assets.streams.inventory import merged_days
 
 if TYPE_CHECKING:
     from crime_assets.publishing.dashboard.live import LivePages
-
-SHOWN = "crime_assets.shown"
-"""Where the scope of a request says what was shown: `as_of`, `state` of the extract, `rows`, and whether `of_city`."""
 
 _LOG = logging.getLogger(__name__)
 _AT_ONCE = 4
@@ -81,6 +79,8 @@ class Dashboard:
         # With a policy, who sees alerts is not who sees figures: they are served beside these pages.
         self._live = _live_of(profile) if profile.settings.policy is None else None
         self._has_live = has_live or self._live is not None
+        # A forecast is of the whole city: it would tell a part about the others.
+        self._forecasts = ForecastRoutes(profile, viewer) if part is None else None
 
     def app(self, hosts: Sequence[str] = _HOSTS) -> Starlette:
         """The application; `hosts` are the names by which it may be asked."""
@@ -100,6 +100,7 @@ class Dashboard:
                 Route("/map/shapes/{level}-{digest}.json", self._map_shapes),
                 Route("/briefing/{city}/{day}.{kind}", self._briefing),
                 *(self._live.routes() if self._live is not None else []),
+                *(self._forecasts.routes() if self._forecasts is not None else []),
                 Mount("/static", StaticFiles(packages=[("crime_assets.publishing.dashboard", "static")])),
             ],
             middleware=[
@@ -134,7 +135,7 @@ class Dashboard:
         choice, choices, extract = self._chosen(request)
         address = f"{request.base_url}?{choice.query}"
         content = pdf_of(self._values(choice, choices, extract), address)
-        return _file(content, "application/pdf", f"{choice.file('', of_areas=True)}.pdf")
+        return file_answer(content, "application/pdf", f"{choice.file('', of_areas=True)}.pdf")
 
     def _values(self, choice: Choice, choices: Choices, extract: Extract) -> dict[str, Any]:
         """The values of a choice's page."""
@@ -147,7 +148,15 @@ class Dashboard:
             self._briefings(choice) if self._part is None else self._part.briefings(extract),
         )
         values = page_of(choice, choices, figures, pictures, beside, self._then(choice))
-        return {**values, "has_cities": self._across() is not None}
+        return {
+            **values,
+            "has_cities": self._across() is not None,
+            "has_forecasts": self._has_forecasts_of(choice.city),
+        }
+
+    def _has_forecasts_of(self, city: str) -> bool:
+        """Whether there is a page of forecasts of a city to link to."""
+        return self._forecasts is not None and self._forecasts.city == city and self._forecasts.are_there()
 
     def _then(self, choice: Choice) -> Figures | None:
         """The figures of the day to compare with, if one is chosen."""
@@ -175,7 +184,7 @@ class Dashboard:
         both = compared(figures, then) if then else {}
         found = file_of(both[name], figures, then) if then and name in both else figures.dated(name)
         request.scope[SHOWN] |= {"rows": found.num_rows, "of_city": name.startswith(OF_CITY)}
-        return _file(write(found), media, f"{_file_name(choice, name)}.{kind}")
+        return file_answer(write(found), media, f"{_file_name(choice, name)}.{kind}")
 
     def _picture(self, request: Request) -> Response:
         name, kind = request.path_params["name"], request.path_params["kind"]
@@ -184,9 +193,9 @@ class Dashboard:
         file = f"{_file_name(choice, name)}.{kind}"
         match kind:
             case "svg":
-                return _file(pictures.framed(name).encode(), "image/svg+xml", file)
+                return file_answer(pictures.framed(name).encode(), "image/svg+xml", file)
             case "png":
-                return _file(png(pictures.framed(name)), "image/png", file)
+                return file_answer(png(pictures.framed(name)), "image/png", file)
         raise UsageError(f"Pictures are available as svg and png, not as {kind[:20]!r}.")
 
     def _map_figures(self, request: Request) -> Response:
@@ -239,7 +248,7 @@ class Dashboard:
         if kind not in WRITERS or name not in tables:
             raise UsageError("There is no such table: use the links on the page of cities.")
         media, write = WRITERS[kind]
-        return _file(write(tables[name]), media, f"cities-{name}.{kind}")
+        return file_answer(write(tables[name]), media, f"cities-{name}.{kind}")
 
     def _compared(self) -> Across:
         found = self._across()
@@ -314,8 +323,3 @@ def _file_name(choice: Choice, name: str) -> str:
     if name == "changes":
         choice = choice.but(period="28d", beat=ALL)
     return (choice if name.startswith("both-") else choice.alone).file(name, of_areas=name in _OF_AREAS)
-
-
-def _file(content: bytes, media: str, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type=media, headers=headers)

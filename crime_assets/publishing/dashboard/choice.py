@@ -129,25 +129,25 @@ class Choices:
 
 def read_choice(address: Mapping[str, str], extracts: Shelf, default_city: str) -> tuple[Choice, Choices, Extract]:
     """The choice in an address, what else can be chosen, and the extract. UsageError names an unknown value."""
-    city = _one_of("city", address.get("city", default_city), extracts.cities())
+    city = one_of("city", address.get("city", default_city), extracts.cities())
     days = extracts.days(city)
     day = address.get("day", days[0].isoformat())
-    _one_of("day", day, [known.isoformat() for known in days])
+    one_of("day", day, [known.isoformat() for known in days])
     extract = extracts.of(city, date.fromisoformat(day))
     district = address.get("district", ALL)
     districts = _places(extract, "districts", {})
-    _one_of("district", district, [ALL, *districts])
+    one_of("district", district, [ALL, *districts])
     beats = _places(extract, "beats", {"district": district}) if published_by(city).has("beat") else []
     maps = maps_of(city)
     choice = Choice(
         city,
         date.fromisoformat(day),
-        _one_of("period", address.get("period", "28d"), PERIODS),
-        _one_of("offense_class", address.get("offense_class", ALL), classes_of(city)),
+        one_of("period", address.get("period", "28d"), PERIODS),
+        one_of("offense_class", address.get("offense_class", ALL), classes_of(city)),
         district,
         # A beat of another district does not count: the form keeps it when the district changes.
         beat if district != ALL and (beat := address.get("beat", ALL)) in beats else ALL,
-        _one_of("map", address.get("map", "district"), maps),
+        one_of("map", address.get("map", "district"), maps),
         _beside(address.get("beside", ""), day, days),
     )
     titles = [(name, cities.get(name).title) for name in extracts.cities()]
@@ -174,10 +174,11 @@ def _beside(value: str, day: str, days: list[date]) -> date | None:
     """The day to compare with, if there is one and it is another."""
     if value in ("", day):
         return None
-    return date.fromisoformat(_one_of("day", value, [known.isoformat() for known in days]))
+    return date.fromisoformat(one_of("day", value, [known.isoformat() for known in days]))
 
 
-def _one_of(name: str, value: str, known: Mapping[str, str] | list[str]) -> str:
+def one_of(name: str, value: str, known: Mapping[str, str] | list[str]) -> str:
+    """The value of an address, if it is among those that are known. UsageError names it otherwise."""
     if value not in known:
         raise UsageError(f"There is no {name} {value[:40]!r} here: choose another.")
     return value

@@ -35,8 +35,7 @@ from crime_assets.governance.sessions import Sessions
 from crime_assets.governance.tokens import digest_of
 from crime_assets.governance.turns import Turns
 from crime_assets.profiles import Profile
-from crime_assets.publishing.dashboard.answers import WithHeaders, html
-from crime_assets.publishing.dashboard.app import SHOWN
+from crime_assets.publishing.dashboard.answers import SHOWN, WithHeaders, html
 from crime_assets.publishing.governed.login import COOKIE, Logins, address_of, remembering, to_login
 from crime_assets.publishing.governed.parts import Parts
 
@@ -49,7 +48,7 @@ _THREADS = 24
 _OF_ONE = 2
 """Threads, and how many requests of one scope, account or browser are answered at once: others wait without one."""
 _SWEEP_SECONDS = 30
-_FILES = ("/table/", "/picture/", "/briefing/", "/view.pdf", "/map/")
+_FILES = ("/table/", "/picture/", "/briefing/", "/view.pdf", "/map/", "/forecast/")
 
 
 class LoggedIn(NamedTuple):
