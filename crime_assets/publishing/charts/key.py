@@ -73,7 +73,7 @@ def hatching(title: str) -> tuple[str, str]:
 def entries(steps: Classes, *, has_nothing: bool = True) -> list[tuple[str, str]]:
     """(color, what it means) from nothing, if there is any, to many; what is hidden has no color, but a hatching."""
     nothing = [(NOTHING, "0")] if has_nothing else []
-    return [*nothing, *((color, _range(above, top)) for color, above, top in steps.ranges())]
+    return [*nothing, *((color, _range(above, top, steps)) for color, above, top in steps.ranges())]
 
 
 def _wrapped(entries: Sequence[tuple[str, str]], room: float) -> list[list[tuple[float, str, str]]]:
@@ -90,8 +90,10 @@ def _wrapped(entries: Sequence[tuple[str, str]], room: float) -> list[list[tuple
     return lines
 
 
-def _range(above: float, top: float) -> str:
+def _range(above: float, top: float, steps: Classes) -> str:
     """A step as text, in whole numbers if its values are."""
+    if not steps.are_whole:
+        return f"over {number(above)} to {number(top)}" if above else f"to {number(top)}"
     if float(top).is_integer() and float(above).is_integer():
         first = int(above) + 1
         return number(top) if first >= top else f"{number(first)}-{number(top)}"

@@ -28,11 +28,13 @@ _DARK_FROM = 4
 class Classes:
     """Steps of a color scale: value v has color number i if it is at most `upper[i]`, and more than the one before.
 
-    `lowest` is the smallest value that is shown: below it there are only zeros and what is hidden.
+    `lowest` is the smallest value that is shown: below it there are only zeros and what is hidden. Values that are
+    not `are_whole` may lie anywhere between two steps, whole numbers or not.
     """
 
     upper: tuple[float, ...]
     lowest: float | None = None
+    are_whole: bool = True
 
     def color(self, value: float) -> str:
         """The color of a value."""
@@ -57,7 +59,7 @@ class Classes:
         return next((index for index, top in enumerate(self.upper) if value <= top), len(self.upper) - 1)
 
 
-def classes(values: Sequence[float]) -> Classes:
+def classes(values: Sequence[float], *, are_whole: bool = True) -> Classes:
     """Steps at round numbers with about equally many values each; fewer steps if there are few values."""
     found = sorted(value for value in values if value > 0)
     if not found:
@@ -67,7 +69,7 @@ def classes(values: Sequence[float]) -> Classes:
         top = _rounded_up(found[min(len(found) - 1, math.ceil(step * len(found) / len(SEQUENTIAL)) - 1)])
         if not tops or top > tops[-1]:
             tops.append(top)
-    return Classes(tuple(tops), found[0])
+    return Classes(tuple(tops), found[0], are_whole)
 
 
 def ticks(low: float, high: float, about: int = 4) -> list[float]:

@@ -28,12 +28,12 @@ FILES = ("cells", "areas", "totals", "scores", "exposure")
 _ROWS = 30
 """Most rows of a table that the page shows; its file has them all."""
 _CAUSES = {
-    "from_long_run": "all history and the last years",
-    "from_years": "half a year to a year back",
-    "from_weeks": "the last weeks",
-    "from_neighbors": "places nearby",
-    "from_season": "the same season of earlier years",
-    "from_elsewhere": "other offenses, and an even spread",
+    "from_long_run": "long run",
+    "from_years": "last year",
+    "from_weeks": "last weeks",
+    "from_neighbors": "nearby",
+    "from_season": "season",
+    "from_elsewhere": "elsewhere",
 }
 _LEAST_CAUSE = 0.1
 _MOST_CAUSES = 2
@@ -144,7 +144,7 @@ def whole(value: float) -> str:
 
 def signed_percent(value: float) -> str:
     """A change in whole percent, with its sign if there is one."""
-    return whole(value) if round(100 * value) == 0 else f"{value:+.0%}".replace("%", " %")
+    return whole(0.0) if round(100 * value) == 0 else f"{value:+.0%}".replace("%", " %")
 
 
 def in_words(method: str, *, begins: bool = False) -> str:

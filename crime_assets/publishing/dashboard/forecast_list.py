@@ -81,7 +81,11 @@ def picture(forecast: Forecast, landing: LandingStore) -> str:
         f"{forecast.title}: records expected in each marked cell, {forecast.asked.share} % of the area, "
         f"{window(forecast)}, as known on {forecast.about.as_of_day}"
     )
-    return draw(title, [*around, *cells], classes([row["expected"] for row in forecast.listed if row["expected"]]))
+    return draw(
+        title,
+        [*around, *cells],
+        classes([row["expected"] for row in forecast.listed if row["expected"]], are_whole=False),
+    )
 
 
 def outlined_by(forecast: Forecast, landing: LandingStore) -> str:
