@@ -43,16 +43,20 @@ class Counts:
         """The share of a method; that of `last_year` depends on the horizon."""
         return self.by[method, horizon if method == "last_year" else parameter]
 
+    def parameters(self, method: str) -> Sequence[int]:
+        """Those of a method that may be chosen: 0 alone where there is nothing to choose."""
+        return [one for name, one in self.by if name == method] if method in _USUAL else (0,)
 
-def counts(state: States, kernels: Kernels, target: int) -> Counts:
-    """The counts of an origin; `target` is a position in TARGETS."""
+
+def counts(state: States, kernels: Kernels, target: int, widths: Sequence[int] = WIDTHS) -> Counts:
+    """The counts of an origin; `target` is a position in TARGETS, `widths` are those that `kde` may have."""
     year = state.d365[target]
     found = {
         ("365d", 0): year,
         ("3y", 0): state.d1095[target],
         ("all", 0): state.all[target],
         **{("decayed", one): state.decayed[number, target] for number, one in enumerate(HALF_LIVES)},
-        **{("kde", meters): kernels.smooth(year[None], meters)[0] for meters in WIDTHS},
+        **{("kde", meters): kernels.smooth(year[None], meters)[0] for meters in widths},
         **{("last_year", one): state.last_year[number, target] for number, one in enumerate(HORIZONS)},
     }
     # Half as wide as they were computed: there are many of these.
@@ -78,9 +82,8 @@ def count_shares(found: Counts, horizon: int, tuned: Tuned) -> dict[str, Floats]
 
 def _best(past: Sequence[tuple[Counts, Ints]], method: str, horizon: int) -> tuple[int, float]:
     """Parameter and even part with the least deviance; the first of equal ones."""
-    parameters = {"decayed": HALF_LIVES, "kde": WIDTHS}.get(method, (0,))
     losses = {}
-    for parameter in parameters:
+    for parameter in past[0][0].parameters(method):
         given = [(found.of(method, horizon, parameter), came) for found, came in past]
         share = np.concatenate([one[came > 0] for one, came in given]).astype(np.float64)
         records = np.concatenate([came[came > 0] for _, came in given])

@@ -5,6 +5,7 @@ Floats are rounded at the very end, so that the same events give the same bytes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 
 from crime_assets.analysis.forecasts import HORIZONS, tables
 from crime_assets.analysis.forecasts.champions import MODELS, choose
-from crime_assets.analysis.forecasts.pairs import City, Inputs, OfTarget
+from crime_assets.analysis.forecasts.pairs import City, Inputs, OfTarget, each_target
 from crime_assets.analysis.forecasts.scores import Calibration, calibration
 from crime_assets.analysis.forecasts.targets import TARGETS
 from crime_assets.lakehouse.schema_forecasts import FORECAST_AREAS, FORECAST_CELLS, FORECAST_EXPOSURE, FORECAST_TOTALS
@@ -43,13 +44,14 @@ def forecast(inputs: Inputs) -> Made:
         MODELS if inputs.with_trees else MODELS[:1],
         inputs.t - inputs.lag - inputs.first_record + 1,
     )
-    parts: dict[str, list[tables.Columns]] = {"cells": [], "areas": [], "totals": [], "exposure": []}
-    for number, target in enumerate(TARGETS):
-        one = OfTarget(city, number)
-        for horizon in HORIZONS:
-            said = one.said(choices[target.name, horizon], inputs.t, horizon)
-            for name, columns in tables.of_pair(inputs, one, said, horizon).items():
-                parts[name].append(columns)
+
+    def of_target(number: int) -> list[Mapping[str, tables.Columns]]:
+        one, name = OfTarget(city, number), TARGETS[number].name
+        said = {horizon: one.said(choices[name, horizon], inputs.t, horizon) for horizon in HORIZONS}
+        return [tables.of_pair(inputs, one, found, horizon) for horizon, found in said.items()]
+
+    pairs = [pair for found in each_target(inputs, of_target) for pair in found]
+    parts = {name: [pair[name] for pair in pairs] for name in ("cells", "areas", "totals", "exposure")}
     totals = tuple(column for column in FORECAST_TOTALS if column.name not in ADDED_BY_THE_LAKE)
     return Made(
         tables.table(parts["cells"], FORECAST_CELLS),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from crime_assets.analysis.forecasts import FEWEST_WINDOWS, JUDGED, mixture, trees
-from crime_assets.analysis.forecasts.counts import METHODS, Counts, Tuned, count_shares, counts, tune
+from crime_assets.analysis.forecasts.counts import METHODS, WIDTHS, Counts, Tuned, count_shares, counts, tune
 from crime_assets.analysis.forecasts.shares import Kernels, shares
 from crime_assets.analysis.forecasts.states import Counted, States
 from crime_assets.analysis.statistics.figures import Floats, Ints
@@ -35,11 +35,11 @@ class Learned:
     windows: int
 
 
-def known(state: States, kernels: Kernels, target: int, with_trees: bool) -> Known:
-    """What is known at the origin of a state; `target` is a position in TARGETS."""
+def known(state: States, kernels: Kernels, target: int, with_trees: bool, widths: Sequence[int] = WIDTHS) -> Known:
+    """What is known at the origin of a state; `target` is a position in TARGETS, `widths` are those of `kde`."""
     phi = shares(state, kernels, target)
     features = trees.features(phi, state, target) if with_trees else None
-    return Known(phi, counts(state, kernels, target), features)
+    return Known(phi, counts(state, kernels, target, widths), features)
 
 
 def learn(past: Sequence[tuple[Known, Ints]], horizon: int) -> Learned:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from crime_assets.analysis.forecasts import JUDGED, days, trees
 from crime_assets.analysis.forecasts.champions import Choice
+from crime_assets.analysis.forecasts.counts import WIDTHS
 from crime_assets.analysis.forecasts.events import Daily, Events, daily
 from crime_assets.analysis.forecasts.intervals import Spread, learn
 from crime_assets.analysis.forecasts.levels import combined, levels, name_of
@@ -18,8 +21,12 @@ from crime_assets.analysis.forecasts.methods import learn as learn_methods
 from crime_assets.analysis.forecasts.places import Places, by_area
 from crime_assets.analysis.forecasts.shares import Kernels
 from crime_assets.analysis.forecasts.states import States, states
+from crime_assets.analysis.forecasts.targets import TARGETS
 from crime_assets.analysis.statistics.figures import Floats, Ints
 
+T = TypeVar("T")
+
+_AT_A_TIME = 2
 _SEED = 19
 _CELLS, _AREAS, _CITY = range(3)
 
@@ -81,13 +88,26 @@ class Said:
     judged: Sequence[tuple[int, Floats, Ints]]
 
 
+def each_target(inputs: Inputs, work: Callable[[int], T]) -> list[T]:
+    """What `work` makes of each position in TARGETS, in their order.
+
+    Trees leave one processor idle, as each is fitted by one thread to come out the same everywhere: so two targets are
+    worked on at a time. Without trees that would only take memory.
+    """
+    with ThreadPoolExecutor(_AT_A_TIME if inputs.with_trees else 1) as pool:
+        return list(pool.map(work, range(len(TARGETS))))
+
+
 class City:
     """What all targets share: events known by `t`, and the states at some days and at the windows they learn from."""
 
-    def __init__(self, inputs: Inputs, horizons: Sequence[int], at: Sequence[int]) -> None:
+    def __init__(
+        self, inputs: Inputs, horizons: Sequence[int], at: Sequence[int], widths: Sequence[int] = WIDTHS
+    ) -> None:
+        """`at` are the days, `widths` those of `kde`, meters."""
         self.events = inputs.events.until(inputs.t)
         self.lag, self.first_record = inputs.lag, inputs.first_record
-        self.places, self.with_trees = inputs.places, inputs.with_trees
+        self.places, self.with_trees, self.widths = inputs.places, inputs.with_trees, widths
         self.kernels = Kernels(inputs.places.xy)
         origins = {*at, *(one for day in at for horizon in horizons for one in self.windows(day, horizon))}
         self.daily: Daily = daily(self.events)
@@ -113,7 +133,8 @@ class OfTarget:
     def __init__(self, city: City, target: int) -> None:
         self.city, self.target = city, target
         self.known: Mapping[int, Known] = {
-            origin: known(state, city.kernels, target, city.with_trees) for origin, state in city.states.items()
+            origin: known(state, city.kernels, target, city.with_trees, city.widths)
+            for origin, state in city.states.items()
         }
 
     def learned(self, day: int, horizon: int) -> Learned:

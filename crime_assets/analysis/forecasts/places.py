@@ -22,7 +22,7 @@ Rings = Sequence[Sequence[tuple[float, float]]]
 """Of points (longitude, latitude); what an even number of rings is around is outside."""
 Positions = NDArray[np.int32]
 
-_EARTH_RADIUS_M = 6_371_008.8
+EARTH_RADIUS_M = 6_371_008.8
 _UNKNOWN = -1
 
 
@@ -44,6 +44,10 @@ class Places:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def ids_at(self, latitudes: Floats, longitudes: Floats) -> Ints:
+        """The identifier of the cell that each point, in degrees, lies in, whether or not it is one of these."""
+        return cells_of(latitudes, longitudes)
 
 
 def study_area(
@@ -82,7 +86,7 @@ def place_of(places: Places, latitudes: pa.ChunkedArray, longitudes: pa.ChunkedA
     north, east = (keys >> 32) - 2**30, (keys & (2**32 - 1)) - 2**30
     is_known = (np.abs(north) <= 90_000_000) & (np.abs(east) <= 180_000_000)
     found = np.full(len(keys), len(places), dtype=np.int32)
-    found[is_known] = _positions(places, cells_of(north[is_known] / 1e6, east[is_known] / 1e6))
+    found[is_known] = _positions(places, places.ids_at(north[is_known] / 1e6, east[is_known] / 1e6))
     of_row: Positions = found[coded.indices.to_numpy()]
     return of_row
 
@@ -146,7 +150,7 @@ def _meters(centers: Floats) -> Floats:
     if not len(centers):
         return centers
     scale = np.array([1.0, np.cos(np.radians(centers[:, 0].mean()))])
-    meters: Floats = np.radians(centers) * scale * _EARTH_RADIUS_M
+    meters: Floats = np.radians(centers) * scale * EARTH_RADIUS_M
     turned: Floats = np.ascontiguousarray((meters - meters.min(axis=0))[:, ::-1])
     return turned
 

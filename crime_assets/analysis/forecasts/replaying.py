@@ -5,36 +5,61 @@ A replay knows of each day what was known then, but the place and the class of a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crime_assets.analysis.forecasts import HORIZONS, SHARES, STEP
+from crime_assets.analysis.forecasts import HORIZONS, SHARES, STEP, squares
 from crime_assets.analysis.forecasts.champions import MODELS
-from crime_assets.analysis.forecasts.counts import METHODS
+from crime_assets.analysis.forecasts.counts import METHODS, WIDTHS
 from crime_assets.analysis.forecasts.days import is_on_grid, ordinal, replay_days
 from crime_assets.analysis.forecasts.intervals import Bounds, bounds, covered
 from crime_assets.analysis.forecasts.methods import Learned
-from crime_assets.analysis.forecasts.pairs import City, Inputs, OfTarget
+from crime_assets.analysis.forecasts.pairs import City, Inputs, OfTarget, each_target
 from crime_assets.analysis.forecasts.places import by_area
 from crime_assets.analysis.forecasts.ranking import flagged, order
 from crime_assets.analysis.forecasts.scores import NOMINALS, UNITS, score
+from crime_assets.analysis.forecasts.squares import Squares
 from crime_assets.analysis.forecasts.tables import Columns, rows
 from crime_assets.analysis.forecasts.targets import TARGETS
 from crime_assets.analysis.statistics.figures import Floats, Ints
 from crime_assets.lakehouse.schema_forecasts import FORECAST_SCORES
 
-GRID = "h3-9"
+SQUARES_HORIZON = 28
+"""Of the scores in squares."""
 _EVERY = 4
 """Days of the grid after which methods learn anew; in between they keep what they have."""
 _JUDGED_SHARE = 2.0
 """Percent of the area: coverage stands in the rows of this share."""
 _JUDGED = "mixture"
 """Whose intervals are judged in replays."""
+Tell = Callable[[str], object]
+"""What a person is told who waits."""
+
+
+def _silently(_: str) -> None:
+    pass
+
+
 _KEY = [(name, "ascending") for name in ("as_of_day", "target", "horizon", "grid", "method", "share")]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What the area is cut into, and which percentages of it are flagged."""
+
+    name: str
+    shares: Sequence[float]
+    widths: Sequence[int] = WIDTHS
+    """Of `kde`, meters."""
+    is_judged: bool = True
+    """Whether intervals are judged, and verdicts count it."""
+
+
+H3 = Grid("h3-9", SHARES)
 
 
 @dataclass(frozen=True)
@@ -55,19 +80,23 @@ class Window:
     """In all cells."""
 
 
-def replays(inputs: Inputs, days: Sequence[int]) -> pa.Table:
-    """Rows of forecast_scores for days of the grid, each at the horizons whose windows are finished as of `t`."""
-    asked = {
-        horizon: sorted({*days} & {*replay_days(inputs.t, horizon, inputs.lag, inputs.first_record)})
-        for horizon in HORIZONS
-    }
-    city = City(inputs, HORIZONS, sorted({day for found in asked.values() for day in found}))
-    found: list[Columns] = []
-    for number in range(len(TARGETS)):
-        one = OfTarget(city, number)
-        for horizon in HORIZONS:
-            found.extend(_replayed(inputs, one, asked[horizon], horizon))
-    return rows(found, FORECAST_SCORES).sort_by(_KEY)
+def replays(inputs: Inputs, days: Sequence[int], tell: Tell = _silently) -> pa.Table:
+    """Rows of forecast_scores for days of the grid, each at the horizons whose windows are finished as of `t`.
+
+    `tell` is told whenever a target is done: the first replay of a lake takes a while.
+    """
+    return _scores(inputs, H3, HORIZONS, days, tell)
+
+
+def squares_scores(inputs: Inputs, days: Sequence[int], tell: Tell = _silently) -> pa.Table:
+    """The same in squares, at 28 days, of counts and the mixture; places of `inputs` are Squares, and so events lie.
+
+    There are three times as many of them as of cells: trees and wide kernels would take longer than all other replays.
+    """
+    if not isinstance(inputs.places, Squares):
+        raise TypeError("The places must be squares.")
+    grid = Grid(squares.NAME, squares.shares(inputs.places), WIDTHS[:2], is_judged=False)
+    return _scores(replace(inputs, with_trees=False), grid, (SQUARES_HORIZON,), days, tell)
 
 
 def score_published(inputs: Inputs, cells: pa.Table, areas: pa.Table, totals: pa.Table) -> pa.Table:
@@ -80,7 +109,25 @@ def score_published(inputs: Inputs, cells: pa.Table, areas: pa.Table, totals: pa
     return rows(found, FORECAST_SCORES).sort_by(_KEY)
 
 
-def _replayed(inputs: Inputs, one: OfTarget, days: Sequence[int], horizon: int) -> Iterator[Columns]:
+def _scores(inputs: Inputs, grid: Grid, horizons: Sequence[int], days: Sequence[int], tell: Tell) -> pa.Table:
+    asked = {
+        horizon: sorted({*days} & {*replay_days(inputs.t, horizon, inputs.lag, inputs.first_record)})
+        for horizon in horizons
+    }
+    replayed = sorted({day for found in asked.values() for day in found})
+    city = City(inputs, horizons, replayed, grid.widths)
+
+    def of_target(number: int) -> list[Columns]:
+        one = OfTarget(city, number)
+        found = [row for horizon in horizons for row in _replayed(inputs, grid, one, asked[horizon], horizon)]
+        tell(f"Replayed {TARGETS[number].name} on {len(replayed)} days in {grid.name}.")
+        return found
+
+    found = [row for part in each_target(inputs, of_target) for row in part]
+    return rows(found, FORECAST_SCORES).sort_by(_KEY)
+
+
+def _replayed(inputs: Inputs, grid: Grid, one: OfTarget, days: Sequence[int], horizon: int) -> Iterator[Columns]:
     learned: Learned | None = None
     for number, day in enumerate(days):
         if learned is None or learned.weights is None or number % _EVERY == 0:
@@ -97,7 +144,7 @@ def _replayed(inputs: Inputs, one: OfTarget, days: Sequence[int], horizon: int) 
             level.expected * one.placed(day),
         )
         held: Columns = {}
-        if _JUDGED in shares:
+        if grid.is_judged and _JUDGED in shares:
             spreads = one.spreads(one.judged(learned, level, _JUDGED, day, horizon), level, day, horizon)
             expected = window.inside * shares[_JUDGED]
             held = _coverage(
@@ -114,7 +161,7 @@ def _replayed(inputs: Inputs, one: OfTarget, days: Sequence[int], horizon: int) 
                 },
             )
         for method, share in shares.items():
-            yield from _scored(inputs, window, method, share, "replayed", held if method == _JUDGED else {})
+            yield from _scored(inputs, grid, window, method, share, "replayed", held if method == _JUDGED else {})
 
 
 def _published(
@@ -147,28 +194,32 @@ def _published(
         if column.null_count == 0:
             share = column.to_numpy()
             share = share / share.sum() if share.sum() else np.full(len(share), 1 / len(share))
-            yield from _scored(inputs, window, method, share, "published", held if method == total["method"] else {})
+            yield from _scored(
+                inputs, H3, window, method, share, "published", held if method == total["method"] else {}
+            )
 
 
-def _scored(inputs: Inputs, window: Window, method: str, share: Floats, basis: str, held: Columns) -> Iterator[Columns]:
+def _scored(
+    inputs: Inputs, grid: Grid, window: Window, method: str, share: Floats, basis: str, held: Columns
+) -> Iterator[Columns]:
     """A row for each share of the area; `held` has the coverage of the method's intervals, if it is judged."""
     is_final = window.day + window.horizon + inputs.lag + STEP <= inputs.t
     nothing: Columns = {f"coverage_{nominal}_{unit}": np.nan for nominal in NOMINALS for unit in UNITS}
     ordered = order(share, window.history)
-    for percent in SHARES:
+    for percent in grid.shares:
         found = flagged(ordered, inputs.places.km2, percent)
         made = score(share, window.came, window.crimes, window.inside, inputs.places.km2, found)
         yield {
             "as_of_day": window.day,
             "target": TARGETS[window.target].name,
             "horizon": window.horizon,
-            "grid": GRID,
+            "grid": grid.name,
             "method": method,
             "share": percent,
             "basis": basis,
             "state": "final" if is_final else "provisional",
             "scored_to": inputs.t,
-            "in_verdict": is_on_grid(window.day),
+            "in_verdict": grid.is_judged and is_on_grid(window.day),
             **vars(made),
             "expected": window.expected,
             "level_error": window.expected / window.crimes - 1 if window.crimes else np.nan,

@@ -107,11 +107,12 @@ def _scores(names: Names, days: dg.DailyPartitionsDefinition, city: City) -> dg.
         It reads the forecasts of earlier weeks from the lake, which the graph does not show: that would be a circle.
         """
         day = forecasting.sunday_of(days_of(context))
-        found = forecasting.score(profile, engine, day)
+        found = forecasting.score(profile, engine, day, context.log.info)
         context.add_asset_metadata(
             {
                 "published": found.published,
                 "replayed": found.replayed,
+                "replayed_in_squares": found.in_squares,
                 "made_final": found.final,
                 "changed": len(found.changed),
                 "seconds": round(found.seconds, 1),

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from crime_assets.analysis.forecast_statements import statements_of
-from crime_assets.analysis.forecasts import places
-from crime_assets.analysis.forecasts.days import ordinal
-from crime_assets.analysis.forecasts.events import of_rows
+from crime_assets.analysis.forecasts import places, squares
+from crime_assets.analysis.forecasts.days import day_of, ordinal
+from crime_assets.analysis.forecasts.events import Events, of_rows
 from crime_assets.analysis.forecasts.pairs import Inputs
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
@@ -49,25 +50,35 @@ def inputs(profile: Profile, engine: Engine, day: date) -> Inputs:
     rows = read(lake, city, PLACES)
     if not rows.num_rows:
         raise CrimeAssetsError("There is no study area yet: materialize forecast_places first.")
-    area, asked, lag = places.of_table(rows), statements_of(city), _lag(profile, day)
-    shares = engine.insight(asked.completeness, day)["completeness"]
-    curve = None if shares.null_count else shares.to_numpy()
-    found = engine.insight(asked.events, day)
-    if not found.num_rows:
-        raise CrimeAssetsError(f"The lake knows of no index crime on {day}: there is nothing to forecast from.")
-    first = ordinal(pc.min(found["occurred_on"]).as_py())
-    events = of_rows(found, curve, lag, area)
+    area, lag = places.of_table(rows), _lag(profile, day)
+    events = _events(profile, engine, day, area, lag)
     return Inputs(
         events=events,
         places=area,
         t=ordinal(day),
         lag=lag,
-        first_record=first,
+        first_record=int(events.occurred.min()),
         past=read(lake, city, SCORES),
         lists=_lists(profile, day),
         residents=city.residents,
         cap=profile.settings.forecast_cap,
     )
+
+
+def in_squares(profile: Profile, engine: Engine, given: Inputs) -> Inputs:
+    """The same with the study area in squares of 600 feet: records are read once more, to lie in these."""
+    area = squares.squares(given.places)
+    return replace(given, places=area, events=_events(profile, engine, day_of(given.t), area, given.lag))
+
+
+def _events(profile: Profile, engine: Engine, day: date, area: places.Places, lag: int) -> Events:
+    asked = statements_of(profile.city)
+    shares = engine.insight(asked.completeness, day)["completeness"]
+    curve = None if shares.null_count else shares.to_numpy()
+    found = engine.insight(asked.events, day)
+    if not found.num_rows:
+        raise CrimeAssetsError(f"The lake knows of no index crime on {day}: there is nothing to forecast from.")
+    return of_rows(found, curve, lag, area)
 
 
 def boundaries(profile: Profile) -> Mapping[str, places.Rings]:

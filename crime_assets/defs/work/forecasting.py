@@ -7,7 +7,7 @@ and kept there. Nothing is locked while it is worked out: an engine shows one st
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crime_assets.analysis.forecast_statements import statements_of
-from crime_assets.analysis.forecasts import HORIZONS, STEP, places
+from crime_assets.analysis.forecasts import HORIZONS, STEP, places, squares
 from crime_assets.analysis.forecasts.days import day_of, is_sunday, newest_sunday, ordinal, replay_days
 from crime_assets.analysis.forecasts.making import forecast
 from crime_assets.analysis.forecasts.pairs import Inputs
-from crime_assets.analysis.forecasts.replaying import replays, score_published
+from crime_assets.analysis.forecasts.replaying import H3, SQUARES_HORIZON, replays, score_published, squares_scores
 from crime_assets.analysis.forecasts.scores import Calibration
 from crime_assets.core.errors import CrimeAssetsError
-from crime_assets.defs.work.forecast_inputs import boundaries, inputs
+from crime_assets.defs.work.forecast_inputs import boundaries, in_squares, inputs
 from crime_assets.engines import Engine
 from crime_assets.lakehouse.schema import arrow_schema
 from crime_assets.lakehouse.schema_forecasts import FORECAST_TOTALS
@@ -67,6 +67,8 @@ class ScoreResult:
 
     published: int
     replayed: int
+    in_squares: int
+    """Those that were replayed in squares of 600 feet."""
     final: int
     changed: Sequence[date]
     seconds: float
@@ -142,10 +144,11 @@ def make(profile: Profile, engine: Engine, day: date) -> ForecastResult:
     return ForecastResult(True, tables[SAID[-1]], rows, time.monotonic() - begun, made.calibration)
 
 
-def score(profile: Profile, engine: Engine, day: date) -> ScoreResult:
+def score(profile: Profile, engine: Engine, day: date, tell: Callable[[str], object]) -> ScoreResult:
     """Score what was said and can be judged as of a Sunday, and replay days of the grid that nobody forecast.
 
-    Scores become final 28 days after they were first made. CrimeAssetsError as for `make`.
+    In squares all days of the grid are replayed. Scores become final 28 days after they were first made. `tell` is told
+    how far the replays are. CrimeAssetsError as for `make`.
     """
     begun = time.monotonic()
     _check(profile, day)
@@ -153,23 +156,27 @@ def score(profile: Profile, engine: Engine, day: date) -> ScoreResult:
     given = inputs(profile, engine, day)
     release = statements_of(city).release
     published = _published(profile, given)
-    replayed = _to_replay(given, published, is_released=scores_made_by(lake, city) == release)
-    missing = _unscored(given.past, given, published, "published")
+    is_released = scores_made_by(lake, city) == release
+    replayed = _to_replay(given, H3.name, HORIZONS, is_released=is_released) - published
+    in_grid = _to_replay(given, squares.NAME, (SQUARES_HORIZON,), is_released=is_released)
+    missing = _unscored(given, H3.name, published, "published")
     parts = []
     if missing:
         of_days = {one for one, _ in missing}
         tables = (read(lake, city, name, of_days) for name in ("forecast_cells", "forecast_areas", SAID[-1]))
         parts.append(_of_pairs(score_published(given, *tables), missing))
     if replayed:
-        parts.append(_of_pairs(replays(given, sorted({ordinal(one) for one, _ in replayed})), replayed))
+        parts.append(_of_pairs(replays(given, _days(replayed), tell), replayed))
+    if in_grid:
+        parts.append(_of_pairs(squares_scores(in_squares(profile, engine, given), _days(in_grid), tell), in_grid))
     if not parts:
-        return ScoreResult(0, 0, 0, [], time.monotonic() - begun)
+        return ScoreResult(0, 0, 0, 0, [], time.monotonic() - begun)
     rows = pa.concat_tables(parts)
     changed = put_scores(lake, city, rows, release)
     final = {
         _pair(row) for row in rows.select(["as_of_day", "horizon", "state"]).to_pylist() if row["state"] == "final"
     }
-    return ScoreResult(len(missing), len(replayed), len(final), changed, time.monotonic() - begun)
+    return ScoreResult(len(missing), len(replayed), len(in_grid), len(final), changed, time.monotonic() - begun)
 
 
 def _check(profile: Profile, day: date) -> None:
@@ -215,23 +222,29 @@ def _published(profile: Profile, given: Inputs) -> set[Pair]:
     }
 
 
-def _to_replay(given: Inputs, published: set[Pair], *, is_released: bool) -> set[Pair]:
-    """The pairs of days of the grid that nobody forecast and that lack scores.
+def _to_replay(given: Inputs, grid: str, horizons: Sequence[int], *, is_released: bool) -> set[Pair]:
+    """The pairs of every fourth Sunday that lack scores.
 
     If the scores were made by another release, all replayed ones are made again.
     """
     first = given.first_record
-    wanted = {(day_of(day), h) for h in HORIZONS for day in replay_days(given.t, h, given.lag, first)} - published
+    wanted = {(day_of(day), h) for h in horizons for day in replay_days(given.t, h, given.lag, first)}
     if is_released:
-        return _unscored(given.past, given, wanted, "replayed")
-    held = given.past.filter(pc.equal(given.past["basis"], "replayed")).select(["as_of_day", "horizon"])
+        return _unscored(given, grid, wanted, "replayed")
+    held = _past(given, grid, "replayed").select(["as_of_day", "horizon"])
     return wanted | {_pair(row) for row in held.group_by(["as_of_day", "horizon"]).aggregate([]).to_pylist()}
 
 
-def _unscored(past: pa.Table, given: Inputs, pairs: set[Pair], basis: str) -> set[Pair]:
+def _past(given: Inputs, grid: str, basis: str) -> pa.Table:
+    """Scores that are there."""
+    return given.past.filter(pc.and_(pc.equal(given.past["grid"], grid), pc.equal(given.past["basis"], basis)))
+
+
+def _unscored(given: Inputs, grid: str, pairs: set[Pair], basis: str) -> set[Pair]:
     """Those of the pairs that have no score of this study area, or one that is to become final."""
-    of_area = pc.and_(pc.equal(past["area_id"], given.places.area_id), pc.equal(past["basis"], basis))
-    rows = past.filter(of_area).select(["as_of_day", "horizon", "state"]).group_by(["as_of_day", "horizon", "state"])
+    past = _past(given, grid, basis)
+    past = past.filter(pc.equal(past["area_id"], given.places.area_id))
+    rows = past.select(["as_of_day", "horizon", "state"]).group_by(["as_of_day", "horizon", "state"])
     state = {_pair(row): row["state"] for row in rows.aggregate([]).to_pylist()}
 
     def is_due(pair: Pair) -> bool:
@@ -239,6 +252,10 @@ def _unscored(past: pa.Table, given: Inputs, pairs: set[Pair], basis: str) -> se
         return pair not in state or (is_settled and state[pair] != "final")
 
     return {pair for pair in pairs if is_due(pair)}
+
+
+def _days(pairs: set[Pair]) -> list[int]:
+    return sorted({ordinal(day) for day, _ in pairs})
 
 
 def _of_pairs(rows: pa.Table, pairs: set[Pair]) -> pa.Table:

@@ -78,12 +78,28 @@ def test_windows_that_are_finished_are_replayed(graph: Graph) -> None:
     assert all((SUNDAY - day).days >= horizon + 8 for day, horizon in origins)
 
 
+def test_replays_in_squares_stand_beside_those_in_cells(graph: Graph) -> None:
+    rows = read(graph.profile.lake, graph.profile.city, SCORES).to_pandas()
+    found = rows[rows["grid"] == "nij-600ft"]
+    assert set(rows["grid"]) == {"h3-9", "nij-600ft"}
+    assert (set(found["horizon"]), set(found["cells"])) == ({28}, {20, 58})
+    assert not found["in_verdict"].any()
+    in_cells = rows[(rows["grid"] == "h3-9") & (rows["horizon"] == 28)]
+    assert set(found["as_of_day"]) == set(in_cells["as_of_day"])
+    # The same records: only squares at the edge may hold others.
+    pair = ["as_of_day", "target"]
+    assert found.groupby(pair)["crimes"].first().equals(in_cells.groupby(pair)["crimes"].first())
+    assert set(found["area_id"]) == set(in_cells["area_id"])
+
+
 def test_the_metadata_says_what_was_made(graph: Graph) -> None:
     found = graph.materialized(SAID[-1])
     assert found[f"{SUNDAY}"]["dagster/partition_row_count"].value == 15
     assert found[f"{SUNDAY}"]["said"].value == "now"
     assert "counting is shown" in str(found[f"{SUNDAY}"]["verdicts"].value).lower()
     assert "No window is finished yet." in calibration_of(graph, SUNDAY)
+    replayed = graph.materialized(SCORES)[f"{SUNDAY}"]
+    assert (replayed["published"].value, replayed["replayed"].value, replayed["replayed_in_squares"].value) == (0, 7, 3)
     assert "nobody had this forecast then" in str(found[f"{LAST}"]["file"].value)
 
 
@@ -101,9 +117,10 @@ def test_what_cannot_be_forecast_is_refused(graph: Graph) -> None:
         (date(2024, 1, 28), "cannot forecast from 2024-01-28: what was known is told from 2024-01-30 on"),
         (NEXT, "2024-02-11 have not been merged"),
     ):
-        for step in (forecasting.make, forecasting.score):
-            with pytest.raises(CrimeAssetsError, match=said):
-                step(profile, profile.engine, day)
+        with pytest.raises(CrimeAssetsError, match=said):
+            forecasting.make(profile, profile.engine, day)
+        with pytest.raises(CrimeAssetsError, match=said):
+            forecasting.score(profile, profile.engine, day, print)
 
 
 @pytest.fixture(scope="module")
