@@ -17,6 +17,7 @@ from dagster_shared.serdes import serialize_value
 
 from crime_assets import definitions
 from crime_assets.core.errors import UsageError
+from crime_assets.lakehouse.writing.forecasts import SAID, SCORES
 from crime_assets.profiles import Profile
 from crime_assets_tests.build import sample_profile
 from crime_assets_tests.graph import INSIGHTS
@@ -37,6 +38,7 @@ dashboard_extract · {insights} · publishing · duckdb file · daily · one run
 forecast_areas · crimes forecast_places forecast_scores · forecasts · iceberg python · daily · one run · -
 forecast_cells · crimes forecast_places forecast_scores · forecasts · iceberg python · daily · one run · -
 forecast_exposure · crimes forecast_places forecast_scores · forecasts · iceberg python · daily · one run · -
+forecast_pages · {forecasts} · forecasts · duckdb file · daily · one run · -
 forecast_places · crimes · forecasts · iceberg python · - · - · -
 forecast_scores · crimes forecast_places · forecasts · iceberg python · daily · one run · -
 forecast_totals · crimes forecast_places forecast_scores · forecasts · iceberg python · daily · one run · -
@@ -98,7 +100,7 @@ JOBS = {
     "fetch_boundaries": {"boundaries"},
     "count_city_months": {"city_months"},
     "forecast": {"forecast_places", "forecast_scores", "forecast_cells", "forecast_areas"}
-    | {"forecast_exposure", "forecast_totals"},
+    | {"forecast_exposure", "forecast_totals", "forecast_pages"},
     "upkeep": {"lake_compaction", "lake_expiry", "lake_orphans"},
     "run_change_day": {"raw_crime_batches", "crime_deliveries", "crimes", *INSIGHTS}
     | {"dashboard_extract", "daily_briefing"},
@@ -139,7 +141,8 @@ def _asset_line(node: AssetNode) -> str:
 def test_the_assets_are_those_of_the_picture(graph: dg.Definitions) -> None:
     layer = graph.resolve_asset_graph()
     found = [_asset_line(layer.get(key)) for key in layer.get_all_asset_keys()]
-    assert sorted(found) == ASSETS.strip().format(insights=" ".join(sorted(INSIGHTS))).splitlines()
+    said = {"insights": " ".join(sorted(INSIGHTS)), "forecasts": " ".join(sorted((*SAID, SCORES)))}
+    assert sorted(found) == ASSETS.strip().format(**said).splitlines()
 
 
 def test_the_checks_are_those_of_the_picture(graph: dg.Definitions) -> None:

@@ -134,6 +134,22 @@ class Forecasts:
             return ForecastFile(path, f"{city} as of {day}")
 
 
+def days_to_write(profile: Profile, asked: date) -> list[date]:
+    """The day asked for, and those whose files no one can read, such as those of another release; in order."""
+    landing, city = profile.landing, profile.city
+    shelf = Forecasts(landing, profile.lake.staging / "forecasts")
+
+    def is_read(day: date) -> bool:
+        try:
+            shelf.of(city.name, day)
+        except CrimeAssetsError:
+            return False
+        return True
+
+    others = days_said(profile.lake, city).intersection(shelf.days(city.name)) - {asked}
+    return sorted({asked, *(day for day in others if not is_read(day))})
+
+
 def write(profile: Profile, day: date) -> dict[str, int]:
     """Make the file of an as-of day from the lake, replacing an earlier one; returns rows by table.
 

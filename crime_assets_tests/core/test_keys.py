@@ -29,6 +29,7 @@ def test_books_are_kept_beside_the_deliveries_never_among_them() -> None:
     assert keys.manifest("chicago", DAY) == "manifests/city=chicago/change_day=2018-11-19.json"
     assert keys.inventory("chicago", DAY) == "inventories/city=chicago/change_day=2018-11-19.json"
     assert keys.extract("chicago", DAY) == "extracts/city=chicago/as_of_day=2018-11-19.duckdb"
+    assert keys.forecast("chicago", DAY) == "forecasts/city=chicago/as_of_day=2018-11-19.duckdb"
     assert keys.briefing("chicago", DAY, "pdf") == "briefings/city=chicago/as_of_day=2018-11-19.pdf"
     assert keys.verdicts("chicago", "crimes") == "checks/city=chicago/crimes.json"
     assert keys.boundaries("chicago", "beat") == "boundaries/city=chicago/beat.json"
@@ -81,3 +82,11 @@ def test_city_and_day_of_an_extract() -> None:
 )
 def test_other_keys_have_no_day_of_an_extract(key: str) -> None:
     assert keys.extract_day(key) is None
+
+
+def test_city_and_day_of_forecasts() -> None:
+    key = keys.forecast("new_york", DAY)
+    assert key.startswith(keys.forecasts_prefix("new_york"))
+    assert (keys.forecast_city(key), keys.forecast_day(key)) == ("new_york", DAY)
+    for other in (f"{key}.partial", f"raw/{key}", keys.extract("new_york", DAY), key.replace("11-19", "02-30")):
+        assert keys.forecast_day(other) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,12 +15,14 @@ import pytest
 from crime_assets.analysis.forecasts import HORIZONS
 from crime_assets.analysis.forecasts.targets import TARGETS
 from crime_assets.core import keys
+from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.lakehouse.schema_forecasts import FORECASTS
 from crime_assets.lakehouse.writing.forecasts import SCORES, read
 from crime_assets.profiles import Profile
-from crime_assets.publishing import forecasts
-from crime_assets.publishing.database_files import opened
-from crime_assets.publishing.forecasts import FORMAT, ForecastFile, Forecasts, write
+from crime_assets.publishing import forecast_tables, forecasts
+from crime_assets.publishing.database_files import opened, packed
+from crime_assets.publishing.forecast_hiding import as_shown
+from crime_assets.publishing.forecasts import FORMAT, KEPT_DAYS, ForecastFile, Forecasts, days_to_write, write
 from crime_assets_tests.build import CHICAGO, sample_profile
 from crime_assets_tests.publishing.forecasts_made import AREA_ID, CELLS, SUNDAY, put
 
@@ -28,12 +31,15 @@ NEXT = SUNDAY + timedelta(days=7)
 
 
 @pytest.fixture(scope="module")
-def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+def profile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Profile]:
     """A lake in which something was forecast on two Sundays, and the file of the later one."""
     profile = sample_profile(tmp_path_factory.mktemp("forecasts") / "lake")
     put(profile, [SUNDAY, NEXT])
-    write(profile, NEXT)
-    return profile
+    with pytest.MonkeyPatch.context() as patch:
+        # Simulations are slow, and others test what they say.
+        patch.setattr(forecast_tables, "_SEEDS", 1)
+        write(profile, NEXT)
+        yield profile
 
 
 @pytest.fixture
@@ -90,8 +96,6 @@ def test_no_cell_is_beyond_five_percent_of_either_list(file: ForecastFile) -> No
 
 
 def test_cells_that_a_cap_left_out_stay_to_be_seen(kept: dict[str, pa.Table]) -> None:
-    from crime_assets.publishing.forecast_tables import _listed
-
     rows = kept["cells"].filter(pc.equal(kept["cells"]["target"], "burglary")).slice(0, 3)
     rows = rows.set_column(rows.schema.get_field_index("flagged"), "flagged", pa.array([5, None, None], pa.int32()))
     rows = rows.set_column(
@@ -100,7 +104,7 @@ def test_cells_that_a_cap_left_out_stay_to_be_seen(kept: dict[str, pa.Table]) ->
     rows = rows.set_column(
         rows.schema.get_field_index("place_counting"), "place_counting", pa.array([9, 9, 9], pa.int32())
     )
-    assert _listed(rows)["flagged"].to_pylist() == [5, None]
+    assert forecast_tables._listed(rows)["flagged"].to_pylist() == [5, None]
 
 
 def test_expected_records_have_two_digits(file: ForecastFile) -> None:
@@ -127,6 +131,168 @@ def test_patrols_and_rounds_are_simulated_in_order(file: ForecastFile) -> None:
         for number in range(1, 13)
     }
     assert min(pc.subtract(rounds["apparent"], rounds["actual"]).to_pylist()) > 0
+
+
+def test_what_a_count_expects_of_a_cell_is_hidden_where_the_count_is_small(kept: dict[str, pa.Table]) -> None:
+    shown = as_shown(kept, 10)["cells"].to_pylist()
+    for row, counts in zip(shown, kept["cells"].to_pylist(), strict=True):
+        year, history = counts["records_365d"], counts["records_all"]
+        few, old_few = 0 < year < 10, 0 < history < 10
+        hidden = {
+            "expected_365d": few,
+            "expected_3y": few or (year < 10 and history > 0),
+            "expected_kde": few or (year < 10 and history > 0),
+            "expected_all": old_few,
+            "expected_decayed": old_few,
+            "expected_mixture": old_few,
+            "expected_last_year": True,
+            "from_season": old_few,
+            "trend": few,
+            "trend_q": True,
+        }
+        # A published count is the same figure as its own column.
+        for name in ("expected", "low_80", "high_80", "low_95", "high_95"):
+            hidden[name] = hidden[f"expected_{row['method']}"]
+        said = set((row["hidden"] or "").split(", "))
+        assert {name for name, is_hidden in hidden.items() if is_hidden} <= said
+        assert not {name for name, is_hidden in hidden.items() if not is_hidden} & said
+        assert all(row[name] is None for name in said)
+    assert any(row["expected"] is None for row in shown)
+    assert any(row["expected"] is not None and row["expected_365d"] is None for row in shown)
+
+
+def test_shares_by_cause_are_tenths_where_small_numbers_are_hidden(kept: dict[str, pa.Table]) -> None:
+    assert set(as_shown(kept, 5)["cells"]["from_season"].to_pylist()) == {0.1}
+    assert set(as_shown(kept, 0)["cells"]["from_season"].to_pylist()) == {0.08}
+
+
+def test_counts_of_areas_are_hidden_so_that_the_others_do_not_tell_them(kept: dict[str, pa.Table]) -> None:
+    tables = _with_areas(kept, records_28d=[2, 11, 30, 0], records_365d=[40, 60, 70, 90])
+    rows = as_shown(tables, 5)["areas"].to_pylist()
+    # 2 is hidden, and 11, without which the total would tell it; nobody is in the 0.
+    assert [row["records_28d"] for row in rows] == [None, None, 30, 0]
+    assert [row["hidden"] for row in rows] == ["records_28d", "records_28d", None, None]
+    assert all(row["expected"] is not None for row in rows)
+    assert [row["records_28d"] for row in as_shown(tables, 0)["areas"].to_pylist()] == [2, 11, 30, 0]
+
+
+def test_what_a_count_expects_of_an_area_is_hidden_with_it(kept: dict[str, pa.Table]) -> None:
+    tables = _with_areas(kept, records_28d=[9, 11, 30, 0], records_365d=[3, 60, 70, 90])
+    shown = as_shown(tables, 5)
+    assert [row["high_95"] is None for row in shown["areas"].to_pylist()] == [True, True, False, False]
+    assert [row["expected"] is None for row in shown["areas"].to_pylist()] == [True, True, False, False]
+    for name in ("share_records_365d", "ratio_records"):
+        assert [row[name] is None for row in shown["exposure"].to_pylist()] == [True, True, False, False]
+    assert {row["hidden"] for row in shown["exposure"].to_pylist()} == {"share_records_365d, ratio_records", None}
+
+
+def test_costs_of_caps_are_whole_percents_where_small_numbers_are_hidden(kept: dict[str, pa.Table]) -> None:
+    assert set(as_shown(kept, 5)["exposure"]["cost_15"].to_pylist()) == {0.09}
+
+
+@pytest.mark.parametrize(
+    ("hits", "crimes", "shown"),
+    [
+        ([20, 30, 50], 100, [20, 30, 50]),
+        ([4, 30, 50], 100, [None, 30, 50]),
+        ([0, 0, 50], 100, [0, 0, 50]),
+        # Between one and two percent are four, and outside the largest list three.
+        ([20, 24, 50], 100, [None, 24, 50]),
+        ([20, 30, 97], 100, [20, 30, None]),
+        ([20, 48, 97], 100, [20, 48, None]),
+        ([20, 96, 97], 100, [20, None, None]),
+        ([20, 20, 50], 100, [20, 20, 50]),
+        ([0, 1, 3], 3, [None, None, None]),
+    ],
+)
+def test_neither_hits_nor_what_lies_between_two_lists_is_small(
+    kept: dict[str, pa.Table], hits: list[int], crimes: int, shown: list[int | None]
+) -> None:
+    rows = kept["scores"].slice(0, 3)
+    assert rows["share"].to_pylist() == [1, 2, 5]
+    rows = _set(_set(rows, hits=[float(one) for one in hits]), crimes=[crimes] * 3)
+    found = as_shown({**kept, "scores": rows}, 5)["scores"].to_pylist()
+    assert [row["hits"] for row in found] == shown
+    assert [row["pai"] is None for row in found] == [one is None for one in shown]
+    is_few = crimes < 5
+    assert all((row[name] is None) is is_few for row in found for name in ("crimes", "level_error", "deviance"))
+
+
+def test_a_file_of_another_release_or_damaged_is_refused_in_a_sentence(profile: Profile, tmp_path: Path) -> None:
+    good = profile.landing.read(keys.forecast("chicago", NEXT))
+    assert good is not None
+    about = pa.Table.from_pylist([{"format": FORMAT + 1}])
+    for content, said in (
+        (b"no database", "are damaged"),
+        (good[: len(good) // 2], "are damaged"),
+        (packed(tmp_path, {"about": about}), "are of another release"),
+        (packed(tmp_path, {"about": pa.Table.from_pylist([{"format": FORMAT}])}), "are damaged"),
+    ):
+        path = tmp_path / "forecast.duckdb"
+        path.write_bytes(content)
+        with pytest.raises(CrimeAssetsError, match=rf"of x {said}: materialize forecast_pages for that day again[.]"):
+            ForecastFile(path, "x")
+
+
+def test_days_are_found_newest_first_and_others_are_refused(profile: Profile, shelf: Forecasts) -> None:
+    profile.landing.write("forecasts/city=chicago/notes.txt", b"x")
+    profile.landing.write("forecasts/city=atlantis/as_of_day=2024-02-04.duckdb", b"x")
+    assert shelf.days("chicago") == [NEXT]
+    assert shelf.days("atlantis") == shelf.days("new_york") == []
+    with pytest.raises(CrimeAssetsError, match="no forecasts of chicago as of 2024-01-28: choose a day"):
+        shelf.of("chicago", SUNDAY)
+    assert shelf.of("chicago", NEXT) is shelf.of("chicago", NEXT)
+
+
+def test_nothing_is_written_of_a_day_that_was_not_forecast(profile: Profile) -> None:
+    with pytest.raises(CrimeAssetsError, match="Nothing was forecast as of 2024-02-11: materialize forecast_totals"):
+        write(profile, NEXT + timedelta(days=7))
+
+
+def test_the_newest_thirteen_days_are_kept(profile: Profile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    older = [NEXT - timedelta(days=7 * back) for back in range(1, KEPT_DAYS + 2)]
+    key = keys.forecast("chicago", NEXT)
+    content = profile.landing.read(key)
+    assert content is not None
+    for day in older:
+        profile.landing.write(keys.forecast("chicago", day), content)
+    write(profile, NEXT)
+    try:
+        assert Forecasts(profile.landing, tmp_path).days("chicago") == [NEXT, *older[: KEPT_DAYS - 1]]
+    finally:
+        for day in older:
+            profile.landing.delete(keys.forecast("chicago", day))
+
+
+def test_files_of_another_release_are_made_again(profile: Profile) -> None:
+    key = keys.forecast("chicago", SUNDAY)
+    assert days_to_write(profile, NEXT) == [NEXT]
+    profile.landing.write(key, b"of another release")
+    try:
+        assert days_to_write(profile, NEXT) == [SUNDAY, NEXT]
+        write(profile, SUNDAY)
+        assert days_to_write(profile, NEXT) == [NEXT]
+    finally:
+        profile.landing.delete(key)
+
+
+def _with_areas(kept: dict[str, pa.Table], **columns: list[int]) -> dict[str, pa.Table]:
+    """The tables with four areas, of the pair of robberies at 28 days, which are counted by a year."""
+    found = dict(kept)
+    for name in ("areas", "exposure"):
+        rows = kept[name]
+        rows = rows.filter(pc.and_(pc.equal(rows["target"], "robbery"), pc.equal(rows["horizon"], 28))).slice(0, 4)
+        assert name == "exposure" or rows["method"].to_pylist() == ["365d"] * 4
+        given = {column: values for column, values in columns.items() if column in rows.column_names}
+        found[name] = _set(rows, records_last_year=[50] * 4, **given) if name == "areas" else _set(rows, **given)
+    return found
+
+
+def _set(rows: pa.Table, **columns: list[int] | list[float]) -> pa.Table:
+    for name, values in columns.items():
+        number = rows.schema.get_field_index(name)
+        rows = rows.set_column(number, name, pa.array(values, rows.schema.field(number).type))
+    return rows
 
 
 def _pairs(rows: pa.Table) -> set[tuple[str, int]]:

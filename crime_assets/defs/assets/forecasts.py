@@ -1,9 +1,10 @@
-"""crimes → forecasts: the study area, scores of past windows, and what is said of the next ones, every Sunday."""
+"""crimes → forecasts: the study area, scores of past windows, what is said of the next ones every Sunday, its pages."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 
+from crime_assets.core import keys
 from crime_assets.defs.assets.common import (
     OWNERS,
     POOL,
@@ -22,6 +23,7 @@ from crime_assets.lakehouse.schema_forecasts import FORECASTS
 from crime_assets.lakehouse.writing.forecasts import PLACES, SAID, SCORES
 from crime_assets.profiles import Profile
 from crime_assets.publishing.charts.calibration import calibration
+from crime_assets.publishing.forecasts import days_to_write, write
 from crime_assets.sources.cities import City
 
 GROUP = "forecasts"
@@ -34,6 +36,7 @@ _WHAT = {
 _UNITS = {"cells": "cells", "top": "flagged cells", "areas": "community areas", "city": "the city's total"}
 """What intervals are of, in words."""
 _NOT_MADE = "not made: nobody had this forecast then; the windows are in forecast_scores as replayed"
+_NO_PAGES = "not made: pages show the forecasts of Sundays, and a range makes those of its newest one"
 
 
 class PlacesConfig(dg.Config):
@@ -45,7 +48,7 @@ class PlacesConfig(dg.Config):
 
 def build(names: Names, days: dg.DailyPartitionsDefinition, city: City) -> list[dg.AssetsDefinition]:
     """The assets of forecasts; nothing follows `crimes` by itself: a schedule asks for Sundays."""
-    return [_places(names, city), _scores(names, days, city), _forecasts(names, days, city)]
+    return [_places(names, city), _scores(names, days, city), _forecasts(names, days, city), _pages(names, days)]
 
 
 def _described(city: City, name: str) -> dict[str, object]:
@@ -166,6 +169,39 @@ def _forecasts(names: Names, days: dg.DailyPartitionsDefinition, city: City) -> 
             yield dg.MaterializeResult(asset_key=key)
 
     return forecasts
+
+
+def _pages(names: Names, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        key_prefix=names.prefix,
+        deps=names.keys(*SAID, SCORES),
+        partitions_def=days,
+        backfill_policy=TOGETHER,
+        group_name=GROUP,
+        kinds={"duckdb", "file"},
+        owners=OWNERS,
+        pool=POOL,
+    )
+    def forecast_pages(context: dg.AssetExecutionContext, profile: dg.ResourceParam[Profile]) -> None:
+        """What pages show of the forecasts as of a Sunday, in one file, so that nobody waits for the lake.
+
+        Files of another release are made again with it. Only those of the last 13 Sundays are kept.
+        """
+        asked = days_of(context)
+        day = forecasting.sunday_of(asked)
+        for one in days_to_write(profile, day):
+            rows = write(profile, one)
+            if one == day:
+                said = {
+                    "file": profile.landing.location(keys.forecast(profile.city.name, day)),
+                    "rows": dg.MetadataValue.json(rows),
+                }
+                context.add_asset_metadata(said, partition_key=day.isoformat())
+        for other in asked:
+            if other != day:
+                context.add_asset_metadata({"file": _NO_PAGES}, partition_key=other.isoformat())
+
+    return forecast_pages
 
 
 def _said(profile: Profile, found: ForecastResult) -> dict[str, dg.MetadataValue]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,15 +14,20 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.defs.automation.jobs import BACKFILL, FORECAST
+from crime_assets.defs.checks import verdicts_of_forecasts
+from crime_assets.defs.checks.verdicts import Verdict
 from crime_assets.defs.work import forecasting
 from crime_assets.lakehouse.schema import arrow_schema
 from crime_assets.lakehouse.schema_forecasts import FORECASTS
 from crime_assets.lakehouse.writing.forecasts import PLACES, SAID, SCORES, days, read
 from crime_assets.profiles import Profile
+from crime_assets.publishing import forecast_tables
+from crime_assets.publishing.forecasts import Forecasts
 from crime_assets_tests.build import sample_profile
-from crime_assets_tests.graph import Graph
+from crime_assets_tests.graph import Graph, failing
 
 FIRST, SUNDAY, LAST, NEXT = date(2024, 1, 30), date(2024, 2, 4), date(2024, 2, 5), date(2024, 2, 11)
 LATER = date(2024, 2, 25)
@@ -39,14 +45,17 @@ def instance() -> dg.DagsterInstance:
 
 
 @pytest.fixture(scope="module")
-def graph(home: Path, instance: dg.DagsterInstance) -> Graph:
+def graph(home: Path, instance: dg.DagsterInstance) -> Iterator[Graph]:
     """A lake of 200 days, of which the forecasts of a week are made as of its one Sunday."""
     graph = Graph(sample_profile(home, 140_000, "2024-02-06T12:00:00"), instance)
     graph.load()
     graph.run(f"{FIRST}", f"{LAST}", job=BACKFILL)
     assert forecasting.awaited(graph.profile) == SUNDAY
-    graph.run(f"{FIRST}", f"{LAST}", job=FORECAST)
-    return graph
+    with pytest.MonkeyPatch.context() as patch:
+        # Simulations take seconds, and others test what they say.
+        patch.setattr(forecast_tables, "_SEEDS", 1)
+        graph.run(f"{FIRST}", f"{LAST}", job=FORECAST)
+        yield graph
 
 
 def calibration_of(graph: Graph, day: date) -> str:
@@ -101,6 +110,26 @@ def test_the_metadata_says_what_was_made(graph: Graph) -> None:
     replayed = graph.materialized(SCORES)[f"{SUNDAY}"]
     assert (replayed["published"].value, replayed["replayed"].value, replayed["replayed_in_squares"].value) == (0, 7, 3)
     assert "nobody had this forecast then" in str(found[f"{LAST}"]["file"].value)
+
+
+def test_the_pages_have_a_file_of_the_sunday(graph: Graph, tmp_path: Path) -> None:
+    found = graph.materialized("forecast_pages")
+    landing = graph.profile.landing
+    assert found[f"{SUNDAY}"]["file"].value == landing.location(keys.forecast("chicago", SUNDAY))
+    assert "a range makes those of its newest one" in str(found[f"{LAST}"]["file"].value)
+    tables = Forecasts(landing, tmp_path).of("chicago", SUNDAY).tables(0)
+    assert found[f"{SUNDAY}"]["rows"].value == {name: rows.num_rows for name, rows in tables.items()}
+    assert tables["totals"].equals(read(graph.profile.lake, graph.profile.city, SAID[-1], [SUNDAY]))
+
+
+def test_pages_wait_for_checks_that_block(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*_: object) -> Verdict:
+        return Verdict(False, "They do not.")
+
+    monkeypatch.setattr(verdicts_of_forecasts, "forecasts_add_up", wrong)
+    result = graph.run(f"{SUNDAY}", job=FORECAST, fails=True)
+    assert "forecasts_add_up" in failing(result)
+    assert "forecast_pages" not in {event.node_name for event in result.get_step_success_events()}
 
 
 def test_a_second_run_changes_nothing(graph: Graph) -> None:
