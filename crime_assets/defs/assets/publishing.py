@@ -15,6 +15,7 @@ from crime_assets.profiles import Profile
 from crime_assets.publishing.briefing.changes import Told
 from crime_assets.publishing.briefing.writing import days_to_write, write_briefing, written_days
 from crime_assets.publishing.extract import KEPT_DAYS, write_extracts
+from crime_assets.publishing.forecasts import Forecasts
 from crime_assets.publishing.reading import Extracts
 from crime_assets.publishing.renewal import days_to_extract, remember_release
 
@@ -80,13 +81,15 @@ def build(names: Names, days: dg.DailyPartitionsDefinition, insights: Sequence[I
         asked = days_of(context)
         landing, city = profile.landing, profile.city.name
         extracts = Extracts(landing, profile.lake.staging / "briefing")
+        forecasts = Forecasts(landing, profile.lake.staging / "briefing")
         refused = {}
         for day in days_to_write(asked, extracts.days(city), written_days(landing, city)):
             try:
                 # Where there is a policy, there are commanders who know the counts of their district.
                 insiders = profile.settings.policy is not None
                 threshold = profile.settings.small_numbers
-                written = write_briefing(landing, extracts.of(city, day), threshold, insiders=insiders)
+                extract = extracts.of(city, day)
+                written = write_briefing(landing, extract, threshold, forecasts=forecasts, insiders=insiders)
             except CrimeAssetsError as error:
                 # A day whose briefing cannot be made must not stop the others.
                 refused[day] = error

@@ -76,6 +76,7 @@ class Contents:
     told: Told
     told_title: str
     numbers: list[Number]
+    expected: list[str]
     map: Picture | None
     compstat: list[Grid] | None
     compstat_meaning: str
@@ -87,9 +88,18 @@ class Contents:
 
 
 def contents_of(
-    extract: Extract, landing: LandingStore, tables: Tables, threshold: int, *, insiders: bool = False
+    extract: Extract,
+    landing: LandingStore,
+    tables: Tables,
+    threshold: int,
+    *,
+    expected: Sequence[str] = (),
+    insiders: bool = False,
 ) -> Contents:
-    """The briefing of an extract; `tables` are its own, with counts below `threshold` hidden in the same way."""
+    """The briefing of an extract; `tables` are its own, with counts below `threshold` hidden in the same way.
+
+    `expected` are sentences about what comes next.
+    """
     about = extract.about
     choice = Choice(about.city, about.as_of_day)
     figures = Figures(extract, choice, threshold, insiders=insiders)
@@ -103,6 +113,7 @@ def contents_of(
         told=told(tables, about.last_complete_day, is_compared=has_stamps),
         told_title="What changed" if has_stamps else "What stands out",
         numbers=list(_numbers(tables, published)),
+        expected=list(expected),
         map=_hot_spots(extract, landing, tables.hot_cells) if published.makes("hotspots") else None,
         compstat=list(_compstat(tables.compstat)) if has_stamps else None,
         compstat_meaning="The 28 days that end on the last complete day against the 28 before, and the year to date "

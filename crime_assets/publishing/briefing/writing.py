@@ -11,9 +11,11 @@ from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.publishing import quality
 from crime_assets.publishing.briefing.changes import Told
 from crime_assets.publishing.briefing.contents import Contents, contents_of
+from crime_assets.publishing.briefing.expected import expected_of
 from crime_assets.publishing.briefing.pages import html, pdf
 from crime_assets.publishing.briefing.tables import tables_of
 from crime_assets.publishing.extract import KEPT_DAYS
+from crime_assets.publishing.forecasts import Forecasts
 from crime_assets.publishing.quality import Said
 from crime_assets.publishing.reading import Extract
 from crime_assets.streams import LandingStore
@@ -28,15 +30,24 @@ class Written:
     lacking: str | None = None
 
 
-def write_briefing(landing: LandingStore, extract: Extract, threshold: int, *, insiders: bool = False) -> Written:
+def write_briefing(
+    landing: LandingStore,
+    extract: Extract,
+    threshold: int,
+    *,
+    forecasts: Forecasts | None = None,
+    insiders: bool = False,
+) -> Written:
     """Make the briefing of an extract, replacing an earlier one; counts below `threshold` are hidden.
 
-    `insiders`: also from readers who know the counts of a district.
+    `insiders`: also from readers who know the counts of a district. `forecasts`, if given, are told of too.
 
     If the PDF cannot be made, there is only the page, and any earlier PDF is removed.
     """
     about = extract.about
-    contents = briefing_of(extract, landing, quality.latest(landing, about.city), threshold, insiders=insiders)
+    checks = quality.latest(landing, about.city)
+    told = expected_of(forecasts, about.city, about.as_of_day, threshold) if forecasts is not None else ()
+    contents = briefing_of(extract, landing, checks, threshold, expected=told, insiders=insiders)
     made = {"html": html(contents)}
     lacking = None
     try:
@@ -50,11 +61,17 @@ def write_briefing(landing: LandingStore, extract: Extract, threshold: int, *, i
 
 
 def briefing_of(
-    extract: Extract, landing: LandingStore, checks: Sequence[Said], threshold: int, *, insiders: bool = False
+    extract: Extract,
+    landing: LandingStore,
+    checks: Sequence[Said],
+    threshold: int,
+    *,
+    expected: Sequence[str] = (),
+    insiders: bool = False,
 ) -> Contents:
-    """The briefing of an extract; `checks` are the latest results of the checks."""
+    """The briefing of an extract; `checks` are the latest results of the checks, `expected` says what comes next."""
     tables = tables_of(extract, checks, threshold, insiders=insiders)
-    return contents_of(extract, landing, tables, threshold, insiders=insiders)
+    return contents_of(extract, landing, tables, threshold, expected=expected, insiders=insiders)
 
 
 def days_to_write(asked: Sequence[date], extracted: Sequence[date], written: Collection[date]) -> list[date]:

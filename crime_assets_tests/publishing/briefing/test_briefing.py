@@ -28,11 +28,13 @@ from crime_assets.publishing.briefing.tables import tables_of
 from crime_assets.publishing.briefing.writing import days_to_write, write_briefing
 from crime_assets.publishing.charts.svg import INK
 from crime_assets.publishing.extract import KEPT_DAYS
+from crime_assets.publishing.forecasts import write
 from crime_assets.publishing.quality import Said
 from crime_assets.publishing.reading import Extract, Extracts
-from crime_assets_tests.build import export_profile, record, write_export
+from crime_assets_tests.build import export_profile, kept, record, sample_profile, write_export
 from crime_assets_tests.graph import QUIET, Graph, day_tags
 from crime_assets_tests.publishing.dashboard.serving import NO_BROWSER, chromium
+from crime_assets_tests.publishing.forecasts_made import SUNDAY, put
 
 pytestmark = pytest.mark.slow
 
@@ -385,6 +387,25 @@ def run_alone(lake: Lake) -> dg.ExecuteInProcessResult:
             run_config=QUIET,
             raise_on_error=False,
         ).result()
+
+
+def test_what_is_expected_stands_in_page_and_pdf_while_there_are_forecasts(lake: Lake, tmp_path: Path) -> None:
+    assert run_alone(lake).success
+    without = lake.briefing("html"), lake.briefing("pdf")
+    assert b"What is expected" not in without[0]
+    elsewhere = sample_profile(tmp_path / "lake")
+    put(elsewhere)
+    write(elsewhere, SUNDAY)
+    content = elsewhere.landing.read(keys.forecast("chicago", SUNDAY))
+    assert content is not None
+    said = "Burglary, next 28 days from 29 Jan: 169 expected (133 to 205); the model finds 3.8% more than counting."
+    with kept(lake.profile, keys.forecast("chicago", SUNDAY), content):
+        assert run_alone(lake).success
+        page = lake.briefing("html").decode()
+        assert f'<h2 id="expected">What is expected</h2>\n<p>{said}</p>\n</section>' in page
+        assert f"What is expected {said}" in pdf_text(lake)
+    assert run_alone(lake).success
+    assert (lake.briefing("html"), lake.briefing("pdf")) == without
 
 
 def test_where_no_pdf_can_be_made_the_page_stands_alone_and_the_run_goes_on(
