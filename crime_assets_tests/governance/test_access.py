@@ -6,7 +6,7 @@ import json
 import os
 import pwd
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -18,8 +18,11 @@ from crime_assets.governance import confine
 from crime_assets.governance.gates import Gate, GateMaker
 from crime_assets.governance.scopes import Scope
 from crime_assets.governance.trail import Trail
+from crime_assets.lakehouse.schema_forecasts import FORECASTS
+from crime_assets.profiles import Profile, Settings
 from crime_assets_tests.build import CHICAGO, record, write_export
 from crime_assets_tests.governance.policies import TEXT
+from crime_assets_tests.publishing.forecasts_made import put
 
 pytestmark = [
     pytest.mark.slow,
@@ -101,6 +104,30 @@ def test_a_commander_sees_the_own_district(run: Callable[..., Told], home: Path)
         "asked": before + 1,
     }
     assert {name: answer[name] for name in expected} == expected
+
+
+@pytest.fixture
+def forecasts(home: Path) -> Iterator[None]:
+    """Forecasts of the whole city in the lake, which these tests' crimes are too few for."""
+    profile = Profile(Settings(home=home))
+    put(profile)
+    yield
+    for name in FORECASTS:
+        profile.lake.catalog.drop_table(("chicago", name))
+
+
+@pytest.mark.usefixtures("forecasts")
+def test_only_who_sees_the_lake_itself_sees_forecasts(run: Callable[..., Told], policy: Callable[[str], Path]) -> None:
+    for principal in ('role = "commander"\ndistricts = ["011"]', 'role = "analyst"'):
+        policy(TEXT.replace('role = "commander"\ndistricts = ["011"]', principal))
+        for name in FORECASTS:
+            code, out, error = run("query", f"SELECT count(*) AS n FROM {name}")
+            assert (code, out) == (2, ""), error
+            assert f"Table with name {name} does not exist" in error
+        code, out, _ = run("query", "--format", "csv", "SELECT table_name FROM duckdb_tables()")
+        assert (code, "insight_crime_summary" in out, "forecast" in out) == (0, True, False)
+    policy(TEXT.replace('role = "commander"\ndistricts = ["011"]', 'role = "steward"'))
+    assert run("query", "--format", "csv", "SELECT count(*) AS n FROM forecast_totals") == (0, "n\n15\n", "")
 
 
 def test_who_is_nobody_cannot_fill_the_trail(

@@ -8,11 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 from starlette.testclient import TestClient
 
+from crime_assets.core import keys
 from crime_assets.core.insights import all_insights
 from crime_assets.governance import confine
+from crime_assets.publishing import forecast_tables
 from crime_assets.publishing.dashboard.figures import TABLES
+from crime_assets.publishing.forecasts import write
 from crime_assets_tests.governance.test_two_worlds import attacks
 from crime_assets_tests.governance.worlds import LAST, MERGED, lay, other_world, versions
+from crime_assets_tests.publishing import forecasts_made
 from crime_assets_tests.publishing.governed.behind import POLICY, SCOPES, Behind
 
 pytestmark = [
@@ -35,6 +39,13 @@ CHOICES = [
     "period='",
 ]
 BOTH = ["district=011", f"period=all&beside={MERGED[0]}"]
+
+FORECASTS = [
+    "/forecast",
+    f"/forecast?target=burglary&days=28&share=2&day={LAST}",
+    "/forecast/map.svg",
+    *(f"/forecast/{name}.csv" for name in ("cells", "areas", "totals", "scores", "exposure")),
+]
 
 
 def addresses() -> list[str]:
@@ -62,6 +73,11 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Behind]]:
         (governance / "mask.key").write_bytes(key.read_bytes())
         (governance / "mask.key").chmod(0o600)
         found.append(Behind(place, EARLIER_DAYS_TOO))
+    # Of the whole city, and in one world only.
+    forecasts_made.put(found[0].profile, [LAST])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forecast_tables, "_SEEDS", 1)
+        write(found[0].profile, LAST)
     yield found
     for world in found:
         world.access.close()
@@ -86,6 +102,17 @@ def check_pages(browsers: list[tuple[Behind, TestClient]], asked: Sequence[str])
 
 def test_pages_and_files_are_the_same(browsers: list[tuple[Behind, TestClient]]) -> None:
     check_pages(browsers, addresses()[::6])
+
+
+def test_forecasts_are_neither_shown_nor_linked(browsers: list[tuple[Behind, TestClient]]) -> None:
+    """They are of the whole city: only one of the worlds has them, and nobody can tell which."""
+    assert [len([*world.profile.landing.list(keys.FORECASTS)]) for world, _ in browsers] == [1, 0]
+    for address in ("/", "/tables", *FORECASTS):
+        one, two = (client.get(address) for _, client in browsers)
+        assert (one.status_code, dict(one.headers)) == (two.status_code, dict(two.headers)), address
+        assert one.content == two.content, address
+        assert one.status_code == (404 if address in FORECASTS else 200)
+        assert b'"/forecast' not in one.content
 
 
 @pytest.mark.stress
