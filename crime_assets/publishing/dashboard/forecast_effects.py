@@ -56,8 +56,9 @@ def effects_of(forecast: Forecast, scored: Scored) -> dict[str, Any]:
 
 
 def _exposure(rows: Sequence[Row], forecast: Forecast) -> ShownTable:
-    found = [
-        {
+    found = []
+    for row in rows:
+        cells = {
             "Community area": Cell(row["area"]),
             "Cells on the list": numbered(f"{row['flagged_cells']:,}"),
             "Of the list": numbered(share(row["share_flagged"])),
@@ -67,8 +68,9 @@ def _exposure(rows: Sequence[Row], forecast: Forecast) -> ShownTable:
             "List over residents": numbered(known(row["ratio_residents"], _times)),
             "Weeks on a list": numbered(f"{row['weeks_flagged']} of {row['weeks']}"),
         }
-        for row in rows
-    ]
+        if all(one["share_residents"] is None for one in rows):
+            del cells["Of the residents"], cells["List over residents"]
+        found.append(cells)
     title = f"{forecast.title}: the list of 2 % of the area, by community area"
     return shown_table("exposure", title, f"as of {forecast.about.as_of_day}", found)
 

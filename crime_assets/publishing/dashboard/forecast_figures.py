@@ -64,6 +64,11 @@ class Forecast:
         return self.total["method"] not in MODELS
 
     @property
+    def is_best_count(self) -> bool:
+        """Whether the list is that of the best count."""
+        return bool(self.total["method"] == self.total["best_count"])
+
+    @property
     def expected_on_list(self) -> float | None:
         """The sum of what is expected on the list; None if a part of it is not shown, or there is no list."""
         found = [row["expected"] for row in self.listed]

@@ -45,6 +45,8 @@ def places_of(forecast: Forecast, landing: LandingStore) -> dict[str, Any]:
         "list": _list(forecast),
         "on_list": len(forecast.listed),
         "on_both": also,
+        "is_best_count": forecast.is_best_count,
+        "not_shown": sum(row["expected"] is None for row in forecast.listed),
         "trends": list(_trends(forecast)),
         "capped_out": sum(
             row["is_capped_out"] and row["place"] <= len(forecast.listed) for row in forecast.rows("cells")
@@ -68,11 +70,10 @@ def picture(forecast: Forecast, landing: LandingStore) -> str:
     ]
     cells = [
         Area(
-            f"Place {row['place']}, cell {row['cell']}, community area {area_of(row)}, expected (80 of 100: "
-            f"{between(row, 80)})",
+            _named(row),
             [ring(row["cell"])],
             row["expected"],
-            is_marked=forecast.is_on_counting_list(row),
+            is_marked=forecast.is_on_counting_list(row) and not forecast.is_best_count,
             is_of_cells=True,
         )
         for row in forecast.listed
@@ -86,6 +87,14 @@ def picture(forecast: Forecast, landing: LandingStore) -> str:
         [*around, *cells],
         classes([row["expected"] for row in forecast.listed if row["expected"]], are_whole=False),
     )
+
+
+def _named(row: Row) -> str:
+    """A cell of the map; where its count is not shown, its place would stand without it."""
+    where = f"cell {row['cell']}, community area {area_of(row)}"
+    if row["expected"] is None:
+        return f"C{where[1:]}, expected"
+    return f"Place {row['place']}, {where}, expected (80 of 100: {between(row, 80)})"
 
 
 def outlined_by(forecast: Forecast, landing: LandingStore) -> str:
@@ -116,6 +125,7 @@ def _list(forecast: Forecast) -> ShownTable:
             "Trend": Cell(row["trend"] or NOTHING),
         }
         for row in forecast.listed
+        if row["expected"] is not None
     ]
     title = f"{forecast.title}, the list of {forecast.asked.share} % of the area"
     return shown_table("cells", title, window(forecast), rows)

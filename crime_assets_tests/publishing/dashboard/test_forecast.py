@@ -149,6 +149,8 @@ def test_the_map_fills_cells_by_what_is_expected_and_outlines_those_of_counting(
         is_outlined = one.get("stroke") == "#1f2933"
         assert is_outlined == (int(row["place_counting"]) <= 37), row
     assert "over " in svg
+    # Of a week, the list is that of the best count: all would be outlined.
+    assert 'stroke="#1f2933"' not in client.get("/forecast/map.svg?target=robbery&days=7").text
 
 
 def test_the_map_can_be_taken_away_as_a_picture_with_its_title(client: TestClient) -> None:
@@ -201,14 +203,12 @@ def test_small_numbers_are_neither_on_the_page_nor_in_files(client: TestClient, 
         ("day=<script>", "<script>"),
     ],
 )
-@pytest.mark.parametrize("address", ["/forecast", "/forecast/cells.csv", "/forecast/map.svg"])
-def test_what_cannot_be_chosen_is_refused_with_a_sentence(
-    client: TestClient, address: str, query: str, value: str
-) -> None:
-    answer = client.get(f"{address}?{query}")
-    assert answer.status_code == 404
-    assert f"'{value}' here: choose another." in unescape(answer.text)
-    assert "<script>" not in answer.text
+def test_what_cannot_be_chosen_is_refused_with_a_sentence(client: TestClient, query: str, value: str) -> None:
+    for address in ("/forecast", "/forecast/cells.csv", "/forecast/map.svg"):
+        answer = client.get(f"{address}?{query}")
+        assert answer.status_code == 404
+        assert f"'{value}' here: choose another." in unescape(answer.text)
+        assert "<script>" not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -278,6 +278,17 @@ def test_exposure_stands_beside_residents_and_records(client: TestClient) -> Non
         assert one["Of the residents"] == f"{float(row['share_residents']):.1%}".replace("%", " %")
         assert one["List over residents"] == f"{float(row['ratio_residents']):.1f} times"
     assert "twice its share of the year's records: 3 % of the finds lost" in said(page)
+
+
+def test_residents_that_are_not_known_have_no_column(changed: Changed) -> None:
+    def change(tables: dict[str, pa.Table]) -> None:
+        nothing: list[object] = [None] * tables["exposure"].num_rows
+        for name in ("share_residents", "ratio_residents"):
+            tables["exposure"] = with_column(tables["exposure"], name, nothing)
+
+    page = changed(change)
+    assert not [head for head in table(page, "exposure")[0] if "residents" in head]
+    assert "of the residents" not in said(page)
 
 
 def test_words_are_explained_and_ids_are_unique(client: TestClient) -> None:
@@ -429,19 +440,23 @@ def test_the_page_of_a_small_lake_reads_well(changed: Changed) -> None:
 
 
 def test_what_is_hidden_of_a_listed_cell_is_not_shown(changed: Changed) -> None:
-    """Nor its place by counting, which would stand without its count."""
+    """Nor its places, which would stand without their count."""
 
     def change(tables: dict[str, pa.Table]) -> None:
         cells = tables["cells"]
-        for name in ("expected", "low_80", "high_80", "low_95", "high_95", "expected_decayed", "from_season"):
+        for name in ("expected", "low_80", "high_80", "low_95", "high_95"):
+            values = zip(cells[name].to_pylist(), cells["place"].to_pylist(), strict=True)
+            cells = with_column(cells, name, [None if place in (4, 9) else value for value, place in values])
+        for name in ("expected_decayed", "from_season"):
             cells = with_column(cells, name, [None] * cells.num_rows)
         tables["cells"] = cells
 
     page = changed(change)
-    first = table(page, "cells")[0]
-    assert {first[name] for name in ("Expected", "80 %", "95 %", "Counting says")} == {"not shown"}
-    assert first["Comes from"] == "The mixture"
-    assert "not shown</title>" in page
+    assert len(table(page, "cells")) == 13
+    assert {row["Counting says"] for row in table(page, "cells")} == {"not shown"}
+    assert {row["Comes from"] for row in table(page, "cells")} == {"The mixture"}
+    assert "Of 2 of them the expected count is not shown" in said(page)
+    assert len(re.findall("<title>Cell 89[0-9a-f]{13}, community area [0-9]+, expected: not shown</title>", page)) == 2
     text = said(page)
     assert "had 1.7 burglaries" in text
     assert "None" not in text
