@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,10 +14,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crime_assets.analysis.forecasts.days import replay_days
+from crime_assets.analysis.forecasts.pairs import City, OfTarget
+from crime_assets.analysis.forecasts.ranking import flagged, order
+from crime_assets.analysis.forecasts.scores import Score, score
+from crime_assets.analysis.forecasts.targets import TARGETS
 from crime_assets.core.insights import all_insights
+from crime_assets.defs.work.forecasting import inputs, make_places
 from crime_assets.engines.answers import Answer
 from crime_assets.engines.duckdb import DuckDBEngine
 from crime_assets.lakehouse.place.lake import Lake
+from crime_assets.profiles import Profile, Settings
 from crime_assets_tests.build import CHICAGO
 from crime_assets_tests.cloud.aws.firehose_server import DeliveryStream
 from crime_assets_tests.cloud.aws.profiles import aws_variables
@@ -187,6 +195,34 @@ def test_a_day_is_delivered_once_and_running_again_changes_nothing(home: Path, p
     assert before[2] == 729
     command(pattern, home, "run", "--no-insights", "--from", str(AS_OF), "--to", str(AS_OF))
     assert state() == before
+
+
+def test_forecasts_of_the_lake_find_what_was_measured(home: Path, pattern: str) -> None:
+    """Of eight windows; the longer trial has all of them, and all targets and horizons."""
+    profile = Profile(Settings(home=home, feed="export", export=pattern))
+    make_places(profile, profile.engine)
+    given = inputs(profile, profile.engine, date(2018, 11, 18))
+    days = sorted(replay_days(given.t, 28, given.lag, given.first_record, most=8))
+    city = City(replace(given, with_trees=False), [28], days)
+    for name, least, most_off in (("burglary", 4.1, 0.15), ("index", 8.6, 0.08)):
+        target = [one.name for one in TARGETS].index(name)
+        of_target = OfTarget(city, target)
+        scores: dict[str, list[Score]] = {}
+        errors = []
+        for day in days:
+            level = of_target.level(day, 28).expected
+            crimes = int(of_target.crimes(day, 28, given.t))
+            errors.append(abs(level / crimes - 1))
+            came = given.events.came(target, day, 28, given.t)
+            for method, share in of_target.shares(of_target.learned(day, 28), day, 28).items():
+                found = flagged(order(share, city.states[day].all[target]), given.places.km2, 2)
+                made = score(share, came, crimes, level, given.places.km2, found)
+                scores.setdefault(method, []).append(made)
+        mixture = scores["mixture"]
+        assert sum(one.hits for one in mixture) / sum(one.crimes for one in mixture) / 0.02 > least
+        deviance = {method: np.mean([one.deviance for one in found]) for method, found in scores.items()}
+        assert min(deviance, key=deviance.__getitem__) == "mixture"
+        assert np.mean(errors) < most_off
 
 
 def test_damage_duplicates_edits_and_disorder(tmp_path: Path, shared_data: Path) -> None:

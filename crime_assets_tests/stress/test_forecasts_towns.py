@@ -1,4 +1,4 @@
-"""Forecasts of towns of which it is known how their crimes come about, with more seeds than `make test` has time for."""
+"""Forecasts of towns of which it is known how their crimes come about, with seeds that `make test` has no time for."""
 
 from __future__ import annotations
 
