@@ -28,8 +28,6 @@ _COUNT_BEHIND: Mapping[str, str] = {"365d": _YEAR, "3y": _YEAR, "kde": _YEAR, "l
 _SAID = ("expected", "low_80", "high_80", "low_95", "high_95")
 _CAUSES = ("from_long_run", "from_years", "from_weeks", "from_neighbors", "from_season", "from_elsewhere")
 _COSTS = ("cost_25", "cost_20", "cost_15")
-_UNKNOWN = ("3y", "kde")
-"""Methods whose own count is not known, and no less than that of the year, or spread over cells nearby."""
 _ONE_MAP = ("as_of_day", "target", "horizon", "grid", "method")
 _OF_HITS, _OF_CRIMES = ("hits", "pei", "rri"), ("crimes", "level_error", "deviance")
 """Columns of scores that tell hits, or all records of the window; `pai` tells either."""
@@ -120,10 +118,14 @@ def _small_cells(rows: pa.Table, method: str, threshold: int) -> list[int]:
 
 
 def _may_be_small(rows: pa.Table, method: str, threshold: int) -> Mask:
-    """Where a count between that of a year and that of all history, or that of cells nearby, may be small."""
+    """Where a count that is between those of a year and of all history, or is of cells nearby too, may be small."""
     year, history = rows[_YEAR].to_numpy(), rows[_HISTORY].to_numpy()
-    is_unknown: Mask = (year < threshold) & (history > 0)
-    return is_unknown if method in _UNKNOWN else np.zeros(rows.num_rows, dtype=bool)
+    is_unknown: Mask = np.zeros(rows.num_rows, dtype=bool)
+    if method == "3y":
+        is_unknown = (year < threshold) & (history > 0)
+    elif method == "kde":
+        is_unknown = year < threshold
+    return is_unknown
 
 
 def _is_small(counts: NDArray[np.int64], threshold: int) -> Mask:

@@ -141,7 +141,7 @@ def test_what_a_count_expects_of_a_cell_is_hidden_where_the_count_is_small(kept:
         hidden = {
             "expected_365d": few,
             "expected_3y": few or (year < 10 and history > 0),
-            "expected_kde": few or (year < 10 and history > 0),
+            "expected_kde": year < 10,
             "expected_all": old_few,
             "expected_decayed": old_few,
             "expected_mixture": old_few,
