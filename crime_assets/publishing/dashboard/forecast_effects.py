@@ -17,6 +17,7 @@ from crime_assets.publishing.dashboard.forecast_figures import (
     in_words,
     known,
     numbered,
+    parts_of,
     share,
     shown_table,
     whole,
@@ -51,7 +52,8 @@ def effects_of(forecast: Forecast, scored: Scored) -> dict[str, Any]:
         "rounds": _rounds(forecast),
         "follows": _follows(forecast),
         "caveats": [*_caveats(forecast, scored)],
-        "where_from": _city_from(forecast),
+        "tuned": _tuned(forecast),
+        "parts": parts_of(forecast.total),
     }
 
 
@@ -159,7 +161,7 @@ def _simulated(forecast: Forecast) -> list[dict[str, Any]]:
     return forecast.rows("rounds")
 
 
-def _city_from(forecast: Forecast) -> str:
+def _tuned(forecast: Forecast) -> str:
     """Half-life and width of the counts that have them, as they were chosen."""
     total = forecast.total
     return (

@@ -167,6 +167,13 @@ def where_from(row: Row, *, is_counted: bool) -> str:
     return ", ".join(said) or _CAUSES[parts[0]]
 
 
+def parts_of(total: Row) -> str:
+    """From what the mixture is in the whole city; empty if there is none."""
+    if total["from_long_run"] is None:
+        return ""
+    return ", ".join(f"{whole(total[name])} {words}" for name, words in _CAUSES.items())
+
+
 def area_of(row: Row) -> str:
     """The community area of a row."""
     return row["area"] or "not known"

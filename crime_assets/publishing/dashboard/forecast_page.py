@@ -89,6 +89,7 @@ class ForecastPages:
                 "share": AREA,
                 "day": {day.isoformat(): day.isoformat() for day in self._forecasts.days(self._city)},
             },
+            "pairs": len(OFFENSES) * len(DAYS),
             "published": published_by(self._city),
             **places_of(forecast, self._landing),
             **scored.values(),

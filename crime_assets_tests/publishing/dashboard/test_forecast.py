@@ -99,6 +99,7 @@ def test_the_headline_says_what_is_expected_and_whether_a_model_is_better(client
     assert f"hold what comes: {total['low_80']} to {total['high_80']}; 95 of 100: {total['low_95']} to" in text
     assert "Known up to 2024-01-20, the last complete day." in text
     assert "about 91 % of the records were known" in text
+    assert "in the whole city it is 41 % long run, 22 % last year, 9 % last weeks, 12 % nearby, 8 % season" in text
 
 
 def test_the_list_is_the_file_and_each_place_has_its_count(client: TestClient) -> None:
@@ -420,6 +421,7 @@ def test_the_page_of_a_small_lake_reads_well(changed: Changed) -> None:
             "known_share": None,
             "expected": 0.0,
             "models": "",
+            "from_long_run": None,
             "trained_windows": 0,
         }.items():
             tables["totals"] = with_column(tables["totals"], name, [value] * count)
