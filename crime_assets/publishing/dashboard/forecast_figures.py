@@ -158,10 +158,10 @@ def in_words(method: str, *, begins: bool = False) -> str:
     return f"{name[0].upper()}{name[1:]}" if begins else name
 
 
-def where_from(row: Row, *, is_counted: bool) -> str:
-    """Where the expected count of a row comes from: the count that it is, or the largest parts of the mixture."""
-    if is_counted or any(row[name] is None for name in _CAUSES):
-        return in_words(row["method"], begins=True)
+def where_from(row: Row) -> str:
+    """The largest parts of the mixture in a cell, or why they are not said."""
+    if any(row[name] is None for name in _CAUSES):
+        return NOT_SHOWN
     parts = sorted(_CAUSES, key=lambda name: -row[name])[:_MOST_CAUSES]
     said = [f"{whole(row[name])} {_CAUSES[name]}" for name in parts if row[name] >= _LEAST_CAUSE]
     return ", ".join(said) or _CAUSES[parts[0]]

@@ -111,24 +111,26 @@ def _outlines(city: str, landing: LandingStore) -> tuple[str, Mapping[str, Rings
 
 
 def _list(forecast: Forecast) -> ShownTable:
-    total = forecast.total
-    rows = [
-        {
+    """The list, without columns that would say the same of every cell, or once more."""
+    found = []
+    for row in forecast.listed:
+        if row["expected"] is None:
+            continue
+        cells = {
             "Place": Cell(f"{row['place']}"),
             "Expected": numbered(expected(row["expected"])),
             "80 %": numbered(between(row, 80)),
             "95 %": numbered(between(row, 95)),
             "Cell": Cell(row["cell"]),
             "Community area": Cell(area_of(row)),
-            "Counting says": Cell(_counted(row, total)),
-            "Comes from": Cell(where_from(row, is_counted=forecast.is_counted)),
-            "Trend": Cell(row["trend"] or NOTHING),
         }
-        for row in forecast.listed
-        if row["expected"] is not None
-    ]
+        if not forecast.is_best_count:
+            cells["Counting says"] = Cell(_counted(row, forecast.total))
+        if not forecast.is_counted:
+            cells["Comes from"] = Cell(where_from(row))
+        found.append(cells | {"Trend": Cell(row["trend"] or NOTHING)})
     title = f"{forecast.title}, the list of {forecast.asked.share} % of the area"
-    return shown_table("cells", title, window(forecast), rows)
+    return shown_table("cells", title, window(forecast), found)
 
 
 def _counted(row: Row, total: Row) -> str:

@@ -194,6 +194,7 @@ class Scored:
         return shown_table("windows", "What was said and what came", self._days(), rows)
 
     def _calibration(self) -> str:
+        """The picture of how often intervals held; empty if none was judged."""
         found = []
         for unit, words in _UNITS.items():
             for nominal in NOMINALS:
@@ -202,8 +203,8 @@ class Scored:
                 shares = [one for one in held if one is not None]
                 if shares:
                     found.append((words, nominal / 100, sum(shares) / len(shares), len(shares)))
-        asked = self._forecast.asked
-        return calibration(f"{self._forecast.title}, {asked.days} days: how often intervals held what came", found)
+        title = f"{self._forecast.title}, {self._forecast.asked.days} days: how often intervals held what came"
+        return calibration(title, found) if found else ""
 
     def _days(self) -> str:
         """From which as-of day to which the windows are."""

@@ -116,6 +116,13 @@ def test_the_list_is_the_file_and_each_place_has_its_count(client: TestClient) -
     assert listed[0]["Comes from"] == "40 % long run, 20 % last year"
 
 
+def test_a_list_by_the_best_count_says_so_once(client: TestClient) -> None:
+    page = client.get("/forecast?days=7").text
+    assert list(table(page, "cells")[0]) == ["Place", "Expected", "80 %", "95 %", "Cell", "Community area", "Trend"]
+    assert "The 15 cells are those of the best count: decayed counts." in said(page)
+    assert "All of them come from decayed counts." in said(page)
+
+
 def test_a_page_shows_thirty_rows_and_the_file_has_all(client: TestClient) -> None:
     page = client.get("/forecast?share=5").text
     assert len(table(page, "cells")) == 30
@@ -456,7 +463,7 @@ def test_what_is_hidden_of_a_listed_cell_is_not_shown(changed: Changed) -> None:
     page = changed(change)
     assert len(table(page, "cells")) == 13
     assert {row["Counting says"] for row in table(page, "cells")} == {"not shown"}
-    assert {row["Comes from"] for row in table(page, "cells")} == {"The mixture"}
+    assert {row["Comes from"] for row in table(page, "cells")} == {"not shown"}
     assert "Of 2 of them the expected count is not shown" in said(page)
     assert len(re.findall("<title>Cell 89[0-9a-f]{13}, community area [0-9]+, expected: not shown</title>", page)) == 2
     text = said(page)
@@ -508,6 +515,19 @@ def test_squares_stand_apart_where_they_were_scored(changed: Changed) -> None:
         tables["scores"] = pa.concat_tables([tables["scores"], pa.Table.from_pylist(squares, tables["scores"].schema)])
 
     page = changed(change)
+    assert "how often intervals held what came" in page
     assert len(table(page, "windows")) == 26
     found = {row["Method"]: row for row in table(page, "squares")}
     assert (found["All history"]["PAI"], found["All history"]["Squares"]) == ("12.50", "19")
+
+
+def test_intervals_that_nobody_judged_have_no_picture(changed: Changed) -> None:
+    def change(tables: dict[str, pa.Table]) -> None:
+        scored = tables["scores"]
+        for name in [name for name in scored.column_names if name.startswith("coverage_")]:
+            scored = with_column(scored, name, [None] * scored.num_rows)
+        tables["scores"] = scored
+
+    page = changed(change)
+    assert "No interval of these windows was judged" in page
+    assert "how often intervals held what came" not in page
