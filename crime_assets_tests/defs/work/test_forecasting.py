@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from crime_assets.analysis.forecasts import HORIZONS
+from crime_assets.analysis.forecasts.days import day_of, replay_days
 from crime_assets.analysis.forecasts.making import finished, forecast
 from crime_assets.analysis.forecasts.pairs import Inputs
 from crime_assets.core import keys
@@ -33,18 +35,21 @@ ROBBERY = {"primary_type": "ROBBERY", "fbi_code": "03", "iucr": "0320"}
 
 
 def city() -> list[dict[str, object]]:
-    """A robbery a day in each of three places, published eight days later; one is published 36 days after it."""
+    """A robbery a day in each of three places, published on the first of some days that is eight days later.
+
+    One of the first week is published a month late.
+    """
     first = SUNDAY - timedelta(days=200)
+    published = (first + timedelta(days=150), SUNDAY - timedelta(days=1), SUNDAY, CLOSED, SETTLED)
     crimes = []
-    for n in range(243):
+    for n in range(242):
         day = first + timedelta(days=n)
+        stamp = next(one for one in published if one >= day + timedelta(days=8))
         for place in range(3):
             where = {"latitude": f"{41.87 + place / 100}", "longitude": "-87.63"}
-            stamp = max(day + timedelta(days=8), first + timedelta(days=9))
-            crimes.append(record(10 * n + place + 1, stamp.isoformat(), day.isoformat(), **ROBBERY, **where))
-    late = SUNDAY + timedelta(days=4)
-    stamp = late + timedelta(days=36)
-    return [*crimes, record(LATE, stamp.isoformat(), late.isoformat(), **ROBBERY, latitude="41.87", longitude="-87.63")]
+            crimes.append(record(10 * n + place + 1, f"{stamp}", f"{day}", **ROBBERY, **where))
+    late = f"{SUNDAY + timedelta(days=4)}"
+    return [*crimes, record(LATE, f"{SETTLED}", late, **ROBBERY, latitude="41.87", longitude="-87.63")]
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     assert forecasting.make(profile, profile.engine, SUNDAY).said
     said = {name: read(profile.lake, profile.city, name) for name in SAID}
     found = []
-    for first, last in ((SUNDAY, CLOSED), (CLOSED, SETTLED)):
-        graph.run(f"{first + timedelta(days=1)}", f"{last}", job=BACKFILL)
-        forecasting.score(profile, profile.engine, last, print)
+    for day in (CLOSED, SETTLED):
+        graph.run(f"{day}", job=BACKFILL)
+        forecasting.score(profile, profile.engine, day, print)
         found.append(read(profile.lake, profile.city, SCORES, [SUNDAY]))
     return Course(home, said, *found)
 
@@ -140,7 +145,11 @@ def test_scores_of_another_study_area_count_no_more(graph: Graph) -> None:
     found = forecasting.score(profile, profile.engine, SETTLED, print)
     assert found.published == 0
     assert found.replayed > 0
-    counted = finished(inputs(profile, profile.engine, SETTLED))
+    given = inputs(profile, profile.engine, SETTLED)
+    counted = finished(given)
+    pairs = {(row["as_of_day"], row["horizon"]) for row in counted.to_pylist()}
+    asked = {horizon: replay_days(given.t, horizon, given.lag, given.first_record) for horizon in HORIZONS}
+    assert pairs == {(day_of(day), horizon) for horizon, found_days in asked.items() for day in found_days}
     assert set(counted["area_id"].to_pylist()) == {after}
     assert set(counted["basis"].to_pylist()) == {"replayed"}
     made = forecasting.make(profile, profile.engine, SETTLED)
