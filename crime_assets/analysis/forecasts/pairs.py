@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -88,14 +88,14 @@ class Said:
     judged: Sequence[tuple[int, Floats, Ints]]
 
 
-def each_target(inputs: Inputs, work: Callable[[int], T]) -> list[T]:
-    """What `work` makes of each position in TARGETS, in their order.
+def each_target(inputs: Inputs, work: Callable[[int], T]) -> Iterator[T]:
+    """What `work` makes of each position in TARGETS, in their order, each as soon as those before it are there.
 
     Trees leave one processor idle, as each is fitted by one thread to come out the same everywhere: so two targets are
     worked on at a time. Without trees that would only take memory.
     """
     with ThreadPoolExecutor(_AT_A_TIME if inputs.with_trees else 1) as pool:
-        return list(pool.map(work, range(len(TARGETS))))
+        yield from pool.map(work, range(len(TARGETS)))
 
 
 class City:

@@ -28,6 +28,7 @@ from crime_assets.analysis.forecasts.targets import TARGETS
 from crime_assets.analysis.statistics.figures import Floats, Ints
 from crime_assets.lakehouse.schema_forecasts import FORECAST_SCORES
 
+GRID = "h3-9"
 SQUARES_HORIZON = 28
 """Of the scores in squares."""
 _EVERY = 4
@@ -40,8 +41,8 @@ Tell = Callable[[str], object]
 """What a person is told who waits."""
 
 
-def _silently(_: str) -> None:
-    pass
+def silently(_: str) -> None:
+    """Where nobody waits."""
 
 
 _KEY = [(name, "ascending") for name in ("as_of_day", "target", "horizon", "grid", "method", "share")]
@@ -59,7 +60,7 @@ class Grid:
     """Whether intervals are judged, and verdicts count it."""
 
 
-H3 = Grid("h3-9", SHARES)
+H3 = Grid(GRID, SHARES)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Window:
     """In all cells."""
 
 
-def replays(inputs: Inputs, days: Sequence[int], tell: Tell = _silently) -> pa.Table:
+def replays(inputs: Inputs, days: Sequence[int], tell: Tell = silently) -> pa.Table:
     """Rows of forecast_scores for days of the grid, each at the horizons whose windows are finished as of `t`.
 
     `tell` is told whenever a target is done: the first replay of a lake takes a while.
@@ -88,7 +89,7 @@ def replays(inputs: Inputs, days: Sequence[int], tell: Tell = _silently) -> pa.T
     return _scores(inputs, H3, HORIZONS, days, tell)
 
 
-def squares_scores(inputs: Inputs, days: Sequence[int], tell: Tell = _silently) -> pa.Table:
+def squares_scores(inputs: Inputs, days: Sequence[int], tell: Tell = silently) -> pa.Table:
     """The same in squares, at 28 days, of counts and the mixture; places of `inputs` are Squares, and so events lie.
 
     There are three times as many of them as of cells: trees and wide kernels would take longer than all other replays.
@@ -119,11 +120,12 @@ def _scores(inputs: Inputs, grid: Grid, horizons: Sequence[int], days: Sequence[
 
     def of_target(number: int) -> list[Columns]:
         one = OfTarget(city, number)
-        found = [row for horizon in horizons for row in _replayed(inputs, grid, one, asked[horizon], horizon)]
-        tell(f"Replayed {TARGETS[number].name} on {len(replayed)} days in {grid.name}.")
-        return found
+        return [row for horizon in horizons for row in _replayed(inputs, grid, one, asked[horizon], horizon)]
 
-    found = [row for part in each_target(inputs, of_target) for row in part]
+    found: list[Columns] = []
+    for target, part in zip(TARGETS, each_target(inputs, of_target), strict=True):
+        tell(f"Replayed {target.name} on {len(replayed)} days in {grid.name}.")
+        found += part
     return rows(found, FORECAST_SCORES).sort_by(_KEY)
 
 

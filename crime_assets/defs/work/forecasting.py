@@ -7,7 +7,7 @@ and kept there. Nothing is locked while it is worked out: an engine shows one st
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -21,7 +21,15 @@ from crime_assets.analysis.forecasts import HORIZONS, STEP, places, squares
 from crime_assets.analysis.forecasts.days import day_of, is_sunday, newest_sunday, ordinal, replay_days
 from crime_assets.analysis.forecasts.making import forecast
 from crime_assets.analysis.forecasts.pairs import Inputs
-from crime_assets.analysis.forecasts.replaying import H3, SQUARES_HORIZON, replays, score_published, squares_scores
+from crime_assets.analysis.forecasts.replaying import (
+    GRID,
+    SQUARES_HORIZON,
+    Tell,
+    replays,
+    score_published,
+    silently,
+    squares_scores,
+)
 from crime_assets.analysis.forecasts.scores import Calibration
 from crime_assets.core.errors import CrimeAssetsError
 from crime_assets.defs.work.forecast_inputs import boundaries, in_squares, inputs
@@ -144,7 +152,7 @@ def make(profile: Profile, engine: Engine, day: date) -> ForecastResult:
     return ForecastResult(True, tables[SAID[-1]], rows, time.monotonic() - begun, made.calibration)
 
 
-def score(profile: Profile, engine: Engine, day: date, tell: Callable[[str], object]) -> ScoreResult:
+def score(profile: Profile, engine: Engine, day: date, tell: Tell = silently) -> ScoreResult:
     """Score what was said and can be judged as of a Sunday, and replay days of the grid that nobody forecast.
 
     In squares all days of the grid are replayed. Scores become final 28 days after they were first made. `tell` is told
@@ -157,9 +165,9 @@ def score(profile: Profile, engine: Engine, day: date, tell: Callable[[str], obj
     release = statements_of(city).release
     published = _published(profile, given)
     is_released = scores_made_by(lake, city) == release
-    replayed = _to_replay(given, H3.name, HORIZONS, is_released=is_released) - published
+    replayed = _to_replay(given, GRID, HORIZONS, is_released=is_released) - published
     in_grid = _to_replay(given, squares.NAME, (SQUARES_HORIZON,), is_released=is_released)
-    missing = _unscored(given, H3.name, published, "published")
+    missing = _unscored(given, GRID, published, "published")
     parts = []
     if missing:
         of_days = {one for one, _ in missing}

@@ -146,10 +146,9 @@ def test_what_cannot_be_forecast_is_refused(graph: Graph) -> None:
         (date(2024, 1, 28), "cannot forecast from 2024-01-28: what was known is told from 2024-01-30 on"),
         (NEXT, "2024-02-11 have not been merged"),
     ):
-        with pytest.raises(CrimeAssetsError, match=said):
-            forecasting.make(profile, profile.engine, day)
-        with pytest.raises(CrimeAssetsError, match=said):
-            forecasting.score(profile, profile.engine, day, print)
+        for step in (forecasting.make, forecasting.score):
+            with pytest.raises(CrimeAssetsError, match=said):
+                step(profile, profile.engine, day)
 
 
 @pytest.fixture(scope="module")

@@ -73,13 +73,13 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     graph.load()
     graph.run(f"{SUNDAY}", job=BACKFILL)
     forecasting.make_places(profile, profile.engine)
-    forecasting.score(profile, profile.engine, SUNDAY, print)
+    forecasting.score(profile, profile.engine, SUNDAY)
     assert forecasting.make(profile, profile.engine, SUNDAY).said
     said = {name: read(profile.lake, profile.city, name) for name in SAID}
     found = []
     for day in (CLOSED, SETTLED):
         graph.run(f"{day}", job=BACKFILL)
-        forecasting.score(profile, profile.engine, day, print)
+        forecasting.score(profile, profile.engine, day)
         found.append(read(profile.lake, profile.city, SCORES, [SUNDAY]))
     return Course(home, said, *found)
 
@@ -142,7 +142,7 @@ def test_scores_of_another_study_area_count_no_more(graph: Graph) -> None:
     assert after != before
     assert finished(inputs(profile, profile.engine, SETTLED)).num_rows == 0
 
-    found = forecasting.score(profile, profile.engine, SETTLED, print)
+    found = forecasting.score(profile, profile.engine, SETTLED)
     assert found.published == 0
     assert found.replayed > 0
     given = inputs(profile, profile.engine, SETTLED)
