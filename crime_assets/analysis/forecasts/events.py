@@ -142,7 +142,8 @@ def _known(rows: pa.Table, occurred: Days, curve: Floats | None, lag: int) -> Da
     is_seen = rows["is_seen"].to_numpy() != 0
     delay = _delays(curve, lag)[rows["draw"].to_numpy()]
     known = np.where(is_seen, known, np.minimum(known, occurred + delay))
-    return np.maximum(known, occurred + np.int32(lag))
+    known = np.maximum(known, occurred + np.int32(lag))
+    return known
 
 
 def _counts(rows: pa.Table) -> NDArray[np.uint16]:
