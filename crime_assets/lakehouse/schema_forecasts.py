@@ -89,7 +89,12 @@ FORECAST_TOTALS = (
     Column("known_to", "date", "Last day of occurrence that is complete.", required=True),
     Column("known_share", "double", "Share of the last 28 complete days' records that is known; NULL if not learnt."),
     *_INTERVALS,
-    Column("level", "string", "How the city's total is expected: the mean of so many of four ways.", required=True),
+    Column(
+        "level",
+        "string",
+        "Which of the four ways in which the city's total is expected weighs most in it.",
+        required=True,
+    ),
     _METHOD,
     Column("best_count", "string", "The count that has found most in finished windows.", required=True),
     Column("candidate", "string", "The model that is held against it; NULL if there is none."),

@@ -15,7 +15,7 @@ from crime_assets.analysis.forecasts.champions import Choice
 from crime_assets.analysis.forecasts.counts import WIDTHS
 from crime_assets.analysis.forecasts.events import Daily, Events, daily
 from crime_assets.analysis.forecasts.intervals import Spread, learn
-from crime_assets.analysis.forecasts.levels import combined, levels, name_of
+from crime_assets.analysis.forecasts.levels import LEVELS, combined, levels, weights
 from crime_assets.analysis.forecasts.methods import Known, Learned, known, share_of, shares_of
 from crime_assets.analysis.forecasts.methods import learn as learn_methods
 from crime_assets.analysis.forecasts.places import Places, by_area
@@ -59,6 +59,7 @@ class Level:
     """How many records are expected in the city, and were at earlier origins."""
 
     name: str
+    """Of the one that weighs most in it."""
     expected: float
     past: Mapping[int, float]
     """Origin of a finished window → what this level said then."""
@@ -147,10 +148,16 @@ class OfTarget:
         return shares_of(learned, self.known[day], horizon)
 
     def level(self, day: int, horizon: int) -> Level:
-        """How many records there will be, and how many would have been said at finished windows."""
-        name = name_of(self.city.levels(day, horizon), self.target)
-        past = {one: self._expected(one, horizon) for one in self.city.windows(day, horizon)}
-        return Level(name, self._expected(day, horizon), past)
+        """How many records there will be; with the same weights, how many would have been said at earlier origins."""
+        origins = self.city.windows(day, horizon)
+        said = {one: self._levels(one, horizon) for one in (day, *origins)}
+        weight = weights(
+            {name: [said[one][name] for one in origins] for name in LEVELS},
+            [self.crimes(one, horizon, day) for one in origins],
+        )
+        there = [name for name in LEVELS if not np.isnan(said[day][name])]
+        past = {one: combined(said[one], weight) for one in origins}
+        return Level(max(there, key=weight.__getitem__), combined(said[day], weight), past)
 
     def placed(self, origin: int) -> float:
         """The share of records that are in a cell."""
@@ -199,5 +206,5 @@ class OfTarget:
     def _came(self, origin: int, horizon: int, known_by: int) -> Ints:
         return self.city.events.came(self.target, origin, horizon, known_by)
 
-    def _expected(self, origin: int, horizon: int) -> float:
-        return float(combined(self.city.levels(origin, horizon))[self.target])
+    def _levels(self, origin: int, horizon: int) -> dict[str, float]:
+        return {name: float(said[self.target]) for name, said in self.city.levels(origin, horizon).items()}

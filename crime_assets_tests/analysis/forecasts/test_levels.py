@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crime_assets.analysis.forecasts.events import Daily, daily
-from crime_assets.analysis.forecasts.levels import LEVELS, combined, levels, name_of
+from crime_assets.analysis.forecasts.levels import LEVELS, combined, levels, weights
 from crime_assets_tests.analysis.forecasts.towns import FIRST, LAG, town
 
 
@@ -25,8 +25,8 @@ def test_with_little_history_there_are_fewer_levels(days: int, there: tuple[int,
     found = levels(constant(days), FIRST + days - 1 + LAG, 28, LAG)
     assert tuple(int(not np.isnan(one).any()) for one in found.values()) == there
     assert found["last_364_days"] == pytest.approx([280] * 5)
-    assert combined(found) == pytest.approx([280] * 5)
-    assert name_of(found, 0) == f"mean_of_{sum(there)}"
+    said = {name: float(one[0]) for name, one in found.items()}
+    assert combined(said, dict.fromkeys(LEVELS, 2.0)) == pytest.approx(280)
 
 
 def test_without_a_record_nothing_is_expected():
@@ -56,7 +56,14 @@ def test_a_city_that_grows_is_seen_by_the_recent_change():
     assert found["last_84_days"][0] == pytest.approx(420)
 
 
-def test_of_levels_the_mean_is_taken_and_those_without_enough_history_are_left_out():
-    said = {"last_364_days": np.array([110.0, 50.0]), "last_84_days": np.array([100.0, np.nan])}
-    assert combined(said).tolist() == [105.0, 50.0]
-    assert [name_of(said, target) for target in range(2)] == ["mean_of_2", "mean_of_1"]
+def test_a_level_weighs_more_the_nearer_it_was():
+    came = [100.0] * 12
+    said = {"last_364_days": [120.0] * 12, "seasonal_share": [100.0] * 12, "last_84_days": [100.0] * 4 + [np.nan] * 8}
+    # One window that was off by a tenth is counted with those that there were.
+    expected = {"last_364_days": 13 / (12 * 0.04 + 0.01), "seasonal_share": 13 / 0.01, "last_84_days": 5 / 0.01}
+    assert weights(said, came) == pytest.approx(expected)
+    assert weights(said, [0.0] * 12) == pytest.approx(dict.fromkeys(said, 100.0))
+    assert combined({"last_364_days": 130.0, "seasonal_share": 100.0}, {"last_364_days": 1, "seasonal_share": 2}) == 110
+    assert (
+        combined({"last_364_days": 130.0, "seasonal_share": np.nan}, {"last_364_days": 1, "seasonal_share": 2}) == 130
+    )
