@@ -66,7 +66,8 @@ def classes(values: Sequence[float], *, are_whole: bool = True) -> Classes:
         return Classes(())
     tops: list[float] = []
     for step in range(1, len(SEQUENTIAL) + 1):
-        top = _rounded_up(found[min(len(found) - 1, math.ceil(step * len(found) / len(SEQUENTIAL)) - 1)])
+        value = found[min(len(found) - 1, math.ceil(step * len(found) / len(SEQUENTIAL)) - 1)]
+        top = _rounded_up(value) if are_whole else _to_two_digits(value)
         if not tops or top > tops[-1]:
             tops.append(top)
     return Classes(tuple(tops), found[0], are_whole)
@@ -90,8 +91,15 @@ def number(value: float) -> str:
 
 
 def _rounded_up(value: float) -> float:
-    """Rounded up to two significant digits."""
+    """Rounded up to two significant digits, and to a whole number from 1 on."""
     if value <= 10:
         return float(math.ceil(value)) if value >= 1 else value
     magnitude = 10 ** (math.floor(math.log10(value)) - 1)
     return float(math.ceil(value / magnitude) * magnitude)
+
+
+def _to_two_digits(value: float) -> float:
+    """Rounded up to two significant digits, however small it is."""
+    magnitude = 10.0 ** (1 - math.floor(math.log10(value)))
+    # A value that has two digits stays what it is, whatever is left of its binary ones.
+    return round(math.ceil(round(value * magnitude, 6)) / magnitude, 12)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from crime_assets.analysis.forecasts import FEWEST_WINDOWS
 from crime_assets.analysis.forecasts.feedback import EXPLORED, MODES, ROUNDS
 from crime_assets.publishing.charts.several import Series, several
 from crime_assets.publishing.dashboard.forecast_figures import (
@@ -196,13 +197,15 @@ def _memory(forecast: Forecast, scored: Scored) -> str:
     total = forecast.total
     if total["candidate"] is not None:
         model, count = scored.hits(total["candidate"], total["best_count"])
-        if sum(model):
+        if len(model) >= FEWEST_WINDOWS and any(model):
             return (
                 f"Nearly all of it is memory: the list by {in_words(total['best_count'])} has "
                 f"{100 * sum(count) / sum(model):.0f} records for each 100 that {in_words(total['candidate'])} finds "
                 "in the marked area."
             )
-    return "All of it is memory: it counts where such crimes were reported before."
+    if forecast.is_counted:
+        return "All of it is memory: it counts where such crimes were reported before."
+    return "Nearly all of it is memory: the model weighs where such crimes were reported before."
 
 
 def _quiet(forecast: Forecast, scored: Scored) -> str:

@@ -64,6 +64,7 @@ class Scored:
             "gains": self._gains(),
             "in_crimes": self._in_crimes(),
             "methods": self._table_of_methods(),
+            "is_uneven": len({len(self._of(method, _SHARES[1])) for method in self._methods}) > 1,
             "said_and_came": self._said_and_came(windows),
             "said": self._table_of_windows(windows),
             "calibration": self._calibration(),
@@ -127,7 +128,7 @@ class Scored:
         if total["candidate"] is None:
             return ""
         model, count = self.hits(total["candidate"], total["best_count"])
-        if not model:
+        if len(model) < FEWEST_WINDOWS:
             return ""
         more = (sum(model) - sum(count)) / len(model)
         return (

@@ -303,3 +303,20 @@ def test_a_small_chart_of_each_kind() -> None:
     svg = small_chart(Chart("heat", ("day", "hour", "crimes"), ()), TABLE)
     assert len(fills(svg, "rect")[1:]) >= 4
     parsed(small_chart(Chart("bars", ("district", "crimes"), (("period", "none"),)), TABLE))
+
+
+def test_steps_of_what_is_no_count_are_not_whole() -> None:
+    steps = classes([0.13, 0.53, 1.3, 1.7, 2.4, 9.3], are_whole=False)
+    assert steps.upper == (0.13, 0.53, 1.3, 1.7, 2.4, 9.3)
+    assert classes([1.234, 123.0], are_whole=False).upper == (1.3, 130.0)
+    legend = texts(draw("Map", [Area("A", [SQUARE], 1.5)], steps))
+    assert legend == [
+        "0",
+        "to 0.13",
+        "over 0.13 to 0.53",
+        "over 0.53 to 1.3",
+        "over 1.3 to 1.7",
+        "over 1.7 to 2.4",
+        "over 2.4 to 9.3",
+        "not shown",
+    ]

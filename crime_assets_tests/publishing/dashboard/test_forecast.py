@@ -252,6 +252,7 @@ def test_methods_stand_beside_each_other_at_all_shares(client: TestClient, profi
     )
     assert shown["Smoothed counts"]["PAI"] == pai
     assert shown["Smoothed counts"]["Windows"] == "26"
+    assert "Rows with other numbers" not in client.get("/forecast").text
 
 
 def test_all_windows_are_shown_and_the_worst_is_among_them(client: TestClient, profile: Profile) -> None:
@@ -506,6 +507,19 @@ def test_a_cell_that_fades_is_said_with_what_counting_says(changed: Changed) -> 
     sentence = f"Cell {first['Cell']} in community area {first['Community area']} is high by counts but fading"
     assert sentence in said(page)
     assert f"{first['Expected']} expected, place 1; decayed counts: {first['Counting says']}." in said(page)
+
+
+def test_a_model_with_few_windows_is_not_compared(changed: Changed) -> None:
+    def change(tables: dict[str, pa.Table]) -> None:
+        rows = tables["scores"].to_pylist()
+        newest = sorted({row["as_of_day"] for row in rows if row["horizon"] == 28})[-7:]
+        kept = [row for row in rows if row["method"] != "mixture" or row["as_of_day"] in newest]
+        tables["scores"] = pa.Table.from_pylist(kept, tables["scores"].schema)
+
+    text = said(changed(change))
+    assert "Rows with other numbers of windows are of other windows" in text
+    assert "In crimes" not in text
+    assert "for each 100" not in text
 
 
 def test_squares_stand_apart_where_they_were_scored(changed: Changed) -> None:
