@@ -24,7 +24,7 @@ from crime_assets.analysis.forecasts.champions import MODELS, choose
 from crime_assets.analysis.forecasts.counts import METHODS
 from crime_assets.analysis.forecasts.days import replay_days
 from crime_assets.analysis.forecasts.pairs import Inputs
-from crime_assets.analysis.forecasts.replaying import GRID, replays
+from crime_assets.analysis.forecasts.replaying import replays
 from crime_assets.analysis.forecasts.targets import TARGETS
 from crime_assets.analysis.forecasts.verdicts import gain_of
 from crime_assets_tests.analysis.forecasts import hindsight
@@ -80,7 +80,7 @@ class Lake(RealLake):
             newest = replay_days(earlier.t, 28, earlier.lag, earlier.first_record, MORE_ORIGINS)
             parts.append(replays(earlier, sorted(newest)))
         rows = pa.concat_tables(parts)
-        return rows.filter(pc.and_(pc.equal(rows["grid"], GRID), pc.equal(rows["share"], 2)))
+        return rows.filter(pc.and_(pc.equal(rows["grid"], "h3-9"), pc.equal(rows["share"], 2)))
 
     def days(self, horizon: int) -> list[int]:
         """The days that the lake has replayed, the oldest first."""
