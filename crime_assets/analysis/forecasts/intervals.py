@@ -100,16 +100,18 @@ def quantile(spread: float, expected: Floats, share: Floats) -> Ints:
     """The smallest count that at least this share of counts is at or below."""
     low = np.full(expected.shape, -1, dtype=np.int64)
     deviation = np.sqrt(expected + spread * expected**2)
-    high = np.ceil(expected + 4 * deviation + 4).astype(np.int64)
-    while (short := at_most(spread, expected, high) < share).any():
-        high = np.where(short, 2 * high, high)
+    high: Ints = np.ceil(expected + 4 * deviation + 4).astype(np.int64)
+    # Only counts that are still looked for are asked about: most cells have few, and are found at once.
+    rest = np.arange(len(expected))
+    while len(rest := rest[at_most(spread, expected[rest], high[rest]) < share[rest]]):
+        high[rest] *= 2
     # Between -1, which nothing is at or below, and a count that is enough.
-    while (open_ := high - low > 1).any():
-        middle = (low + high) // 2
-        is_enough = at_most(spread, expected, middle) >= share
-        high, low = np.where(open_ & is_enough, middle, high), np.where(open_ & ~is_enough, middle, low)
-    found: Ints = high
-    return found
+    while len(rest := np.nonzero(high - low > 1)[0]):
+        middle = (low[rest] + high[rest]) // 2
+        is_enough = at_most(spread, expected[rest], middle) >= share[rest]
+        high[rest[is_enough]] = middle[is_enough]
+        low[rest[~is_enough]] = middle[~is_enough]
+    return high
 
 
 def _reach(distances: Floats, nominal: float) -> float:
