@@ -4,6 +4,9 @@ What a count expects is a level times that count, so it is hidden where the coun
 there are few records in all. Shares of the model by cause are cut to tenths: that of the season, in hundredths, would
 tell the few records of a season. The lake does not say how many records of last year's days a cell has, nor those of
 the last 28: what is made of them alone is not shown of cells.
+
+A place is hidden with its expected count: equal counts lie in the order of their cells, so places would tell where one
+count ends and the next begins. For the same reason no order of rows may go by a hidden place.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from crime_assets.analysis.forecasts import SHARES
 from crime_assets.analysis.forecasts.champions import MODELS
 from crime_assets.analysis.forecasts.counts import METHODS
 from crime_assets.analysis.small_numbers import HIDDEN, protect
@@ -28,9 +32,13 @@ _COUNT_BEHIND: Mapping[str, str] = {"365d": _YEAR, "3y": _YEAR, "kde": _YEAR, "l
 _SAID = ("expected", "low_80", "high_80", "low_95", "high_95")
 _CAUSES = ("from_long_run", "from_years", "from_weeks", "from_neighbors", "from_season", "from_elsewhere")
 _COSTS = ("cost_25", "cost_20", "cost_15")
+_NESTED = ("365d", "3y", "all")
+"""Counts each of which is among those of the next: one less another may be small."""
 _ONE_MAP = ("as_of_day", "target", "horizon", "grid", "method")
 _OF_HITS, _OF_CRIMES = ("hits", "pei", "rri"), ("crimes", "level_error", "deviance")
 """Columns of scores that tell hits, or all records of the window; `pai` tells either."""
+ON_COUNTING_LIST = "flagged_counting"
+"""Like `flagged`, on lists of the best count that are as long as those that are shown."""
 _DIGITS = 2
 """Significant ones of what is expected of a cell or an area: more would be false, and tell the count behind."""
 
@@ -40,15 +48,22 @@ Mask = NDArray[np.bool_]
 def as_shown(tables: Mapping[str, pa.Table], threshold: int) -> dict[str, pa.Table]:
     """The tables with NULL for what must not be seen, and a column `hidden` with the names of these columns, or NULL.
 
-    A threshold of 0 or 1 hides nothing. `totals`, `patrols` and `rounds` have nothing to hide, and no such column.
+    `cells` have one more column, ON_COUNTING_LIST, for who needs no place to tell what is on a list. A threshold of 0
+    or 1 hides nothing. `totals`, `patrols` and `rounds` have nothing to hide, and no such column.
     """
     threshold = threshold if threshold > 1 else 0
+    best = {(row["target"], row["horizon"]): str(row["best_count"]) for row in tables["totals"].to_pylist()}
+
+    def cells(rows: pa.Table, threshold: int) -> pa.Table:
+        pair = next(iter(rows.select(["target", "horizon"]).slice(0, 1).to_pylist()), None)
+        return _cells(rows, best[pair["target"], pair["horizon"]] if pair else METHODS[0], threshold)
+
     return {
         **tables,
         "totals": _rounded(tables["totals"], ["known_share"], 2) if threshold else tables["totals"],
         "areas": _by_pair(tables["areas"], _areas, threshold),
         "exposure": _by_pair(tables["exposure"], _exposure, threshold),
-        "cells": _by_pair(tables["cells"], _cells, threshold),
+        "cells": _by_pair(tables["cells"], cells, threshold),
         "scores": _scores(tables["scores"], threshold),
     }
 
@@ -58,10 +73,13 @@ def _by_pair(rows: pa.Table, shown: Callable[[pa.Table, int], pa.Table], thresho
     return pa.concat_tables(shown(part, threshold) for _, part in pairs_of(rows))
 
 
-def _cells(rows: pa.Table, threshold: int) -> pa.Table:
+def _cells(rows: pa.Table, best_count: str, threshold: int) -> pa.Table:
+    rows = rows.append_column(ON_COUNTING_LIST, _flagged_by_counting(rows))
     small = {method: _small_cells(rows, method, threshold) for method in (*METHODS, *MODELS)}
+    small |= {method: [*small[method], *few] for method, few in _small_steps(rows, best_count, threshold).items()}
     hidden = {f"expected_{method}": found for method, found in small.items()}
-    hidden |= dict.fromkeys(_SAID, small.get(_method(rows), []))
+    hidden |= dict.fromkeys((*_SAID, "place"), small.get(_method(rows), []))
+    hidden["place_counting"] = small[best_count]
     hidden |= dict.fromkeys(_CAUSES, small[MODELS[0]])
     year = rows[_YEAR].to_numpy()
     hidden["trend"] = _numbers(_is_small(year, threshold))
@@ -69,6 +87,22 @@ def _cells(rows: pa.Table, threshold: int) -> pa.Table:
     found = _without_counts(protect(rows, Counting(), threshold, hidden))
     found = _rounded(found, _CAUSES, 1) if threshold else found
     return _cut(found, ["expected", *(f"expected_{method}" for method in (*METHODS, *MODELS))], _DIGITS)
+
+
+def _small_steps(rows: pa.Table, best_count: str, threshold: int) -> dict[str, list[int]]:
+    """Of the nested counts but one, the rows in which it less that one may be small; the best count is kept, if any."""
+    kept = best_count if best_count in _NESTED else _NESTED[0]
+    older = rows[_HISTORY].to_numpy() - rows[_YEAR].to_numpy()
+    known, unknown = _numbers(_is_small(older, threshold)), _numbers((older > 0) & (threshold > 0))
+    # How many are of three years is not known.
+    return {one: unknown if "3y" in (one, kept) else known for one in _NESTED if one != kept}
+
+
+def _flagged_by_counting(rows: pa.Table) -> pa.Array:
+    flagged = [one for one in rows["flagged"].to_pylist() if one is not None]
+    sizes = {int(share): sum(one <= share for one in flagged) for share in SHARES}
+    places = rows["place_counting"].to_pylist()
+    return pa.array([next((share for share in sizes if place <= sizes[share]), None) for place in places], pa.int32())
 
 
 def _areas(rows: pa.Table, threshold: int) -> pa.Table:

@@ -21,7 +21,7 @@ from crime_assets.lakehouse.writing.forecasts import SCORES, read
 from crime_assets.profiles import Profile
 from crime_assets.publishing import forecast_tables, forecasts
 from crime_assets.publishing.database_files import opened, packed
-from crime_assets.publishing.forecast_hiding import as_shown
+from crime_assets.publishing.forecast_hiding import ON_COUNTING_LIST, as_shown
 from crime_assets.publishing.forecasts import FORMAT, KEPT_DAYS, ForecastFile, Forecasts, days_to_write, write
 from crime_assets_tests.build import CHICAGO, sample_profile
 from crime_assets_tests.publishing.forecasts_made import AREA_ID, CELLS, SUNDAY, put
@@ -83,7 +83,8 @@ def test_columns_are_those_of_the_lake_without_counts_of_cells(file: ForecastFil
     for name in ("areas", "exposure", "scores", "cells"):
         wanted = [column.name for column in FORECASTS[f"forecast_{name}"]]
         left_out = ["records_365d", "records_all"] if name == "cells" else []
-        assert tables[name].column_names == [*(one for one in wanted if one not in left_out), "hidden"]
+        added = [ON_COUNTING_LIST, "hidden"] if name == "cells" else ["hidden"]
+        assert tables[name].column_names == [*(one for one in wanted if one not in left_out), *added]
 
 
 def test_no_cell_is_beyond_five_percent_of_either_list(file: ForecastFile) -> None:
@@ -138,11 +139,13 @@ def test_what_a_count_expects_of_a_cell_is_hidden_where_the_count_is_small(kept:
     for row, counts in zip(shown, kept["cells"].to_pylist(), strict=True):
         year, history = counts["records_365d"], counts["records_all"]
         few, old_few = 0 < year < 10, 0 < history < 10
+        older = history - year
         hidden = {
             "expected_365d": few,
-            "expected_3y": few or (year < 10 and history > 0),
+            "expected_3y": few or (year < 10 and history > 0) or older > 0,
             "expected_kde": year < 10,
-            "expected_all": old_few,
+            # With the count of the year it would tell the few before.
+            "expected_all": old_few or 0 < older < 10,
             "expected_decayed": old_few,
             "expected_mixture": old_few,
             "expected_last_year": True,
@@ -153,12 +156,51 @@ def test_what_a_count_expects_of_a_cell_is_hidden_where_the_count_is_small(kept:
         # A published count is the same figure as its own column.
         for name in ("expected", "low_80", "high_80", "low_95", "high_95"):
             hidden[name] = hidden[f"expected_{row['method']}"]
+        hidden["place"], hidden["place_counting"] = hidden["expected"], hidden["expected_decayed"]
         said = set((row["hidden"] or "").split(", "))
         assert {name for name, is_hidden in hidden.items() if is_hidden} <= said
         assert not {name for name, is_hidden in hidden.items() if not is_hidden} & said
         assert all(row[name] is None for name in said)
     assert any(row["expected"] is None for row in shown)
     assert any(row["expected"] is not None and row["expected_365d"] is None for row in shown)
+
+
+def test_a_place_is_hidden_with_its_expected_count(kept: dict[str, pa.Table]) -> None:
+    """Equal counts lie in the order of their cells: places would tell where one count ends and the next begins."""
+    best = {(row["target"], row["horizon"]): row["best_count"] for row in kept["totals"].to_pylist()}
+    rows = as_shown(kept, 10)["cells"].to_pylist()
+    for row in rows:
+        assert (row["place"] is None) is (row["expected"] is None)
+        is_counted = row[f"expected_{best[row['target'], row['horizon']]}"] is not None
+        assert (row["place_counting"] is not None) is is_counted
+    assert any(row["place"] is None for row in rows)
+    assert all(row["place"] for row in as_shown(kept, 0)["cells"].to_pylist())
+    # As they stand, rows are in the order of their cells.
+    for pair in PAIRS:
+        cells = [row["cell"] for row in rows if (row["target"], row["horizon"]) == pair]
+        assert cells == sorted(cells)
+
+
+@pytest.mark.parametrize(
+    ("best", "hidden"), [("365d", ("3y", "all")), ("3y", ("365d", "all")), ("all", ("365d", "3y"))]
+)
+def test_no_count_tells_the_few_that_another_has_besides(
+    kept: dict[str, pa.Table], best: str, hidden: tuple[str, str]
+) -> None:
+    rows = kept["cells"].slice(0, 1)
+    rows = _set(rows, records_365d=[20], records_all=[22], method=[best])
+    totals = _set(kept["totals"], best_count=[best] * kept["totals"].num_rows)
+    (shown,) = as_shown({**kept, "totals": totals, "cells": rows}, 5)["cells"].to_pylist()
+    assert {one for one in ("365d", "3y", "all") if shown[f"expected_{one}"] is None} == {*hidden}
+    assert None not in (shown["expected"], shown["place"], shown["place_counting"])
+
+
+def test_who_is_on_the_list_of_counting_is_told_without_a_place(kept: dict[str, pa.Table]) -> None:
+    # 8 cells are 1 % of the area, 15 are 2 %, and 37 are 5 %.
+    for row, before in zip(as_shown(kept, 10)["cells"].to_pylist(), kept["cells"].to_pylist(), strict=True):
+        place = before["place_counting"]
+        wanted = 1 if place <= 8 else 2 if place <= 15 else 5 if place <= 37 else None
+        assert row[ON_COUNTING_LIST] == wanted
 
 
 def test_shares_by_cause_are_tenths_where_small_numbers_are_hidden(kept: dict[str, pa.Table]) -> None:
@@ -288,7 +330,7 @@ def _with_areas(kept: dict[str, pa.Table], **columns: list[int]) -> dict[str, pa
     return found
 
 
-def _set(rows: pa.Table, **columns: list[int] | list[float]) -> pa.Table:
+def _set(rows: pa.Table, **columns: list[int] | list[float] | list[str]) -> pa.Table:
     for name, values in columns.items():
         number = rows.schema.get_field_index(name)
         rows = rows.set_column(number, name, pa.array(values, rows.schema.field(number).type))

@@ -19,6 +19,7 @@ from crime_assets.publishing.charts.scales import number
 from crime_assets.publishing.dashboard.forecast_choice import OFFENSES, Asked
 from crime_assets.publishing.dashboard.page import ShownTable
 from crime_assets.publishing.dashboard.values import NOTHING, Cell
+from crime_assets.publishing.forecast_hiding import ON_COUNTING_LIST
 from crime_assets.publishing.forecasts import About, ForecastFile
 
 Row = Mapping[str, Any]
@@ -49,7 +50,7 @@ class Forecast:
         (self.total,) = self.rows("totals")
         self.listed: Sequence[Row] = sorted(
             (row for row in self.rows("cells") if row["flagged"] is not None and row["flagged"] <= asked.share),
-            key=lambda row: int(row["place"]),
+            key=in_order,
         )
         """The cells on the list, the one where most is expected first."""
 
@@ -85,7 +86,8 @@ class Forecast:
 
     def is_on_counting_list(self, row: Row) -> bool:
         """Whether the best count would have put a cell on a list as long as this one."""
-        return int(row["place_counting"]) <= len(self.listed)
+        found = row[ON_COUNTING_LIST]
+        return found is not None and int(found) <= self.asked.share
 
     def table(self, name: str) -> pa.Table:
         """A table to download: of cells those on the list and on that of the best count. UsageError if unknown."""
@@ -98,10 +100,16 @@ class Forecast:
         table = table.filter(asked)
         if name != "cells":
             return table
-        is_listed = pc.fill_null(pc.less_equal(table["flagged"], self.asked.share), False)
-        return table.filter(pc.or_(is_listed, pc.less_equal(table["place_counting"], len(self.listed)))).sort_by(
-            "place"
+        is_listed, is_counted = (
+            pc.fill_null(pc.less_equal(table[name], self.asked.share), False) for name in ("flagged", ON_COUNTING_LIST)
         )
+        return table.filter(pc.or_(is_listed, is_counted)).sort_by([("place", "ascending"), ("cell", "ascending")])
+
+
+def in_order(row: Row) -> tuple[bool, int, str]:
+    """By the place of a cell; those whose place is hidden come last, in an order that does not tell it."""
+    place = row["place"]
+    return place is None, int(place or 0), str(row["cell"])
 
 
 def shown_table(

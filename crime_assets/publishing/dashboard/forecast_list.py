@@ -14,6 +14,7 @@ from crime_assets.publishing.dashboard.forecast_figures import (
     area_of,
     between,
     expected,
+    in_order,
     in_words,
     numbered,
     shown_table,
@@ -48,12 +49,20 @@ def places_of(forecast: Forecast, landing: LandingStore) -> dict[str, Any]:
         "is_best_count": forecast.is_best_count,
         "not_shown": sum(row["expected"] is None for row in forecast.listed),
         "trends": list(_trends(forecast)),
-        "capped_out": sum(
-            row["is_capped_out"] and row["place"] <= len(forecast.listed) for row in forecast.rows("cells")
-        ),
+        "capped_out": _capped_out(forecast),
         "areas": _areas(forecast),
         "marked": f"{asked.share} % of the area",
     }
+
+
+def _capped_out(forecast: Forecast) -> int:
+    """How many cells a cap has left out of the list, though they come before cells on it: on a longer list they may be.
+
+    Those whose place is hidden are not counted.
+    """
+    listed = {row["cell"]: row["place"] or 0 for row in forecast.listed}
+    last = max(listed.values(), default=0)
+    return sum((row["place"] or last) < last and row["cell"] not in listed for row in forecast.rows("cells"))
 
 
 def window(forecast: Forecast) -> str:
@@ -141,12 +150,13 @@ def _counted(row: Row, total: Row) -> str:
 
 def _trends(forecast: Forecast) -> Iterator[str]:
     """Cells on a list whose last weeks are unlike their year, in sentences."""
-    for row in sorted(forecast.rows("cells"), key=lambda row: int(row["place"])):
-        is_listed = row in forecast.listed
+    listed = {row["cell"] for row in forecast.listed}
+    for row in sorted(forecast.rows("cells"), key=in_order):
+        is_listed = row["cell"] in listed
         if row["trend"] is None or not (is_listed or forecast.is_on_counting_list(row)):
             continue
         where = f"Cell {row['cell']} in community area {area_of(row)}"
-        place = f", place {row['place']}" if is_listed else ""
+        place = f", place {row['place']}" if is_listed and row["place"] is not None else ""
         said = f"{expected(row['expected'])} expected{place}"
         counting = f"{in_words(forecast.total['best_count'])}: {_counted(row, forecast.total)}"
         if row["trend"] == "fading":

@@ -15,6 +15,7 @@ import numpy as np
 from crime_assets.analysis.forecasts import FEWEST_WINDOWS
 from crime_assets.analysis.forecasts.champions import MODELS, MOST_ORIGINS
 from crime_assets.analysis.forecasts.counts import METHODS
+from crime_assets.analysis.forecasts.intervals import FEWEST as FEWEST_OF_INTERVALS
 from crime_assets.analysis.forecasts.scores import NOMINALS, UNITS
 from crime_assets.analysis.forecasts.verdicts import gain_of
 from crime_assets.publishing.charts.calibration import calibration
@@ -61,6 +62,7 @@ class Scored:
             "windows": len(windows),
             "replayed": sum(row["basis"] == "replayed" for row in windows),
             "fewest": FEWEST_WINDOWS,
+            "is_guessed": len(windows) < FEWEST_OF_INTERVALS,
             "gains": self._gains(),
             "in_crimes": self._in_crimes(),
             "methods": self._table_of_methods(),

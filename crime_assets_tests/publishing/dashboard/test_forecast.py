@@ -440,6 +440,8 @@ def test_the_page_of_a_small_lake_reads_well(changed: Changed) -> None:
     assert f"Verdict: {sentence}" in text
     assert "Burglary: 0 records expected" in text
     assert "there is no list" in text
+    assert "intervals" not in text.split("Where most")[0].lower() or "are wide guesses" in text
+    assert "hold what comes" not in text
     assert "0 finished windows: at least 8 are needed" in text
     assert "No window of this forecast is finished" in text
     assert "All of it is memory" in text
@@ -470,6 +472,29 @@ def test_what_is_hidden_of_a_listed_cell_is_not_shown(changed: Changed) -> None:
     text = said(page)
     assert "had 1.7 burglaries" in text
     assert "None" not in text
+
+
+def test_cells_whose_count_is_not_shown_come_last_in_an_order_that_does_not_tell_it(changed: Changed) -> None:
+    def change(tables: dict[str, pa.Table]) -> None:
+        for name in ("expected", "low_80", "high_80", "low_95", "high_95", "place"):
+            tables["cells"] = with_column(tables["cells"], name, [None] * tables["cells"].num_rows)
+
+    page = changed(change)
+    (drawn,) = [one for one in re.findall(r"(?s)<svg.*?</svg>", page) if "expected in each marked cell" in one[:900]]
+    titles = re.findall("<title>(.*?89[0-9a-f]{13}.*?)</title>", drawn)
+    cells = [CELL.findall(title)[0] for title in titles]
+    assert len(cells) == 15
+    assert cells == sorted(cells)
+    assert not any("Place" in title for title in titles)
+
+
+def test_cells_that_a_cap_left_out_of_this_list_are_counted_though_a_longer_one_has_them(changed: Changed) -> None:
+    def change(tables: dict[str, pa.Table]) -> None:
+        cells = tables["cells"]
+        found = zip(cells["place"].to_pylist(), cells["flagged"].to_pylist(), strict=True)
+        tables["cells"] = with_column(cells, "flagged", [{3: 5, 16: 2}.get(place, share) for place, share in found])
+
+    assert "1 cell is left out because their community area has as many as it may have." in said(changed(change))
 
 
 def test_windows_that_were_published_are_marked_apart_and_take_the_place_of_replays(changed: Changed) -> None:
