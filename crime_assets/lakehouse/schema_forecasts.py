@@ -79,7 +79,7 @@ FORECAST_AREAS = (
     _METHOD,
     *_INTERVALS,
     Column("records_28d", "long", "Records of the last 28 complete days.", required=True),
-    Column("records_last_year", "long", "Records of the same days of last year.", required=True),
+    Column("records_last_year", "long", "Records of the same days of last year; NULL if history begins after them."),
 )
 
 FORECAST_TOTALS = (

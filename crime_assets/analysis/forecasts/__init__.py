@@ -19,5 +19,7 @@ FEWEST_ORIGINS = 24
 """Finished windows without which there is no verdict."""
 HISTORY_DAYS = 90
 """Of records, without which a window is none to learn from."""
+MOST_DAYS_WITHOUT = 28
+"""Days in a row without a record in the city; after more, the history begins anew."""
 JUDGED = 12
 """Newest finished windows by which counts are tuned, and intervals are widened."""

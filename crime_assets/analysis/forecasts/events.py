@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from crime_assets.analysis.forecasts import MOST_DAYS_WITHOUT
 from crime_assets.analysis.forecasts.places import Places, place_of
 from crime_assets.analysis.forecasts.targets import TARGETS
 from crime_assets.analysis.statistics.figures import Floats, Ints
@@ -102,6 +103,18 @@ class Daily:
         is_known = self.known[begin:end] <= known_by
         found: Floats = self.counts[begin:end][is_known].sum(axis=0).astype(np.float64)
         return found
+
+
+def begin_of(occurred: Days) -> int | None:
+    """The first day of a history without a long gap, from its days in any order; None if there is no day.
+
+    One old record, of which most cities have some, would make years without records count as years without crime.
+    """
+    days = np.unique(occurred)
+    if not len(days):
+        return None
+    (gaps,) = np.nonzero(np.diff(days) > MOST_DAYS_WITHOUT)
+    return int(days[gaps[-1] + 1] if len(gaps) else days[0])
 
 
 def daily(events: Events) -> Daily:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from crime_assets.analysis.forecasts.events import Daily
+from crime_assets.analysis.forecasts.events import Daily, begin_of
 from crime_assets.analysis.forecasts.states import YEAR
 from crime_assets.analysis.statistics.figures import Floats
 
@@ -34,7 +34,8 @@ _DAMPED = 0.7
 def levels(daily: Daily, origin: int, horizon: int, lag: int) -> dict[str, Floats]:
     """Level → (targets) records expected in the window of an origin; NaN where there is too little history for it."""
     last = origin - lag
-    first = int(daily.occurred[0]) if len(daily.occurred) else last
+    begin = begin_of(daily.occurred)
+    first = last if begin is None else begin
 
     def known(end: int, days: int, as_of: int = origin) -> Floats:
         """Records of the `days` days up to `end`."""

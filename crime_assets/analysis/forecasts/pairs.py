@@ -42,7 +42,7 @@ class Inputs:
     lag: int
     """Days after which a day is complete."""
     first_record: int
-    """The day of the first record."""
+    """The day on which the history begins: see `begin_of`."""
     past: pa.Table
     """Rows of forecast_scores, of any study area and any window."""
     lists: pa.Table

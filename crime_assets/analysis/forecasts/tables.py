@@ -19,6 +19,7 @@ from crime_assets.analysis.forecasts.pairs import Inputs, OfTarget, Said
 from crime_assets.analysis.forecasts.places import by_area, names_of
 from crime_assets.analysis.forecasts.ranking import capped, flagged, order, places_of
 from crime_assets.analysis.forecasts.shares import CAUSES
+from crime_assets.analysis.forecasts.states import YEAR
 from crime_assets.analysis.forecasts.targets import TARGETS
 from crime_assets.analysis.forecasts.trends import BEFORE_DAYS, NOW_DAYS, trends
 from crime_assets.analysis.statistics.figures import Floats, Ints
@@ -135,13 +136,15 @@ def _trends(one: OfTarget, day: int) -> tuple[list[str | None], Floats]:
 def _areas(one: OfTarget, said: Said, day: int, horizon: int) -> Columns:
     places, state = one.city.places, one.city.states[day]
     expected = by_area(places, said.expected)
+    last_year = by_area(places, state.last_year[HORIZONS.index(horizon), one.target]).astype(np.int64)
+    is_known = day + 1 - YEAR >= one.city.first_record
     return {
         "area": list(places.areas),
         "method": said.choice.method,
         "expected": expected,
         **_intervals(said.spreads.areas, expected),
         "records_28d": by_area(places, state.d28[one.target]).astype(np.int64),
-        "records_last_year": by_area(places, state.last_year[HORIZONS.index(horizon), one.target]).astype(np.int64),
+        "records_last_year": last_year if is_known else [None] * len(places.areas),
     }
 
 

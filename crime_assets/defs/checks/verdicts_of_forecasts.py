@@ -58,7 +58,12 @@ def enough_windows(totals: Sequence[Row]) -> Verdict:
     """Models are of enough finished windows; without these counting is shown."""
     few = [row for row in totals if row["trained_windows"] < FEWEST_WINDOWS]
     if few:
-        return Verdict(False, f"No model, for want of {FEWEST_WINDOWS} finished windows: {_named(few)}.")
+        which = f"all {len(few)} forecasts" if len(few) == len(totals) else _named(few)
+        return Verdict(
+            False,
+            f"No model yet, so counts are shown: fewer than {FEWEST_WINDOWS} windows are finished for {which}. Time "
+            "mends that, or a lake with a longer history.",
+        )
     return Verdict(True, f"Models are of {min(row['trained_windows'] for row in totals)} finished windows or more.")
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from crime_assets.analysis.forecast_statements import statements_of
 from crime_assets.analysis.forecasts import places, squares
 from crime_assets.analysis.forecasts.days import day_of, ordinal
-from crime_assets.analysis.forecasts.events import Events, of_rows
+from crime_assets.analysis.forecasts.events import Events, begin_of, of_rows
 from crime_assets.analysis.forecasts.pairs import Inputs
 from crime_assets.core import keys
 from crime_assets.core.errors import CrimeAssetsError
@@ -52,12 +52,13 @@ def inputs(profile: Profile, engine: Engine, day: date) -> Inputs:
         raise CrimeAssetsError("There is no study area yet: materialize forecast_places first.")
     area, lag = places.of_table(rows), _lag(profile, day)
     events = _events(profile, engine, day, area, lag)
+    begin = begin_of(events.until(ordinal(day)).occurred)
     return Inputs(
         events=events,
         places=area,
         t=ordinal(day),
         lag=lag,
-        first_record=int(events.occurred.min()),
+        first_record=int(events.occurred.min()) if begin is None else begin,
         past=read(lake, city, SCORES),
         lists=_lists(profile, day),
         residents=city.residents,

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from crime_assets.analysis.forecasts.events import daily, gathered, of_rows
+from crime_assets.analysis.forecasts.events import begin_of, daily, gathered, of_rows
 from crime_assets.analysis.forecasts.places import Places
 from crime_assets.analysis.forecasts.targets import TARGETS
 from crime_assets_tests.analysis.forecasts.towns import places_of, town
@@ -102,6 +102,14 @@ def test_counts_of_days_are_those_of_a_plain_loop():
     assert np.array_equal(daily(events).between(first, last, known_by), plain.sum(axis=1))
     assert plain.sum() < events.counted(first, last, known_by + 50).sum()
     assert np.array_equal(events.until(known_by).counted(first, last, 99_999), plain)
+
+
+def test_a_history_begins_after_its_last_long_gap():
+    days = np.arange(DAY, DAY + 50, dtype=np.int32)
+    assert begin_of(days[::-1]) == DAY
+    assert begin_of(np.append(days, np.int32(DAY - 8_000))) == DAY
+    assert begin_of(np.append(days, np.int32(DAY - 28))) == DAY - 28
+    assert begin_of(days[:0]) is None
 
 
 def test_what_came_without_a_place_counts_in_the_total_only():

@@ -29,6 +29,17 @@ def test_with_little_history_there_are_fewer_levels(days: int, there: tuple[int,
     assert combined(said, dict.fromkeys(LEVELS, 2.0)) == pytest.approx(280)
 
 
+def test_a_stray_old_record_changes_nothing():
+    days = constant(200)
+    old = np.int32(FIRST - 8_000)
+    stray = Daily(
+        np.append(old, days.occurred), np.append(old + LAG, days.known), np.vstack([np.ones((1, 5), int), days.counts])
+    )
+    found, wanted = (levels(one, FIRST + 199 + LAG, 28, LAG) for one in (stray, days))
+    assert combined(found) == pytest.approx(combined(wanted))
+    assert name_of(found, 0) == name_of(wanted, 0) == "mean_of_2"
+
+
 def test_without_a_record_nothing_is_expected():
     empty = Daily(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32), np.zeros((0, 5), dtype=np.int64))
     assert levels(empty, FIRST, 28, LAG)["last_364_days"].tolist() == [0.0] * 5

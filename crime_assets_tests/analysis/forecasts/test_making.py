@@ -131,6 +131,8 @@ def test_a_short_history_has_counts_only_and_says_so():
         assert row["sentence"].startswith("No model: only ")
         assert row["expected"] > 0
     assert made.cells["expected_mixture"].null_count == made.cells.num_rows
+    # Nobody knows them: none would be another thing.
+    assert made.areas["records_last_year"].null_count == made.areas.num_rows
 
 
 def test_without_any_record_nothing_is_expected_anywhere():

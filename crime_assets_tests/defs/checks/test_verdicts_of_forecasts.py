@@ -58,6 +58,8 @@ def test_enough_windows() -> None:
     assert verdicts.enough_windows([total(trained_windows=8)]).passed
     found = verdicts.enough_windows([*TOTALS, total("index", 90, trained_windows=7)])
     assert (found.passed, "index 90 days" in found.sentence) == (False, True)
+    found = verdicts.enough_windows([total(trained_windows=0)] * 15)
+    assert (found.passed, "finished for all 15 forecasts" in found.sentence) == (False, True)
 
 
 def test_targets_are_reported() -> None:
