@@ -42,15 +42,20 @@ def known(state: States, kernels: Kernels, target: int, with_trees: bool, widths
     return Known(phi, counts(state, kernels, target, widths), features)
 
 
-def learn(past: Sequence[tuple[Known, Ints]], horizon: int) -> Learned:
-    """From finished windows, the newest first, and the records (n) that came in each."""
+def learn(past: Sequence[tuple[Known, Ints]], horizon: int, kept: trees.Trees | None = None) -> Learned:
+    """From finished windows, the newest first, and the records (n) that came in each.
+
+    `kept` are trees that were grown of earlier windows, instead of others: growing them takes longer than all the rest.
+    """
     tuned = tune([(one.counts, came) for one, came in past[:JUDGED]], horizon)
     came = [records for _, records in past]
     if len(past) < FEWEST_WINDOWS:
         return Learned(tuned, None, None, len(past))
     weights = mixture.fit([one.phi for one, _ in past], came)
     features = [one.features for one, _ in past if one.features is not None]
-    grown = trees.fit(features, came) if features and any(records.any() for records in came) else None
+    grown = kept
+    if grown is None and features and any(records.any() for records in came):
+        grown = trees.fit(features, came)
     return Learned(tuned, weights, grown, len(past))
 
 

@@ -138,10 +138,10 @@ class OfTarget:
             for origin, state in city.states.items()
         }
 
-    def learned(self, day: int, horizon: int) -> Learned:
-        """From the windows that are finished as of a day, with the records known that day."""
+    def learned(self, day: int, horizon: int, kept: trees.Trees | None = None) -> Learned:
+        """From the windows that are finished as of a day, with the records known that day; `kept` as in `learn`."""
         past = [(self.known[one], self._came(one, horizon, day)) for one in self.city.windows(day, horizon)]
-        return learn_methods(past, horizon)
+        return learn_methods(past, horizon, kept)
 
     def shares(self, learned: Learned, day: int, horizon: int) -> dict[str, Floats]:
         """Method → share of the cells."""

@@ -31,8 +31,8 @@ from crime_assets.lakehouse.schema_forecasts import FORECAST_SCORES
 GRID = "h3-9"
 SQUARES_HORIZON = 28
 """Of the scores in squares."""
-_EVERY = 4
-"""Days of the grid after which methods learn anew; in between they keep what they have."""
+_EVERY, _TREES_EVERY = 4, 12
+"""Days of the grid after which methods learn anew, and trees are grown anew; in between they keep what they have."""
 _JUDGED_SHARE = 2.0
 """Percent of the area: coverage stands in the rows of this share."""
 _JUDGED = "mixture"
@@ -133,7 +133,8 @@ def _replayed(inputs: Inputs, grid: Grid, one: OfTarget, days: Sequence[int], ho
     learned: Learned | None = None
     for number, day in enumerate(days):
         if learned is None or learned.weights is None or number % _EVERY == 0:
-            learned = one.learned(day, horizon)
+            kept = learned.trees if learned is not None and number % _TREES_EVERY else None
+            learned = one.learned(day, horizon, kept)
         shares, level = one.shares(learned, day, horizon), one.level(day, horizon)
         window = Window(
             day,
