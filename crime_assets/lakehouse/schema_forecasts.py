@@ -88,6 +88,7 @@ FORECAST_TOTALS = (
     Column("last_day", "date", "Last day of the window.", required=True),
     Column("known_to", "date", "Last day of occurrence that is complete.", required=True),
     Column("known_share", "double", "Share of the last 28 complete days' records that is known; NULL if not learnt."),
+    Column("placed_share", "double", "Share of the city's records that lie in a cell of the area.", required=True),
     *_INTERVALS,
     Column(
         "level",

@@ -39,6 +39,8 @@ _OF_HITS, _OF_CRIMES = ("hits", "pei", "rri"), ("crimes", "level_error", "devian
 """Columns of scores that tell hits, or all records of the window; `pai` tells either."""
 ON_COUNTING_LIST = "flagged_counting"
 """Like `flagged`, on lists of the best count that are as long as those that are shown."""
+_LAST_YEAR_OF = 28
+"""Days of the window whose count of last year is shown of areas."""
 _DIGITS = 2
 """Significant ones of what is expected of a cell or an area: more would be false, and tell the count behind."""
 
@@ -113,6 +115,9 @@ def _areas(rows: pa.Table, threshold: int) -> pa.Table:
         for name in dict.fromkeys(("records_28d", "records_last_year", behind))
     )
     unknown = {behind: _numbers(_may_be_small(rows, method, threshold))}
+    if threshold and pc.any(pc.not_equal(rows["horizon"], _LAST_YEAR_OF)).as_py():
+        # Weekly windows of four Sundays are the one of 28 days: one that is hidden would be what is left of it.
+        unknown["records_last_year"] = list(range(rows.num_rows))
     found = protect(rows, Counting(counts, adds_up=("area",)), threshold, unknown)
     return _cut(_without_counts(found), ["expected"], _DIGITS)
 

@@ -151,7 +151,7 @@ def _verdict(pair: tuple[str, int], method: str, day: date) -> dict[str, object]
         "better": SENTENCE,
         "too few": "Too few finished windows to say whether a model is better (20 of 24): counting is shown.",
         "as good": "Counting is as good: against decayed counts, the mixture finds +0.4% of what is reported in 2 % of "
-        "the area (-1.0% to +1.8%, 26 windows), which chance explains. The count is shown.",
+        "the area (-1.0% to +1.8%, 26 windows), which chance may explain. The count is shown.",
     }[word]
     gain, low, high, p = {"better": (0.038, 0.019, 0.056, 0.0075), "as good": (0.004, -0.01, 0.018, 1.0)}.get(
         word, (None, None, None, None)
@@ -159,6 +159,7 @@ def _verdict(pair: tuple[str, int], method: str, day: date) -> dict[str, object]
     return {
         "known_to": day - timedelta(days=8),
         "known_share": 0.912345,
+        "placed_share": 0.98,
         "level": "last year",
         "method": method,
         "best_count": "decayed",

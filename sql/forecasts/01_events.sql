@@ -9,7 +9,7 @@
 -- @column occurred_on: Day on which it happened.
 -- @column first_day: Change day of the first version that the lake has of the record.
 -- @column is_seen: 1 if the lake pulled first_day in time, so that the record was new then; else 0.
--- @column draw: A number from 0 to 65,535, as likely as any other, that stays the record's own.
+-- @column draw: A number from 0 to 65,535, as likely as any other, the record's own until it is edited.
 -- @column latitude: Degrees north, shifted to the block; NULL where unknown.
 -- @column longitude: Degrees east, shifted to the block; NULL where unknown.
 -- @column community_area: One of 77 community areas; NULL where unknown.

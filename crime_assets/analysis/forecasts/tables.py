@@ -156,6 +156,7 @@ def _totals(inputs: Inputs, one: OfTarget, said: Said) -> Columns:
     return {
         "known_to": inputs.t - inputs.lag,
         "known_share": _known_share(inputs, one),
+        "placed_share": one.placed(inputs.t),
         "expected": expected,
         **_intervals(said.spreads.city, expected),
         "level": said.level.name,

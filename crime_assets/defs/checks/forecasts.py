@@ -21,7 +21,7 @@ from crime_assets.profiles import Profile
 
 _BLOCKING = {
     "no_look_ahead": "Windows begin after the as-of day, and nothing that became known later has a part in them.",
-    "forecasts_add_up": "Cells and areas add up to no more than the city.",
+    "forecasts_add_up": "Cells add up to what the city expects of all places, and areas to the cells in them.",
     "targets_are_reported": "What is forecast is reported by people rather than found by police.",
 }
 _WARNING = {
@@ -73,12 +73,16 @@ def _of_day(profile: Profile, engine: Engine, day: date) -> dict[str, Verdict]:
     first_days = engine.insight(statements_of(city).events, day)["first_day"]
     (arrests,) = engine.measure("arrest_share_of_targets", day)
     rows = totals.to_pylist()
-    cells, areas = (_summed(read(lake, city, name, [day], [*_KEYS, "expected"])) for name in (_CELLS, "forecast_areas"))
+    cells = read(lake, city, _CELLS, [day], [*_KEYS, "area", "expected"])
+    areas = read(lake, city, "forecast_areas", [day], [*_KEYS, "expected"])
+    placed = totals.select(_KEYS).append_column("expected", pc.multiply(totals["expected"], totals["placed_share"]))
     return {
         "no_look_ahead": verdicts.no_look_ahead(
             rows, day, city.last_complete_day(day), pc.max(first_days).as_py() if len(first_days) else None
         ),
-        "forecasts_add_up": verdicts.forecasts_add_up(cells, areas, _summed(totals)),
+        "forecasts_add_up": verdicts.forecasts_add_up(
+            _summed(cells), _summed(cells.filter(pc.is_valid(cells["area"]))), _summed(areas), _summed(placed)
+        ),
         "targets_are_reported": verdicts.targets_are_reported(arrests),
         "enough_windows": verdicts.enough_windows(rows),
     }
@@ -89,8 +93,10 @@ def _of_past(profile: Profile, day: date, said: set[date]) -> dict[str, Verdict]
     before = max((one for one in said if one < day), default=None)
     totals = [read(lake, city, SAID[-1], [one]).to_pylist() if one else [] for one in (day, before)]
     quarter = [read(lake, city, "forecast_exposure", [one]).to_pylist() for one in (day, day - _QUARTER)]
-    past = read(lake, city, SCORES).sort_by("as_of_day")
+    past = read(lake, city, SCORES, {one for one in days(lake, city, SCORES) if one < day}).sort_by("as_of_day")
     past = past.filter(pc.and_(pc.equal(past["grid"], "h3-9"), pc.equal(past["share"], 2.0)))
+    # Scores compare only within one study area.
+    past = past.filter(pc.equal(past["area_id"], totals[0][0]["area_id"]))
     published = past.filter(pc.equal(past["basis"], "published")).to_pylist()
     errors = {(row["as_of_day"], row["target"], row["horizon"]): row for row in published}
     return {

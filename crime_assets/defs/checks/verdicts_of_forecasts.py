@@ -22,7 +22,8 @@ MOST_MORE_EXPOSED = 0.05
 """Of all flagged cells, in an area whose share of records has not grown as much."""
 _JUDGED = 12
 _HALF_A_YEAR = 26
-_ADDS_UP = 1e-4
+_ADDS_UP, _ROUNDING = 1e-4, 0.01
+"""What a sum may be off by: a share of it, and what rounding of thousands of cells leaves, records."""
 
 Row = Mapping[str, Any]
 Key = tuple[str, int]
@@ -41,17 +42,18 @@ def no_look_ahead(totals: Sequence[Row], day: date, last_complete_day: date, new
     return Verdict(True, f"All windows begin after {day}, and what they are made of was known by then.")
 
 
-def forecasts_add_up(cells: Mapping[Key, float], areas: Mapping[Key, float], totals: Mapping[Key, float]) -> Verdict:
-    """Cells add up to no more than the city, and areas to no more than cells: some have no area."""
+def forecasts_add_up(
+    cells: Mapping[Key, float], in_areas: Mapping[Key, float], areas: Mapping[Key, float], placed: Mapping[Key, float]
+) -> Verdict:
+    """Cells add up to what the city expects of all places, and areas to the cells that have one (`in_areas`)."""
     wrong = [
         key
-        for key, total in totals.items()
-        if cells.get(key, -1.0) > total * (1 + _ADDS_UP) + _ADDS_UP
-        or not 0 <= areas.get(key, -1.0) <= cells.get(key, -1.0) * (1 + _ADDS_UP) + _ADDS_UP
+        for key, total in placed.items()
+        if not _is_as_much(cells.get(key), total) or not _is_as_much(areas.get(key, 0.0), in_areas.get(key, 0.0))
     ]
     if wrong:
         return Verdict(False, f"Cells, areas and the city do not add up: {_keys(wrong)}.")
-    return Verdict(True, f"Cells and areas add up in all {len(totals)} forecasts.")
+    return Verdict(True, f"Cells and areas add up in all {len(placed)} forecasts.")
 
 
 def enough_windows(totals: Sequence[Row]) -> Verdict:
@@ -153,6 +155,10 @@ def by_key(rows: Sequence[Row], value: str) -> dict[Key, list[Any]]:
         if row[value] is not None:
             found[row["target"], row["horizon"]].append(row[value])
     return dict(found)
+
+
+def _is_as_much(found: float | None, wanted: float) -> bool:
+    return found is not None and abs(found - wanted) <= _ADDS_UP * wanted + _ROUNDING
 
 
 def _named(rows: Sequence[Row]) -> str:

@@ -37,8 +37,10 @@ def expected_of(forecasts: Forecasts, city: str, day: date, threshold: int) -> l
 
 def _sentence(title: str, row: Mapping[str, Any]) -> str:
     first: date = row["first_day"]
+    known: date = row["as_of_day"]
     low, high = number(row["low_80"]), number(row["high_80"])
     return (
-        f"{title}, next {_HORIZON} days from {first.day} {first:%b}: {number(round(row['expected']))} expected "
-        f"({low} to {high}); the model finds {row['gain']:.1%} more than counting."
+        f"{title}, next {_HORIZON} days from {first.day} {first:%b}, as of {known.day} {known:%b}: "
+        f"{number(round(row['expected']))} expected ({low} to {high}); the model finds {row['gain']:.1%} more than "
+        "counting."
     )

@@ -40,15 +40,16 @@ def test_nothing_looks_ahead() -> None:
 
 
 def test_forecasts_add_up() -> None:
-    totals = dict.fromkeys(KEYS, 100.0)
     cells, areas = dict.fromkeys(KEYS, 99.0), dict.fromkeys(KEYS, 98.5)
-    assert verdicts.forecasts_add_up(cells, areas, totals).passed
-    assert verdicts.forecasts_add_up(totals, totals, totals).passed
+    rounded = {key: value + 0.015 for key, value in cells.items()}
+    assert verdicts.forecasts_add_up(cells, areas, areas, rounded).passed
+    assert verdicts.forecasts_add_up(cells, {}, {}, cells).passed, "no area is known"
     for faulty in (
-        (cells | {KEYS[0]: 100.1}, areas, totals),
-        (cells, areas | {KEYS[0]: 99.2}, totals),
-        ({key: cells[key] for key in KEYS[1:]}, areas, totals),
-        (cells, {key: areas[key] for key in KEYS[1:]}, totals),
+        (cells | {KEYS[0]: 99.1}, areas, areas, cells),
+        (cells | {KEYS[0]: 0.0}, areas, areas, cells),
+        (cells, areas, areas | {KEYS[0]: 98.4}, cells),
+        ({key: cells[key] for key in KEYS[1:]}, areas, areas, cells),
+        (cells, areas, {key: areas[key] for key in KEYS[1:]}, cells),
     ):
         found = verdicts.forecasts_add_up(*faulty)
         assert (found.passed, found.sentence) == (False, "Cells, areas and the city do not add up: burglary 7 days.")
