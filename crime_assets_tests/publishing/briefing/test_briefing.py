@@ -398,7 +398,10 @@ def test_what_is_expected_stands_in_page_and_pdf_while_there_are_forecasts(lake:
     write(elsewhere, SUNDAY)
     content = elsewhere.landing.read(keys.forecast("chicago", SUNDAY))
     assert content is not None
-    said = "Burglary, next 28 days from 29 Jan, as of 28 Jan: 169 expected (133 to 205); the model finds 3.8% more than counting."
+    said = (
+        "Burglary, next 28 days from 29 Jan, as of 28 Jan: 169 expected (133 to 205); the model finds 3.8% more than "
+        "counting."
+    )
     with kept(lake.profile, keys.forecast("chicago", SUNDAY), content):
         assert run_alone(lake).success
         page = lake.briefing("html").decode()

@@ -15,7 +15,10 @@ from crime_assets.publishing.forecasts import Forecasts, write
 from crime_assets_tests.build import sample_profile
 from crime_assets_tests.publishing.forecasts_made import SUNDAY, put
 
-SENTENCE = "Burglary, next 28 days from 29 Jan, as of 28 Jan: 169 expected (133 to 205); the model finds 3.8% more than counting."
+SENTENCE = (
+    "Burglary, next 28 days from 29 Jan, as of 28 Jan: 169 expected (133 to 205); the model finds 3.8% more than "
+    "counting."
+)
 NEXT = SUNDAY + timedelta(days=7)
 
 
