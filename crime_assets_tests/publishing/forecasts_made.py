@@ -31,7 +31,7 @@ CENTERS = [tuple(round(degrees, 6) for degrees in h3.cell_to_latlng(cell)) for c
 AREA_ID = "0123456789ab"
 BETTER = ("burglary", 28)
 SENTENCE = (
-    "Against the best count, decayed counts, the mixture finds +3.8% of the burglaries in 2 % of the area "
+    "Against the best count, decayed counts, the mixture finds 3.8% more of the burglaries in 2 % of the area "
     "(+1.9% to +5.6%, 26 windows): 3.1 more in the whole city in 28 days. The model is shown."
 )
 
@@ -150,7 +150,7 @@ def _verdict(pair: tuple[str, int], method: str, day: date) -> dict[str, object]
     sentence = {
         "better": SENTENCE,
         "too few": "Too few finished windows to say whether a model is better (20 of 24): counting is shown.",
-        "as good": "Counting is as good: against decayed counts, the mixture finds +0.4% of what is reported in 2 % of "
+        "as good": "Counting is as good: against decayed counts, the mixture finds 0.4% more of what is reported in 2 % of "
         "the area (-1.0% to +1.8%, 26 windows), which chance may explain. The count is shown.",
     }[word]
     gain, low, high, p = {"better": (0.038, 0.019, 0.056, 0.0075), "as good": (0.004, -0.01, 0.018, 1.0)}.get(

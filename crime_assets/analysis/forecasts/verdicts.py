@@ -145,7 +145,8 @@ def sentence(pair: Pair, one: Compared, verdict: Verdict) -> str:
             f"({verdict.origins} of {FEWEST_ORIGINS}): counting is shown."
         )
     model, count = TITLES[one.model or ""], TITLES[one.count]
-    found = f"{verdict.gain:+.1%} of the {words} in {SHARE} % of the area"
+    much = f"{abs(verdict.gain):.1%} {'more' if verdict.gain >= 0 else 'fewer'}"
+    found = f"{much} of the {words} in {SHARE} % of the area"
     range_ = f"({verdict.low:+.1%} to {verdict.high:+.1%}, {verdict.origins} windows)"
     if verdict.word == "better":
         more = float((one.hits_model - one.hits_count).mean())

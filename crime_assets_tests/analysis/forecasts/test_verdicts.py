@@ -38,10 +38,12 @@ def test_words_at_their_boundaries(gain: float, noise: float, word: str):
 def test_sentences_say_it():
     said = {gain: judge({PAIR: compared(gain, 0.1)})[PAIR].sentence for gain in (0.03, 0.005, 0.0, -0.03)}
     assert said[0.03] == (
-        "Against the best count, decayed counts, the mixture finds +3.0% of the burglaries in 2 % of the area "
+        "Against the best count, decayed counts, the mixture finds 3.0% more of the burglaries in 2 % of the area "
         "(+3.0% to +3.0%, 24 windows): 29.9 more in the whole city in 28 days. The model is shown."
     )
-    assert said[0.005].startswith("Counting is as good: against decayed counts, the mixture finds +0.5% of the burgl")
+    assert said[0.005].startswith(
+        "Counting is as good: against decayed counts, the mixture finds 0.5% more of the burgl"
+    )
     assert "less than is worth a model" in said[0.005]
     assert "which chance explains. The count is shown." in said[0.0]
     assert said[-0.03].startswith("Counting is better: against decayed counts")
