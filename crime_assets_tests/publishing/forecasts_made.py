@@ -150,8 +150,8 @@ def _verdict(pair: tuple[str, int], method: str, day: date) -> dict[str, object]
     sentence = {
         "better": SENTENCE,
         "too few": "Too few finished windows to say whether a model is better (20 of 24): counting is shown.",
-        "as good": "Counting is as good: against decayed counts, the mixture finds 0.4% more of what is reported in 2 % "
-        "of the area (-1.0% to +1.8%, 26 windows), which chance may explain. The count is shown.",
+        "as good": "Counting is as good: against decayed counts, the mixture finds 0.4% more of what is reported in 2 "
+        "% of the area (-1.0% to +1.8%, 26 windows), which chance may explain. The count is shown.",
     }[word]
     gain, low, high, p = {"better": (0.038, 0.019, 0.056, 0.0075), "as good": (0.004, -0.01, 0.018, 1.0)}.get(
         word, (None, None, None, None)
