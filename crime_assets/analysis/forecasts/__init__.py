@@ -15,6 +15,8 @@ STEP = 28
 """Days between the windows that models learn from, and between those that a verdict counts."""
 MOST_WINDOWS, FEWEST_WINDOWS = 24, 8
 """Of finished windows that models learn from."""
+MOST_REPLAYED = 36
+"""Days of a lake with history that are replayed: of more windows a verdict is surer, and older ones say less of today."""
 FEWEST_ORIGINS = 24
 """Finished windows without which there is no verdict."""
 HISTORY_DAYS = 90

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from crime_assets.analysis.forecasts import HISTORY_DAYS, MOST_WINDOWS, STEP
+from crime_assets.analysis.forecasts import HISTORY_DAYS, MOST_REPLAYED, MOST_WINDOWS, STEP
 
 _BEGIN = date(1970, 1, 1)
 _SUNDAY = 3
@@ -46,7 +46,7 @@ def windows(day: int, horizon: int, lag: int, first_record: int) -> list[int]:
     return [origin for origin in origins if origin - lag - first_record >= HISTORY_DAYS]
 
 
-def replay_days(day: int, horizon: int, lag: int, first_record: int, most: int = MOST_WINDOWS) -> list[int]:
+def replay_days(day: int, horizon: int, lag: int, first_record: int, most: int = MOST_REPLAYED) -> list[int]:
     """Days of the grid whose windows are finished and known as of a day, the newest first, as `windows` has them."""
     newest = day - horizon - lag
     newest -= (newest - _SUNDAY) % STEP

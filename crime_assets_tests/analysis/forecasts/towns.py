@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from h3.api import basic_int as h3
 
-from crime_assets.analysis.forecasts import HORIZONS
+from crime_assets.analysis.forecasts import FEWEST_ORIGINS, HORIZONS
 from crime_assets.analysis.forecasts.days import replay_days
 from crime_assets.analysis.forecasts.events import Events, gathered
 from crime_assets.analysis.forecasts.pairs import Inputs
@@ -119,6 +119,6 @@ def inputs_of(events: Events, places: Places, t: int, past: pa.Table | None = No
 
 
 def replayed(inputs: Inputs) -> pa.Table:
-    """Scores of all days that a lake with this history replays first."""
-    days = {day for horizon in HORIZONS for day in replay_days(inputs.t, horizon, LAG, FIRST)}
+    """Scores of the newest days that a lake with this history replays first, as many as a verdict asks for."""
+    days = {day for horizon in HORIZONS for day in replay_days(inputs.t, horizon, LAG, FIRST, FEWEST_ORIGINS)}
     return replays(inputs, sorted(days))
