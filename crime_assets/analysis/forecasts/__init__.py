@@ -16,7 +16,7 @@ STEP = 28
 MOST_WINDOWS, FEWEST_WINDOWS = 24, 8
 """Of finished windows that models learn from."""
 MOST_REPLAYED = 36
-"""Days of a lake with history that are replayed: of more windows a verdict is surer, and older ones say less of today."""
+"""Days of a lake with history that are replayed: more windows make a verdict surer, older ones say less of today."""
 FEWEST_ORIGINS = 24
 """Finished windows without which there is no verdict."""
 HISTORY_DAYS = 90
