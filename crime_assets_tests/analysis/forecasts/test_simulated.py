@@ -25,7 +25,7 @@ def test_where_nothing_changes_no_model_is_better_than_counting():
     made = forecast(replace(inputs, past=replayed(inputs)))
     for row in made.totals.to_pylist():
         assert row["verdict"] in {"as good", "worse"}
-        assert row["origins"] == 24
+        assert row["origins"] >= 24
         assert row["method"] == row["best_count"]
         assert abs(row["expected"] / (200 * row["horizon"] / 28) - 1) < 0.25
     # The intervals held what they say, in windows of which they knew nothing.
