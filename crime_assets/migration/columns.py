@@ -18,9 +18,7 @@ _TEXTS = frozenset(["character varying", "varchar", "varchar2", "nvarchar2", "te
 _PADDED = frozenset("character char nchar bpchar".split())
 _TIMES = frozenset(["timestamp", "timestamp without time zone", "datetime"])
 # With a length or a precision in brackets, which can stand in the middle: timestamp(6) with time zone.
-_TYPE = re.compile(
-    r"(?P<word>[a-z_0-9 ]+?)\s*(\((?P<first>[0-9]+)[^,)]*(,\s*(?P<second>-?[0-9]+))?\))?(?P<rest>[a-z ]*)"
-)
+_TYPE = re.compile(r"(?P<word>[a-z_0-9 ]+)(\((?P<first>[0-9]+)[^,)]*(,\s*(?P<second>-?[0-9]+))?\))?(?P<rest>[a-z ]*)")
 
 
 class Kind(Enum):
@@ -91,7 +89,11 @@ class Column:
         found = _TYPE.fullmatch(sql_type.strip().lower().removesuffix(" unsigned"))
         if found is None:
             return False
-        word, first, second = f"{found['word']} {found['rest'].strip()}".strip(), found["first"], found["second"]
+        word, first, second = (
+            f"{found['word'].strip()} {found['rest'].strip()}".strip(),
+            found["first"],
+            found["second"],
+        )
         if not self.kind.fits(word):
             return False
         if self.kind is Kind.PADDED:
