@@ -30,7 +30,9 @@ _SECRET = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,512}")
 _STREAM = re.compile(r"[a-z0-9-]{1,40}")
 _WAREHOUSE = re.compile(r"(postgresql|postgres|redshift)://[!-~]+")
 # A password is not in it: it would be in listings of processes, and in what drivers say.
-_LEGACY = re.compile(r"(postgresql|oracle\+oracledb|mariadb)://([^\s:@/?#]+@)?[^\s@/?#][^\s@]*")
+_LEGACY = re.compile(
+    r"(?!.*[?&](?i:pass(word|wd)?)=)(postgresql|oracle\+oracledb|mariadb)://([^\s:@/?#]+@)?[^\s@/?#][^\s@]*"
+)
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _JOB = re.compile(r"(?P<service>glue|emr-serverless):(?P<name>[A-Za-z0-9._-]{1,255})")
 

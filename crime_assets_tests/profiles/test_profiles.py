@@ -216,10 +216,17 @@ class TestSettings:
             Settings.from_environment({"SOCRATA_APP_TOKEN": f"{TOKEN}\n{TOKEN}"})
         assert TOKEN not in str(caught.value)
 
-    @pytest.mark.parametrize("signs", ["", "@", ":", "/", "#", "@x/"])
-    def test_a_password_in_the_address_of_a_legacy_database_is_refused_and_not_shown(self, signs: str) -> None:
+    @pytest.mark.parametrize(
+        "rest",
+        [
+            *(f"reader:{TOKEN}{signs}@db.city.example/records" for signs in ("", "@", ":", "/", "#", "@x/")),
+            f"reader@db.city.example/records?sslmode=require&password={TOKEN}",
+            f"d/records?Password={TOKEN}",
+        ],
+    )
+    def test_a_password_in_the_address_of_a_legacy_database_is_refused_and_not_shown(self, rest: str) -> None:
         with pytest.raises(UsageError, match="the password apart, in CRIME_LEGACY_PASSWORD") as caught:
-            Settings.from_environment({"CRIME_LEGACY": f"postgresql://reader:{TOKEN}{signs}@db.city.example/records"})
+            Settings.from_environment({"CRIME_LEGACY": f"postgresql://{rest}"})
         assert TOKEN not in str(caught.value)
 
 
