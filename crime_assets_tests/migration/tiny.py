@@ -98,6 +98,11 @@ class TinyDatabase:
             self._kept_from = None
             self._log.clear()
 
+    def count_read(self, roots: int) -> None:
+        """Roots that a chunk was made of."""
+        with self._lock:
+            self.roots_read += roots
+
     def dump(self) -> Tables:
         """All rows, by table and primary key."""
         with self._lock:
@@ -218,7 +223,7 @@ class TinySnapshot:
     def these(self, mapping: DocumentMapping, keys: Sequence[Key]) -> Chunk:
         wanted = {*keys}
         found = [key for key in self._in_order(mapping) if key in wanted]
-        self._database.roots_read += len(found)
+        self._database.count_read(len(found))
         roots = self._tables[mapping.table]
         children: dict[str, pa.Table] = {}
         for child in mapping.children:
