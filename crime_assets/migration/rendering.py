@@ -100,8 +100,7 @@ class Renderer:
 
     def canonical(self, item: Mapping[str, Any]) -> str:
         """An item's text as `documents` writes it, of its attributes in any order; unknown ones come last by name."""
-        text = orjson.dumps(_in_order(item, self._names)).decode()
-        return _ESCAPE.sub(lambda found: _as_duckdb(found[0]), text) if "\\u" in text else text
+        return json_text(_in_order(item, self._names))
 
     def close(self) -> None:
         """Let go of the memory."""
@@ -128,6 +127,12 @@ class Renderer:
 
     def _fetched(self, name: str) -> pa.Table:
         return self._duck.sql(f"EXECUTE {name}").to_arrow_table()
+
+
+def json_text(item: Mapping[str, Any]) -> str:
+    """An item's text with its attributes as they come, its signs written as `Renderer.documents` writes them."""
+    text = orjson.dumps(item).decode()
+    return _ESCAPE.sub(lambda found: _as_duckdb(found[0]), text) if "\\u" in text else text
 
 
 class _Input:
