@@ -17,7 +17,7 @@ from crime_assets.migration.columns import Column, Kind
 from crime_assets.migration.documents import Child, DocumentMapping
 from crime_assets.migration.kinds import Rule
 from crime_assets.migration.mappings import document_id
-from crime_assets.migration.rendering import Renderer
+from crime_assets.migration.rendering import Renderer, canonical_of
 from crime_assets_tests.migration.tiny import CASE, LABEL, TinyDatabase
 from crime_assets_tests.migration.tiny_items import plain_items
 
@@ -177,6 +177,16 @@ def test_unknown_attributes_come_last_by_name() -> None:
     ordered = '{"id":{"S":"\\u001F"},"number":{"S":"1"},"Z":{"M":{"a":{"L":[]},"b":{"N":"1"}}},"~z":{"S":"1"}}'
     assert RENDERER.canonical(item) == ordered
     assert RENDERER.canonical({"id": {"S": "\\u000b\n"}}) == '{"id":{"S":"\\\\u000b\\n"}}'
+
+
+def test_an_items_kind_says_which_mapping_orders_it() -> None:
+    text = canonical_of([FILE, LABEL])
+    chunk = random_chunk(11, 20)
+    for item in items_of(RENDERER.documents(chunk)):
+        assert text(dict(reversed(json.loads(item).items()))) == item
+    label = {"title": {"S": "t"}, "code": {"S": "c"}, "kind": {"S": "label"}, "id": {"S": "1"}}
+    assert [*json.loads(text(label))] == ["id", "kind", "code", "title"]
+    assert text({"b": {"S": "2"}, "a": {"S": "1"}, "kind": 3}) == '{"a":{"S":"1"},"b":{"S":"2"},"kind":3}'
 
 
 def test_the_seal_is_that_of_any_order_and_sees_every_change() -> None:

@@ -49,7 +49,7 @@ def build(
         months = dg.AssetSelection.assets(names.key("city_months"))
         found[CITIES] = (months, "Count what may be compared across cities.")
     if has_legacy:
-        migrated = dg.AssetSelection.groups("legacy")
+        migrated = dg.AssetSelection.assets(*names.keys("legacy_documents", "legacy_export"))
         found[MIGRATE] = (migrated, "Bring documents of the legacy database up to date, verify and export them.")
     return dg.Definitions(
         jobs=[
