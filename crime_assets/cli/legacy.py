@@ -121,27 +121,25 @@ def _load(profile: Profile, options: Namespace) -> int:
     road = _road(profile)
     from crime_assets.migration.load import load
 
-    load(road, _tell)
+    progress = load(road, _tell)
     _told()
-    progress = road.store.progress()
-    if progress is not None:
-        print(f"{progress.documents:,} documents of {progress.rows:,} rows are loaded.")
+    print(f"{progress.documents:,} documents of {progress.rows:,} rows are loaded.")
     return 0
 
 
 def _follow(profile: Profile, options: Namespace) -> int:
-    legacy = LegacyRoad(profile)
-    _warn(legacy.road)
-    if options.until_caught_up:
-        print(f"{legacy.catch_up():,} documents were read again.")
-        return 0
-    from crime_assets.migration.follow import follow
+    road = _road(profile)
+    from crime_assets.migration.follow import catch_up, follow
 
+    if options.until_caught_up:
+        print(f"{catch_up(road):,} documents were read again.")
+        return 0
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    follow(legacy.road, stop, _tell)
+    changed = follow(road, stop, _tell)
     _told()
+    print(f"{changed:,} documents were read again.")
     return 0
 
 
@@ -159,7 +157,7 @@ def _export(profile: Profile, options: Namespace) -> int:
     from crime_assets.migration.export import export
 
     exported = export(road)
-    print(f"{exported.items:,} items are in the export {exported.id}.")
+    print(f"{exported.items:,} items are in the export {exported.export}, in {exported.location}.")
     print("A lake is made of it by CRIME_FEED=legacy crime-assets run, with a CRIME_HOME that has no lake yet.")
     return 0
 
@@ -185,10 +183,6 @@ def _finish(profile: Profile, options: Namespace) -> int:
 def _road(profile: Profile) -> Road:
     """The road, if the database allows it."""
     road = LegacyRoad(profile).road
-    _warn(road)
-    return road
-
-
-def _warn(road: Road) -> None:
     for warning in road.database.check():
         print(warning, file=sys.stderr)
+    return road

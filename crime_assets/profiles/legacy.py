@@ -57,16 +57,6 @@ class LegacyRoad:
         home.mkdir(parents=True, exist_ok=True)
         return home
 
-    def catch_up(self) -> int:
-        """Read documents again until no row has changed any more; returns how many."""
-        from crime_assets.migration.follow import follow_once
-
-        changed = 0
-        with self.road.store.hold():
-            while found := follow_once(self.road, None):
-                changed += found
-        return changed
-
     @property
     def _database(self) -> LegacyDatabase:
         from crime_assets.migration.addresses import open_database

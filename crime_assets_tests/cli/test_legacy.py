@@ -34,17 +34,17 @@ def test_each_step_says_what_it_did(steps: Steps, capsys: pytest.CaptureFixture[
     assert legacy(capsys, "follow", "--until-caught-up")[:2] == (0, "7 documents were read again.\n")
     assert legacy(capsys, "verify")[:2] == (0, "Equal: 3 documents and 8 rows, all of them, at position 7.\n")
     code, out, _ = legacy(capsys, "export")
-    assert (code, out.splitlines()[0]) == (0, "3 items are in the export 0173-0a1b.")
+    assert (code, out.splitlines()[0]) == (0, "3 items are in the export 0173-0a1b, in the landing store.")
     assert legacy(capsys, "status") == (0, "It is well.\n", "")
     steps.database.begin()
     assert legacy(capsys, "finish") == (0, "Changes are no longer kept.\n", "")
     assert legacy(capsys, "finish") == (0, "Nothing was left in the database.\n", "")
-    called = ["load", *["follow_once"] * 3, "verify False", "export", "status", "finish", "finish"]
+    called = ["load", "catch_up", "verify False", "export", "status", "finish", "finish"]
     assert steps.called == called
 
 
 def test_following_ends_when_it_is_stopped(steps: Steps, capsys: pytest.CaptureFixture[str]) -> None:
-    assert legacy(capsys, "follow")[0] == 0
+    assert legacy(capsys, "follow")[:2] == (0, "9 documents were read again.\n")
     assert steps.called == ["follow"]
 
 

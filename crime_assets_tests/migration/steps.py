@@ -40,8 +40,9 @@ class _Database(TinyDatabase):
 
 @dataclass(frozen=True)
 class Exported:
-    id: str
+    export: str
     items: int
+    location: str
 
 
 @dataclass
@@ -51,23 +52,23 @@ class Steps:
     database: TinyDatabase = field(default_factory=_Database)
     store: TinyStore = field(default_factory=TinyStore)
     verdict: Verdict = EQUAL
-    waiting: list[int] = field(default_factory=lambda: [5, 2])
     fails: str = ""
     called: list[str] = field(default_factory=list)
 
-    def load(self, road: Road, tell: Callable[[Step], None]) -> None:
+    def load(self, road: Road, tell: Callable[[Step], None]) -> Progress:
         self._call("load", road)
         tell(Step("crimes", 2, 4, 2.0))
         with self.store.hold() as progress:
             self.store.known = replace(progress, rows=8, documents=3, position=Position(6))
+            return self.store.known
 
-    def follow_once(self, road: Road, snapshot: object) -> int:
-        assert snapshot is None
-        self._call("follow_once", road)
-        return self.waiting.pop() if self.waiting else 0
+    def catch_up(self, road: Road) -> int:
+        self._call("catch_up", road)
+        return 7
 
-    def follow(self, road: Road, stop: Event, tell: Callable[[Step], None]) -> None:
+    def follow(self, road: Road, stop: Event, tell: Callable[[Step], None]) -> int:
         self._call("follow", road)
+        return 9
 
     def verify(self, road: Road, repair: bool, tell: Callable[[Step], None]) -> Verdict:
         self._call(f"verify {repair}", road)
@@ -75,7 +76,7 @@ class Steps:
 
     def export(self, road: Road) -> Exported:
         self._call("export", road)
-        return Exported("0173-0a1b", 3)
+        return Exported("0173-0a1b", 3, "the landing store")
 
     def status(self, road: Road) -> list[str]:
         self._call("status", road)
@@ -98,7 +99,7 @@ def doubled(monkeypatch: pytest.MonkeyPatch) -> Iterator[Steps]:
     steps = Steps()
     modules: dict[str, dict[str, Any]] = {
         "load": {"load": steps.load},
-        "follow": {"follow": steps.follow, "follow_once": steps.follow_once},
+        "follow": {"follow": steps.follow, "catch_up": steps.catch_up},
         "verify": {"verify": steps.verify},
         "export": {"export": steps.export},
         "status": {"status": steps.status},

@@ -4,6 +4,7 @@ import dagster as dg
 
 from crime_assets.defs.assets.common import OWNERS
 from crime_assets.defs.names import Names
+from crime_assets.migration.progress import Progress
 from crime_assets.profiles import Profile
 from crime_assets.profiles.legacy import LegacyRoad
 
@@ -26,17 +27,22 @@ def _documents(names: Names) -> dg.AssetsDefinition:
 
         Goes on where it stopped; what has changed is read again.
         """
+        from crime_assets.migration.follow import catch_up
         from crime_assets.migration.load import load
 
-        legacy = LegacyRoad(profile)
-        for warning in legacy.road.database.check():
+        road = LegacyRoad(profile).road
+        for warning in road.database.check():
             context.log.warning(warning)
-        load(legacy.road, lambda _: None)
-        changes = legacy.catch_up()
-        progress, lag = legacy.road.store.progress(), legacy.road.database.lag()
-        metadata: dict[str, int | str] = {"changes": changes, "state": lag.state}
-        if progress is not None:
-            metadata |= {"rows": progress.rows, "documents": progress.documents, "position": str(progress.position)}
+        load(road, lambda _: None)
+        changes = catch_up(road)
+        progress, lag = road.store.progress() or Progress(), road.database.lag()
+        metadata: dict[str, int | str] = {
+            "rows": progress.rows,
+            "documents": progress.documents,
+            "changes": changes,
+            "position": str(progress.position),
+            "state": lag.state,
+        }
         if lag.bytes is not None:
             metadata["bytes_kept"] = lag.bytes
         return dg.MaterializeResult(metadata=metadata)
@@ -58,6 +64,6 @@ def _export(names: Names) -> dg.AssetsDefinition:
         from crime_assets.migration.export import export
 
         exported = export(LegacyRoad(profile).road)
-        return dg.MaterializeResult(metadata={"export": exported.id, "items": exported.items})
+        return dg.MaterializeResult(metadata={"export": exported.export, "items": exported.items})
 
     return legacy_export
