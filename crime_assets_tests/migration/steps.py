@@ -15,7 +15,7 @@ import pytest
 
 from crime_assets.core.errors import LegacyError
 from crime_assets.migration import Difference, Road, Step, Verdict
-from crime_assets.migration.progress import Position, Verified
+from crime_assets.migration.progress import Position, Progress, Verified
 from crime_assets_tests.migration.tiny import TinyDatabase
 from crime_assets_tests.migration.tiny_store import TinyStore
 
