@@ -49,6 +49,7 @@ def test_every_make_target_is_there() -> None:
         "test-kinesis",
         "test-trino",
         "live",
+        "legacy",
         "check",
         "bench",
         "stress",

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import duckdb
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from crime_assets.migration import Chunk, Items
 from crime_assets.migration.columns import Column
@@ -66,13 +68,13 @@ class Renderer:
     def documents(self, chunk: Chunk) -> Items:
         """The documents of a chunk's roots, undivided, in any order; children without a root are dropped."""
         self._give(chunk)
-        return Items(self._run("documents", documents_sql(self.mapping, came_back=False)))
+        return Items(self._run("documents", lambda: documents_sql(self.mapping, came_back=False)))
 
     def checked(self, chunk: Chunk) -> Made:
         """The same documents, and every value of every row turned back and compared."""
         self._give(chunk)
-        found = self._run("checked", documents_sql(self.mapping, came_back=True))
-        bad = found.filter(pa.compute.invert(found["came_back"])).drop_columns([*_ITEM, "came_back"])
+        found = self._run("checked", lambda: documents_sql(self.mapping, came_back=True))
+        bad = found.filter(pc.invert(found["came_back"])).drop_columns([*_ITEM, "came_back"])
         return Made(Items(found.select(_ITEM)), [tuple(row.values()) for row in bad.to_pylist()])
 
     def unmappable(self, chunk: Chunk) -> list[Key]:
@@ -85,9 +87,9 @@ class Renderer:
         Of an edited document too: what is not there or has another type is NULL, what no JSON is has no value at all.
         """
         self._inputs["items"].give(items.table)
-        roots = self._run("rows", roots_sql(self.mapping))
+        roots = self._run("rows", lambda: roots_sql(self.mapping))
         children = {
-            child.table: self._run(f"rows{n}", children_sql(self.mapping, child))
+            child.table: self._run(f"rows{n}", partial(children_sql, self.mapping, child))
             for n, child in enumerate(self.mapping.children)
         }
         last = tuple(roots[name][-1].as_py() for name in self.mapping.key) if roots.num_rows else None
@@ -96,7 +98,7 @@ class Renderer:
     def seal(self, items: Items) -> int:
         """The seal of some items: that of all is each's `^` the others', in any order."""
         self._inputs["items"].give(items.table)
-        return int(self._run("seal", _SEAL)["seal"][0].as_py())
+        return int(self._run("seal", lambda: _SEAL)["seal"][0].as_py())
 
     def canonical(self, item: Mapping[str, Any]) -> str:
         """An item's text as `documents` writes it, of its attributes in any order; unknown ones come last by name."""
@@ -111,10 +113,10 @@ class Renderer:
         for n, child in enumerate(self.mapping.children):
             self._inputs[f"child{n}"].give(chunk.children[child.table])
 
-    def _run(self, name: str, sql: str) -> pa.Table:
+    def _run(self, name: str, sql: Callable[[], str]) -> pa.Table:
         # Prepared once: planning a statement takes as long as running it over some thousand rows.
         if name not in self._prepared:
-            self._duck.execute(f"PREPARE {name} AS {sql}")
+            self._duck.execute(f"PREPARE {name} AS {sql()}")
             self._prepared.add(name)
         try:
             return self._fetched(name)
@@ -152,7 +154,8 @@ class _Input:
     def __init__(self, names: Sequence[str]) -> None:
         # A prepared statement knows these columns in this order, and reads whatever it is given as such.
         self._schema = pa.schema([(name, pa.string()) for name in names])
-        self._table = self._schema.empty_table()
+        # Not empty_table(), for which Arrow imports pandas: that takes more memory than all the rest.
+        self._table = pa.Table.from_arrays([pa.nulls(0, pa.string()) for _ in names], schema=self._schema)
 
     def give(self, table: pa.Table) -> None:
         self._table = table.select(self._schema.names).cast(self._schema)
