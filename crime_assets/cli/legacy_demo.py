@@ -61,6 +61,7 @@ def _migrate(profile: Profile, address: str, rows: int, tell: Tell) -> int:
     print(f"Meanwhile the department made {len(changes):,} changes.")
     if code:
         return code
+    catch_up(road)
     _plant(road)
     print("One value was changed in a document, and nowhere else:")
     print_verdict(verify(road, False, tell), road)
@@ -94,7 +95,9 @@ def _served() -> Iterator[str]:
             connection.cursor().execute("ALTER SYSTEM SET wal_level = 'logical'")
         pg_ctl(["-w", "-m", "fast", "restart"], pgdata=server.pgdata, user=server.system_user)
         found = urlsplit(server.get_uri())
-        yield f"postgresql://{found.username}@/{found.path.strip('/')}?host={parse_qs(found.query)['host'][0]}"
+        # A name of a host stands in every address; the socket's directory is what counts.
+        socket = parse_qs(found.query)["host"][0]
+        yield f"postgresql://{found.username}@localhost/{found.path.strip('/')}?host={socket}"
 
 
 @contextmanager

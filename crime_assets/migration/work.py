@@ -22,6 +22,8 @@ class Work:
         self._connection = connection
         self._draw = random.Random(seed)
         self._note = NOTE[dialect]
+        self._old: dict[str, tuple[int, ...]] = {}
+        """The least and the greatest number in a table at the first change."""
         self._kinds: tuple[Callable[[Any], None], ...] = (
             self._insert,
             self._update,
@@ -47,11 +49,13 @@ class Work:
         return kind.__name__.strip("_")
 
     def _some(self, cursor: Any, table: str = "crimes", column: str = "id") -> int:
-        """A crime that is there, any but not evenly drawn."""
-        for order, most in ((">=", self._draw.randrange(_NEW[1])), ("<", _NEW[1])):
-            # Low numbers are most: half of the draws are among them.
-            start = most if order == "<" or self._draw.random() < 0.5 else most % 30_000_000
-            direction = "ASC" if order == ">=" else "DESC"
+        """A row's number that is there; half of them are of rows that were not made here. 0 if there is none."""
+        if table not in self._old:
+            cursor.execute(f"SELECT min({column}), max({column}) FROM {table}")
+            self._old[table] = tuple(int(number or 0) for number in cursor.fetchone())
+        least, most = self._old[table] if self._draw.random() < 0.5 else _NEW
+        start = self._draw.randint(least, most)
+        for order, direction in ((">=", "ASC"), ("<", "DESC")):
             cursor.execute(
                 f"SELECT {column} FROM {table} WHERE {column} {order} %s ORDER BY {column} {direction} LIMIT 1", [start]
             )
