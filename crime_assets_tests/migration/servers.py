@@ -55,7 +55,7 @@ class PostgresServer:
     def department(self) -> Iterator[Department]:
         """An empty database, which is dropped together with its slots."""
         name = f"legacy_{uuid.uuid4().hex[:12]}"
-        self._run(f"CREATE DATABASE {name}")
+        self.run(f"CREATE DATABASE {name}")
 
         def open_it(*mappings: DocumentMapping, user: str = "") -> PostgresDatabase:
             return PostgresDatabase(connecting(**self.where(name, user)), f"postgresql://test/{name}", name, mappings)
@@ -63,13 +63,13 @@ class PostgresServer:
         try:
             yield Department(lambda: psycopg2.connect(**self.where(name)), open_it)
         finally:
-            self._run(
+            self.run(
                 f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
                 f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '{name}'",
                 f"DROP DATABASE {name} WITH (FORCE)",
             )
 
-    def _run(self, *statements: str) -> None:
+    def run(self, *statements: str) -> None:
         with closing(psycopg2.connect(**self.where("postgres"))) as connection:
             connection.autocommit = True
             for statement in statements:
@@ -92,7 +92,7 @@ def postgres_served() -> Iterator[PostgresServer]:
 
         address = urlsplit(server.get_uri())
         found = PostgresServer(parse_qs(address.query)["host"][0], address.username or "", restart)
-        found._run("ALTER SYSTEM SET wal_level = 'logical'", "ALTER SYSTEM SET max_replication_slots = 40")
+        found.run("ALTER SYSTEM SET wal_level = 'logical'", "ALTER SYSTEM SET max_replication_slots = 40")
         restart()
         yield found
 

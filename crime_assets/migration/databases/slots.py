@@ -148,8 +148,8 @@ def lag(connection: Any, name: str) -> Lag:
 def exported(connect: Connect, name: str, patience: float) -> Iterator[tuple[Position, str]]:
     """An exact position, and the name of a snapshot that shows what was committed before it, while this is open.
 
-    `name` is of small letters, digits and _, for it stands in a command that takes no values. LegacyError that names the
-    processes that were waited for, after `patience` in seconds.
+    `name` is of small letters, digits and _, for it stands in a command that takes no values. LegacyError that names
+    the processes that were waited for, after `patience` in seconds.
     """
     with closing(connect(connection_factory=LogicalReplicationConnection)) as connection, connection.cursor() as cursor:
         # A temporary slot goes with its connection; another of ours may not be gone yet.
