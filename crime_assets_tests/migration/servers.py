@@ -1,4 +1,4 @@
-"""Servers of legacy databases for tests: PostgreSQL whose changes can be followed, and later others beside it."""
+"""A PostgreSQL for tests whose changes can be followed, and how a department works on a database."""
 
 from __future__ import annotations
 

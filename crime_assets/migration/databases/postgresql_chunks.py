@@ -11,13 +11,12 @@ from psycopg2 import sql
 
 from crime_assets.core.errors import LegacyError
 from crime_assets.migration import Chunk
+from crime_assets.migration.databases import chunks
+from crime_assets.migration.databases.chunks import child_columns, last_key, root_columns
 from crime_assets.migration.databases.copied import Copied
 from crime_assets.migration.databases.postgresql_tables import Table, shape_of, tables_of
-from crime_assets.migration.documents import Child, DocumentMapping, Shape
+from crime_assets.migration.documents import DocumentMapping, Shape
 from crime_assets.migration.progress import Key, Position
-
-_MOST_BYTES = 64 << 20
-"""Of COPY's text: a chunk that has more is read again with half the roots."""
 
 
 class PostgresSnapshot:
@@ -48,29 +47,29 @@ class PostgresSnapshot:
         wanted = self._possible(mapping, list(dict.fromkeys(keys)))
         root = self._table(mapping.table)
         of_roots = _among(root, mapping.key, wanted)
-        roots = self._read(root, _root_columns(mapping), of_roots, mapping.key, None).table(_root_columns(mapping))
+        roots = self._read(root, root_columns(mapping), of_roots, mapping.key, None).table(root_columns(mapping))
         children = {}
         for child in mapping.children:
-            table, names = self._table(child.table), _child_columns(child)
+            table, names = self._table(child.table), child_columns(child)
             copied = self._read(table, names, _among(table, child.parent, wanted), (*child.parent, *child.key), None)
             children[child.table] = copied.table(names)
-        return Chunk(roots, children, _last(mapping, roots))
+        return Chunk(roots, children, last_key(mapping, roots))
 
     def _after(self, mapping: DocumentMapping, key: Key | None, rows: int) -> Chunk | None:
         """None if it is more than memory is meant for; never with one root."""
-        most = None if rows == 1 else _MOST_BYTES
-        root, names = self._table(mapping.table), _root_columns(mapping)
+        most = None if rows == 1 else chunks.MOST_BYTES
+        root, names = self._table(mapping.table), root_columns(mapping)
         copied = self._read(root, names, _beyond(root, mapping.key, key), mapping.key, most, rows)
         if copied.is_too_much:
             return None
         roots, size = copied.table(names), copied.size
-        last = _last(mapping, roots)
+        last = last_key(mapping, roots)
         if last is None:
             # Of the right columns, without a row.
             return self.these(mapping, [])
         children: dict[str, pa.Table] = {}
         for child in mapping.children:
-            table, columns = self._table(child.table), _child_columns(child)
+            table, columns = self._table(child.table), child_columns(child)
             between = sql.SQL("{} AND {}").format(_beyond(table, child.parent, key), _up_to(table, child.parent, last))
             left = None if most is None else most - size
             copied = self._read(table, columns, between, (*child.parent, *child.key), left)
@@ -122,20 +121,6 @@ class PostgresSnapshot:
             finally:
                 cursor.execute("RELEASE keys")
         return keys
-
-
-def _root_columns(mapping: DocumentMapping) -> list[str]:
-    return [column.name for column in mapping.columns]
-
-
-def _child_columns(child: Child) -> list[str]:
-    return [*child.parent, *(column.name for column in child.columns)]
-
-
-def _last(mapping: DocumentMapping, roots: pa.Table) -> Key | None:
-    if not roots.num_rows:
-        return None
-    return tuple(roots[name][-1].as_py() for name in mapping.key)
 
 
 def _text(table: Table, name: str) -> sql.Composable:

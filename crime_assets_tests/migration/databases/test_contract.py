@@ -16,6 +16,7 @@ from crime_assets_tests.migration.databases.department import (
     CASE,
     FILLED,
     LABEL,
+    MARIADB,
     POSTGRESQL,
     everything,
     rows_of,
@@ -27,10 +28,11 @@ from crime_assets_tests.migration.tiny import Touched
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=["postgresql"])
+@pytest.fixture(params=["postgresql", "mariadb"])
 def department(request: pytest.FixtureRequest) -> Iterator[Department]:
     """With tables and rows."""
-    server, tables = {"postgresql": ("postgres_legacy", POSTGRESQL)}[request.param]
+    known = {"postgresql": ("postgres_legacy", POSTGRESQL), "mariadb": ("mariadb_legacy", MARIADB)}
+    server, tables = known[request.param]
     with request.getfixturevalue(server).department() as found:
         found.run(*tables)
         found.run(*FILLED)

@@ -16,7 +16,7 @@ import pytest
 from crime_assets.core.errors import LegacyError, SourceForgot, UsageError
 from crime_assets.migration import LegacyDatabase
 from crime_assets.migration.columns import Column, Kind
-from crime_assets.migration.databases import postgresql, postgresql_chunks, slots
+from crime_assets.migration.databases import chunks, postgresql, slots
 from crime_assets.migration.databases.postgresql import PostgresDatabase, connecting
 from crime_assets.migration.documents import DocumentMapping
 from crime_assets.migration.progress import Position
@@ -219,7 +219,7 @@ def test_a_key_too_long_to_be_sent_again_is_told(department: Department, databas
 def test_what_more_than_memory_is_meant_for_comes_in_smaller_chunks(
     department: Department, database: LegacyDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql_chunks, "_MOST_BYTES", 1_000)
+    monkeypatch.setattr(chunks, "MOST_BYTES", 1_000)
     department.run("INSERT INTO notes SELECT 100 + n, 3, repeat('long', 100) FROM generate_series(1, 10) n")
     with database.snapshot() as now:
         sizes, key = [], None

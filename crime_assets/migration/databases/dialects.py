@@ -1,0 +1,91 @@
+"""What differs between databases that keep old versions of rows, and what their tables look like to all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from crime_assets.core.errors import LegacyError
+from crime_assets.migration import Lag
+from crime_assets.migration.progress import Position
+
+
+@dataclass(frozen=True)
+class VersionedColumn:
+    """A column: its name as the catalogue writes it, its type in small letters; `collation` orders its texts."""
+
+    name: str
+    sql_type: str
+    collation: str = ""
+
+
+@dataclass(frozen=True)
+class VersionedTable:
+    """A table; columns by their names in small letters."""
+
+    name: str
+    columns: Mapping[str, VersionedColumn]
+    primary: frozenset[str]
+    """Columns of its primary key."""
+    helpers: Mapping[str, str]
+    """What is no column of the department's data, by what it is for: the dialect knows."""
+
+    def column(self, name: str) -> VersionedColumn:
+        """A column of a mapping. LegacyError if it is not there."""
+        if name not in self.columns:
+            raise LegacyError(f"There is no column {self.name}.{name} that can be read: it was dropped or renamed.")
+        return self.columns[name]
+
+
+class Dialect(Protocol):
+    """One kind of database. `connection` is one of its driver's, `t` the alias of the table in every statement."""
+
+    Error: type[Exception]
+    """What its driver raises."""
+
+    def is_alive(self, connection: Any) -> bool:
+        """Whether a connection that was idle can be used."""
+
+    def mark(self, name: str) -> str:
+        """How a statement names a value that is given with it."""
+
+    def tables(self, cursor: Any, names: Sequence[str]) -> dict[str, VersionedTable]:
+        """Those that are there and can be read, by their names in small letters."""
+
+    def refuses(self, name: str, table: VersionedTable) -> str:
+        """Why old versions of a table cannot be read, in a sentence; empty if they can."""
+
+    def position(self, cursor: Any) -> Position:
+        """What was committed up to here is known for good: nothing will come below it."""
+
+    def remembers(self, cursor: Any, position: Position) -> bool:
+        """Whether the position is one of this database, whose changes since then may still be there."""
+
+    def text(self, column: VersionedColumn, table: VersionedTable) -> str:
+        """SQL of a column's value as a text; of bytes also as bytes."""
+
+    def as_of(self, table: VersionedTable) -> tuple[str, str]:
+        """FROM and a condition: rows as they were at the value `until`."""
+
+    def changed(self, table: VersionedTable) -> tuple[str, str]:
+        """FROM and a condition: versions that began or ended after the value `since`, up to and with `until`."""
+
+    def lag(self, cursor: Any) -> Lag:
+        """What keeps the position back, if anything does."""
+
+    def forgot(self, error: Exception) -> bool:
+        """Whether the error says that old versions are no longer there."""
+
+    def told(self, error: Exception) -> str:
+        """The error in a line, without values of rows."""
+
+
+def quoted(name: str) -> str:
+    """A name of the catalogue in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def of_t(name: str) -> str:
+    """A column of the table in SQL."""
+    return f"t.{quoted(name)}"
