@@ -130,14 +130,10 @@ class MariaDialect:
         """
         cursor.execute(_COMMITTED, {"most": _NOW})
         ((last,),) = cursor.fetchall()
-        with self._asked:
-            time.sleep(max(0.0, self._last_asked + _COPIED_SECONDS - time.monotonic()))
-            cursor.execute(_WRITING)
-            writing = cursor.fetchall()
-            self._last_asked = time.monotonic()
-        if not writing:
+        writing = self._writing(cursor)
+        if writing is None:
             return Position(int(last))
-        cursor.execute(_COMMITTED, {"most": min(int(last), int(writing[0][0]) - 1)})
+        cursor.execute(_COMMITTED, {"most": min(int(last), int(writing[0]) - 1)})
         ((safe,),) = cursor.fetchall()
         return Position(int(safe))
 
@@ -178,9 +174,8 @@ class MariaDialect:
 
     def lag(self, cursor: Any) -> Lag:
         """Says who keeps the position back."""
-        cursor.execute(_WRITING)
-        writing = cursor.fetchall()
-        return Lag(None, f"transaction {writing[0][0]} of connection {writing[0][1]} is open" if writing else "kept")
+        writing = self._writing(cursor)
+        return Lag(None, "transaction {} of connection {} is open".format(*writing) if writing else "kept")
 
     def forgot(self, error: Exception) -> bool:
         """History that is deleted gives no error; a position that is not there is asked for with `remembers`."""
@@ -191,6 +186,15 @@ class MariaDialect:
         """Number and text of the server; pymysql has both as arguments."""
         text = " ".join(str(part) for part in error.args) or type(error).__name__
         return text.partition("\n")[0].rstrip(".")
+
+    def _writing(self, cursor: Any) -> tuple[str, str] | None:
+        """The oldest transaction that writes, and its connection."""
+        with self._asked:
+            time.sleep(max(0.0, self._last_asked + _COPIED_SECONDS - time.monotonic()))
+            cursor.execute(_WRITING)
+            found: tuple[str, str] | None = next(iter(cursor.fetchall()), None)
+            self._last_asked = time.monotonic()
+        return found
 
 
 def _versions(table: VersionedTable) -> str:
