@@ -26,7 +26,8 @@ from crime_assets.migration.documents import DocumentMapping
 from crime_assets_tests.migration.servers import Department
 
 _WORDS = "SET sql_mode = 'ORACLE,EMPTY_STRING_IS_NULL'"
-_SYSTEM = Path("/usr/share/mysql")
+_SYSTEM = (Path("/usr/share/mysql"), Path("/usr/share/mariadb"))
+"""Where releases have the statements that make the server's own tables."""
 _START_SECONDS = 60
 
 
@@ -87,7 +88,8 @@ def mariadb_served() -> Iterator[MariaServer]:
             # It refuses to be root's unless it is told so.
             *(["--user=root"] if os.getuid() == 0 else []),
         ]
-        system = [(_SYSTEM / f"mysql_system_tables{part}.sql").read_text() for part in ("", "_data")]
+        share = next(path for path in _SYSTEM if (path / "mysql_system_tables.sql").exists())
+        system = [(share / f"mysql_system_tables{part}.sql").read_text() for part in ("", "_data")]
         made = subprocess.run(
             [*command, "--bootstrap"],
             input="CREATE DATABASE mysql;\nUSE mysql;\n" + "\n".join(system),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from crime_assets.core.errors import LegacyError
@@ -28,7 +28,7 @@ class VersionedTable:
     columns: Mapping[str, VersionedColumn]
     primary: frozenset[str]
     """Columns of its primary key."""
-    helpers: Mapping[str, str]
+    helpers: Mapping[str, str] = field(default_factory=dict)
     """What is no column of the department's data, by what it is for: the dialect knows."""
 
     def column(self, name: str) -> VersionedColumn:
@@ -43,6 +43,8 @@ class Dialect(Protocol):
 
     Error: type[Exception]
     """What its driver raises."""
+    warning: str
+    """What a department should know, in a sentence."""
 
     def is_alive(self, connection: Any) -> bool:
         """Whether a connection that was idle can be used."""
@@ -79,6 +81,27 @@ class Dialect(Protocol):
 
     def told(self, error: Exception) -> str:
         """The error in a line, without values of rows."""
+
+
+def gathered(rows: Iterable[tuple[str, str, str, VersionedColumn, bool]]) -> dict[str, VersionedTable]:
+    """Tables of a catalogue's rows: table and its real name, column and what it is, whether a key has it.
+
+    LegacyError if two tables or two columns have the same name but for large and small letters.
+    """
+    names: dict[str, str] = {}
+    columns: dict[str, dict[str, VersionedColumn]] = {}
+    keys: dict[str, set[str]] = {}
+    for table, name, lower, column, is_key in rows:
+        if names.setdefault(table, name) != name:
+            raise LegacyError(f"There are two tables {table}: rename one of them.")
+        if lower in columns.setdefault(table, {}):
+            raise LegacyError(f"{table} has two columns {lower}: rename one of them.")
+        columns[table][lower] = column
+        if is_key:
+            keys.setdefault(table, set()).add(lower)
+    return {
+        table: VersionedTable(name, columns[table], frozenset(keys.get(table, ()))) for table, name in names.items()
+    }
 
 
 def quoted(name: str) -> str:

@@ -51,7 +51,7 @@ class FlashbackDatabase:
                 for statement in self._changes(mapping, tables):
                     cursor.execute(statement, {"since": int(position), "until": int(position)})
                     cursor.fetchall()
-        return []
+        return [self._dialect.warning]
 
     def begin(self) -> Position:
         """The present position: nothing is made, for old versions are kept anyway."""

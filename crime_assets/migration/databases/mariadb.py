@@ -11,11 +11,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from crime_assets.core.errors import UsageError
 from crime_assets.migration import Lag
-from crime_assets.migration.databases.dialects import VersionedColumn, VersionedTable, of_t, quoted
+from crime_assets.migration.databases.dialects import Dialect, VersionedColumn, VersionedTable, gathered, of_t, quoted
 from crime_assets.migration.progress import Position
 
 try:
@@ -24,6 +25,8 @@ except ImportError:  # pragma: no cover - only tests have it
     pymysql = None
 
 _OFFSET = "_offset"
+_ZONED = "timestamp with time zone"
+_VERSIONS_TYPE = "type of versions"
 _NOW = 2**64 - 1
 """The end of a version that is not over."""
 # The server answers who writes from a copy, which it renews when nobody has asked for a tenth of a second.
@@ -67,8 +70,10 @@ def connecting(**where: object) -> Callable[[], Any]:
     return connect
 
 
-class MariaDialect:
+class MariaDialect(Dialect):
     """See `Dialect`."""
+
+    warning = "Old versions must be kept as long as anybody follows: do not run DELETE HISTORY, nor drop partitions."
 
     def __init__(self) -> None:
         self.Error: type[Exception] = pymysql.Error
@@ -90,32 +95,26 @@ class MariaDialect:
     def tables(self, cursor: Any, names: Sequence[str]) -> dict[str, VersionedTable]:
         """Of the connection's database; columns of versions and offsets are helpers and no columns."""
         cursor.execute(_COLUMNS.format(", ".join(["%s"] * len(names))), list(names))
-        found: dict[str, dict[str, VersionedColumn]] = {}
-        primary: dict[str, set[str]] = {}
-        helpers: dict[str, dict[str, str]] = {}
-        real: dict[str, str] = {}
-        for table, name, lower, column, sql_type, collation, is_key, generated in cursor.fetchall():
-            real[table] = name
-            columns, own = found.setdefault(table, {}), helpers.setdefault(table, {})
-            if generated in ("ROW START", "ROW END"):
-                own[generated] = column
-                own["type"] = sql_type
-            elif lower.endswith(_OFFSET) and sql_type == "char(6)" and lower.removesuffix(_OFFSET) in columns:
-                base = columns[lower.removesuffix(_OFFSET)]
-                own[base.name] = column
-                columns[base.name.lower()] = VersionedColumn(base.name, "timestamp with time zone")
-            else:
-                columns[lower] = VersionedColumn(column, sql_type, collation)
-                if int(is_key):
-                    primary.setdefault(table, set()).add(lower)
-        return {
-            table: VersionedTable(real[table], columns, frozenset(primary.get(table, ())), helpers[table])
-            for table, columns in found.items()
-        }
+        rows = cursor.fetchall()
+        helpers = _helpers(rows)
+        found = gathered(
+            (
+                table,
+                name,
+                lower,
+                VersionedColumn(column, _ZONED)
+                if column in helpers[table]
+                else VersionedColumn(column, sql_type, collation),
+                bool(int(is_key)),
+            )
+            for table, name, lower, column, sql_type, collation, is_key, _ in rows
+            if column not in helpers[table].values()
+        )
+        return {name: replace(table, helpers=helpers[name]) for name, table in found.items()}
 
     def refuses(self, name: str, table: VersionedTable) -> str:
         """Versions by time are not exact: two transactions can have the same."""
-        if table.helpers.get("type", "").startswith("bigint"):
+        if table.helpers.get(_VERSIONS_TYPE, "").startswith("bigint"):
             return ""
         return (
             f"{name} keeps no versions by transaction: ALTER TABLE {name} ADD COLUMN rs BIGINT UNSIGNED GENERATED "
@@ -195,6 +194,20 @@ class MariaDialect:
             found: tuple[str, str] | None = next(iter(cursor.fetchall()), None)
             self._last_asked = time.monotonic()
         return found
+
+
+def _helpers(rows: Sequence[Sequence[str]]) -> dict[str, dict[str, str]]:
+    """By table: columns of versions, what type they have, and for a time that has an offset the column with it."""
+    found: dict[str, dict[str, str]] = {}
+    types = {(row[0], row[2]): (row[3], row[4]) for row in rows}
+    for table, _, lower, column, sql_type, *_, generated in rows:
+        own = found.setdefault(table, {})
+        if generated in ("ROW START", "ROW END"):
+            own |= {generated: column, _VERSIONS_TYPE: sql_type}
+        name, other = types.get((table, lower.removesuffix(_OFFSET)), ("", ""))
+        if lower.endswith(_OFFSET) and sql_type == "char(6)" and other.startswith("datetime"):
+            own[name] = column
+    return found
 
 
 def _versions(table: VersionedTable) -> str:
