@@ -90,7 +90,7 @@ def test_keys_of_several_columns_are_compared_one_by_one_for_oracle_compares_no_
     assert '((t."LIST" > :after0) OR (t."LIST" = :after0 AND t."CODE" > :after1))' in first
     assert '((t."LIST", t."CODE") IN ((:key0_0, :key0_1), (:key1_0, :key1_1), (:key2_0, :key2_1)))' in second
     # A list has a thousand at most.
-    assert ' OR (t."NUMBER") IN ((:key1000_0)) ORDER BY' in many
+    assert ' OR (t."NUMBER") IN ((:key1000_0))) ORDER BY' in many
 
 
 def test_changes_are_versions_between_two_numbers() -> None:
