@@ -7,7 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from crime_assets.migration import Touches
 from crime_assets.migration.databases.pgoutput import Begin, Changed, Commit, Emptied, Message, Relation, key_of
 from crime_assets.migration.documents import DocumentMapping
-from crime_assets.migration.progress import Position
+from crime_assets.migration.progress import Key, Position
+
+# Told one by one, keys cost more than the messages that they come from.
+_AT_ONCE = 1_000
 
 
 class Following:
@@ -20,6 +23,7 @@ class Following:
         self._since = since
         self._until = until
         self._into = into
+        self._found: dict[str, set[Key]] = {}
         self._places: dict[int, list[tuple[str, tuple[int, ...] | None]]] = {}
         """By relation: kinds of document that it belongs to, and where the root's key is in its rows."""
 
@@ -43,6 +47,9 @@ class Following:
                     for number in message.relations:
                         for kind, _ in self._places.get(number, ()):
                             self._into.add_all(kind)
+        for kind, keys in self._found.items():
+            self._into.add(kind, keys)
+        self._found.clear()
         return last
 
     def _places_of(self, relation: Relation) -> Iterator[tuple[str, tuple[int, ...] | None]]:
@@ -63,4 +70,6 @@ class Following:
             if len(found) < len(keys):
                 # A row that does not say whose it is could be any root's.
                 self._into.add_all(kind)
-            self._into.add(kind, found)
+            self._found.setdefault(kind, set()).update(found)
+            if len(self._found[kind]) >= _AT_ONCE:
+                self._into.add(kind, self._found.pop(kind))

@@ -34,6 +34,12 @@ _SLOT = """
 SELECT confirmed_flush_lsn - '0/0'::pg_lsn, restart_lsn - '0/0'::pg_lsn, coalesce(wal_status, 'reserved'), active_pid
 FROM pg_replication_slots WHERE slot_name = %s AND database = current_database()
 """
+# Whom it waits for, which everybody may ask; and whose turn would come next, which only some roles see.
+_IN_THE_WAY = """
+SELECT unnest(pg_blocking_pids(%s)) UNION
+SELECT pid FROM pg_stat_activity
+WHERE backend_xid IS NOT NULL AND xact_start <= clock_timestamp() - %s * INTERVAL '1 second' ORDER BY 1
+"""
 
 
 @dataclass(frozen=True)
@@ -169,10 +175,12 @@ def _patient(connect: Connect, connection: Any, patience: float) -> Iterator[Non
     def stop() -> None:
         # What cannot be asked is not told; the cancelling is what matters.
         with suppress(psycopg2.Error), closing(connect()) as other, other.cursor() as cursor:
-            cursor.execute("SELECT unnest(pg_blocking_pids(%s)) ORDER BY 1", (connection.info.backend_pid,))
+            cursor.execute(_IN_THE_WAY, (connection.info.backend_pid, patience))
             waited_for.extend(pid for (pid,) in cursor.fetchall())
         if not is_done.is_set():
-            connection.cancel()
+            # It may be closed by now.
+            with suppress(psycopg2.Error):
+                connection.cancel()
 
     timer = threading.Timer(patience, stop)
     timer.daemon = True
@@ -180,9 +188,9 @@ def _patient(connect: Connect, connection: Any, patience: float) -> Iterator[Non
     try:
         yield
     except errors.QueryCanceled as error:
-        who = ", ".join(map(str, dict.fromkeys(waited_for))) or "a process that ended meanwhile"
+        who = f"process {', '.join(map(str, waited_for))}" if waited_for else "one that has ended meanwhile"
         raise LegacyError(
-            f"Transactions that were open for more than {patience:g} s stand in the way (process {who}): wait until "
+            f"Transactions that were open for more than {patience:g} s stand in the way ({who}): wait until "
             "they have ended, or end them, and try again."
         ) from error
     finally:
