@@ -1,8 +1,8 @@
 """MariaDB 10.6 or later with tables that are versioned by transaction: the nearest to Oracle that tests can run.
 
 Positions are commit ids of `mysql.transaction_registry`, for transactions commit in another order than they begin in;
-times in it are not used. A transaction in which a statement failed is committed without being registered (seen in
-10.11): it then counts as committed at its own id, which is greater than every position that was given before it ended.
+times in it are not used. A transaction whose last change failed is committed without being registered (seen in 10.11):
+it then counts as committed at its own id, which is greater than every position that was given before it ended.
 A column with a time zone is a DATETIME beside a CHAR(6) of its name and `_offset`.
 """
 
