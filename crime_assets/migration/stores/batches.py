@@ -65,7 +65,7 @@ def delete_all(calls: Calls, names: Iterable[Name]) -> None:
 def attributes_of(item: str) -> dict[str, Any]:
     """An item's attributes as boto3 wants them: bytes are not base64 there."""
     found: dict[str, Any] = orjson.loads(item)
-    return _changed(found, base64.b64decode) if '{"B":' in item else found
+    return _changed(found, base64.b64decode) if '{"B' in item else found
 
 
 def text_of(attributes: Mapping[str, Any], canonical: Callable[[Mapping[str, Any]], str]) -> str:
@@ -85,6 +85,8 @@ def _changed(attributes: Mapping[str, Any], change: Callable[[Any], Any]) -> dic
 def _changed_value(value: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
     if "B" in value:
         return {"B": change(value["B"])}
+    if "BS" in value:
+        return {"BS": [*map(change, value["BS"])]}
     if "M" in value:
         return {"M": _changed(value["M"], change)}
     if "L" in value:

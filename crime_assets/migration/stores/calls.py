@@ -98,6 +98,10 @@ class Calls:
         self.before: Callable[[], None] = lambda: None
         """Runs before each request; raises if none may be sent any more."""
 
+    def wait(self, seconds: float) -> None:
+        """Do nothing."""
+        self._pause(seconds)
+
     def patience(self) -> Patience:
         """For requests that are done in part."""
         return Patience(self._patience, self._pause)
@@ -109,10 +113,13 @@ class Calls:
 
     def ask(self, operation: str, **arguments: Any) -> Any:
         """Send it until it is done. Raises what botocore raises for a refusal, StoreError if it is never done."""
-        patience = self.patience()
+        return self.patiently(self.patience(), operation, TableName=self.table, **arguments)
+
+    def patiently(self, patience: Patience, operation: str, **arguments: Any) -> Any:
+        """The same, about no table, and with the patience that is left."""
         while True:
             try:
-                return self.once(operation, TableName=self.table, **arguments)
+                return self.once(operation, **arguments)
             except Exception as error:
                 if not is_passing(error):
                     raise
