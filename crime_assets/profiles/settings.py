@@ -14,7 +14,7 @@ from crime_assets.profiles.of_city import asked_cities, of_city, set_by
 
 _CHOICES = {
     "CRIME_PROFILE": ("local", "aws"),
-    "CRIME_FEED": ("sample", "export", "socrata", "portal"),
+    "CRIME_FEED": ("sample", "export", "socrata", "portal", "legacy"),
     "CRIME_ENGINE": ("duckdb", "spark", "athena"),
 }
 _LOCAL_ONLY = ("CRIME_SOCKET", "CRIME_SERVICE", "CRIME_AUDIT_ANCHOR")
