@@ -35,7 +35,7 @@ class State(StrEnum):
 class Verified:
     """Documents were equal to the database at a position.
 
-    `seal` is of all `items` (`bit_xor(hash(id, part, item))` of DuckDB), `roots` and `rows` were compared.
+    `seal` is of all `items` (`Renderer.seal`), `roots` and `rows` were compared.
     """
 
     position: Position

@@ -32,7 +32,8 @@ _DUCKDB: dict[str, str | bool | int | float | list[str]] = {
 }
 _MORE_MEMORY = "2GB"
 """For a chunk whose texts are longer than most."""
-_SEAL = "SELECT coalesce(bit_xor(hash(id, part, item)), 0)::UBIGINT AS seal FROM items"
+# Of one text: hashes of several are combined so that, over all rows, nothing shows which belong together.
+_SEAL = "SELECT coalesce(bit_xor(hash(concat_ws(chr(10), id, part, item))), 0)::UBIGINT AS seal FROM items"
 _ITEM = ("id", "part", "item")
 _ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
 

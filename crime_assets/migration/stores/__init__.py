@@ -9,6 +9,7 @@ import pyarrow as pa
 from crime_assets.migration import Items
 
 SCHEMA = pa.schema([("id", pa.string()), ("part", pa.string()), ("item", pa.string())])
+EMPTY = Items(SCHEMA.empty_table())
 FIRST = "-"
 """The part of a document's first item."""
 

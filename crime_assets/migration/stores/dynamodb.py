@@ -6,8 +6,9 @@ many there are; that a document has parts is written down before either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from crime_assets.cloud.aws.clients import Clients
@@ -17,6 +18,7 @@ from crime_assets.core.errors import StoreBusy, StoreError
 from crime_assets.migration import Items, Quarantined
 from crime_assets.migration.documents import DocumentMapping
 from crime_assets.migration.progress import Progress
+from crime_assets.migration.rendering import Renderer
 from crime_assets.migration.stores import FIRST, asides, in_pieces, rows_of, tables
 from crime_assets.migration.stores.batches import Name, delete_all, key_of, put_all, text_of
 from crime_assets.migration.stores.calls import Calls, client_of, code_of
@@ -31,21 +33,18 @@ _OF_KIND = {
     "ExpressionAttributeNames": {"#id": "id", "#part": "part"},
 }
 
-Text = Callable[[Mapping[str, Any]], str]
-
 
 class DynamoStore:
     """See DocumentStore. Threads may use it, one at a time."""
 
     def __init__(
-        self, clients: Clients, table: str, mappings: Sequence[DocumentMapping], text: Text, pace: Pace | None = None
+        self, clients: Clients, table: str, mappings: Sequence[DocumentMapping], pace: Pace | None = None
     ) -> None:
-        """`text` writes an item's attributes, which come in any order, as the mappings' documents are written."""
+        """`mappings` say which indexes the table has, and in which order attributes are written in texts."""
         self.name = f"dynamodb://{table}"
         self._clients = clients
         self._table = table
         self._mappings = mappings
-        self._text = text
         self._pace = pace or Pace()
         self._made: Calls | None = None
         self._lease: Lease | None = None
@@ -149,6 +148,16 @@ class DynamoStore:
         """See DocumentStore."""
         with self._explained("read"):
             return None if self._is_new() else progress_of(self._calls)
+
+    @cached_property
+    def _renderers(self) -> dict[str, Renderer]:
+        return {mapping.kind: Renderer(mapping) for mapping in self._mappings}
+
+    def _text(self, item: Mapping[str, Any]) -> str:
+        """An item, whose attributes come in any order, as documents are written."""
+        kind = item.get("kind", {}).get("S", "")
+        renderer = self._renderers.get(kind) or next(iter(self._renderers.values()))
+        return renderer.canonical(item)
 
     @property
     def _calls(self) -> Calls:

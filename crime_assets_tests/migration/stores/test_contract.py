@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from crime_assets.core.errors import StoreBusy
 from crime_assets.migration import DocumentStore, Items, Quarantined
 from crime_assets.migration.documents import DocumentMapping
 from crime_assets.migration.progress import Position, Progress, State, Verified
-from crime_assets.migration.stores import FIRST, in_pieces
+from crime_assets.migration.stores import EMPTY, FIRST, in_pieces
 from crime_assets.migration.stores.dynamodb import DynamoStore
 from crime_assets.migration.stores.lease import Pace
 from crime_assets.migration.stores.sqlite import SqliteStore
@@ -24,7 +23,6 @@ from crime_assets_tests.migration.throttling import Throttling
 from crime_assets_tests.migration.tiny import BOTH
 from crime_assets_tests.migration.tiny_store import TinyStore
 
-EMPTY = Items(next(in_pieces([("", "", "")])).table.slice(0, 0))
 STORES = ["tiny", "sqlite", *(pytest.param(name, marks=pytest.mark.slow) for name in ("dynamodb", "throttled"))]
 PACE = Pace(beat=0.2, silence=60, look=0.3)
 
@@ -47,14 +45,7 @@ def found(store: DocumentStore) -> dict[tuple[str, str], str]:
 
 
 def dynamo_store(mappings: Sequence[DocumentMapping] = BOTH) -> DynamoStore:
-    return DynamoStore(Clients("us-east-1"), "documents", mappings, in_order, PACE)
-
-
-def in_order(attributes: Mapping[str, Any]) -> str:
-    """Of an item, whose attributes come in any order."""
-    order = ["id", "part", "kind", "title"]
-    known = {name: attributes[name] for name in order if name in attributes}
-    return json.dumps({**known, **attributes}, ensure_ascii=False, separators=(",", ":"))
+    return DynamoStore(Clients("us-east-1"), "documents", mappings, PACE)
 
 
 @pytest.fixture(params=STORES)

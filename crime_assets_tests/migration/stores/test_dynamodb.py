@@ -16,11 +16,11 @@ from crime_assets.cloud.aws.clients import Clients
 from crime_assets.core.errors import StoreBusy, StoreError, UsageError
 from crime_assets.migration.documents import Index
 from crime_assets.migration.progress import Position, Progress
-from crime_assets.migration.stores import FIRST, tables
+from crime_assets.migration.stores import EMPTY, FIRST, tables
 from crime_assets.migration.stores.calls import Calls, client_of
 from crime_assets.migration.stores.dynamodb import DynamoStore
 from crime_assets.migration.stores.lease import Lease, Pace
-from crime_assets_tests.migration.stores.test_contract import EMPTY, dynamo_store, found, item, items
+from crime_assets_tests.migration.stores.test_contract import dynamo_store, found, item, items
 from crime_assets_tests.migration.throttling import Throttling
 from crime_assets_tests.migration.tiny import BOTH, CASE, LABEL
 
@@ -246,7 +246,7 @@ def test_what_others_wrote_is_given_as_it_is(client: Any, store: DynamoStore) ->
         store.put(items(item("case#1"), item("case#2")), None)
     more = {"mine": {"SS": ["a"]}, "data": {"BS": [b"\x00"]}, "one": {"B": b"\xff"}}
     client.put_item(TableName="documents", Item={**json.loads(item("case#1", title="edited")[2]), **more})
-    text = item("case#1", title="edited")[2][:-1] + ',"mine":{"SS":["a"]},"data":{"BS":["AA=="]},"one":{"B":"/w=="}}'
+    text = item("case#1", title="edited")[2][:-1] + ',"data":{"BS":["AA=="]},"mine":{"SS":["a"]},"one":{"B":"/w=="}}'
     assert found(store)["case#1", FIRST] == text
     assert store.get(["case#1"]) == {"case#1": {FIRST: text}}
 
@@ -274,4 +274,4 @@ def test_what_dynamodb_refuses_is_set_aside(moto: str, monkeypatch: pytest.Monke
 
 def test_no_region_is_told() -> None:
     with pytest.raises(UsageError, match="No AWS region is set"):
-        DynamoStore(Clients(), "documents", BOTH, json.dumps).progress()
+        DynamoStore(Clients(), "documents", BOTH).progress()

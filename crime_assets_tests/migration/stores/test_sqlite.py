@@ -13,9 +13,9 @@ import pytest
 from crime_assets.core.errors import DiskFull, StoreBusy, StoreError
 from crime_assets.migration import Items
 from crime_assets.migration.progress import Position, State
-from crime_assets.migration.stores import FIRST, SCHEMA
+from crime_assets.migration.stores import EMPTY, FIRST, SCHEMA
 from crime_assets.migration.stores.sqlite import SqliteStore
-from crime_assets_tests.migration.stores.test_contract import EMPTY, found, item, items
+from crime_assets_tests.migration.stores.test_contract import found, item, items
 
 
 @pytest.fixture
