@@ -6,21 +6,20 @@ BatchWriteItem says 200 and does a part; it refuses 25 items for one that does n
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-
-import orjson
 
 from crime_assets.core.concurrency import few_at_once
 from crime_assets.migration.stores.calls import Calls, code_of, is_passing, reason_of
+from crime_assets.migration.stores.wire import delete_request, put_request
 
 MOST_BATCH = 25
 MOST_REQUEST = 16 << 20
 _ROOM = 1 << 20
 """Of a request: what is around the items."""
 _WORKERS = 4
+_UNFIT = frozenset(["ValidationException", "SerializationException"])
 
 Name = tuple[str, str]
 """Id and part."""
@@ -37,40 +36,26 @@ class Refused:
 
 @dataclass(frozen=True)
 class _Write:
-    """An item to be put, or with an empty text one to be deleted."""
+    """An item to be put, or with an empty text one to be deleted, and its request."""
 
     name: Name
     item: str
-
-    def request(self) -> dict[str, Any]:
-        if self.item:
-            return {"PutRequest": {"Item": attributes_of(self.item)}}
-        return {"DeleteRequest": {"Key": key_of(self.name)}}
-
-    def bytes(self) -> int:
-        """Of the request at most: everything beyond ASCII is escaped in it."""
-        return len(self.item) if self.item.isascii() else len(json.dumps(self.item))
+    request: bytes
 
 
 def put_all(calls: Calls, items: Mapping[Name, str]) -> list[Refused]:
     """Write all items; those that DynamoDB refuses are returned. StoreError if it does nothing for long."""
-    return _all(calls, (_Write(name, item) for name, item in items.items()))
+    return _all(calls, (_Write(name, item, put_request(item)) for name, item in items.items()))
 
 
 def delete_all(calls: Calls, names: Iterable[Name]) -> None:
     """Delete items, also if they are not there; no name twice."""
-    _all(calls, (_Write(name, "") for name in names))
-
-
-def attributes_of(item: str) -> dict[str, Any]:
-    """An item's attributes as boto3 wants them: bytes are not base64 there."""
-    found: dict[str, Any] = orjson.loads(item)
-    return _changed(found, base64.b64decode) if '{"B' in item else found
+    _all(calls, (_Write(name, "", delete_request(key_of(name))) for name in names))
 
 
 def text_of(attributes: Mapping[str, Any], canonical: Callable[[Mapping[str, Any]], str]) -> str:
-    """The reverse: the text of what boto3 gives."""
-    return canonical(_changed(attributes, lambda held: base64.b64encode(held).decode()))
+    """The text of the item that boto3 gives: bytes are not base64 there."""
+    return canonical({name: _plain(value) for name, value in attributes.items()})
 
 
 def key_of(name: Name) -> dict[str, Any]:
@@ -78,26 +63,43 @@ def key_of(name: Name) -> dict[str, Any]:
     return {"id": {"S": name[0]}, "part": {"S": name[1]}}
 
 
-def _changed(attributes: Mapping[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
-    return {name: _changed_value(value, change) for name, value in attributes.items()}
-
-
-def _changed_value(value: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
     if "B" in value:
-        return {"B": change(value["B"])}
+        return {"B": base64.b64encode(value["B"]).decode()}
     if "BS" in value:
-        return {"BS": [*map(change, value["BS"])]}
+        return {"BS": [base64.b64encode(held).decode() for held in value["BS"]]}
     if "M" in value:
-        return {"M": _changed(value["M"], change)}
+        return {"M": {name: _plain(held) for name, held in value["M"].items()}}
     if "L" in value:
-        return {"L": [_changed_value(one, change) for one in value["L"]]}
+        return {"L": [*map(_plain, value["L"])]}
     return value
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """What became of a batch: what is left of it, what is refused, and the error because of which nothing was done."""
+
+    left: list[_Write]
+    refused: list[Refused] = field(default_factory=list)
+    error: Exception | None = None
+
+
 def _all(calls: Calls, writes: Iterable[_Write]) -> list[Refused]:
+    """Rounds: what is left of all batches is sent in new ones, as full as they can be."""
     refused: list[Refused] = []
-    for found in few_at_once(lambda batch: _batch(calls, batch), _batches(writes), _WORKERS):
-        refused += found
+    patience = calls.patience()
+    left = [*writes]
+    while left:
+        before, error = len(left), None
+        sent = [*few_at_once(lambda batch: _send(calls, batch), _batches(left), _WORKERS)]
+        left = [write for one in sent for write in one.left]
+        for one in sent:
+            refused += one.refused
+            error = one.error or error
+        if len(left) < before:
+            patience.renew()
+        if left:
+            patience.wait(error, "write")
     return refused
 
 
@@ -105,7 +107,7 @@ def _batches(writes: Iterable[_Write]) -> Iterator[list[_Write]]:
     batch: list[_Write] = []
     size = 0
     for write in writes:
-        more = write.bytes()
+        more = len(write.request) + 1
         if batch and (len(batch) == MOST_BATCH or size + more > MOST_REQUEST - _ROOM):
             yield batch
             batch, size = [], 0
@@ -115,37 +117,28 @@ def _batches(writes: Iterable[_Write]) -> Iterator[list[_Write]]:
         yield batch
 
 
-def _batch(calls: Calls, batch: list[_Write]) -> list[Refused]:
-    """Write one batch until nothing of it is left."""
-    patience = calls.patience()
-    by_name = {write.name: write for write in batch}
-    while True:
-        error: Exception | None = None
-        try:
-            requests = [write.request() for write in by_name.values()]
-            answer = calls.once("batch_write_item", RequestItems={calls.table: requests})
-            # Always there, if the answer is whole.
-            left = answer["UnprocessedItems"].get(calls.table, []) if "UnprocessedItems" in answer else requests
-        except Exception as raised:
-            if code_of(raised) == "ValidationException":
-                return _refused(calls, [*by_name.values()], reason_of(raised))
-            if not is_passing(raised):
-                raise
-            error, left = raised, requests
-        if not left:
-            return []
-        if len(left) < len(by_name):
-            patience.renew()
-        by_name = {name: by_name[name] for name in map(_name_of, left)}
-        patience.wait(error, "write")
+def _send(calls: Calls, batch: list[_Write]) -> _Sent:
+    """Send a batch once."""
+    try:
+        names = {_name_of(request) for request in calls.batch([write.request for write in batch])}
+    except Exception as error:
+        if code_of(error) in _UNFIT:
+            return _halved(calls, batch, reason_of(error))
+        if not is_passing(error):
+            raise
+        # The others of this round are not to come as fast.
+        calls.patience().wait(error, "write")
+        return _Sent(batch, error=error)
+    return _Sent([write for write in batch if write.name in names])
 
 
-def _refused(calls: Calls, batch: list[_Write], reason: str) -> list[Refused]:
+def _halved(calls: Calls, batch: list[_Write], reason: str) -> _Sent:
     """Halve the batch until what is refused is alone; all others are written."""
     if len(batch) == 1:
-        return [Refused(batch[0].name, batch[0].item, reason)]
+        return _Sent([], [Refused(batch[0].name, batch[0].item, reason)])
     middle = len(batch) // 2
-    return _batch(calls, batch[:middle]) + _batch(calls, batch[middle:])
+    first, second = _send(calls, batch[:middle]), _send(calls, batch[middle:])
+    return _Sent(first.left + second.left, first.refused + second.refused, first.error or second.error)
 
 
 def _name_of(request: Mapping[str, Any]) -> Name:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from crime_assets.cloud.aws.clients import Clients
 from crime_assets.cloud.aws.errors import AwsThrottled, explain
 from crime_assets.core.errors import StoreError
+from crime_assets.migration.stores import wire
 
 PATIENCE_SECONDS = 600.0
 """So long a busy table may do nothing of what is asked."""
@@ -52,7 +53,14 @@ def is_passing(error: Exception) -> bool:
     from botocore.exceptions import HTTPClientError, IncompleteReadError, ResponseStreamingError
     from botocore.parsers import ResponseParserError
 
-    cut = (NotConnected, HTTPClientError, IncompleteReadError, ResponseStreamingError, ResponseParserError)
+    cut = (
+        NotConnected,
+        HTTPClientError,
+        IncompleteReadError,
+        ResponseStreamingError,
+        ResponseParserError,
+        wire.CutAnswerError,
+    )
     if isinstance(error, cut) or code_of(error) in _BROKEN:
         return True
     return isinstance(explain(error, "", ""), AwsThrottled)
@@ -93,6 +101,7 @@ class Calls:
     ) -> None:
         self.table = table
         self._client = client
+        wire.prepare(client)
         self._patience = patience
         self._pause = pause
         self.before: Callable[[], None] = lambda: None
@@ -105,6 +114,11 @@ class Calls:
     def patience(self) -> Patience:
         """For requests that are done in part."""
         return Patience(self._patience, self._pause)
+
+    def batch(self, requests: Sequence[bytes]) -> list[dict[str, Any]]:
+        """Send a BatchWriteItem once; what was not done. Raises what botocore raises, and CutAnswerError."""
+        self.before()
+        return wire.send(self._client, self.table, wire.batch_body(self.table, requests))
 
     def once(self, operation: str, **arguments: Any) -> Any:
         """Send it once; raises what botocore raises."""

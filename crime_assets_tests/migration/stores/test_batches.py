@@ -9,7 +9,7 @@ import pytest
 
 from crime_assets.cloud.aws.clients import Clients
 from crime_assets.core.errors import StoreError
-from crime_assets.migration.stores.batches import attributes_of, delete_all, put_all, text_of
+from crime_assets.migration.stores.batches import delete_all, put_all, text_of
 from crime_assets.migration.stores.calls import Calls, client_of
 from crime_assets_tests.migration.stores.test_contract import item
 from crime_assets_tests.migration.throttling import Name, Throttling
@@ -50,7 +50,7 @@ def test_nothing_is_lost_and_no_request_is_one_that_would_be_refused(busy: Throt
     delete_all(calls, [name for name in rows if name[0].endswith("7")])
     assert busy.items.keys() == {name for name in rows if not name[0].endswith("7")}
     assert busy.violations == []
-    assert min(busy.did.values()) > 5, busy.did
+    assert min(busy.did.values()) > 3, busy.did
 
 
 @pytest.mark.parametrize("letter", ["x", "ü", "\U0001f600", "\x01", '"'])
@@ -94,8 +94,15 @@ def test_no_request_is_sent_when_none_may_be(calls: Calls, busy: Throttling) -> 
     assert busy.did["requests"] == 0
 
 
-def test_bytes_go_there_and_come_back() -> None:
-    text = '{"id":{"S":"case#1"},"a":{"B":"AAH/"},"b":{"L":[{"M":{"B":{"B":""},"S":{"S":"B"}}}]},"c":{"BOOL":true}}'
-    attributes = attributes_of(text)
-    assert attributes["a"] == {"B": b"\x00\x01\xff"}
+def test_bytes_are_base64_in_texts() -> None:
+    attributes = {"a": {"B": b"\x00\x01\xff"}, "b": {"L": [{"M": {"B": {"B": b""}, "S": {"S": "B"}}}]}}
+    text = '{"a":{"B":"AAH/"},"b":{"L":[{"M":{"B":{"B":""},"S":{"S":"B"}}}]}}'
     assert text_of(attributes, lambda held: json.dumps(held, separators=(",", ":"))) == text
+
+
+def test_other_requests_of_the_same_client_are_botocores_own(calls: Calls, busy: Throttling) -> None:
+    put_all(calls, named(item("case#1")))
+    request = {"DeleteRequest": {"Key": {"id": {"S": "case#1"}, "part": {"S": "-"}}}}
+    while calls._client.batch_write_item(RequestItems={"documents": [request]})["UnprocessedItems"]:
+        pass
+    assert busy.items == {}

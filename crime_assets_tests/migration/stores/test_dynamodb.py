@@ -251,6 +251,17 @@ def test_what_others_wrote_is_given_as_it_is(client: Any, store: DynamoStore) ->
     assert store.get(["case#1"]) == {"case#1": {FIRST: text}}
 
 
+def test_bytes_and_a_whole_document_come_back_as_they_were_put(client: Any, store: DynamoStore) -> None:
+    text = (
+        '{"id":{"S":"case#1"},"part":{"S":"-"},"kind":{"S":"case"},"title":{"S":"ü\\n"},"a":{"B":"AAH/"},"b":{"N":"7"}}'
+    )
+    with store.hold():
+        store.put(items(("case#1", FIRST, text)), None)
+    assert found(store) == {("case#1", FIRST): text}
+    (held,) = (one for one in client.scan(TableName="documents")["Items"] if one["id"] == {"S": "case#1"})
+    assert held["a"] == {"B": b"\x00\x01\xff"}
+
+
 def test_what_dynamodb_refuses_is_set_aside(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
     strict = Throttling(seed=7, behind=moto, busy=0)
     strict.poisoned = {("case#2", FIRST)}
