@@ -32,7 +32,7 @@ def unheard(_: str) -> None:
     """The stage of everybody but tests."""
 
 
-_NO_ITEMS = Items(pa.table({name: pa.array([], pa.string()) for name in ("id", "part", "item")}))
+NO_ITEMS = Items(pa.table({name: pa.array([], pa.string()) for name in ("id", "part", "item")}))
 _LEAD_ON = "run `crime-assets legacy verify --repair`"
 _NOT_LOADED = "The documents in {} are not loaded to their end: run `crime-assets legacy load`."
 _REFUSED = {
@@ -90,20 +90,20 @@ class Held:
 
     def keep(self, **changed: Any) -> None:
         """Progress alone; `changed` are fields of it."""
-        self._put(_NO_ITEMS, replace(self.progress, **changed))
+        self._put(NO_ITEMS, replace(self.progress, **changed))
 
     def put(self, mapping: DocumentMapping, chunk: Chunk, **changed: Any) -> None:
         """Keep the documents of a chunk, and progress with them."""
-        items, aside = self.made(self.renderer(mapping).documents(chunk))
-        keys = zip(*(chunk.roots[name].to_pylist() for name in mapping.key), strict=True)
-        self._set_aside([document_id(mapping, key) for key in keys], aside)
+        documents = self.renderer(mapping).documents(chunk)
+        items, aside = self.made(documents)
+        self._set_aside(documents.table["id"].to_pylist, aside)
         self._put(items, replace(self.progress, **changed))
 
     def replace(self, mapping: DocumentMapping, keys: Sequence[Key], chunk: Chunk, **changed: Any) -> None:
         """Keep the documents of these roots: those that are not in the chunk are deleted. With progress, if changed."""
         items, aside = self.made(self.renderer(mapping).documents(chunk))
         ids = [document_id(mapping, key) for key in keys]
-        self._set_aside(ids, aside)
+        self._set_aside(lambda: ids, aside)
         progress = replace(self.progress, **changed) if changed else None
         self.road.store.replace(ids, items, progress)
         self.progress = progress or self.progress
@@ -121,12 +121,14 @@ class Held:
         self.road.store.put(items, progress)
         self.progress = progress
 
-    def _set_aside(self, ids: Iterable[str], found: Sequence[Quarantined]) -> None:
+    def _set_aside(self, ids: Callable[[], Iterable[str]], found: Sequence[Quarantined]) -> None:
         store = self.road.store
         now = {one.id for one in found}
         if found:
             store.set_aside(found)
-        if fits_now := {one.id for one in store.aside()} & {*ids} - now:
+        # There are seldom any: texts are only made of ids if there are.
+        before = {one.id for one in store.aside()} - now
+        if before and (fits_now := before & {*ids()}):
             store.release(sorted(fits_now))
 
 

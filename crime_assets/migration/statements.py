@@ -57,10 +57,12 @@ def children_sql(mapping: DocumentMapping, child: Child) -> str:
     parents = [f"{_column(column, 'k')} AS {quoted(name)}" for column, name in zip(key, child.parent, strict=True)]
     read = [
         f"json_transform({_VALID}, {literal(_shape(key))}) AS k",
-        f"unnest(json_transform({_VALID}, {literal(shape)}).{quoted(child.attribute)}.L) AS c",
+        f"json_transform({_VALID}, {literal(shape)}).{quoted(child.attribute)}.L AS l",
     ]
     columns = ", ".join([*parents, _columns(child.columns, "c.M")])
-    return f"SELECT {columns} FROM (SELECT {', '.join(read)} FROM items)"
+    # Materialized, or DuckDB would read the whole item again for each child, and have as many copies of it.
+    made = f"made AS MATERIALIZED (SELECT {', '.join(read)} FROM items)"
+    return f"WITH {made} SELECT {columns} FROM (SELECT k, unnest(l) AS c FROM made)"
 
 
 def _head(mapping: DocumentMapping) -> list[str]:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from crime_assets.migration import DocumentStore, LegacyDatabase, Road, Step
 from crime_assets.migration.documents import DocumentMapping
+from crime_assets.migration.mappings import ALL
 from crime_assets.streams.directory import DirectoryStore
-from crime_assets_tests.migration.tiny import BOTH, TinyDatabase
+from crime_assets_tests.migration.tiny import BOTH, TinyDatabase, Work
 from crime_assets_tests.migration.tiny_items import plain_items
 from crime_assets_tests.migration.tiny_store import TinyStore
 
@@ -72,3 +73,40 @@ def should_be(database: TinyDatabase) -> dict[tuple[str, str], object]:
 
 def there(store: TinyStore) -> dict[tuple[str, str], object]:
     return {name: json.loads(item) for name, item in store.items.items()}
+
+
+def crimes(count: int, seed: int = 1) -> TinyDatabase:
+    """Crimes of the sample department, each with two roles, one in ten with a note."""
+    database = TinyDatabase(ALL)
+    draw = random.Random(seed)
+    with database.commit() as work:
+        for number in range(1, count + 1):
+            put_crime(work, number, draw)
+        work.put("offense_codes", code_set="IUCR", code="0110", title="HOMICIDE".ljust(60))
+    return database
+
+
+def put_crime(work: Work, number: int, draw: random.Random) -> None:
+    work.put(
+        "crimes",
+        id=str(number),
+        case_number=f"JB{number:06}",
+        date=f"2018-11-{draw.randrange(1, 31):02} 10:{draw.randrange(60):02}:00",
+        block=f"{number:04}X W MADISON ST",
+        iucr="0110 ",
+        primary_type="THEFT",
+        arrest=draw.choice("YN"),
+        domestic="N",
+        beat="0111",
+        district="011",
+        ward=str(draw.randrange(1, 51)),
+        year="2018",
+        updated_on="2018-12-01 15:40:54",
+        latitude=f"41.{draw.randrange(10**9):09}",
+        longitude=f"-87.{draw.randrange(10**9):09}",
+    )
+    for role in ("1", "2"):
+        work.put("crime_roles", crime_id=str(number), role_no=role, role="victim", sex="F", age="41")
+    if number % 10 == 0:
+        note = {"written_at": "2018-12-01 15:40:54.123456+00", "comment": "seen"}
+        work.put("crime_notes", crime_id=str(number), number=str(number), **note)

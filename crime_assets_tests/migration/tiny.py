@@ -49,7 +49,16 @@ LABEL = DocumentMapping(
 """A key of two texts, and no child."""
 
 BOTH = (CASE, LABEL)
-_TYPES = {Kind.NUMBER: "numeric({precision},{scale})", Kind.TEXT: "text"}
+_TYPES = {
+    Kind.NUMBER: "numeric({precision},{scale})",
+    Kind.TEXT: "text",
+    Kind.LARGE: "text",
+    Kind.PADDED: "character({width})",
+    Kind.FLAG: "character(1)",
+    Kind.DATE: "timestamp(0) without time zone",
+    Kind.TIME: "timestamp(0) without time zone",
+    Kind.TIME_ZONE: "timestamp(6) with time zone",
+}
 
 
 @dataclass
@@ -291,7 +300,7 @@ def _shape(mappings: Iterable[DocumentMapping]) -> dict[str, str]:
     for mapping in mappings:
         for table, columns in mapping.tables.items():
             for column in columns:
-                text = _TYPES[column.kind].format(precision=column.precision, scale=column.scale)
+                text = _TYPES[column.kind].format(**vars(column))
                 found[f"{table}.{column.name}"] = text
         for child in mapping.children:
             keys = [found[f"{mapping.table}.{name}"] for name in mapping.key]
