@@ -86,8 +86,7 @@ def test_lost_changes_forbid_it(road: Road, database: TinyDatabase, store: TinyS
 
 
 def test_the_status_of_what_has_not_begun(tmp_path: Path, database: TinyDatabase, store: TinyStore) -> None:
-    found = status(road_of(tmp_path, database, store))
-    assert (found.progress.state, found.lag, found.told, found.aside) == (State.NEW, None, (), 0)
+    assert status(road_of(tmp_path, database, store)) == ["Nothing is loaded yet."]
 
 
 def test_the_status_of_a_load_that_was_ended(tmp_path: Path, database: TinyDatabase, store: TinyStore) -> None:
@@ -97,9 +96,14 @@ def test_the_status_of_a_load_that_was_ended(tmp_path: Path, database: TinyDatab
     for _ in range(3):
         change(database, random.Random(1))
     store.set_aside([Quarantined("case#1", "DynamoDB refused it", "{}")])
-    found = status(road)
-    assert (found.progress.state, found.progress.done) == (State.LOADING, {"case"})
-    assert (found.lag, found.aside) == (Lag(3, "kept"), 1)
+    rows = len(filled(20).dump()["notes"]) + 20
+    assert status(road) == [
+        "The load has not ended.",
+        f"20 documents of {rows} rows were loaded, and 0 were read again since; they are those of position 101.",
+        "They are not verified as they are now.",
+        "1 documents are set aside, for no item can hold them: no export is made while they are.",
+        "tiny://memory keeps 3 bytes of changes for it, and says: kept.",
+    ]
 
 
 def test_a_database_that_is_away_does_not_hide_how_far_it_was(
@@ -110,11 +114,8 @@ def test_a_database_that_is_away_does_not_hide_how_far_it_was(
 
     monkeypatch.setattr(database, "check", away)
     found = status(road)
-    assert (found.progress.state, found.lag, found.told) == (
-        State.FOLLOWING,
-        None,
-        ("tiny://memory is not there: start it.",),
-    )
+    assert found[0] == "All is loaded, and its changes are followed."
+    assert found[2:] == ["All 23 were verified at 2026-11-30 12:00:00 UTC.", "tiny://memory is not there: start it."]
 
 
 def test_the_status_of_what_is_finished_asks_nobody(
@@ -122,4 +123,4 @@ def test_the_status_of_what_is_finished_asks_nobody(
 ) -> None:
     finish(road)
     monkeypatch.setattr(database, "check", None)
-    assert status(road).progress.state is State.FINISHED
+    assert status(road)[0].startswith("The migration is finished")
