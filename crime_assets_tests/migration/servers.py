@@ -52,22 +52,29 @@ class PostgresServer:
         return {"host": self.socket, "user": user or self.user, "dbname": database}
 
     @contextmanager
-    def department(self) -> Iterator[Department]:
-        """An empty database, which is dropped together with its slots."""
+    def database(self) -> Iterator[str]:
+        """The name of an empty database, which is dropped together with its slots."""
         name = f"legacy_{uuid.uuid4().hex[:12]}"
         self.run(f"CREATE DATABASE {name}")
-
-        def open_it(*mappings: DocumentMapping, user: str = "") -> PostgresDatabase:
-            return PostgresDatabase(connecting(**self.where(name, user)), f"postgresql://test/{name}", name, mappings)
-
         try:
-            yield Department(lambda: psycopg2.connect(**self.where(name)), open_it)
+            yield name
         finally:
             self.run(
                 f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
                 f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '{name}'",
                 f"DROP DATABASE {name} WITH (FORCE)",
             )
+
+    @contextmanager
+    def department(self) -> Iterator[Department]:
+        """An empty database, and how to reach it."""
+        with self.database() as name:
+
+            def open_it(*mappings: DocumentMapping, user: str = "") -> PostgresDatabase:
+                where = self.where(name, user)
+                return PostgresDatabase(connecting(**where), f"postgresql://test/{name}", name, mappings)
+
+            yield Department(lambda: psycopg2.connect(**self.where(name)), open_it)
 
     def run(self, *statements: str) -> None:
         with closing(psycopg2.connect(**self.where("postgres"))) as connection:
