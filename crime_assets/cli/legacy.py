@@ -18,7 +18,6 @@ from crime_assets.profiles.legacy import LegacyRoad
 if TYPE_CHECKING:
     from crime_assets.migration import Road, Step, Verdict
     from crime_assets.migration.sample import Filled
-    from crime_assets.migration.status import Status
 
 _SHOWN = 20
 
@@ -167,28 +166,8 @@ def _status(profile: Profile, options: Namespace) -> int:
     road = LegacyRoad(profile).road
     from crime_assets.migration.status import status
 
-    print("\n".join(status_lines(status(road))))
+    print("\n".join(status(road)))
     return 0
-
-
-def status_lines(found: Status) -> list[str]:
-    """How far it is, for a person."""
-    progress, lag = found.progress, found.lag
-    lines = [
-        f"{progress.state.value}: {progress.documents:,} documents of {progress.rows:,} rows, "
-        f"{progress.changes:,} read again; position {progress.position}."
-    ]
-    if (verified := progress.verified) is not None:
-        is_now = verified.position == progress.position
-        lines.append(f"Verified at {verified.at:%Y-%m-%d %H:%M} UTC{'' if is_now else '; rows have changed since'}.")
-    if progress.exported:
-        lines.append(f"The last export is {progress.exported}.")
-    if lag is not None:
-        kept = "" if lag.bytes is None else f", {lag.bytes:,} bytes"
-        lines.append(f"What the database keeps: {lag.state}{kept}.")
-    if found.aside:
-        lines.append(f"{found.aside:,} documents are set aside.")
-    return [*lines, *found.told]
 
 
 def _finish(profile: Profile, options: Namespace) -> int:

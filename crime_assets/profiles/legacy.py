@@ -74,7 +74,6 @@ class LegacyRoad:
 
             return SqliteStore(self.home.absolute() / "documents.db")
         from crime_assets.cloud.aws.clients import Clients
-        from crime_assets.migration.rendering import canonical_of
         from crime_assets.migration.stores.dynamodb import DynamoStore
 
-        return DynamoStore(Clients(aws.region), aws.documents, ALL, canonical_of(ALL))
+        return DynamoStore(Clients(aws.region), aws.documents, ALL)
