@@ -36,8 +36,7 @@ def doubt(profile: Profile, today: date) -> str | None:
 
     An export has the days of its files, however old they are, so for an export no clock is too far ahead.
     """
-    is_export = profile.settings.feed in {"export", "legacy"}
-    return behind(profile, today) or (None if is_export else ahead(profile, today))
+    return behind(profile, today) or (ahead(profile, today) if profile.settings.feed != "export" else None)
 
 
 def behind(profile: Profile, today: date) -> str | None:
