@@ -1,10 +1,10 @@
 """Whether a model finds more than counting does: better, as good or worse, and in words.
 
 Hits of both in the same windows are compared in pairs. Windows follow each other, so whole blocks of them are drawn;
-many pairs are judged at once, so Holm's correction is made. What is good by chance alone is called better once in
-twenty such tables: for that, blocks are few, and Student's distribution has to stand in for the draws, which alone
-would call something better in every fourth table of 24 windows. Where one is ahead for months by chance and then the
-other (an autocorrelation of .6 from window to window), 24 windows still err in one table of eight.
+many pairs are judged at once, so Holm's correction is made. What is good by chance alone is called better in three of
+a hundred such tables (simulated): for that, blocks are few, and Student's distribution has to stand in for the draws,
+which alone would call something better in every fourth table of 24 windows. Where one is ahead for months by chance and
+then the other (an autocorrelation of .6 from window to window), 24 windows err in one table of six.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ Pair = tuple[str, int]
 """Target and horizon."""
 LEAST_GAIN = 0.01
 """What is smaller is not worth a model."""
-SIGNIFICANT = 0.05
+SIGNIFICANT = 0.025
+"""Chance on one side, as much as the intervals of 95 % leave there."""
 SHARE = 2
 """Percent of the area that is flagged where hits are compared."""
 
