@@ -42,7 +42,7 @@ def test_in_six_years_of_thefts_that_move_the_model_is_shown_for_them_alone(thro
     inputs = replace(inputs_of(events, places, newest_sunday(FIRST + SIX_YEARS - 1)), with_trees=True)
     totals = forecast(replace(inputs, past=replayed(inputs))).totals.to_pylist()
     said = {(row["target"], row["horizon"]): row for row in totals}
-    assert {row["origins"] for row in totals} == {24}
+    assert min(row["origins"] for row in totals) >= 24
     better = {pair for pair, row in said.items() if row["verdict"] == "better"}
     # Hardly a spell outlives a window of 90 days, and these overlap: whether they tell is left to chance.
     assert {("vehicle_theft", 7), ("vehicle_theft", 28)} <= better <= {("vehicle_theft", days) for days in HORIZONS}
