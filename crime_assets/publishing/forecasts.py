@@ -26,8 +26,7 @@ from crime_assets.profiles import Profile
 from crime_assets.publishing.database_files import copied, opened, packed
 from crime_assets.publishing.forecast_hiding import as_shown
 from crime_assets.publishing.forecast_tables import TABLES, tables_of
-from crime_assets.publishing.reading import lately
-from crime_assets.sources import cities
+from crime_assets.publishing.reading import Kept, etags_by_day, lately
 from crime_assets.streams import LandingStore
 
 FORMAT = 1
@@ -36,8 +35,6 @@ KEPT_DAYS = 13
 """Number of as-of days, the newest ones, whose files are kept: a quarter of weekly forecasts."""
 
 _ABOUT = "about"
-_OPEN = 4
-"""Days kept open."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +91,8 @@ class Forecasts:
     def __init__(self, landing: LandingStore, cache: Path) -> None:
         self._landing = landing
         self._cache = cache
-        self._lock = threading.Lock()
         self._seen = lately(self._look)
-        self._open: dict[tuple[str, date], tuple[str, ForecastFile]] = {}
-        """Those kept, the one asked for last at the end: city and day → etag and file."""
+        self._kept = Kept(self._read)
 
     def days(self, city: str) -> list[date]:
         """The as-of days of a city, newest first; none if nothing was forecast."""
@@ -108,23 +103,10 @@ class Forecasts:
         etag = self._seen().get(city, {}).get(day)
         if etag is None:
             raise CrimeAssetsError(f"There are no forecasts of {city} as of {day}: choose a day from the list.")
-        with self._lock:
-            held = self._open.pop((city, day), None)
-            found = held if held is not None and held[0] == etag else (etag, self._read(city, day))
-            self._open[city, day] = found
-            if len(self._open) > _OPEN:
-                del self._open[next(iter(self._open))]
-            return found[1]
+        return self._kept.of(city, day, etag)
 
     def _look(self) -> dict[str, dict[date, str]]:
-        """City → day → etag. Folders of unknown cities are not ours."""
-        found: dict[str, dict[date, str]] = {}
-        known = cities.names()
-        for item in self._landing.list(keys.FORECASTS):
-            city, day = keys.forecast_city(item.key), keys.forecast_day(item.key)
-            if city in known and day is not None:
-                found.setdefault(city, {})[day] = item.etag
-        return found
+        return etags_by_day(self._landing, keys.FORECASTS, keys.forecast_city, keys.forecast_day)
 
     def _read(self, city: str, day: date) -> ForecastFile:
         content = self._landing.read(keys.forecast(city, day))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -92,16 +92,48 @@ class Shelf(Protocol):
         """The extract of a day."""
 
 
+class Kept(Generic[_Found]):
+    """Files of cities and days that are kept open, a few of them: those asked for last. Threads may ask at once."""
+
+    def __init__(self, read: Callable[[str, date], _Found]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._open: dict[tuple[str, date], tuple[str, _Found]] = {}
+        """The one asked for last at the end: city and day → etag and file."""
+
+    def of(self, city: str, day: date, etag: str) -> _Found:
+        """The file of a day, as `etag` names its content."""
+        with self._lock:
+            held = self._open.pop((city, day), None)
+            # One that was made again takes the place of the old one, which is closed when its last reader is done.
+            found = held if held is not None and held[0] == etag else (etag, self._read(city, day))
+            self._open[city, day] = found
+            if len(self._open) > _OPEN:
+                del self._open[next(iter(self._open))]
+            return found[1]
+
+
+def etags_by_day(
+    landing: LandingStore, prefix: str, city_of: Callable[[str], str | None], day_of: Callable[[str], date | None]
+) -> dict[str, dict[date, str]]:
+    """City → day → etag of the objects below a prefix. Folders of unknown cities are not ours."""
+    found: dict[str, dict[date, str]] = {}
+    known = cities.names()
+    for item in landing.list(prefix):
+        city, day = city_of(item.key), day_of(item.key)
+        if city in known and city is not None and day is not None:
+            found.setdefault(city, {})[day] = item.etag
+    return found
+
+
 class Extracts:
     """All extracts in a landing store; `cache` is a directory on this machine for copies of them."""
 
     def __init__(self, landing: LandingStore, cache: Path) -> None:
         self._landing = landing
         self._cache = cache
-        self._lock = threading.Lock()
         self._seen = lately(self._look)
-        self._open: dict[tuple[str, date], tuple[str, Extract]] = {}
-        """Those kept open, the one asked for last at the end: city and day → etag and extract."""
+        self._kept = Kept(self._read)
 
     def cities(self) -> list[str]:
         """Names of the cities with extracts."""
@@ -119,24 +151,10 @@ class Extracts:
         etag = self._seen().get(city, {}).get(day)
         if etag is None:
             raise CrimeAssetsError(f"There is no extract of {city} for {day}: choose a day from the list.")
-        with self._lock:
-            held = self._open.pop((city, day), None)
-            # One that was made again takes the place of the old one, which is closed when its last reader is done.
-            found = held if held is not None and held[0] == etag else (etag, self._read(city, day))
-            self._open[city, day] = found
-            if len(self._open) > _OPEN:
-                del self._open[next(iter(self._open))]
-            return found[1]
+        return self._kept.of(city, day, etag)
 
     def _look(self) -> dict[str, dict[date, str]]:
-        """City → day → etag. Folders of unknown cities are not ours."""
-        found: dict[str, dict[date, str]] = {}
-        known = cities.names()
-        for item in self._landing.list(keys.EXTRACTS):
-            city, day = keys.extract_city(item.key), keys.extract_day(item.key)
-            if city in known and day is not None:
-                found.setdefault(city, {})[day] = item.etag
-        return found
+        return etags_by_day(self._landing, keys.EXTRACTS, keys.extract_city, keys.extract_day)
 
     def _read(self, city: str, day: date) -> Extract:
         content = self._landing.read(keys.extract(city, day))

@@ -48,8 +48,8 @@ def line(title: str, points: Sequence[Point]) -> str:
             *_shade(points, step),
             *_hidden(title, points, step),
             *_axes(points, scale, step, unit),
-            *(_drawn(run, _BLUE) for run in _runs([point.value for point in points], place)),
-            *(_drawn(run, _AMBER, "5 4") for run in _runs(_expected(points), place)),
+            *(_drawn(run, _BLUE) for run in runs([point.value for point in points], place)),
+            *(_drawn(run, _AMBER, "5 4") for run in runs(_expected(points), place)),
             *_dots(points, place),
         ],
     )
@@ -112,7 +112,8 @@ def _expected(points: Sequence[Point]) -> list[float | None]:
     return values
 
 
-def _runs(values: Sequence[float | None], place: Placing) -> list[list[tuple[float, float]]]:
+def runs(values: Sequence[float | None], place: Placing) -> list[list[tuple[float, float]]]:
+    """Where the values are, in pieces that a gap divides."""
     runs: list[list[tuple[float, float]]] = [[]]
     for index, value in enumerate(values):
         if value is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from crime_assets.publishing.charts.lines import Placing, runs
 from crime_assets.publishing.charts.scales import number, ticks
 from crime_assets.publishing.charts.svg import FAINT_INK, LINE, element, path, picture, text, tooltip
 
@@ -41,13 +42,10 @@ def several(title: str, labels: Sequence[str], series: Sequence[Series], form: C
 
     body = _axes(labels, scale, place, form)
     for one, (color, dashes) in zip(series, _LOOKS, strict=False):
-        body += [_drawn(run, color, dashes) for run in _runs(one.values, place)]
+        body += [_drawn(run, color, dashes) for run in runs(one.values, place) if len(run) > 1]
         body += _points(one, labels, color, place, form)
     bottom = _TOP + _PLOT + _AXIS
     return picture(title, _WIDTH, bottom + len(series) * _LINE + 6, [*body, *_legend(series, bottom)])
-
-
-Placing = Callable[[int, float], tuple[float, float]]
 
 
 def _axes(labels: Sequence[str], scale: Sequence[float], place: Placing, form: Callable[[float], str]) -> list[str]:
@@ -62,16 +60,6 @@ def _axes(labels: Sequence[str], scale: Sequence[float], place: Placing, form: C
         x, _ = place(index, 0)
         found.append(text(labels[index], x, _TOP + _PLOT + 18, text_anchor=anchor, fill=FAINT_INK))
     return found
-
-
-def _runs(values: Sequence[float | None], place: Placing) -> list[list[tuple[float, float]]]:
-    runs: list[list[tuple[float, float]]] = [[]]
-    for index, value in enumerate(values):
-        if value is None:
-            runs.append([])
-        else:
-            runs[-1].append(place(index, value))
-    return [run for run in runs if len(run) > 1]
 
 
 def _drawn(run: Sequence[tuple[float, float]], color: str, dashes: str | None) -> str:
