@@ -94,7 +94,7 @@ def figures(rows: int, small: int, few: Path, many: Path) -> list[Figure]:
     less = statistics.median(_seconds(_measured(few, "ours")) for _ in range(_ROUNDS))
     read = f"DuckDB reading the same columns once: {scan:.2f} s"
     found = [
-        Figure(f"fifteen forecasts, {rows:,} rows (median of {_ROUNDS})", f"{seconds:.1f} s", read, seconds / scan, 20),
+        Figure(f"fifteen forecasts, {rows:,} rows (median of {_ROUNDS})", f"{seconds:.1f} s", read, seconds / scan, 15),
         Figure("the same in seconds", f"{seconds:.1f}", "bound: 30", seconds / 30, 1),
         Figure("its memory, GiB", f"{peak:.2f}", "bound: 1", peak, 1),
         Figure(f"the same, from {small:,} to {rows:,} rows", f"{seconds:.1f} s", f"{less:.1f} s", seconds / less, 6),

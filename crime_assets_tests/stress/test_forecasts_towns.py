@@ -21,7 +21,7 @@ pytestmark = pytest.mark.stress
 Thrown = Callable[[str, object], None]
 
 
-@pytest.mark.skipif(not trees.are_there(), reason="needs the extra forecasts")
+@pytest.mark.skipif(not trees.are_there(), reason="xgboost is not here: install the extra forecasts")
 @pytest.mark.parametrize("seed", [5, 6, 7])
 def test_where_crimes_come_in_spells_boosted_trees_are_the_champion(seed: int, thrown: Thrown) -> None:
     town = BurstTown(seed)
@@ -36,7 +36,7 @@ def test_where_crimes_come_in_spells_boosted_trees_are_the_champion(seed: int, t
     assert gains[5] >= 0.04
 
 
-@pytest.mark.skipif(not trees.are_there(), reason="needs the extra forecasts")
+@pytest.mark.skipif(not trees.are_there(), reason="xgboost is not here: install the extra forecasts")
 def test_in_six_years_of_thefts_that_move_the_model_is_shown_for_them_alone(thrown: Thrown) -> None:
     events, places = moving_town(31)
     inputs = replace(inputs_of(events, places, newest_sunday(FIRST + SIX_YEARS - 1)), with_trees=True)

@@ -81,7 +81,7 @@ def test_where_spells_come_and_go_the_forecast_of_an_old_spot_falls():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not trees.are_there(), reason="needs the extra forecasts")
+@pytest.mark.skipif(not trees.are_there(), reason="xgboost is not here: install the extra forecasts")
 def test_in_a_large_town_of_spells_boosted_trees_are_the_champion():
     town_ = BurstTown(5)
     last = town_.days[-1]

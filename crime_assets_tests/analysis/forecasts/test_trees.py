@@ -17,7 +17,7 @@ from crime_assets.analysis.forecasts.states import states
 from crime_assets_tests.analysis.forecasts.test_making import digest
 from crime_assets_tests.analysis.forecasts.towns import FIRST, LAG, inputs_of, town
 
-pytestmark = pytest.mark.skipif(not trees.are_there(), reason="needs the extra forecasts")
+pytestmark = pytest.mark.skipif(not trees.are_there(), reason="xgboost is not here: install the extra forecasts")
 
 
 def planted(seed: int, windows: int = 10, cells: int = 600) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
