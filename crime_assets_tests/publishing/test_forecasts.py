@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
@@ -339,3 +340,14 @@ def _set(rows: pa.Table, **columns: list[int] | list[float] | list[str]) -> pa.T
 
 def _pairs(rows: pa.Table) -> set[tuple[str, int]]:
     return set(zip(rows["target"].to_pylist(), rows["horizon"].to_pylist(), strict=True))
+
+
+def test_the_questions_of_the_page_on_forecasts_can_be_asked(profile: Profile) -> None:
+    page = (Path(__file__).parents[2] / "docs/forecasts.md").read_text()
+    newest, scored = (profile.engine.query(sql).rows for sql in re.findall(r"```sql\n(.*?)```", page, re.DOTALL))
+    totals = read(profile.lake, profile.city, "forecast_totals", [NEXT])
+    assert len(newest) == totals.num_rows == len(TARGETS) * len(HORIZONS)
+    assert [row[2] for row in newest if row[:2] == ("burglary", 28)] == [
+        row["expected"] for row in totals.to_pylist() if (row["target"], row["horizon"]) == ("burglary", 28)
+    ]
+    assert {row[0] for row in scored} == {target.name for target in TARGETS}
