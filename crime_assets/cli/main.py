@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from crime_assets.cli import arguments, governing, streaming
+from crime_assets.cli import arguments, governing, legacy, streaming
 from crime_assets.cli.terminal import ReaderGone, answering, hold_descriptors, unbreakable
 from crime_assets.core.errors import CrimeAssetsError, UsageError, chain
 from crime_assets.lakehouse.place.lake import is_disk_full
@@ -127,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
 
     governing.add_commands(commands, common)
     streaming.add_commands(commands, common)
+    legacy.add_commands(commands, common)
 
     dashboard = commands.add_parser("dashboard", parents=[common], help="show the figures, on this machine only")
     dashboard.add_argument("--port", type=arguments.port, default=8500)

@@ -1,6 +1,7 @@
-"""Notices: the outcome of a day, sent to an SNS topic and to CloudWatch metrics. Nothing else sends notices.
+"""Notices: the outcome of a run, sent to an SNS topic and to CloudWatch metrics. Nothing else sends notices.
 
-The outcome of a run is read from Dagster in `automation.notices`; nothing here knows about runs.
+What is said of a day is here, of a migration in `migration_notices`. The outcome of a run is read from Dagster in
+`automation.notices`; nothing here knows about runs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from crime_assets.cloud.aws.clients import Clients
 from crime_assets.cloud.aws.errors import explained
@@ -24,6 +25,51 @@ _LONGEST_TEXT = 2_000
 _MOST_CHECKS = 20
 _OF_THE_ACCOUNT = re.compile(r"arn:aws[^\s,;'\"()]*|(?<![0-9])[0-9]{12}(?![0-9])|A(KIA|SIA|ROA|IDA)[A-Z0-9]{16}")
 """ARNs, the account's number, ids of keys and roles: our sentences may quote AWS's, which contain them."""
+
+
+class Report(Protocol):
+    """What is said of a run, to people and to programs."""
+
+    @property
+    def city(self) -> str:
+        """The city that it was about."""
+
+    @property
+    def run_id(self) -> str:
+        """Leads to the rest."""
+
+    @property
+    def succeeded(self) -> bool:
+        """The outcome."""
+
+    @property
+    def ended_at(self) -> datetime:
+        """When."""
+
+    @property
+    def subject(self) -> str:
+        """As `subject_of` makes it."""
+
+    @property
+    def text(self) -> str:
+        """The message that a person reads."""
+
+    def document(self) -> str:
+        """The same for programs: JSON, without the fields that are unknown."""
+
+    def metrics(self) -> dict[str, tuple[float, str]]:
+        """Metric name → value and CloudWatch unit, for all that is known."""
+
+
+def subject_of(text: str) -> str:
+    """At most 100 characters of ASCII, on one line, as SNS wants it."""
+    return " ".join(text.split()).encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]
+
+
+def told(error: str) -> str:
+    """A sentence without details of the AWS account, and not too long."""
+    text = _OF_THE_ACCOUNT.sub("…", error)
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
 
 
 @dataclass(frozen=True)
@@ -62,17 +108,16 @@ class DayReport:
 
     @property
     def subject(self) -> str:
-        """At most 100 characters of ASCII, on one line, as SNS wants it."""
+        """City, days and outcome."""
         outcome = "succeeded" if self.succeeded else "failed, will be retried" if self.will_retry else "failed"
-        subject = " ".join(f"crime-assets {self.city} {self.days} {outcome}".split())
-        return subject.encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]
+        return subject_of(f"crime-assets {self.city} {self.days} {outcome}")
 
     @property
     def text(self) -> str:
         """The message that a person reads."""
         lines = [self.subject, ""]
         if self.error:
-            lines += [_told(self.error), ""]
+            lines += [told(self.error), ""]
         lines += [f"{title}: {value:,}{unit}" for title, value, unit in self._figures() if value is not None]
         if self.failed_checks:
             more = len(self.failed_checks) - _MOST_CHECKS
@@ -83,7 +128,7 @@ class DayReport:
     def document(self) -> str:
         """The same for programs: JSON, without the fields that are unknown."""
         fields = {name: value for name, value in asdict(self).items() if value not in (None, "", ())}
-        fields["error"] = _told(self.error)
+        fields["error"] = told(self.error)
         fields["failed_checks"] = self.failed_checks[:_MOST_CHECKS]
         return json.dumps(fields, default=lambda value: value.isoformat())
 
@@ -138,15 +183,15 @@ class Notices:
         self._topic = topic_arn
         self._namespace = namespace
 
-    def announce(self, report: DayReport, warn: Callable[[str], None]) -> None:
-        """Announce the outcome of the days. If a notice cannot be sent, `warn` gets a sentence and nothing fails."""
+    def announce(self, report: Report, warn: Callable[[str], None]) -> None:
+        """Announce the outcome of a run. If a notice cannot be sent, `warn` gets a sentence and nothing fails."""
         for tell in (self._publish, self._measure):
             try:
                 tell(report)
             except CrimeAssetsError as error:
                 warn(f"A notice of run {report.run_id} could not be sent; the run itself is not affected: {error}")
 
-    def _publish(self, report: DayReport) -> None:
+    def _publish(self, report: Report) -> None:
         if not self._topic:
             return
         attributes = {
@@ -162,7 +207,7 @@ class Notices:
                 MessageAttributes={name: _attribute(value) for name, value in attributes.items()},
             )
 
-    def _measure(self, report: DayReport) -> None:
+    def _measure(self, report: Report) -> None:
         if not self._namespace:
             return
         data = [_datum(report, name, value, unit) for name, (value, unit) in report.metrics().items()]
@@ -184,7 +229,7 @@ def _check_topic(arn: str, region: str) -> None:
         )
 
 
-def _datum(report: DayReport, name: str, value: float, unit: str) -> Mapping[str, Any]:
+def _datum(report: Report, name: str, value: float, unit: str) -> Mapping[str, Any]:
     return {
         "MetricName": name,
         "Dimensions": [{"Name": "City", "Value": report.city}],
@@ -196,8 +241,3 @@ def _datum(report: DayReport, name: str, value: float, unit: str) -> Mapping[str
 
 def _attribute(value: str) -> Mapping[str, str]:
     return {"DataType": "String", "StringValue": value}
-
-
-def _told(error: str) -> str:
-    text = _OF_THE_ACCOUNT.sub("…", error)
-    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"

@@ -35,6 +35,22 @@ class LandingError(CrimeAssetsError):
     """The landing store does not hold what it should."""
 
 
+class LegacyError(CrimeAssetsError):
+    """The legacy database cannot be reached, or is not as its migration needs it."""
+
+
+class SourceForgot(LegacyError):
+    """The legacy database no longer has the changes since a position."""
+
+
+class StoreError(CrimeAssetsError):
+    """The store of documents cannot be used as it is."""
+
+
+class StoreBusy(StoreError):
+    """Another process holds the store of documents."""
+
+
 class WarehouseError(CrimeAssetsError):
     """The warehouse of live reports cannot be reached, or refuses what it is asked."""
 

@@ -36,7 +36,8 @@ def doubt(profile: Profile, today: date) -> str | None:
 
     An export has the days of its files, however old they are, so for an export no clock is too far ahead.
     """
-    return behind(profile, today) or (ahead(profile, today) if profile.settings.feed != "export" else None)
+    is_export = profile.settings.feed in {"export", "legacy"}
+    return behind(profile, today) or (None if is_export else ahead(profile, today))
 
 
 def behind(profile: Profile, today: date) -> str | None:

@@ -50,7 +50,8 @@ class Profile:
         """The city that the settings name."""
         city = cities.get(self.settings.city)
         # Ids of the sample city follow the day of occurrence, so they do not tell when a record was reported.
-        return replace(city, serial_ids_from=None) if self.settings.feed == "sample" else city
+        # Nor do a department's own numbers.
+        return replace(city, serial_ids_from=None) if self.settings.feed in {"sample", "legacy"} else city
 
     @cached_property
     def lake(self) -> Lake:
@@ -142,6 +143,8 @@ class Profile:
         match self.settings.feed:
             case "export":
                 return self._export_feed()
+            case "legacy":
+                return self._legacy_feed()
             case "socrata" | "portal":
                 return self._portal_feed()
             case _:
@@ -173,6 +176,16 @@ class Profile:
             raise UsageError("CRIME_FEED=export needs CRIME_EXPORT: set it to the files of a portal export.")
         of_the_city = ExportFeed if self.city.change_field else ExportPublications
         return of_the_city(self.city, self.settings.export, cache=self.lake.home / "cache", today=self.today)
+
+    def _legacy_feed(self) -> AnyFeed:
+        from crime_assets.sources.feeds.legacy import LegacyFeed
+
+        if self.city.change_field is None:
+            raise UsageError(
+                f"CRIME_FEED=legacy needs records with a change stamp, and those of {self.city.title} have none: set "
+                "another CRIME_FEED."
+            )
+        return LegacyFeed(self.city, self.landing, cache=self.lake.home / "cache", today=self.today)
 
     @property
     def boundaries(self) -> BoundarySource | None:

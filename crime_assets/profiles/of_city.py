@@ -32,6 +32,11 @@ def asked_cities(environment: Mapping[str, str]) -> tuple[str, ...]:
             f"CRIME_STREAM is of no city, and CRIME_CITIES names {len(found)}: give the stream a CRIME_HOME of its "
             "own, with CRIME_CITY instead of CRIME_CITIES."
         )
+    if len(found) > 1 and environment.get("CRIME_LEGACY"):
+        raise UsageError(
+            f"CRIME_LEGACY is the database of one department, and CRIME_CITIES names {len(found)}: migrate it in a "
+            "CRIME_HOME of its own, with CRIME_CITY instead of CRIME_CITIES."
+        )
     return found
 
 

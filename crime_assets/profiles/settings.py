@@ -14,7 +14,7 @@ from crime_assets.profiles.of_city import asked_cities, of_city, set_by
 
 _CHOICES = {
     "CRIME_PROFILE": ("local", "aws"),
-    "CRIME_FEED": ("sample", "export", "socrata", "portal"),
+    "CRIME_FEED": ("sample", "export", "socrata", "portal", "legacy"),
     "CRIME_ENGINE": ("duckdb", "spark", "athena"),
 }
 _LOCAL_ONLY = ("CRIME_SOCKET", "CRIME_SERVICE", "CRIME_AUDIT_ANCHOR")
@@ -29,6 +29,11 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _SECRET = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,512}")
 _STREAM = re.compile(r"[a-z0-9-]{1,40}")
 _WAREHOUSE = re.compile(r"(postgresql|postgres|redshift)://[!-~]+")
+# A password is not in it: it would be in listings of processes, and in what drivers say.
+_LEGACY = re.compile(
+    r"(?!.*[?&](?i:pass(word|wd)?)=)(postgresql|oracle\+oracledb|mariadb)://([^\s:@/?#]+@)?[^\s@/?#][^\s@]*"
+)
+_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _JOB = re.compile(r"(?P<service>glue|emr-serverless):(?P<name>[A-Za-z0-9._-]{1,255})")
 
 
@@ -63,6 +68,8 @@ class AwsSettings:
     mask_key: str = ""
     notices_topic: str = ""
     metrics_namespace: str = ""
+    documents: str = ""
+    """The DynamoDB table of documents out of a legacy database."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,9 @@ class Settings:
     alerts_secret: str = field(default="", repr=False)
     warehouse: str = field(default="", repr=False)
     """Address of the warehouse of live reports, with its password."""
+    legacy: str = field(default="", repr=False)
+    """Address of the legacy database that is migrated, without its password."""
+    legacy_password: str = field(default="", repr=False)
     aws: AwsSettings | None = None
 
     @property
@@ -155,6 +165,8 @@ class Settings:
             alerts_webhook=environment.get("CRIME_ALERTS_WEBHOOK", ""),
             alerts_secret=environment.get("CRIME_ALERTS_SECRET", ""),
             warehouse=_warehouse(environment),
+            legacy=_legacy(environment),
+            legacy_password=environment.get("CRIME_LEGACY_PASSWORD", ""),
             aws=_aws(environment, engine) if is_aws else None,
         )
 
@@ -179,10 +191,23 @@ def _warehouse(environment: Mapping[str, str]) -> str:
     return address
 
 
+def _legacy(environment: Mapping[str, str]) -> str:
+    address = environment.get("CRIME_LEGACY", "")
+    # Somebody may have written a password into it, so it is not repeated.
+    if address and not _LEGACY.fullmatch(address):
+        raise UsageError(
+            "CRIME_LEGACY is not the address of a legacy database: write it like postgresql://user@host/database, "
+            "oracle+oracledb:// or mariadb://, and the password apart, in CRIME_LEGACY_PASSWORD."
+        )
+    return address
+
+
 def _aws(environment: Mapping[str, str], engine: str) -> AwsSettings:
     needed = dict(_NEEDED_ON_AWS)
     if engine == "athena":
         needed["CRIME_ATHENA_WORKGROUP"] = "the name of the workgroup"
+    if environment.get("CRIME_LEGACY"):
+        needed["CRIME_DOCUMENTS"] = "the name of the DynamoDB table of documents"
     for name, example in needed.items():
         if not environment.get(name):
             raise UsageError(f"CRIME_PROFILE=aws needs {name}: set it to {example}.")
@@ -210,6 +235,7 @@ def _aws(environment: Mapping[str, str], engine: str) -> AwsSettings:
         mask_key=_matching(environment, "CRIME_MASK_KEY", _SECRET, "the name of a secret in Secrets Manager"),
         notices_topic=environment.get("CRIME_NOTICES_TOPIC", ""),
         metrics_namespace=environment.get("CRIME_METRICS_NAMESPACE", ""),
+        documents=_matching(environment, "CRIME_DOCUMENTS", _TABLE, "the name of a DynamoDB table"),
     )
 
 

@@ -102,3 +102,10 @@ def test_a_stream_of_live_reports_is_of_no_city() -> None:
     with pytest.raises(UsageError, match=r"give the stream a CRIME_HOME of its own"):
         Settings.from_environment({**BOTH, "CRIME_STREAM": "fir"})
     assert Settings.from_environment({"CRIME_CITIES": "chicago", "CRIME_STREAM": "fir"}).stream == "fir"
+
+
+def test_a_legacy_database_is_of_one_city() -> None:
+    legacy = "postgresql://reader@db.city.example/records"
+    with pytest.raises(UsageError, match=r"^CRIME_LEGACY is the database of one department, and CRIME_CITIES names 2"):
+        Settings.from_environment({**BOTH, "CRIME_LEGACY": legacy})
+    assert Settings.from_environment({"CRIME_CITIES": "chicago", "CRIME_LEGACY": legacy}).legacy == legacy

@@ -102,6 +102,8 @@ class TestSettings:
             "CRIME_ALERTS_WEBHOOK": "https://alerts.city.example",
             "CRIME_ALERTS_SECRET": TOKEN,
             "CRIME_WAREHOUSE": f"postgresql://loader:{TOKEN}@db.city.example/fir",
+            "CRIME_LEGACY": "oracle+oracledb://reader@db.city.example:1521/records",
+            "CRIME_LEGACY_PASSWORD": f" {TOKEN} ",
         }
         settings = Settings.from_environment(environment)
         assert settings == Settings(
@@ -132,7 +134,10 @@ class TestSettings:
             alerts_webhook="https://alerts.city.example",
             alerts_secret=TOKEN,
             warehouse=f"postgresql://loader:{TOKEN}@db.city.example/fir",
+            legacy="oracle+oracledb://reader@db.city.example:1521/records",
+            legacy_password=f" {TOKEN} ",
         )
+        assert TOKEN not in repr(settings)
         defaults = Settings()
         names = {field.name for field in fields(Settings)} - {"aws"}
         assert all(getattr(settings, name) != getattr(defaults, name) for name in names)
@@ -140,7 +145,7 @@ class TestSettings:
     def test_a_variable_set_to_nothing_is_not_set(self) -> None:
         names = "PROFILE HOME CITY CITIES FEED EXPORT ENGINE SAMPLE_ROWS SAMPLE_SEED BOUNDARIES POLICY SOCKET".split()
         live = "STREAM STREAM_SOURCE STREAM_TIMEZONE ALERTS_TOPIC ALERTS_WEBHOOK ALERTS_SECRET WAREHOUSE".split()
-        others = ("AUDIT_ANCHOR", "DBT", "FORECAST_AREA_CAP")
+        others = ("AUDIT_ANCHOR", "DBT", "FORECAST_AREA_CAP", "LEGACY", "LEGACY_PASSWORD", "DOCUMENTS")
         nothing = {f"CRIME_{name}": "" for name in (*names, *live, *others)} | {"SOCRATA_APP_TOKEN": ""}
         assert Settings.from_environment(nothing) == Settings.from_environment({})
 
@@ -170,6 +175,10 @@ class TestSettings:
             ("CRIME_FORECAST_AREA_CAP", "1e9", "is no cap"),
             ("CRIME_FORECAST_AREA_CAP", "٣", "is no cap"),
             ("CRIME_HOME", "~nobody-of-that-name/lake", "write the whole path"),
+            ("CRIME_LEGACY", "db.city.example/records", "write it like postgresql://user@host/database"),
+            ("CRIME_LEGACY", "mysql://db.city.example/records", "is not the address of a legacy database"),
+            ("CRIME_LEGACY", "postgresql://", "is not the address of a legacy database"),
+            ("CRIME_LEGACY", "postgresql://db.city.example/records\n", "is not the address of a legacy database"),
             ("SOCRATA_APP_TOKEN", "two\nlines", "copy it again from the portal"),
             ("SOCRATA_APP_TOKEN", "tökén", "copy it again from the portal"),
         ],
@@ -205,6 +214,19 @@ class TestSettings:
     def test_a_wrong_token_does_not_show_either(self) -> None:
         with pytest.raises(UsageError) as caught:
             Settings.from_environment({"SOCRATA_APP_TOKEN": f"{TOKEN}\n{TOKEN}"})
+        assert TOKEN not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "rest",
+        [
+            *(f"reader:{TOKEN}{signs}@db.city.example/records" for signs in ("", "@", ":", "/", "#", "@x/")),
+            f"reader@db.city.example/records?sslmode=require&password={TOKEN}",
+            f"d/records?Password={TOKEN}",
+        ],
+    )
+    def test_a_password_in_the_address_of_a_legacy_database_is_refused_and_not_shown(self, rest: str) -> None:
+        with pytest.raises(UsageError, match="the password apart, in CRIME_LEGACY_PASSWORD") as caught:
+            Settings.from_environment({"CRIME_LEGACY": f"postgresql://{rest}"})
         assert TOKEN not in str(caught.value)
 
 
@@ -379,6 +401,7 @@ class TestAws:
             "CRIME_MASK_KEY": "crime-assets/mask",
             "CRIME_NOTICES_TOPIC": TOPIC,
             "CRIME_METRICS_NAMESPACE": "Crimes",
+            "CRIME_DOCUMENTS": "department.crimes",
         }
         settings = Settings.from_environment({**AWS, **more})
         assert settings.aws is not None
@@ -391,6 +414,7 @@ class TestAws:
             "mask_key": "crime-assets/mask",
             "notices_topic": TOPIC,
             "metrics_namespace": "Crimes",
+            "documents": "department.crimes",
         }
         assert TOKEN not in repr(settings)
 
@@ -414,6 +438,8 @@ class TestAws:
             ("CRIME_FIREHOSE", "a stream", "the name of a delivery stream"),
             ("CRIME_ENGINE", "athena", "needs CRIME_ATHENA_WORKGROUP"),
             ("CRIME_MASK_KEY", "a key", "the name of a secret in Secrets Manager"),
+            ("CRIME_DOCUMENTS", "no", "set it to the name of a DynamoDB table"),
+            ("CRIME_LEGACY", "mariadb://db.city.example/records", "needs CRIME_DOCUMENTS"),
             ("CRIME_SOCKET", "/run/socket", "CRIME_SOCKET is for the local profile"),
             ("CRIME_CATALOG", "https://catalog.example.org", "CRIME_ENGINE=athena needs the Glue catalog"),
             ("CRIME_CATALOG", "hive", "neither glue nor the address"),

@@ -153,7 +153,9 @@ def test_an_example_answers(landed: duckdb.DuckDBPyConnection, name: str, rows: 
 
 
 def test_every_example_is_answered_here() -> None:
+    # That of documents is in test_athena_documents.
     assert EXAMPLES == [
+        "example_documents_roles",
         "example_edited_records",
         "example_exports_not_delivered",
         "example_lines_a_day",

@@ -37,16 +37,21 @@ class Clients:
             self._session = boto3.Session(region_name=self._wanted_region)
         return self._session
 
-    def client(self, service: str) -> Any:
-        """The client of a service. UsageError where no region is set."""
-        if service not in self._made:
+    def client(self, service: str, **more: Any) -> Any:
+        """The client of a service; `more` is said in its botocore Config instead of what is said for all.
+
+        UsageError where no region is set.
+        """
+        name = f"{service} {more}"
+        if name not in self._made:
             from botocore.config import Config
 
-            config = Config(
-                retries={"mode": "standard", "max_attempts": 5},
-                connect_timeout=10,
-                read_timeout=60,
-                max_pool_connections=32,
-            )
-            self._made[service] = self.session.client(service, region_name=self.region, config=config)
-        return self._made[service]
+            common = {
+                "retries": {"mode": "standard", "max_attempts": 5},
+                "connect_timeout": 10,
+                "read_timeout": 60,
+                "max_pool_connections": 32,
+            }
+            config = Config(**common | more)
+            self._made[name] = self.session.client(service, region_name=self.region, config=config)
+        return self._made[name]

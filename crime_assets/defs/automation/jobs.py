@@ -16,10 +16,16 @@ UPKEEP = "upkeep"
 BOUNDARIES = "fetch_boundaries"
 CITIES = "count_city_months"
 FORECAST = "forecast"
+MIGRATE = "migrate_legacy"
 
 
-def build(names: Names, *, has_cities: bool = False, has_forecasts: bool = False) -> dg.Definitions:
-    """All jobs; `has_cities` if the city is counted for comparisons, `has_forecasts` if forecasts are made for it."""
+def build(
+    names: Names, *, has_cities: bool = False, has_forecasts: bool = False, has_legacy: bool = False
+) -> dg.Definitions:
+    """All jobs; `has_cities` if the city is counted for comparisons, `has_forecasts` if forecasts are made for it.
+
+    `has_legacy` if a legacy database is migrated.
+    """
     history, pulled, reconciliation, boundaries = (
         dg.AssetSelection.assets(key)
         for key in names.keys("crime_history", "raw_crime_batches", "crime_reconciliation", "boundaries")
@@ -42,6 +48,9 @@ def build(names: Names, *, has_cities: bool = False, has_forecasts: bool = False
     if has_cities:
         months = dg.AssetSelection.assets(names.key("city_months"))
         found[CITIES] = (months, "Count what may be compared across cities.")
+    if has_legacy:
+        migrated = dg.AssetSelection.assets(*names.keys("legacy_documents", "legacy_export"))
+        found[MIGRATE] = (migrated, "Bring documents of the legacy database up to date, verify and export them.")
     return dg.Definitions(
         jobs=[
             dg.define_asset_job(name, selection, description=description, tags=names.tags)

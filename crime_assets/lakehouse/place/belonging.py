@@ -14,7 +14,7 @@ from pathlib import Path
 
 from crime_assets.core.errors import LakeError
 
-_PARTS = ("catalog.db", "lake.json", ".lock", "warehouse", "landing", "staging", "cache", "dagster")
+_PARTS = ("catalog.db", "lake.json", ".lock", "warehouse", "landing", "staging", "cache", "dagster", "legacy")
 _NEVER_CHANGED = frozenset({"warehouse", "landing"})
 """Files in these directories are written once and replaced as a whole, so two lakes may share them."""
 _DEPTH = {"warehouse": 4, "landing": 3}

@@ -1,13 +1,13 @@
 """One export file, whatever its format: its fields under the API's names, its records as text, its damaged lines.
 
 The format is detected from the first bytes, not from the name. `csv_dialect` and `csv_lines` know CSV,
-`parquet_texts` knows Parquet. Change days and windows are not known here.
+`parquet_texts` knows Parquet, `item_lines` exports of DynamoDB. Change days and windows are not known here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -15,13 +15,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from crime_assets.core.errors import FeedError
-from crime_assets.sources.feeds import csv_lines, parquet_texts
+from crime_assets.sources.feeds import csv_lines, item_lines, parquet_texts
 from crime_assets.sources.feeds.csv_dialect import SEPARATORS, CsvError, CutOffError, Dialect, dialect_of
 from crime_assets.sources.feeds.csv_lines import Lines
 from crime_assets.sources.feeds.packed import BROKEN, RefusedError, unpacked
 
 MOST_COLUMNS = 500
 _PARQUET = b"PAR1"
+_HEAD_BYTES = 64
 
 
 def api_name(title: str) -> str:
@@ -35,9 +36,11 @@ def api_name(title: str) -> str:
 class ExportFile:
     """A file as it is now. Every way of reading it raises FeedError if the file is incomplete or has changed since."""
 
-    def __init__(self, path: Path, timezone: str) -> None:
+    def __init__(self, path: Path, timezone: str, item_fields: Sequence[str] = ()) -> None:
+        """`item_fields`: of exports of DynamoDB, whose items have no common header."""
         self.path = path
         self._timezone = timezone
+        self._item_fields = list(item_fields)
         with self._reading():
             self.version = self._stat()
             with path.open("rb") as stream:
@@ -52,6 +55,8 @@ class ExportFile:
     @cached_property
     def fields(self) -> list[str]:
         """Field names in the file's own order."""
+        if self._is_items:
+            return self._item_fields
         with self._reading():
             titles = self._titles
         fields = [api_name(title) for title in titles]
@@ -79,19 +84,34 @@ class ExportFile:
         """What the file was read as, for a message: its format and its first column names."""
         if self._is_parquet:
             return f"Parquet with the columns {_listed(self.fields)}"
+        if self._is_items:
+            return "DynamoDB JSON"
         return f"CSV separated by {SEPARATORS[self._dialect.separator]} with the columns {_listed(self.fields)}"
 
     def parts(self) -> Iterator[Lines]:
         """All records, one string column per field with empty as NULL, and all damaged lines, in parts."""
         fields = self.fields
         with self._reading():
-            yield from self._parquet_parts(fields) if self._is_parquet else self._csv_parts(fields)
+            if self._is_parquet:
+                yield from self._parquet_parts(fields)
+            elif self._is_items:
+                with unpacked(self.path) as stream:
+                    yield from item_lines.read(stream, fields)
+            else:
+                yield from self._csv_parts(fields)
         if not self.is_current:
             raise FeedError(f"The export {self.path} changed while it was being read: run again when it is complete.")
 
     @property
     def _is_parquet(self) -> bool:
         return self._first_bytes == _PARQUET
+
+    @cached_property
+    def _is_items(self) -> bool:
+        if self._is_parquet:
+            return False
+        with self._reading(), unpacked(self.path) as stream:
+            return item_lines.is_items(stream.read(_HEAD_BYTES))
 
     def _stat(self) -> tuple[int, int, int]:
         status = self.path.stat()

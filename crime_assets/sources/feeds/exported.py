@@ -65,7 +65,7 @@ class ExportedFiles:
         known = self._files.get(path)
         if known and known.is_current:
             return known
-        file = ExportFile(path, self.city.timezone)
+        file = ExportFile(path, self.city.timezone, item_fields=list(self.city.source_columns))
         stamp = self.city.change_field
         for fields in (self.city.key_fields, (stamp,) if stamp else ()):
             if fields and not set(fields) & set(file.fields):

@@ -231,7 +231,7 @@ def test_a_copy_of_hard_links_changes_nothing_of_the_other(original: Growing, tm
 
 @pytest.mark.parametrize(
     "part",
-    ["catalog.db", "warehouse", "landing", "staging", "dagster", "landing/merged", "dagster/storage"]
+    ["catalog.db", "warehouse", "landing", "staging", "legacy", "dagster", "landing/merged", "dagster/storage"]
     + [
         f"warehouse/{part}" for part in ("chicago", "chicago/crimes/data", "chicago/crimes/data/occurred_month=2024-01")
     ],

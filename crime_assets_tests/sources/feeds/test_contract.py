@@ -1,6 +1,7 @@
-"""The contract of `Feed`, held against all three feeds over one and the same city.
+"""The contract of `Feed`, held against all feeds over one and the same city.
 
-The sample city's records are also written as a portal export and served by a portal, so all three must tell the same.
+The sample city's records are also written as a portal export and as documents, and served by a portal, so all must tell
+the same.
 """
 
 from collections.abc import Iterator
@@ -18,10 +19,13 @@ from crime_assets.lakehouse.place.warehouse import local_path
 from crime_assets.lakehouse.writing.history import load_history
 from crime_assets.sources.feeds import DAMAGE, RAW, Feed, Record
 from crime_assets.sources.feeds.export import ExportFeed
+from crime_assets.sources.feeds.legacy import LegacyFeed
 from crime_assets.sources.feeds.sample import SampleFeed
 from crime_assets.sources.feeds.socrata import SocrataFeed
+from crime_assets.streams.directory import DirectoryStore
 from crime_assets_tests.build import CHICAGO, write_export
 from crime_assets_tests.sources.feeds.histories import read_history
+from crime_assets_tests.sources.feeds.legacy_exports import write_legacy_export
 from crime_assets_tests.sources.feeds.soda_server import SodaServer
 
 ORIGIN = date(2025, 9, 1)
@@ -29,7 +33,7 @@ TODAY = date(2025, 9, 11)
 LATEST = TODAY - timedelta(days=1)
 EVER = date(2000, 1, 1)
 ROWS = 4_000
-FEEDS = ("sample", "export", "socrata")
+FEEDS = ("sample", "export", "socrata", "legacy")
 
 
 def sample() -> SampleFeed:
@@ -45,10 +49,13 @@ def records() -> list[Record]:
 def feeds(records: list[Record], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Feed]]:
     place = tmp_path_factory.mktemp("feeds")
     write_export(place / "export.csv.gz", records)
+    landing = DirectoryStore(place / "landing")
+    write_legacy_export(landing, records)
     with SodaServer(records, seed=5) as server:
         yield {
             "sample": sample(),
             "export": ExportFeed(CHICAGO, str(place / "*.csv.gz"), cache=place / "cache", today=TODAY),
+            "legacy": LegacyFeed(CHICAGO, landing, cache=place / "cache", today=TODAY),
             "socrata": SocrataFeed(
                 server.city(CHICAGO),
                 scheme="http",
@@ -151,4 +158,5 @@ def test_all_feeds_end_in_the_same_typed_rows(feeds: dict[str, Feed], tmp_path: 
         found[name] = duckdb.execute(sql, [paths]).fetchall()
     assert len(found["sample"]) > 4_000
     assert found["export"] == found["sample"]
+    assert found["legacy"] == found["sample"]
     assert found["socrata"] == found["sample"]

@@ -1,0 +1,96 @@
+"""Compares rows with the documents that a store holds, chunk by chunk: every text whole, every value turned back.
+
+What differs is only noted by its key, on disk: `differences` names it afterwards. Memory does not grow with rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from crime_assets.core.errors import StoreError
+from crime_assets.migration import Chunk, Items, Snapshot
+from crime_assets.migration.ahead import Ahead
+from crime_assets.migration.documents import DocumentMapping
+from crime_assets.migration.holding import ROOTS, Held, Stage
+from crime_assets.migration.mappings import key_of
+from crime_assets.migration.pace import Pace, Tell
+from crime_assets.migration.progress import Key
+from crime_assets.migration.touched import Touched
+
+_FIRST = "-"
+_SLICE = 1_000
+
+Parts = Mapping[str, str]
+
+
+class Comparison:
+    """What was compared so far; the store is held, so nothing changes in it."""
+
+    def __init__(self, held: Held, different: Touched, tell: Tell, stage: Stage) -> None:
+        self.seal = 0
+        """Of the documents as they should be."""
+        self.items = 0
+        self.roots = 0
+        self.rows = 0
+        """Of roots and children."""
+        self.different = different
+        """Roots whose documents are missing, extra, other ones, set aside, or cannot be turned back."""
+        self.strays: list[str] = []
+        """Ids in the store that no root could have."""
+        self._held, self._tell, self._stage = held, tell, stage
+
+    def compare(self, mapping: DocumentMapping, snapshot: Snapshot) -> None:
+        """All roots of a mapping, and all documents of its kind."""
+        count = self._held.road.store.count(mapping.kind)
+        pace = Pace(f"{mapping.table} compared", count, self._tell)
+        met = 0
+        with Ahead(lambda key: snapshot.after(mapping, key, ROOTS), None) as ahead:
+            while (chunk := ahead.take()) is not None:
+                ahead.begin(chunk.last)
+                met += self._compare(mapping, chunk)
+                pace.add(chunk.roots.num_rows)
+                self._stage("chunk compared")
+        pace.tell()
+        if met != count:
+            self._find_extra(mapping, snapshot)
+        aside = [one.id for one in self._held.road.store.aside() if one.id.startswith(f"{mapping.kind}#")]
+        self.different.add(mapping.kind, [key_of(mapping, name) for name in aside])
+
+    def _compare(self, mapping: DocumentMapping, chunk: Chunk) -> int:
+        """Compare a chunk; returns how many documents the store has of it."""
+        renderer = self._held.renderer(mapping)
+        made = renderer.checked(chunk)
+        items, aside = self._held.made(made.items)
+        self.seal ^= renderer.seal(items)
+        self.items += items.table.num_rows
+        self.roots += chunk.roots.num_rows
+        self.rows += chunk.roots.num_rows + sum(table.num_rows for table in chunk.children.values())
+        ids = made.items.table["id"].to_pylist()
+        found = self._held.road.store.get(ids)
+        expected = by_id(items)
+        unfit = {one.id for one in aside}
+        differ = [name for name in ids if name in unfit or found.get(name) != expected.get(name)]
+        self.different.add(mapping.kind, [*(key_of(mapping, name) for name in differ), *made.unmappable])
+        return sum(_FIRST in parts for parts in found.values())
+
+    def _find_extra(self, mapping: DocumentMapping, snapshot: Snapshot) -> None:
+        for ids in self._held.road.store.ids(mapping.kind):
+            keys: dict[str, Key] = {}
+            for name in ids:
+                try:
+                    keys[name] = key_of(mapping, name)
+                except StoreError:
+                    self.strays.append(name)
+            roots = snapshot.these(mapping, [*keys.values()]).roots
+            there = {*zip(*(roots[name].to_pylist() for name in mapping.key), strict=True)}
+            self.different.add(mapping.kind, {*keys.values()} - there)
+
+
+def by_id(items: Items) -> dict[str, dict[str, str]]:
+    """Items by id and part, as a store gives them."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for batch in items.table.select(["id", "part", "item"]).to_batches(max_chunksize=_SLICE):
+        for name, part, item in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            found[name][part] = item
+    return found

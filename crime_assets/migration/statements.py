@@ -1,0 +1,171 @@
+"""What a mapping is in SQL: rows to documents, and documents to rows.
+
+Only names and texts of the mapping are in a statement, quoted; values are in the tables that it reads. The rules of
+values are in `kinds`, and who runs the statements is `rendering`. In them x… is a column's text, v… its attribute's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+
+import orjson
+
+from crime_assets.migration.columns import Column
+from crime_assets.migration.documents import Child, DocumentMapping
+from crime_assets.migration.kinds import KINDS, literal, quoted, to_attribute, to_source, to_value
+
+# What an id's parts must not have as they are: what writes such a sign, what joins parts, and control signs.
+_SIGNS = ["%", "#", *map(chr, range(0x20)), "\x7f"]
+_VALID = "CASE WHEN json_valid(item) THEN item END"
+
+
+def documents_sql(mapping: DocumentMapping, came_back: bool) -> str:
+    """Reads `roots` and `child0`…; gives id, part, item, and if asked for key0… and came_back of each root."""
+    keyed = {name for index in mapping.indexes for name in (index.partition, index.sort)}
+    keys = [f"key{n}" for n, _ in enumerate(mapping.key)]
+    read = [
+        *(f"{quoted(name)} AS {key}" for name, key in zip(mapping.key, keys, strict=True)),
+        f"{_id(mapping)} AS id",
+        *_read(mapping.columns, keyed),
+        *(f"nullif(CAST({sql} AS VARCHAR), '') AS d{n}" for n, (_, sql) in enumerate(mapping.derived)),
+    ]
+    tables = [f"root AS (SELECT {', '.join(read)} FROM roots)"]
+    joins = ""
+    texts = [*_head(mapping), *_fragments(mapping.columns), *_derived(mapping)]
+    backs = [_came_back(mapping.columns)]
+    for n, child in enumerate(mapping.children):
+        tables += _lists(n, child, came_back)
+        joins += f" LEFT JOIN list{n} ON " + " AND ".join(f"{key} = list{n}.{key}_of" for key in keys)
+        texts.append(f"""',{_json(child.attribute)}:{{"L":[' || substr(list{n}.texts, 2) || ']}}'""")
+        backs.append(f"coalesce(list{n}.came_back, true)")
+    item = f"concat({', '.join([*texts, _odd(mapping.columns)])}, '}}') AS item"
+    more = [*keys, f"{' AND '.join(backs)} AS came_back"] if came_back else []
+    return f"WITH {', '.join(tables)} SELECT {', '.join(['id', '$$-$$ AS part', item, *more])} FROM root{joins}"
+
+
+def roots_sql(mapping: DocumentMapping) -> str:
+    """Reads `items`; gives the root's columns."""
+    read = f"json_transform({_VALID}, {literal(_shape(mapping.columns))})"
+    return f"SELECT {_columns(mapping.columns, 'd')} FROM (SELECT {read} AS d FROM items)"
+
+
+def children_sql(mapping: DocumentMapping, child: Child) -> str:
+    """Reads `items`; gives the parent's columns and those of the child, in the documents' order."""
+    key = [column for name in mapping.key for column in mapping.columns if column.name == name]
+    name = _json(child.attribute)
+    shape = f"""{{{name}:{{"L":[{{"M":{_shape(child.columns)}}}]}}}}"""
+    parents = [f"{_column(column, 'k')} AS {quoted(name)}" for column, name in zip(key, child.parent, strict=True)]
+    read = [
+        f"json_transform({_VALID}, {literal(_shape(key))}) AS k",
+        f"json_transform({_VALID}, {literal(shape)}).{quoted(child.attribute)}.L AS l",
+    ]
+    columns = ", ".join([*parents, _columns(child.columns, "c.M")])
+    # Materialized, or DuckDB would read the whole item again for each child, and have as many copies of it.
+    made = f"made AS MATERIALIZED (SELECT {', '.join(read)} FROM items)"
+    return f"WITH {made} SELECT {columns} FROM (SELECT k, unnest(l) AS c FROM made)"
+
+
+def _head(mapping: DocumentMapping) -> list[str]:
+    kind = literal(f""","part":{{"S":"-"}},"kind":{{"S":"{mapping.kind}"}}""")
+    return ["""'{"id":{"S":'""", "CAST(to_json(id) AS VARCHAR)", "'}'", kind]
+
+
+def _id(mapping: DocumentMapping) -> str:
+    """As `mappings.document_id` writes it."""
+    parts = []
+    for name in mapping.key:
+        escaped = text = quoted(name)
+        for sign in _SIGNS:
+            escaped = f"replace({escaped}, chr({ord(sign)}), '%{ord(sign):02X}')"
+        parts.append(f"CASE WHEN regexp_matches({text}, '[%#[:cntrl:]]') THEN {escaped} ELSE {text} END")
+    return " || '#' || ".join([literal(mapping.kind), *parts])
+
+
+def _read(columns: Sequence[Column], keyed: Container[str]) -> list[str]:
+    """Each column's text, and its attribute's.
+
+    An empty text cannot be in an index, and DynamoDB would refuse it with all that came along: there it is odd.
+    """
+    found = []
+    for n, column in enumerate(columns):
+        value = f"nullif({to_value(column)}, '')" if column.attribute in keyed else to_value(column)
+        found += [f"{quoted(column.name)} AS x{n}", f"{value} AS v{n}"]
+    return found
+
+
+def _fragments(columns: Sequence[Column]) -> list[str]:
+    """SQL of each attribute with a comma before it; NULL, which `concat` leaves out, where there is none."""
+    found = []
+    for n, column in enumerate(columns):
+        before, value, after = to_attribute(column, f"v{n}")
+        before = f",{_json(column.attribute)}:{before}"
+        # Texts of the statement cost nothing here; to join each value to them first would copy it once more.
+        found += [_if(f"v{n}", before), value, _if(f"v{n}", after)]
+    return found
+
+
+def _derived(mapping: DocumentMapping) -> list[str]:
+    found = []
+    for n, (name, _) in enumerate(mapping.derived):
+        found += [_if(f"d{n}", f',{_json(name)}:{{"S":'), f"CAST(to_json(d{n}) AS VARCHAR)", _if(f"d{n}", "}")]
+    return found
+
+
+def _lists(n: int, child: Child, came_back: bool) -> list[str]:
+    """The `list…` of a child's table: for each parent its children's texts, with a comma before each."""
+    parents = [f"key{k}_of" for k, _ in enumerate(child.parent)]
+    read = [
+        "row_number() OVER () AS arrival",
+        *(f"{quoted(name)} AS {parent}" for name, parent in zip(child.parent, parents, strict=True)),
+        *_read(child.columns, ()),
+    ]
+    text = f"substr(concat({', '.join([*_fragments(child.columns), _odd(child.columns)])}), 2)"
+    made = f"""string_agg(',{{"M":{{' || {text} || '}}}}', '' ORDER BY arrival) AS texts"""
+    back = [f"bool_and({_came_back(child.columns)}) AS came_back"] if came_back else []
+    by = ", ".join(parents)
+    return [
+        f"rows{n} AS (SELECT {', '.join(read)} FROM child{n})",
+        f"list{n} AS (SELECT {', '.join([by, made, *back])} FROM rows{n} GROUP BY {by})",
+    ]
+
+
+def _odd(columns: Sequence[Column]) -> str:
+    """SQL of the map of odd values with a comma before it; NULL where every value is an attribute."""
+    odd = [f"(v{n} IS NULL AND x{n} IS NOT NULL)" for n, _ in enumerate(columns)]
+    texts = []
+    for n, column in enumerate(columns):
+        text = f"""',{_json(column.attribute)}:{{"S":' || CAST(to_json(x{n}) AS VARCHAR) || '}}'"""
+        texts.append(f"CASE WHEN {odd[n]} THEN {text} END")
+    found = f"""',"_odd":{{"M":{{' || substr(concat({", ".join(texts)}), 2) || '}}}}'"""
+    return f"CASE WHEN {' OR '.join(odd)} THEN {found} END"
+
+
+def _came_back(columns: Sequence[Column]) -> str:
+    """Whether every value that became an attribute is what comes back from it; the others are kept as they are."""
+    return " AND ".join(
+        f"(v{n} IS NULL OR {to_source(column, f'v{n}')} IS NOT DISTINCT FROM x{n})" for n, column in enumerate(columns)
+    )
+
+
+def _shape(columns: Sequence[Column]) -> str:
+    """What `json_transform` looks for."""
+    found = [f'{_json(column.attribute)}:{{"{KINDS[column.kind].type}":"VARCHAR"}}' for column in columns]
+    odd = ",".join(f'{_json(column.attribute)}:{{"S":"VARCHAR"}}' for column in columns)
+    return "{" + ",".join([*found, f'"_odd":{{"M":{{{odd}}}}}']) + "}"
+
+
+def _columns(columns: Sequence[Column], record: str) -> str:
+    return ", ".join(f"{_column(column, record)} AS {quoted(column.name)}" for column in columns)
+
+
+def _column(column: Column, record: str) -> str:
+    name, kind = quoted(column.attribute), KINDS[column.kind].type
+    return f"coalesce({to_source(column, f'{record}.{name}.{kind}')}, {record}._odd.M.{name}.S)"
+
+
+def _if(value: str, text: str) -> str:
+    return f"CASE WHEN {value} IS NOT NULL THEN {literal(text)} END"
+
+
+def _json(name: str) -> str:
+    return orjson.dumps(name).decode()

@@ -1,0 +1,94 @@
+"""The store in a file: what a full disk, a foreign file and a second holder do to it."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from crime_assets.core.errors import DiskFull, StoreBusy, StoreError
+from crime_assets.migration import Items
+from crime_assets.migration.progress import Position, State
+from crime_assets.migration.stores import EMPTY, FIRST, SCHEMA
+from crime_assets.migration.stores.sqlite import SqliteStore
+from crime_assets_tests.migration.stores.test_contract import found, item, items
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SqliteStore:
+    return SqliteStore(tmp_path / "documents.db")
+
+
+def test_a_full_disk_changes_nothing(store: SqliteStore) -> None:
+    with store.hold() as known:
+        store.put(items(item("case#1")), replace(known, position=Position(1)))
+        store._held.execute("PRAGMA max_page_count = 20")  # type: ignore[union-attr]
+        many = items(item("case#1", title="b"), *(item(f"case#{n}", title="x" * 9_000) for n in range(2, 99)))
+        with pytest.raises(DiskFull, match=r"no space left for .*documents\.db: make some and run again"):
+            store.replace(["case#1"], many, replace(known, position=Position(2)))
+        assert found(store) == {("case#1", FIRST): item("case#1")[2]}
+        # It goes on when there is space.
+        store.put(items(item("case#2")), replace(known, position=Position(3)))
+    assert (store.count("case"), store.progress()) == (2, replace(known, position=Position(3)))
+
+
+def test_an_error_on_the_way_changes_nothing(store: SqliteStore) -> None:
+    with store.hold() as known:
+        store.put(items(item("case#1")), known)
+        lacking = pa.table([["case#3"], [FIRST], [None]], schema=SCHEMA)
+        with pytest.raises(StoreError, match="cannot be used"):
+            store.replace(["case#1"], Items(pa.concat_tables([items(item("case#2")).table, lacking])), known)
+    assert [*found(store)] == [("case#1", FIRST)]
+
+
+def test_who_lost_it_writes_nothing(store: SqliteStore) -> None:
+    with store.hold() as known:
+        # As if the lock had been removed, or did not hold on this file system.
+        (store._path.with_suffix(".lock")).unlink()
+        with SqliteStore(store._path).hold(), pytest.raises(StoreBusy, match="Another process has taken"):
+            store.put(items(item("case#1")), known)
+        assert found(store) == {}
+    with pytest.raises(StoreBusy, match="not held"):
+        store.put(items(item("case#1")), known)
+    with store.hold(), pytest.raises(StoreBusy):
+        store.put(EMPTY, known)
+
+
+def test_another_file_is_left_alone(store: SqliteStore) -> None:
+    with closing(sqlite3.connect(store._path)) as other:
+        other.execute("CREATE TABLE mine(a)")
+    with pytest.raises(StoreError, match="no store of documents of this release"), store.hold():
+        pass
+    store._path.write_bytes(b"no database, but text" * 100)
+    for attempt in (store.hold().__enter__, store.progress, lambda: store.get(["case#1"])):
+        with pytest.raises(StoreError, match="restore it from a backup, or remove it"):
+            attempt()
+
+
+def test_it_is_read_while_another_writes(store: SqliteStore) -> None:
+    reader = SqliteStore(store._path)
+    with store.hold() as known:
+        store.put(items(item("case#1")), replace(known, state=State.LOADING))
+        pieces = reader.scan()
+        store.put(items(item("case#2")), replace(known, state=State.FOLLOWING))
+        assert reader.progress() == replace(known, state=State.FOLLOWING)
+        assert sum(piece.table.num_rows for piece in pieces) == 2
+        assert store._held.execute("PRAGMA synchronous").fetchone() == (2,)  # type: ignore[union-attr]
+        store.put(items(item("case#3")), replace(known, state=State.LOADING))
+        assert store._held.execute("PRAGMA synchronous").fetchone() == (1,)  # type: ignore[union-attr]
+
+
+def test_large_items_come_few_at_a_time(store: SqliteStore) -> None:
+    with store.hold():
+        store.put(items(*(item(f"case#{n}", title="x" * 400_000) for n in range(40)[:20])), None)
+        store.put(items(*(item(f"case#{n}", title="x" * 400_000) for n in range(40)[20:])), None)
+    assert [piece.table.num_rows for piece in store.scan()] == [21, 19]
+
+
+def test_errors_of_who_holds_it_are_not_explained_as_its_own(store: SqliteStore) -> None:
+    with pytest.raises(sqlite3.Error, match="mine"), store.hold():
+        raise sqlite3.OperationalError("mine")
