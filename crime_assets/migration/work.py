@@ -13,6 +13,12 @@ from crime_assets.migration.sample import NOTE, Dialect
 
 _NEW = (5_000_000_000, 9_000_000_000)
 """Numbers of new crimes: no feed has such."""
+_CODES = {
+    "0110": ("HOMICIDE", "FIRST DEGREE MURDER", "01A"),
+    "1320": ("CRIMINAL DAMAGE", "TO VEHICLE", "14"),
+    "486": ("BATTERY", "DOMESTIC BATTERY SIMPLE", "08B"),
+}
+"""By IUCR code type, description and the FBI's code: without it, a crime is of no class, and no figures add up."""
 
 
 class Work:
@@ -77,17 +83,21 @@ class Work:
 
     def _put(self, cursor: Any, crime: int) -> None:
         day = f"2018-11-{self._draw.randrange(1, 20):02} 10:11:{self._draw.randrange(60):02}"
+        code = self._draw.choice([*_CODES])
         cursor.execute(
-            'INSERT INTO crimes (id, case_number, "date", block, iucr, arrest, domestic, district, ward, "year", '
-            "updated_on, latitude, longitude) VALUES (%s, %s, %s, %s, %s, 'N', 'Y', %s, %s, 2018, %s, %s, %s)",
+            "INSERT INTO crimes (id, case_number, \"date\", block, iucr, primary_type, description, fbi_code, arrest, "
+            "domestic, district, ward, community_area, \"year\", updated_on, latitude, longitude) VALUES "
+            "(%s, %s, %s, %s, %s, %s, %s, %s, 'N', 'Y', %s, %s, %s, 2018, %s, %s, %s)",
             [
                 crime,
                 f"JB{crime % 1_000_000:06}",
                 day,
                 self._text(),
-                self._draw.choice(["0110", "1320", "486"]),
+                code,
+                *_CODES[code],
                 f"{self._draw.randrange(1, 26):03}",
                 self._draw.choice([None, 7, 42]),
+                self._draw.randrange(1, 78),
                 day,
                 f"41.{self._draw.randrange(10**9):09}",
                 f"-87.{self._draw.randrange(10**9):09}",
