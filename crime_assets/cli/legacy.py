@@ -48,9 +48,12 @@ def add_commands(commands: _SubParsersAction[ArgumentParser], common: ArgumentPa
 
 def progress_line(step: Step) -> str:
     """Such as: crimes 412,000 of ~767,000, 38,000 a second, 9 s left."""
-    expected = f" of ~{step.of:,}" if step.of else ""
-    left = f", {(step.of - step.done) / step.a_second:,.0f} s left" if step.of and step.a_second else ""
-    return f"{step.what} {step.done:,}{expected}, {step.a_second:,.0f} a second{left}"
+    told = f"{step.what} {step.done:,}"
+    # Statistics are of some time ago: what is more than they say is no longer compared with them.
+    if step.of is None or step.of < step.done:
+        return f"{told}, {step.a_second:,.0f} a second"
+    left = f", {(step.of - step.done) / step.a_second:,.0f} s left" if step.a_second else ""
+    return f"{told} of ~{step.of:,}, {step.a_second:,.0f} a second{left}"
 
 
 def print_verdict(verdict: Verdict, road: Road) -> int:
@@ -114,7 +117,12 @@ def fill_sample(profile: Profile, connection: Any, rows: int) -> Filled:
 
     create(connection, "postgresql")
     feed = SampleFeed(profile.city, origin=profile.today, today=profile.today, rows=rows)
-    return fill(connection, "postgresql", profile.city, feed, profile.today, most=rows)
+    filled = fill(connection, "postgresql", profile.city, feed, profile.today, most=rows)
+    with connection.cursor() as cursor:
+        # The server would do it within a minute; a load asks before that how many rows to expect.
+        cursor.execute("ANALYZE")
+    connection.commit()
+    return filled
 
 
 def _load(profile: Profile, options: Namespace) -> int:

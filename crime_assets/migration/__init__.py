@@ -91,6 +91,9 @@ class LegacyDatabase(Protocol):
     def check(self) -> list[str]:
         """Warnings, a sentence each. LegacyError for what forbids it, or if the database is not there."""
 
+    def expected(self, mapping: DocumentMapping) -> int | None:
+        """About how many roots there are, by the catalogue's statistics; None if it has none. Nothing is counted."""
+
     def begin(self) -> Position:
         """From here on changes are kept. What a killed `begin` left is removed first."""
 

@@ -49,7 +49,7 @@ class _Loading:
     def load(self, mapping: DocumentMapping) -> None:
         """One kind, from where it was ended."""
         held = self._held
-        pace = Pace(mapping.table, None, self._tell)
+        pace = self._pace(mapping)
 
         def read(key: Key | None) -> Chunk | None:
             with held.road.database.snapshot() as snapshot:
@@ -73,6 +73,15 @@ class _Loading:
         held.keep(done=held.progress.done | {mapping.kind})
         pace.tell()
         self._stage("kind loaded")
+
+    def _pace(self, mapping: DocumentMapping) -> Pace:
+        """What an earlier run has kept of the first kind counts; of a later one nobody knows how much that was."""
+        progress = self._held.progress
+        is_resumed = mapping.kind in progress.loaded
+        if is_resumed and progress.done:
+            return Pace(mapping.table, None, self._tell)
+        done = progress.documents if is_resumed else 0
+        return Pace(mapping.table, self._held.road.database.expected(mapping), self._tell, done)
 
     def _keep(self, mapping: DocumentMapping, chunk: Chunk) -> None:
         progress = self._held.progress

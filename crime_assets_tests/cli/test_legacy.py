@@ -97,3 +97,5 @@ def test_a_line_of_progress() -> None:
         "crimes 412,000 of ~767,000, 38,000 a second, 9 s left"
     )
     assert progress_line(Step("crimes", 0, None, 0.0)) == "crimes 0, 0 a second"
+    assert progress_line(Step("crimes", 0, 9, 0.0)) == "crimes 0 of ~9, 0 a second"
+    assert progress_line(Step("crimes", 12, 9, 3.0)) == "crimes 12, 3 a second", "statistics are of some time ago"

@@ -54,7 +54,7 @@ def test_all_roots_and_children_become_documents(tmp_path: Path) -> None:
     assert progress.state is State.FOLLOWING
     assert progress.done == {"case", "label"}
     assert (progress.documents, progress.rows) == (28, sum(map(len, tables.values())))
-    assert [(step.what, step.done) for step in steps] == [("cases", 25), ("labels", 3)]
+    assert [(step.what, step.done, step.of) for step in steps] == [("cases", 25, 25), ("labels", 3, 3)]
 
 
 def test_it_is_read_once(tmp_path: Path) -> None:
@@ -63,6 +63,25 @@ def test_it_is_read_once(tmp_path: Path) -> None:
     assert database.roots_read == 28
     load(road_of(tmp_path, database, store), quiet)
     assert database.roots_read == 28
+
+
+@pytest.mark.parametrize(
+    ("stage", "nth", "told"),
+    [
+        ("chunk kept", 1, [("cases", 25, 25), ("labels", 3, 3)]),
+        ("kind loaded", 1, [("labels", 3, 3)]),
+        # Whoever goes on with a later kind does not know how much of it there is already.
+        ("chunk kept", 4, [("labels", 0, None)]),
+    ],
+)
+def test_what_is_expected_counts_what_an_earlier_run_kept(
+    tmp_path: Path, stage: str, nth: int, told: list[tuple[str, int, int | None]]
+) -> None:
+    road, steps = road_of(tmp_path, filled(25), TinyStore()), list[Step]()
+    with pytest.raises(Ended):
+        load(road, quiet, ended_at(stage, nth))
+    load(road, steps.append)
+    assert [(step.what, step.done, step.of) for step in steps] == told
 
 
 STAGES = [

@@ -125,6 +125,10 @@ class TinyDatabase:
     def check(self) -> list[str]:
         return []
 
+    def expected(self, mapping: DocumentMapping) -> int | None:
+        with self._lock:
+            return len(self._tables[mapping.table])
+
     def begin(self) -> Position:
         with self._lock:
             self._log.clear()

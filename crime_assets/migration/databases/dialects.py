@@ -55,6 +55,9 @@ class Dialect(Protocol):
     def tables(self, cursor: Any, names: Sequence[str]) -> dict[str, VersionedTable]:
         """Those that are there and can be read, by their names in small letters."""
 
+    def expected(self, cursor: Any, name: str) -> int | None:
+        """About how many rows the table of this name in small letters has; None if there are no statistics."""
+
     def refuses(self, name: str, table: VersionedTable) -> str:
         """Why old versions of a table cannot be read, in a sentence; empty if they can."""
 

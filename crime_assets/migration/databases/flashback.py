@@ -53,6 +53,11 @@ class FlashbackDatabase:
                     cursor.fetchall()
         return [self._dialect.warning]
 
+    def expected(self, mapping: DocumentMapping) -> int | None:
+        """As the optimizer has it."""
+        with self._cursor() as cursor:
+            return self._dialect.expected(cursor, mapping.table)
+
     def begin(self) -> Position:
         """The present position: nothing is made, for old versions are kept anyway."""
         self.check()

@@ -33,6 +33,10 @@ LEFT JOIN (
 WHERE c.owner = SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') AND LOWER(c.table_name) IN ({})
 ORDER BY c.table_name, c.column_id
 """
+_EXPECTED = (
+    "SELECT num_rows FROM all_tables WHERE owner = SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') "
+    "AND LOWER(table_name) = :name AND num_rows IS NOT NULL"
+)
 _POSITION = "SELECT DBMS_FLASHBACK.GET_SYSTEM_CHANGE_NUMBER FROM DUAL"
 _FORGOT = frozenset([1466, 1555, 8180, 8181, 22924, 30052])
 """Table altered since; snapshot too old, of rows and of large values; no such number; beyond what is kept."""
@@ -96,6 +100,11 @@ class OracleDialect(Dialect):
             (table, name, lower, VersionedColumn(column, _sql_type(*size)), bool(is_key))
             for table, name, lower, column, *size, is_key in cursor.fetchall()
         )
+
+    def expected(self, cursor: Any, name: str) -> int | None:
+        """As of the last time that statistics were gathered."""
+        cursor.execute(_EXPECTED, {"name": name})
+        return next((int(rows) for (rows,) in cursor.fetchall()), None)
 
     def refuses(self, name: str, table: VersionedTable) -> str:
         """Undo has old versions of every table; statements that fail are told when they are tried."""

@@ -20,7 +20,12 @@ from crime_assets.migration import Lag, Snapshot, Touches
 from crime_assets.migration.databases import slots
 from crime_assets.migration.databases.postgresql_changes import Following
 from crime_assets.migration.databases.postgresql_chunks import PostgresSnapshot
-from crime_assets.migration.databases.postgresql_tables import Table, check_tables, tables_of
+from crime_assets.migration.databases.postgresql_tables import (
+    Table,
+    check_tables,
+    expected_rows,
+    tables_of,
+)
 from crime_assets.migration.documents import DocumentMapping
 from crime_assets.migration.progress import Position
 
@@ -74,6 +79,11 @@ class PostgresDatabase:
         if refused:
             raise LegacyError(" ".join(refused))
         return warned
+
+    def expected(self, mapping: DocumentMapping) -> int | None:
+        """As the planner has it."""
+        with self._session() as connection, connection.cursor() as cursor:
+            return expected_rows(cursor, mapping.table)
 
     def begin(self) -> Position:
         """Make publication and slot anew: what is committed after they are made is kept."""

@@ -33,6 +33,11 @@ SELECT c.oid, c.relkind::text, c.relhassubclass, c.relreplident::text, row_secur
                AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)
 FROM pg_class c WHERE c.oid = ANY(%s)
 """
+# What the last ANALYZE or VACUUM found; before the first there is -1.
+_EXPECTED = """
+SELECT c.reltuples::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY(current_schemas(false)) AND lower(c.relname) = %s AND c.reltuples >= 0
+"""
 _SERVER = """
 SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), current_setting('wal_level'),
        current_setting('server_encoding'), current_setting('max_slot_wal_keep_size'), current_user::text,
@@ -85,6 +90,13 @@ def tables_of(cursor: Any, mappings: Iterable[DocumentMapping]) -> dict[str, Tab
             raise LegacyError(f"{lower} has two columns {lower_column}: rename one of them.")
         table.columns[lower_column] = TableColumn(column, sql_type, cast, collation)  # type: ignore[index]
     return found
+
+
+def expected_rows(cursor: Any, table: str) -> int | None:
+    """About how many rows a table has; None if nobody has looked at it yet."""
+    cursor.execute(_EXPECTED, (table,))
+    row = cursor.fetchone()
+    return int(row[0]) if row else None
 
 
 def shape_of(tables: Mapping[str, Table]) -> Shape:

@@ -191,6 +191,17 @@ def test_every_statement_is_tried_before_anything_begins() -> None:
     assert database(connection).finish() == []
 
 
+@pytest.mark.parametrize(("rows", "expected"), [([(767_264,)], 767_264), ([], None)])
+def test_expected_rows_are_those_of_the_statistics(rows: list[tuple[int]], expected: int | None) -> None:
+    connection = DoubleConnection({"num_rows": rows})
+    assert database(connection).expected(CASE) == expected
+    assert connection.statements == [
+        "SELECT num_rows FROM all_tables WHERE owner = SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') "
+        "AND LOWER(table_name) = :name AND num_rows IS NOT NULL"
+    ]
+    assert connection.values == [{"name": "cases"}]
+
+
 def test_a_position_that_lies_ahead_is_of_another_database() -> None:
     with pytest.raises(SourceForgot, match="older copy"):
         database(DoubleConnection(ANSWERS)).touched(Position(701), None, Touched())
