@@ -60,10 +60,11 @@ class LegacyRoad:
     @property
     def _database(self) -> LegacyDatabase:
         from crime_assets.migration.addresses import open_database
+        from crime_assets.migration.databases.abandoned import PREFIX
 
         settings = self._profile.settings
         # Two migrations of one database, into two stores, do not take each other's changes.
-        slot = f"crime_assets_{hashlib.sha256(self._store.name.encode()).hexdigest()[:8]}"
+        slot = PREFIX + hashlib.sha256(self._store.name.encode()).hexdigest()[:8]
         return open_database(settings.legacy, settings.legacy_password, slot, ALL)
 
     @cached_property

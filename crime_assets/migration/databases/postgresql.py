@@ -17,7 +17,7 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
 from crime_assets.core.errors import LegacyError, SourceForgot, UsageError
 from crime_assets.migration import Lag, Snapshot, Touches
-from crime_assets.migration.databases import slots
+from crime_assets.migration.databases import abandoned, slots
 from crime_assets.migration.databases.postgresql_changes import Following
 from crime_assets.migration.databases.postgresql_chunks import PostgresSnapshot
 from crime_assets.migration.databases.postgresql_tables import (
@@ -76,9 +76,9 @@ class PostgresDatabase:
         """See the protocol; every reason that forbids it is told at once."""
         with self._session() as connection, connection.cursor() as cursor:
             refused, warned = check_tables(cursor, self._mappings)
-        if refused:
-            raise LegacyError(" ".join(refused))
-        return warned
+            if refused:
+                raise LegacyError(" ".join(refused))
+            return warned + abandoned.told_of(cursor, self._slot)
 
     def expected(self, mapping: DocumentMapping) -> int | None:
         """As the planner has it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2.extras import LogicalReplicationConnection
 
 from crime_assets.core.errors import LegacyError, SourceForgot, UsageError
 from crime_assets.migration import LegacyDatabase
@@ -300,6 +302,51 @@ def test_a_slot_that_the_server_has_given_up_means_that_changes_are_lost(
         pass
     database.begin()
     assert database.lag().state == "reserved"
+
+
+def test_what_another_migration_left_is_told_with_what_removes_it(
+    postgres_legacy: PostgresServer, department: Department
+) -> None:
+    ((name,),) = department.ask("SELECT current_database()")
+    connect = connecting(**postgres_legacy.where(name))
+    first, second = (PostgresDatabase(connect, "test", f"crime_assets_{end}", BOTH) for end in ("0a1b2c3d", "4e5f6a7b"))
+    first.begin()
+    assert not [warning for warning in first.check() if "another migration" in warning], "its own is none"
+    department.run("CREATE TABLE more AS SELECT repeat('x', 100) FROM generate_series(1, 10000)")
+    second.begin()
+    (warning,) = (warning for warning in second.check() if "another migration" in warning)
+    sentence, _, statements = warning.partition(": if that one is abandoned, run ")
+    kept = re.fullmatch(
+        r"The replication slot crime_assets_0a1b2c3d is of another migration, keeps ([\d,]+) bytes of changes on the "
+        "server's disk, and nobody reads it now",
+        sentence,
+    )
+    assert kept
+    assert int(kept[1].replace(",", "")) > 1_000_000
+    assert statements == (
+        "SELECT pg_drop_replication_slot('crime_assets_0a1b2c3d'); DROP PUBLICATION \"crime_assets_0a1b2c3d\";"
+    )
+    # While it is read, nobody could drop it.
+    with closing(connect(connection_factory=LogicalReplicationConnection)) as reader:
+        where = {"proto_version": "1", "publication_names": '"crime_assets_0a1b2c3d"'}
+        reader.cursor().start_replication("crime_assets_0a1b2c3d", options=where)
+        (warning,) = (warning for warning in second.check() if "another migration" in warning)
+        assert f"and process {reader.info.backend_pid} reads it now" in warning
+    # Not by what is done for another: only by who was told.
+    second.finish()
+    assert first.lag().state == "reserved"
+    # The second statement alone: the publication is told without its slot.
+    slot, publication = statements.rstrip(";").split("; ")
+    with closing(connect()) as connection:
+        connection.autocommit = True
+        slots._wait_until_free(connection, "crime_assets_0a1b2c3d")
+    department.run(slot)
+    assert [warning for warning in second.check() if "another migration" in warning] == [
+        "The publication crime_assets_0a1b2c3d is left of another migration: if that one is abandoned, run "
+        f"{publication};"
+    ]
+    department.run(publication)
+    assert not [warning for warning in second.check() if "another migration" in warning]
 
 
 def test_a_cut_connection_is_told_and_the_next_works(department: Department, database: LegacyDatabase) -> None:
