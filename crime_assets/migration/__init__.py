@@ -131,6 +131,14 @@ class Quarantined:
     row: str
 
 
+@dataclass(frozen=True)
+class Census:
+    """What a store has: how many documents of each kind, and ids that are of none of the kinds."""
+
+    counts: Mapping[str, int]
+    strays: Sequence[str]
+
+
 class DocumentStore(Protocol):
     """Holds documents and how far they are. Building one opens nothing. StoreError where the store fails."""
 
@@ -152,10 +160,10 @@ class DocumentStore(Protocol):
         """Items by id and part; ids that are not there are left out."""
 
     def ids(self, kind: str) -> Iterator[list[str]]:
-        """Ids of all documents of a kind, a bounded piece at a time."""
+        """Ids of all documents of a kind, a bounded piece at a time; also those of which only parts are there."""
 
-    def count(self, kind: str) -> int:
-        """Documents of a kind."""
+    def census(self, kinds: Sequence[str]) -> Census:
+        """All ids that `scan` would give, counted: also those of which only parts are there."""
 
     def set_aside(self, found: Sequence[Quarantined]) -> None:
         """Keep what no item can hold; a newer one replaces that of the same id."""

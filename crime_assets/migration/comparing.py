@@ -18,7 +18,6 @@ from crime_assets.migration.pace import Pace, Tell
 from crime_assets.migration.progress import Key
 from crime_assets.migration.touched import Touched
 
-_FIRST = "-"
 _SLICE = 1_000
 
 Parts = Mapping[str, str]
@@ -36,13 +35,15 @@ class Comparison:
         """Of roots and children."""
         self.different = different
         """Roots whose documents are missing, extra, other ones, set aside, or cannot be turned back."""
-        self.strays: list[str] = []
-        """Ids in the store that no root could have."""
         self._held, self._tell, self._stage = held, tell, stage
+        census = held.road.store.census([mapping.kind for mapping in held.road.mappings])
+        self.strays = [*census.strays]
+        """Ids in the store that no root could have."""
+        self._counts = census.counts
 
     def compare(self, mapping: DocumentMapping, snapshot: Snapshot) -> None:
         """All roots of a mapping, and all documents of its kind."""
-        count = self._held.road.store.count(mapping.kind)
+        count = self._counts[mapping.kind]
         pace = Pace(f"{mapping.table} compared", count, self._tell)
         met = 0
         with Ahead(lambda key: snapshot.after(mapping, key, ROOTS), None) as ahead:
@@ -58,7 +59,7 @@ class Comparison:
         self.different.add(mapping.kind, [key_of(mapping, name) for name in aside])
 
     def _compare(self, mapping: DocumentMapping, chunk: Chunk) -> int:
-        """Compare a chunk; returns how many documents the store has of it."""
+        """Compare a chunk; returns of how many of its documents the store has anything."""
         renderer = self._held.renderer(mapping)
         made = renderer.checked(chunk)
         items, aside = self._held.made(made.items)
@@ -72,7 +73,7 @@ class Comparison:
         unfit = {one.id for one in aside}
         differ = [name for name in ids if name in unfit or found.get(name) != expected.get(name)]
         self.different.add(mapping.kind, [*(key_of(mapping, name) for name in differ), *made.unmappable])
-        return sum(_FIRST in parts for parts in found.values())
+        return len(found)
 
     def _find_extra(self, mapping: DocumentMapping, snapshot: Snapshot) -> None:
         for ids in self._held.road.store.ids(mapping.kind):

@@ -19,7 +19,7 @@ from crime_assets.migration.columns import Column
 from crime_assets.migration.documents import Child, DocumentMapping
 from crime_assets.migration.holding import Held
 from crime_assets.migration.mappings import document_id
-from crime_assets.migration.overflow import joined
+from crime_assets.migration.overflow import FIRST, joined
 from crime_assets.migration.progress import Key
 
 Attributes = Mapping[str, Any]
@@ -52,7 +52,9 @@ class Differences:
         """
         made = self._renderer.checked(chunk)
         expected = {row["id"]: _read(row["item"]) for row in made.items.table.to_pylist()}
-        texts = {name: joined(parts, self._held.road.landing) for name, parts in found.items()}
+        # Parts alone are no document.
+        whole = {name: parts for name, parts in found.items() if FIRST in parts}
+        texts = {name: joined(parts, self._held.road.landing) for name, parts in whole.items()}
         documents = {name: _read(text) for name, text in texts.items()}
         source = self._by_id(chunk)
         back = self._by_id(self._renderer.rows(_items(self._with_their_key(expected, documents, texts))))

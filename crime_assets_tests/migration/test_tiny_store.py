@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from crime_assets.core.errors import StoreBusy
-from crime_assets.migration import DocumentStore, Items, Quarantined
+from crime_assets.migration import Census, DocumentStore, Items, Quarantined
 from crime_assets.migration.progress import Progress, State
 from crime_assets_tests.migration.tiny_store import TinyStore
 
@@ -27,7 +27,8 @@ def test_documents_and_progress_are_kept_together() -> None:
         store.put(items("case#1", "case#2", "case#2/notes#000001", "label#1"), replace(known, state=State.LOADING))
         store.put(items("case#1", text="new"), None)
     assert store.progress() == Progress(state=State.LOADING, token=1)
-    assert (store.count("case"), [*store.ids("case")], store.count("other")) == (2, [["case#1", "case#2"]], 0)
+    assert store.census(["case", "other"]) == Census({"case": 2, "other": 0}, ["label#1"])
+    assert [*store.ids("case")] == [["case#1", "case#2"]]
     assert store.get(["case#1", "case#2", "case#3"]) == {
         "case#1": {"-": "new"},
         "case#2": {"-": "{}", "notes#000001": "{}"},

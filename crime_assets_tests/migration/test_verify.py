@@ -259,6 +259,20 @@ def test_what_no_root_could_be_is_extra(road: Road, store: TinyStore, repair: bo
     assert (store.items == before) is repair
 
 
+@pytest.mark.parametrize("name", ["crime#999999", "crime#7", "crime#8", "dog#1", "nobody", "crime"])
+def test_what_would_be_exported_and_is_of_no_document_is_found(road: Road, store: TinyStore, name: str) -> None:
+    if name == "crime#8":
+        del store.items[name, "-"]
+    store.items[name, "notes#000001"] = json.dumps({"id": {"S": name}, "part": {"S": "notes#000001"}})
+    kind = {"crime#7": "order", "crime#8": "missing"}.get(name, "extra")
+    found = verified(road)
+    assert (found.verified, found.by_kind) == (None, {kind: 1})
+    assert [(one.id, one.kind) for one in found.named] == [(name, kind)]
+    assert verified(road, repair=True).repaired == 1
+    assert [part for one, part in store.items if one == name] == (["-"] if kind != "extra" else [])
+    assert verified(road).verified
+
+
 def test_a_document_with_the_key_of_another(road: Road, store: TinyStore) -> None:
     edit(store, "crime#7", lambda item: item.update(crime_id={"N": "8"}))
     found = verified(road).named

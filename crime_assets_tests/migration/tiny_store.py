@@ -10,7 +10,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from crime_assets.core.errors import StoreBusy
-from crime_assets.migration import Items, Quarantined
+from crime_assets.migration import Census, Items, Quarantined
 from crime_assets.migration.progress import Progress
 
 PIECE = 100
@@ -59,12 +59,15 @@ class TinyStore:
         return found
 
     def ids(self, kind: str) -> Iterator[list[str]]:
-        found = [name for name, part in self.items if part == "-" and name.startswith(f"{kind}#")]
+        found = [*dict.fromkeys(name for name, _ in self.items if name.startswith(f"{kind}#"))]
         for start in range(0, len(found), PIECE):
             yield found[start : start + PIECE]
 
-    def count(self, kind: str) -> int:
-        return sum(map(len, self.ids(kind)))
+    def census(self, kinds: Sequence[str]) -> Census:
+        names = {name for name, _ in self.items}
+        of_kinds = {kind: {name for name in names if name.startswith(f"{kind}#")} for kind in kinds}
+        strays = names.difference(*of_kinds.values())
+        return Census({kind: len(found) for kind, found in of_kinds.items()}, sorted(strays))
 
     def set_aside(self, found: Sequence[Quarantined]) -> None:
         self._aside |= {one.id: one for one in found}

@@ -6,6 +6,7 @@ many there are; that a document has parts is written down before either.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,7 +16,7 @@ from crime_assets.cloud.aws.clients import Clients
 from crime_assets.cloud.aws.errors import explain
 from crime_assets.core.concurrency import few_at_once
 from crime_assets.core.errors import StoreBusy, StoreError
-from crime_assets.migration import Items, Quarantined
+from crime_assets.migration import Census, Items, Quarantined
 from crime_assets.migration.documents import DocumentMapping
 from crime_assets.migration.progress import Progress
 from crime_assets.migration.rendering import Renderer
@@ -28,10 +29,7 @@ _KEYS = 100
 """Of one BatchGetItem."""
 _WORKERS = 4
 _IDS = 5_000
-_OF_KIND = {
-    "FilterExpression": "#part = :first AND begins_with(#id, :kind)",
-    "ExpressionAttributeNames": {"#id": "id", "#part": "part"},
-}
+_NAMES = {"ProjectionExpression": "#id, #part", "ExpressionAttributeNames": {"#id": "id", "#part": "part"}}
 
 
 class DynamoStore:
@@ -115,17 +113,36 @@ class DynamoStore:
     def ids(self, kind: str) -> Iterator[list[str]]:
         """See DocumentStore. Reads the whole table."""
         held: list[str] = []
-        for answer in self._pages(**_of_kind(kind), ProjectionExpression="#id"):
-            held += [item["id"]["S"] for item in answer["Items"]]
-            while len(held) >= _IDS:
-                yield held[:_IDS]
-                held = held[_IDS:]
+        of_kind = {
+            "FilterExpression": "begins_with(#id, :kind)",
+            "ExpressionAttributeValues": {":kind": {"S": f"{kind}#"}},
+        }
+        for name, _ in self._documents(**of_kind):
+            held.append(name)
+            if len(held) == _IDS:
+                yield held
+                held = []
         if held:
             yield held
 
-    def count(self, kind: str) -> int:
-        """See DocumentStore. Reads the whole table."""
-        return sum(answer["Count"] for answer in self._pages(**_of_kind(kind), Select="COUNT"))
+    def census(self, kinds: Sequence[str]) -> Census:
+        """See DocumentStore. Reads the whole table; who holds it learns of parts that were written by others."""
+        counts = dict.fromkeys(kinds, 0)
+        strays: list[str] = []
+        divided: set[str] = set()
+        for name, parts in self._documents():
+            kind = name.partition("#")[0]
+            if kind in counts and kind != name:
+                counts[kind] += 1
+            else:
+                strays.append(name)
+            if parts != [FIRST]:
+                divided.add(name)
+        if self._lease is not None and (new := divided - self._divided):
+            with self._explained("write to"):
+                asides.add_divided(self._calls, new)
+            self._divided |= new
+        return Census(counts, strays)
 
     def set_aside(self, found: Sequence[Quarantined]) -> None:
         """See DocumentStore."""
@@ -197,6 +214,17 @@ class DynamoStore:
                 if not name.startswith(asides.CONTROL):
                     yield name, part, text_of(item, self._text)
 
+    def _documents(self, **more: Any) -> Iterator[tuple[str, list[str]]]:
+        """Ids with their parts: a Scan gives what has the same id one after another."""
+        names = (
+            (item["id"]["S"], item["part"]["S"])
+            for answer in self._pages(**_NAMES, **more)
+            for item in answer["Items"]
+            if not item["id"]["S"].startswith(asides.CONTROL)
+        )
+        for name, together in itertools.groupby(names, key=lambda one: one[0]):
+            yield name, [part for _, part in together]
+
     def _pages(self, **more: Any) -> Iterator[Any]:
         """Answers of a Scan."""
         with self._explained("read"):
@@ -244,7 +272,3 @@ class DynamoStore:
             if told is None:
                 raise
             raise StoreError(str(told)) from error
-
-
-def _of_kind(kind: str) -> dict[str, Any]:
-    return {**_OF_KIND, "ExpressionAttributeValues": {":first": {"S": FIRST}, ":kind": {"S": f"{kind}#"}}}

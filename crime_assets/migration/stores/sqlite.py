@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from crime_assets.core.errors import DiskFull, StoreBusy, StoreError
-from crime_assets.migration import Items, Quarantined
+from crime_assets.migration import Census, Items, Quarantined
 from crime_assets.migration.progress import Progress, State
-from crime_assets.migration.stores import FIRST, in_pieces, rows_of
+from crime_assets.migration.stores import in_pieces, rows_of
 from crime_assets.migration.stores.lock import held
 
 _VERSION = 1
@@ -31,7 +31,7 @@ _CREATE = f"""
     COMMIT;
 """
 # Of one kind: from `kind#` up to, without, `kind$`, the sign that follows.
-_OF_KIND = "part = ? AND id >= ? AND id < ?"
+_IN = "SELECT DISTINCT id FROM documents WHERE id >= ? AND id < ?"
 
 
 class SqliteStore:
@@ -93,25 +93,29 @@ class SqliteStore:
 
     def ids(self, kind: str) -> Iterator[list[str]]:
         """See DocumentStore. In order; what is deleted meanwhile does not disturb it."""
-        after = f"{kind}#"
+        first, end = _bounds(kind)
         while True:
             with self._reading() as connection:
                 if connection is None:
                     return
-                sql = f"SELECT id FROM documents WHERE {_OF_KIND} AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
-                found = [name for (name,) in connection.execute(sql, [FIRST, *_bounds(kind), after, _IDS])]
+                found = [name for (name,) in connection.execute(f"{_IN} ORDER BY id LIMIT ?", [first, end, _IDS])]
             if not found:
                 return
             yield found
-            after = found[-1]
+            # The least that follows it.
+            first = found[-1] + "\0"
 
-    def count(self, kind: str) -> int:
+    def census(self, kinds: Sequence[str]) -> Census:
         """See DocumentStore."""
         with self._reading() as connection:
             if connection is None:
-                return 0
-            sql = f"SELECT count(*) FROM documents WHERE {_OF_KIND}"  # noqa: S608
-            return int(connection.execute(sql, [FIRST, *_bounds(kind)]).fetchone()[0])
+                return Census(dict.fromkeys(kinds, 0), ())
+            count = f"SELECT count(*) FROM ({_IN})"  # noqa: S608
+            counts = {kind: int(connection.execute(count, _bounds(kind)).fetchone()[0]) for kind in kinds}
+            # What lies before, between and behind the kinds.
+            ends = ["", *(end for kind in sorted(kinds, key=_bounds) for end in _bounds(kind)), "\U0010ffff"]
+            gaps = zip(ends[::2], ends[1::2], strict=True)
+            return Census(counts, [name for gap in gaps for (name,) in connection.execute(_IN, gap)])
 
     def set_aside(self, found: Sequence[Quarantined]) -> None:
         """See DocumentStore."""

@@ -33,7 +33,7 @@ def test_a_full_disk_changes_nothing(store: SqliteStore) -> None:
         assert found(store) == {("case#1", FIRST): item("case#1")[2]}
         # It goes on when there is space.
         store.put(items(item("case#2")), replace(known, position=Position(3)))
-    assert (store.count("case"), store.progress()) == (2, replace(known, position=Position(3)))
+    assert (store.census(["case"]).counts, store.progress()) == ({"case": 2}, replace(known, position=Position(3)))
 
 
 def test_an_error_on_the_way_changes_nothing(store: SqliteStore) -> None:
