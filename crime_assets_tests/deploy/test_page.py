@@ -93,6 +93,7 @@ def test_from_an_empty_account_to_a_service_and_back(region: str, tmp_path: Path
     _assert_stream(aws)
     _assert_catalog_and_queries(aws)
     _assert_task(aws)
+    _assert_migration(aws)
     _assert_job(aws)
 
     run(f"source {kept}\n{commands(last=True)}", aws, PROJECT, {})
@@ -170,6 +171,30 @@ def _assert_task(aws: Aws) -> None:
     assert service["deploymentConfiguration"]["maximumPercent"] == 100, "two would write one lake"
 
 
+def _assert_migration(aws: Aws) -> None:
+    first, second = (
+        next(one for one in found["containerDefinitions"] if one["name"] == "code")
+        for number in (1, 2)
+        for found in [aws.client("ecs").describe_task_definition(taskDefinition=f"crime-assets:{number}")["taskDefinition"]]
+    )
+    before, after = (
+        Settings.from_environment({entry["name"]: entry["value"] for entry in one["environment"]})
+        for one in (first, second)
+    )
+    assert before.legacy == ""
+    assert after.legacy == "postgresql://mover@records.example.org:5432/department"
+    assert after.aws
+    assert after.aws.documents == "crime-documents"
+    secret = aws.client("secretsmanager").describe_secret(SecretId="crime-assets/legacy")["ARN"]
+    assert {"name": "CRIME_LEGACY_PASSWORD", "valueFrom": secret} in second["secrets"]
+    starting = aws.client("iam").get_role_policy(RoleName="crime-assets-execution", PolicyName="execution")
+    assert secret in json.dumps(starting["PolicyDocument"])
+    policy = aws.client("iam").get_role_policy(RoleName="crime-assets-code", PolicyName="documents")["PolicyDocument"]
+    assert policy["Statement"][0]["Resource"] == f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/crime-documents"
+    image = (PROJECT / "deploy" / "Containerfile").read_text().partition("AS code")[2]
+    assert '".[aws,legacy]"' in image, "it has the drivers of legacy databases"
+
+
 def _assert_job(aws: Aws) -> None:
     job = aws.client("glue").get_job(JobName="crime-assets")["Job"]
     assert job["Command"]["ScriptLocation"] == "s3://your-crimes-work/jobs/spark_job.py"
@@ -179,7 +204,7 @@ def _assert_job(aws: Aws) -> None:
     tags = aws.client("emr-serverless").get_application(applicationId=application["id"])["application"]["tags"]
     assert tags["crime-assets:role"] == f"arn:aws:iam::{ACCOUNT}:role/crime-assets-job"
     assert tags["crime-assets:entry-point"] == job["Command"]["ScriptLocation"]
-    newest = aws.client("ecs").describe_task_definition(taskDefinition="crime-assets:2")["taskDefinition"]
+    newest = aws.client("ecs").describe_task_definition(taskDefinition="crime-assets:3")["taskDefinition"]
     (code,) = (container for container in newest["containerDefinitions"] if container["name"] == "code")
     variables = {entry["name"]: entry["value"] for entry in code["environment"]}
     assert (variables["CRIME_ENGINE"], variables["CRIME_SPARK_JOB"]) == ("spark", "glue:crime-assets")
