@@ -58,15 +58,15 @@ def progress_line(step: Step) -> str:
 
 def print_verdict(verdict: Verdict, road: Road) -> int:
     """What a verification came to, for a person; returns the exit code."""
-    if verdict.repaired:
-        print(f"{verdict.repaired:,} documents were written again.")
     if verdict.differences:
         counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(verdict.by_kind.items()))
-        print(f"{verdict.differences:,} differences were found: {counts}.")
+        print(f"Differences: {verdict.differences:,} ({counts}).")
         for one in verdict.named[:_SHOWN]:
             place = ".".join(filter(None, [one.table, one.column]))
             print(f"  {one.id} {place} {one.kind}: {one.source!r} in the database, {one.document!r} in its document")
         print(f"All of them are in {road.home / 'differences.ndjson'}.")
+    if verdict.repaired:
+        print(f"Documents that were written again: {verdict.repaired:,}.")
     found = verdict.verified
     if found is None:
         print("Documents and database are not equal: run `crime-assets legacy verify --repair`.", file=sys.stderr)
@@ -75,21 +75,22 @@ def print_verdict(verdict: Verdict, road: Road) -> int:
     return 0
 
 
-def _tell(step: Step) -> None:
-    # Only where a line can be written over.
+def tell(step: Step) -> None:
+    """Write the line of progress over the last one, where that can be done."""
     if sys.stderr.isatty():
         print(f"\r{progress_line(step):<79}", end="", file=sys.stderr, flush=True)
 
 
-def _told() -> None:
+def told() -> None:
+    """Wipe it out: what came of the step stands in its place."""
     if sys.stderr.isatty():
-        print(file=sys.stderr)
+        print(f"\r{'':<79}", end="\r", file=sys.stderr, flush=True)
 
 
 def _demo(profile: Profile, options: Namespace) -> int:
     from crime_assets.cli.legacy_demo import demo
 
-    return demo(profile, options.rows, _tell)
+    return demo(profile, options.rows)
 
 
 def _sample(profile: Profile, options: Namespace) -> int:
@@ -129,8 +130,8 @@ def _load(profile: Profile, options: Namespace) -> int:
     road = _road(profile)
     from crime_assets.migration.load import load
 
-    progress = load(road, _tell)
-    _told()
+    progress = load(road, tell)
+    told()
     print(f"{progress.documents:,} documents of {progress.rows:,} rows are loaded.")
     return 0
 
@@ -145,8 +146,8 @@ def _follow(profile: Profile, options: Namespace) -> int:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    changed = follow(road, stop, _tell)
-    _told()
+    changed = follow(road, stop, tell)
+    told()
     print(f"{changed:,} documents were read again.")
     return 0
 
@@ -155,8 +156,8 @@ def _verify(profile: Profile, options: Namespace) -> int:
     road = _road(profile)
     from crime_assets.migration.verify import verify
 
-    verdict = verify(road, options.repair, _tell)
-    _told()
+    verdict = verify(road, options.repair, tell)
+    told()
     return print_verdict(verdict, road)
 
 
@@ -165,8 +166,9 @@ def _export(profile: Profile, options: Namespace) -> int:
     from crime_assets.migration.export import export
 
     exported = export(road)
-    print(f"{exported.items:,} items are in the export {exported.export}, in {exported.location}.")
-    print("A lake is made of it by CRIME_FEED=legacy crime-assets run, with a CRIME_HOME that has no lake yet.")
+    print(f"{exported.items:,} items (documents, and parts of long ones) are in the export {exported.export}:")
+    print(f"  {exported.location}")
+    print("`CRIME_FEED=legacy crime-assets run` makes a lake of it, where there is none yet.")
     return 0
 
 

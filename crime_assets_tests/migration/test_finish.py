@@ -101,7 +101,7 @@ def test_the_status_of_a_load_that_was_ended(tmp_path: Path, database: TinyDatab
         "The load has not ended.",
         f"20 documents of {rows} rows were loaded, and 0 were read again since; they are those of position 101.",
         "They are not verified as they are now.",
-        "1 documents are set aside, for no item can hold them: no export is made while they are.",
+        "Set aside, for no item can hold them: 1. No export is made while there are such.",
         "tiny://memory keeps 3 bytes of changes for it, and says: kept.",
     ]
 

@@ -84,7 +84,7 @@ def blocked(road: Road, trouble: Trouble) -> None:
     for step in (export, finish):
         with pytest.raises(StoreError, match="verif"):
             step(road)
-    assert any(said.startswith("1 documents are set aside") for said in status(road))
+    assert any(said.startswith("Set aside, for no item can hold them: 1.") for said in status(road))
 
 
 def exported(road: Road) -> None:
