@@ -95,6 +95,7 @@ def _demo(profile: Profile, options: Namespace) -> int:
 
 def _sample(profile: Profile, options: Namespace) -> int:
     import psycopg2
+    from psycopg2 import errors
 
     legacy, settings = LegacyRoad(profile), profile.settings
     if legacy.scheme != "postgresql":
@@ -104,9 +105,14 @@ def _sample(profile: Profile, options: Namespace) -> int:
             filled = fill_sample(profile, connection, options.rows)
     except psycopg2.Error as error:
         # Its own sentence can have the address.
-        raise UsageError(
-            "The legacy database cannot be reached, or has such tables: set CRIME_LEGACY to an empty one."
-        ) from error
+        match error:
+            case errors.DuplicateTable():
+                told = "has such tables already: set CRIME_LEGACY to an empty one"
+            case errors.InsufficientPrivilege():
+                told = "lets this user make no tables: GRANT CREATE ON SCHEMA public to the user of CRIME_LEGACY"
+            case _:
+                told = "cannot be reached: look at CRIME_LEGACY and CRIME_LEGACY_PASSWORD, and whether it runs"
+        raise UsageError(f"The legacy database {told}.") from error
     print(f"{filled.crimes:,} crimes are in the tables; {filled.skipped:,} records did not fit.")
     return 0
 

@@ -85,8 +85,8 @@ class Work:
         day = f"2018-11-{self._draw.randrange(1, 20):02} 10:11:{self._draw.randrange(60):02}"
         code = self._draw.choice([*_CODES])
         cursor.execute(
-            "INSERT INTO crimes (id, case_number, \"date\", block, iucr, primary_type, description, fbi_code, arrest, "
-            "domestic, district, ward, community_area, \"year\", updated_on, latitude, longitude) VALUES "
+            'INSERT INTO crimes (id, case_number, "date", block, iucr, primary_type, description, fbi_code, arrest, '
+            'domestic, district, ward, community_area, "year", updated_on, latitude, longitude) VALUES '
             "(%s, %s, %s, %s, %s, %s, %s, %s, 'N', 'Y', %s, %s, %s, 2018, %s, %s, %s)",
             [
                 crime,

@@ -175,7 +175,9 @@ def _assert_migration(aws: Aws) -> None:
     first, second = (
         next(one for one in found["containerDefinitions"] if one["name"] == "code")
         for number in (1, 2)
-        for found in [aws.client("ecs").describe_task_definition(taskDefinition=f"crime-assets:{number}")["taskDefinition"]]
+        for found in [
+            aws.client("ecs").describe_task_definition(taskDefinition=f"crime-assets:{number}")["taskDefinition"]
+        ]
     )
     before, after = (
         Settings.from_environment({entry["name"]: entry["value"] for entry in one["environment"]})

@@ -78,7 +78,7 @@ def test_chunks_have_every_row_in_the_order_of_its_key_with_its_children(databas
 
 def test_the_catalogue_says_about_how_many_there_are(department: Department, database: LegacyDatabase) -> None:
     is_maria = database.name.startswith("mariadb")
-    department.run('ANALYZE TABLE CASES PERSISTENT FOR ALL' if is_maria else 'ANALYZE "CASES"')
+    department.run("ANALYZE TABLE CASES PERSISTENT FOR ALL" if is_maria else 'ANALYZE "CASES"')
     assert database.expected(CASE) == 13
     if not is_maria:
         assert database.expected(LABEL) is None, "nobody has looked at it yet"
