@@ -9,10 +9,7 @@ import pytest
 from crime_assets.cli.legacy import progress_line
 from crime_assets.cli.main import main
 from crime_assets.migration import Step
-from crime_assets_tests.migration.servers import PostgresServer, postgres_legacy
 from crime_assets_tests.migration.steps import UNEQUAL, Steps, doubled
-
-__all__ = ["postgres_legacy"]
 
 
 @pytest.fixture
@@ -96,27 +93,6 @@ def test_the_sample_needs_postgresql_that_answers(
         code, _, err = legacy(capsys, "sample")
         assert code == 2
         assert told in err
-
-
-@pytest.mark.slow
-def test_the_sample_says_why_it_cannot_be_made(
-    postgres_legacy: PostgresServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with postgres_legacy.database() as name:
-        postgres_legacy.run(f"CREATE ROLE visitor_{name} LOGIN")
-        try:
-            for user, rows, code, said in (
-                (f"visitor_{name}", "20", 2, "lets this user make no tables: GRANT CREATE ON SCHEMA public"),
-                (postgres_legacy.user, "20", 0, "crimes are in the tables; 0 records did not fit."),
-                (postgres_legacy.user, "20", 2, "has such tables already: set CRIME_LEGACY to an empty one."),
-            ):
-                monkeypatch.setenv(
-                    "CRIME_LEGACY", f"postgresql://{user}@localhost/{name}?host={postgres_legacy.socket}"
-                )
-                found = legacy(capsys, "sample", "--rows", rows)
-                assert (found[0], said in found[1] + found[2]) == (code, True), found
-        finally:
-            postgres_legacy.run(f"DROP ROLE visitor_{name}")
 
 
 def test_a_line_of_progress() -> None:

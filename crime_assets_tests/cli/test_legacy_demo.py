@@ -21,9 +21,7 @@ def run(command: str, place: Path, home: Path) -> tuple[str, str]:
     """What a shell says of it; only the home is set, as for somebody who has just cloned."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CRIME_", "AWS_", "DAGSTER_"))}
     kept |= {"CRIME_HOME": str(home)}
-    done = subprocess.run(
-        command, shell=True, cwd=place, env=kept, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, shell=True, cwd=place, env=kept, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
     return done.stdout, done.stderr
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import psycopg2
 import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
+from crime_assets.cli.legacy import fill_sample
 from crime_assets.cloud.aws.clients import Clients
 from crime_assets.cloud.migration_notices import MigrationReport
 from crime_assets.cloud.notices import Notices
@@ -22,11 +27,16 @@ from crime_assets.defs.automation import notices as automation
 from crime_assets.defs.automation.jobs import MIGRATE
 from crime_assets.defs.automation.notices import announce_run, report_of
 from crime_assets.defs.names import Names
+from crime_assets.migration.finish import finish
+from crime_assets.migration.verify import verify
 from crime_assets.profiles import Profile, Settings
+from crime_assets.profiles.legacy import LegacyRoad
 from crime_assets_tests.cloud.notices import NAMESPACE, listen
 from crime_assets_tests.graph import GRAPH_RUN, QUIET, Graph
+from crime_assets_tests.migration.servers import PostgresServer, postgres_legacy
 from crime_assets_tests.migration.steps import UNEQUAL, Steps, doubled
 
+__all__ = ["postgres_legacy"]
 pytestmark = pytest.mark.slow
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -35,9 +45,9 @@ ADDRESS = "postgresql://reader@nowhere/department"
 
 
 class House:
-    def __init__(self, home: Path, steps: Steps, instance: dg.DagsterInstance) -> None:
+    def __init__(self, home: Path, steps: Steps, instance: dg.DagsterInstance, address: str = ADDRESS) -> None:
         self.steps = steps
-        self.profile = Profile(Settings(home=home, legacy=ADDRESS, legacy_password="hunter2"), lambda: NOW)
+        self.profile = Profile(Settings(home=home, legacy=address, legacy_password="hunter2"), lambda: NOW)
         self.graph = Graph(self.profile, instance)
 
     def run(self) -> dg.ExecuteInProcessResult:
@@ -88,6 +98,47 @@ def test_differences_stop_the_export_and_show_no_value(house: House) -> None:
     report = house.report(found)
     assert (report.succeeded, report.differences, report.export) == (False, 3, "")
     assert report.error == "3 documents or values differ from the database: nothing was exported."
+
+
+def test_a_real_department_is_exported_only_while_it_is_equal(postgres_legacy: PostgresServer, tmp_path: Path) -> None:
+    with postgres_legacy.database() as name, dg.DagsterInstance.ephemeral() as instance:
+        address = f"postgresql://{postgres_legacy.user}@localhost/{name}?host={postgres_legacy.socket}"
+        house = House(tmp_path / "lake", Steps(), instance, address)
+        with closing(psycopg2.connect(**postgres_legacy.where(name))) as connection:
+            crimes = fill_sample(house.profile, connection, 60).crimes
+        assert house.run().success
+        (first,) = exports(tmp_path)
+        report = house.report(found := house.run())
+        assert (found.success, report.changes, report.differences) == (True, 0, 0)
+        assert report.documents
+        assert report.documents > crimes
+        both = exports(tmp_path)
+        assert both == {first: both[first], report.export: both[first]}
+
+        with closing(sqlite3.connect(tmp_path / "lake" / "legacy" / "documents.db")) as store:
+            ((edited,),) = store.execute("SELECT max(id) FROM documents WHERE id < 'crime$'")
+            change = (
+                """UPDATE documents SET item = replace(item, '"block":{"S":"', '"block":{"S":"secret ') WHERE id = ?"""
+            )
+            assert store.execute(change, [edited]).rowcount == 1
+            store.commit()
+        report = house.report(found := house.run())
+        assert (found.success, report.differences, report.export) == (False, 1, "")
+        (check,) = found.get_asset_check_evaluations()
+        assert check.metadata["places"].value == [f"{edited} crimes.block differs"]
+        assert "secret" not in repr(check) + report.text + report.document()
+        assert exports(tmp_path) == both
+
+        assert verify(LegacyRoad(house.profile).road, True, lambda _: None).repaired == 1
+        assert house.run().success
+        assert len({*exports(tmp_path)} - {*both}) == 1
+        finish(LegacyRoad(house.profile).road)
+
+
+def exports(place: Path) -> dict[str, int]:
+    """Items by export, of those that are whole."""
+    found = [json.loads(path.read_text()) for path in place.rglob("manifest-summary.json")]
+    return {one["exportArn"].rpartition("/")[2]: one["itemCount"] for one in found}
 
 
 def test_a_step_that_fails_is_no_verdict(house: House) -> None:

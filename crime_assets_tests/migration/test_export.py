@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from crime_assets.core.errors import FeedError, StoreError
+from crime_assets.core.errors import FeedError, StoreBusy, StoreError
 from crime_assets.lakehouse.place.lake import Lake
 from crime_assets.lakehouse.reconciliation.limits import Limits
 from crime_assets.lakehouse.reconciliation.reconcile import compare
@@ -252,6 +252,28 @@ def test_older_exports_are_removed_and_one_that_another_writes_is_not(there: Pla
     there.now += timedelta(days=2)
     made.append(export(there.road).export)
     assert sorted({key.partition("/")[0] for key in there.written()}) == [*made[3:], "large"]
+
+
+def test_two_at_once_are_two_exports_and_each_is_whole(there: Place, tmp_path: Path) -> None:
+    other = Place(tmp_path)
+    there.verified(1, 2)
+    other.verified(1, 2, 3)
+    made = []
+
+    def meanwhile(stage: str) -> None:
+        if stage == "data":
+            with pytest.raises(StoreBusy):
+                export(there.road)
+            made.append(export(other.road))
+
+    made.append(export(there.road, meanwhile))
+    assert [one.items for one in made] == [3, 2]
+    for one in made:
+        (summary,) = (name for name in there.written() if name == f"{one.export}/{SUMMARY}")
+        told = json.loads(there.landing.read(PREFIX + summary) or b"")
+        assert (told["itemCount"], told["exportArn"].rpartition("/")[2]) == (one.items, one.export)
+    # The one that began later is the newest.
+    assert there.crimes() == [1, 2, 3]
 
 
 def test_a_clock_that_was_set_back_makes_no_export_older(there: Place) -> None:
