@@ -78,7 +78,7 @@ class PostgresDatabase:
             refused, warned = check_tables(cursor, self._mappings)
             if refused:
                 raise LegacyError(" ".join(refused))
-            return warned + abandoned.told_of(cursor, self._slot)
+            return [*warned, *slots.told_of(connection, self._slot), *abandoned.told_of(cursor, self._slot)]
 
     def expected(self, mapping: DocumentMapping) -> int | None:
         """As the planner has it."""

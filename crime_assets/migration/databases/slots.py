@@ -150,6 +150,17 @@ def lag(connection: Any, name: str) -> Lag:
     return Lag(max(0, horizon(connection)[0] - slot.restart), slot.status)
 
 
+def told_of(connection: Any, name: str) -> list[str]:
+    """A warning, if more is kept for the slot than the server plans for."""
+    found = lag(connection, name)
+    if found.state not in ("extended", "unreserved"):
+        return []
+    return [
+        f"The replication slot {name} keeps {found.bytes:,} bytes of changes, more than max_wal_size (its state is "
+        f"{found.state}): run `crime-assets legacy follow`, before the disk is full or changes are lost."
+    ]
+
+
 @contextmanager
 def exported(connect: Connect, name: str, patience: float) -> Iterator[tuple[Position, str]]:
     """An exact position, and the name of a snapshot that shows what was committed before it, while this is open.

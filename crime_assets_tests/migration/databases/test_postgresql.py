@@ -304,6 +304,31 @@ def test_a_slot_that_the_server_has_given_up_means_that_changes_are_lost(
     assert database.lag().state == "reserved"
 
 
+def test_a_slot_that_keeps_more_than_the_server_plans_for_is_a_warning(
+    department: Department,
+    database: LegacyDatabase,
+    postgres_legacy: PostgresServer,
+    setting: Callable[[str, str], None],
+) -> None:
+    began = database.begin()
+    setting("max_wal_size", "32MB")
+    with closing(department.connect()) as connection:
+        connection.autocommit = True
+        while database.lag().state == "reserved":
+            connection.cursor().execute("CREATE TABLE filler (n INT)")
+            connection.cursor().execute("DROP TABLE filler")
+            connection.cursor().execute("SELECT pg_switch_wal()")
+            connection.cursor().execute("CHECKPOINT")
+    (warning,) = (one for one in database.check() if "max_wal_size" in one)
+    assert re.search(r"keeps [\d,]{10,} bytes of changes, .*extended\): run `crime-assets legacy follow`", warning)
+    while database.lag().state != "reserved":
+        # The server lets go of what is followed when it next writes down who is at work, as a checkpoint does.
+        began = database.touched(began, None, Touched())
+        database.advance(began)
+        postgres_legacy.run("CHECKPOINT")
+    assert not [one for one in database.check() if "max_wal_size" in one]
+
+
 def test_what_another_migration_left_is_told_with_what_removes_it(
     postgres_legacy: PostgresServer, department: Department
 ) -> None:
