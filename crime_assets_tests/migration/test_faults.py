@@ -18,7 +18,7 @@ import pytest
 
 from crime_assets.cli.main import main
 from crime_assets.core.errors import LegacyError, SourceForgot, StoreError
-from crime_assets.migration import Road
+from crime_assets.migration import Road, comparing
 from crime_assets.migration import load as loading
 from crime_assets.migration.columns import Column, Kind
 from crime_assets.migration.databases.postgresql import PostgresDatabase, connecting
@@ -115,6 +115,22 @@ def test_a_load_goes_on_after_its_connections_were_cut(
     load(road, quiet)
     assert documents(road)["case#12"]["title"] == {"S": "meanwhile"}
     proven(department, road)
+    finish(road)
+
+
+def test_a_verification_whose_connection_was_cut_proves_nothing(
+    department: Department, road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its snapshot is gone with the connection, so nothing of it can be gone on with."""
+    monkeypatch.setattr(comparing, "ROOTS", 3)
+    load(road, quiet)
+    with pytest.raises(LegacyError, match="postgresql://test/"):
+        verify(road, False, quiet, at("chunk compared", 1, lambda: department.run(CUT)))
+    with pytest.raises(StoreError, match="not verified"):
+        export(road)
+    proven(department, road)
+    slots = department.ask("SELECT temporary FROM pg_replication_slots WHERE database = current_database()")
+    assert slots == [(False,)]
     finish(road)
 
 
