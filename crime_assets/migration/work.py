@@ -99,8 +99,8 @@ class Work:
                 self._draw.choice([None, 7, 42]),
                 self._draw.randrange(1, 78),
                 day,
-                f"41.{self._draw.randrange(10**9):09}",
-                f"-87.{self._draw.randrange(10**9):09}",
+                f"41.8{self._draw.randrange(10**8):08}",
+                f"-87.6{self._draw.randrange(10**8):08}",
             ],
         )
 
