@@ -111,15 +111,19 @@ def test_ended_anywhere_it_goes_on_and_loses_nothing(
     assert there(store) == should_be(database)
 
 
-def test_what_is_kept_is_not_read_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("nth", range(1, 7))
+@pytest.mark.parametrize("stage", ["read", "chunk kept"])
+def test_what_is_kept_is_not_read_again(tmp_path: Path, stage: str, nth: int) -> None:
+    """Ended at p % of the roots, exactly the others are read; two chunks at most were read in vain before."""
     database, store = filled(60), TinyStore()
     with pytest.raises(Ended):
-        load(road_of(tmp_path, database, store), quiet, ended_at("chunk kept", 4))
-    before = database.roots_read
+        load(road_of(tmp_path, database, store), quiet, ended_at(stage, nth))
+    before, kept = database.roots_read, len(store.items)
+    assert kept == CHUNK * (nth if stage == "chunk kept" else nth - 1)
+    # The chunk that was not kept, and one ahead of it.
+    assert before <= kept + 2 * CHUNK
     load(road_of(tmp_path, database, store), quiet)
-    # 40 of 63 were kept, and one chunk more had been read.
-    assert before <= 40 + CHUNK
-    assert database.roots_read - before == 63 - 40
+    assert database.roots_read - before == 63 - kept
 
 
 class Delayed(TinyDatabase):
