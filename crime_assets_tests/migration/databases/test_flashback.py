@@ -70,6 +70,33 @@ def test_commits_in_another_order_than_they_began_are_told(department: Departmen
     assert told(database, reached) == ({}, reached)
 
 
+def test_who_commits_while_the_position_is_looked_for_comes_behind_it(
+    department: Department, database: LegacyDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun before the position and committed behind it: only its commit says where it belongs."""
+    began, ask = database.begin(), MariaDialect._writing
+    with closing(department.connect()) as first, closing(department.connect()) as second:
+        change(first, 1, "first")
+        first.cursor().execute("DELETE FROM labels WHERE code = 'b'")
+        change(second, 2, "second")
+        second.commit()
+
+        def late(dialect: MariaDialect, cursor: Any) -> tuple[str, str] | None:
+            # After the last commit is known, before it is known who writes.
+            first.commit()
+            return ask(dialect, cursor)
+
+        monkeypatch.setattr(MariaDialect, "_writing", late)
+        with database.exact(1) as then:
+            monkeypatch.undo()
+            assert [row["title"] for row in rows_of(then, CASE)["cases"][:2]] == ["case 1", "second"]
+            assert len(rows_of(then, LABEL)["labels"]) == 3
+            found = Touched()
+            database.touched(began, then.position, found)
+            assert found.keys == {"case": {("2",)}}
+    assert told(database, then.position)[0] == {"case": {("1",)}, "label": {("a", "b")}}
+
+
 def test_a_transaction_in_which_a_statement_failed_is_told_although_the_server_does_not_register_it(
     department: Department, database: LegacyDatabase
 ) -> None:
