@@ -53,8 +53,9 @@ class MariaServer:
             connect = connecting(unix_socket=str(self.socket), user="root", database=name)
             return FlashbackDatabase(connect, MariaDialect(), f"mariadb://test/{name}", mappings)
 
+        address = f"mariadb://root@localhost/{name}?socket={self.socket}"
         try:
-            yield Department(lambda: self.connect(name), open_it)
+            yield Department(lambda: self.connect(name), open_it, address)
         finally:
             self._run(f"DROP DATABASE {name}")
 

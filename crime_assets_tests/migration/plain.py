@@ -15,6 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from crime_assets.migration.sample import Dialect
+
 Row = tuple[Any, ...]
 Value = Callable[[str], Any]
 
@@ -29,8 +31,7 @@ def padded(width: int) -> Value:
 
 def moment(found: str) -> datetime:
     # PostgreSQL gives a zone as hours alone.
-    read = datetime.fromisoformat(found)
-    return read.astimezone(UTC) if read.tzinfo else read
+    return datetime.fromisoformat(found)
 
 
 CRIMES: dict[str, Value] = {
@@ -46,22 +47,30 @@ CODES: dict[str, Value] = {"code_set": text, "code": text, "title": padded(60), 
 SQL = {
     "crimes": "SELECT * FROM crimes",
     "roles": "SELECT * FROM crime_roles WHERE crime_id IN (SELECT id FROM crimes)",
-    "notes": 'SELECT crime_id, "number", written_at, "comment" FROM crime_notes '
+    "notes": 'SELECT crime_id, "number", {written_at}, "comment" FROM crime_notes '
     "WHERE crime_id IN (SELECT id FROM crimes)",
     "codes": "SELECT * FROM offense_codes",
 }
+WRITTEN_AT = {"postgresql": "written_at", "mariadb": "CONCAT(written_at, written_at_offset)"}
+# PostgreSQL forgets the offset of a time, MariaDB has it in a column beside.
+ZONED: dict[str, Callable[[datetime], object]] = {
+    "postgresql": lambda at: at.astimezone(UTC),
+    "mariadb": lambda at: at.isoformat(" ", "microseconds"),
+}
 
 
-def unequal(connection: Any, documents: Path, landing: Path) -> dict[str, tuple[int, int]]:
+def unequal(connection: Any, dialect: Dialect, documents: Path, landing: Path) -> dict[str, tuple[int, int]]:
     """Rows that only the database has, and only documents have, by table; nothing if they are equal."""
-    there = from_documents(documents, landing)
-    found = {}
-    for table, query in SQL.items():
-        with connection.cursor() as cursor:
-            cursor.execute(query)
-            here = Counter(tuple(_utc(value) for value in row) for row in cursor.fetchall())
-        if here != there[table]:
-            found[table] = ((here - there[table]).total(), (there[table] - here).total())
+    held, found = from_documents(documents, landing), {}
+    with connection.cursor() as cursor:
+        if dialect == "mariadb":
+            cursor.execute("SET sql_mode = CONCAT(@@sql_mode, ',PAD_CHAR_TO_FULL_LENGTH')")
+        for table, query in SQL.items():
+            cursor.execute(query.format(written_at=WRITTEN_AT[dialect]))
+            here = Counter(_comparable(row, dialect) for row in cursor.fetchall())
+            there = Counter(_comparable(row, dialect) for row in held[table].elements())
+            if here != there:
+                found[table] = ((here - there).total(), (there - here).total())
     return found
 
 
@@ -104,5 +113,5 @@ def _value(found: Any, odd: Any, value: Value, landing: Path) -> Any:
     return value(held)
 
 
-def _utc(value: Any) -> Any:
-    return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
+def _comparable(row: Row, dialect: Dialect) -> Row:
+    return tuple(ZONED[dialect](one) if isinstance(one, datetime) and one.tzinfo else one for one in row)

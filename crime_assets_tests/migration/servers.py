@@ -27,6 +27,8 @@ class Department:
     """A new session, with its transaction open until commit or rollback."""
     open: Callable[..., LegacyDatabase]
     """With mappings."""
+    address: str
+    """How others than a test's own functions reach it."""
     sessions: list[Any] = field(default_factory=list)
 
     def run(self, *statements: str) -> None:
@@ -74,7 +76,8 @@ class PostgresServer:
                 where = self.where(name, user)
                 return PostgresDatabase(connecting(**where), f"postgresql://test/{name}", name, mappings)
 
-            yield Department(lambda: psycopg2.connect(**self.where(name)), open_it)
+            address = f"postgresql://{self.user}@localhost/{name}?host={self.socket}"
+            yield Department(lambda: psycopg2.connect(**self.where(name)), open_it, address)
 
     def run(self, *statements: str) -> None:
         with closing(psycopg2.connect(**self.where("postgres"))) as connection:

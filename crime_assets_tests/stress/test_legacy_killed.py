@@ -1,79 +1,101 @@
-"""A migration is killed 100 times over its steps, while the department works: nothing is lost, extra or different."""
+"""A migration is killed over and over in each of its steps, while the department works: nothing is lost or different.
+
+20 kills a step out of PostgreSQL, and four a step out of MariaDB, which stands for Oracle.
+"""
 
 from __future__ import annotations
 
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from crime_assets_tests.migration.killed import Department
-from crime_assets_tests.migration.servers import PostgresServer, postgres_served
+from crime_assets.migration.sample import Dialect
+from crime_assets_tests.migration.killed import Migration, Working
+from crime_assets_tests.migration.mariadb_server import mariadb_served
+from crime_assets_tests.migration.servers import Department, postgres_served
 
 pytestmark = pytest.mark.stress
-OF_EACH = 20
-CHANGES = 20_000
+SEED = 20
 BEGIN, LOAD, FOLLOW, REPAIR, EXPORT = "begin", "load", "follow", "repair", "export"
 OFTEN = ("read", "chunk kept", "chunk compared")
 """Stages that one run comes to many times."""
 FOLLOWED = ("changes told", "changes kept", "advanced")
-# What can be reached again and again.
 STAGES = {
-    BEGIN: ("beginning", "kept from here"),
+    BEGIN: ("beginning", "kept from here", "begun"),
     LOAD: ("read", "chunk kept", *FOLLOWED),
     FOLLOW: FOLLOWED,
     REPAIR: ("at a position", "chunk compared", "differences named", "repaired", "verified", *FOLLOWED),
     EXPORT: ("started", "data", "files", "summary", "kept"),
 }
+SOME_SECONDS = {BEGIN: 0.2, LOAD: 0.6, FOLLOW: 0.6}
+"""Of steps that go on where they were, or for ever; the others are killed at any moment of the time they need."""
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with postgres_served() as found:
-        yield found
+@contextmanager
+def served(dialect: Dialect) -> Iterator[Department]:
+    """An empty database on a server of its own."""
+    if dialect == "mariadb":
+        with mariadb_served() as maria, maria.department() as found:
+            yield found
+    else:
+        with postgres_served() as postgres, postgres.department() as found:
+            yield found
 
 
-def killed(department: Department, step: str, draw: random.Random, times: int) -> int:
-    """Kill a step so often, half at a stage and half at any moment; returns how often it had to be begun for that."""
-    done = begun = 0
+def lead_on(migration: Migration, working: Working) -> None:
+    """While the department stands still, all of it is there."""
+    with working.still:
+        verdict, unequal = migration.drained()
+    assert (unequal, verdict.differences) == ({}, 0)
+    assert verdict.verified
+
+
+def killed(migration: Migration, working: Working, step: str, draw: random.Random, times: int) -> None:
+    """Kill a step so often, half at a stage and half at any moment."""
+    command = LOAD if step == BEGIN else step
+    # Whole, once: what is followed must be loaded, and how long it takes says when it can be killed.
+    longest = SOME_SECONDS.get(step) or migration.run(command)
+    done = tried = 0
     while done < times:
-        begun += 1
-        assert begun <= 5 * times, f"{step} ends before it is killed"
+        tried += 1
+        assert tried <= 5 * times, f"{step} ends before it is killed"
+        if step == BEGIN or (step == LOAD and migration.is_loaded()):
+            # Passed once only: another migration, over what the one before has made in the database.
+            if tried > 1:
+                lead_on(migration, working)
+            migration.begin_anew()
         if step == REPAIR and draw.random() < 0.5:
-            department.plant()
-        command = LOAD if step == BEGIN else step
+            migration.plant()
         if done % 2:
-            # Where it begins is soon passed.
-            done += department.kill_after(command, draw.uniform(0, 0.05 if step == BEGIN else 0.6))
+            done += migration.kill_after(command, draw.uniform(0, longest))
         else:
             stage = draw.choice(STAGES[step])
-            done += department.kill_at(command, stage, draw.choice((1, 3)) if stage in OFTEN else 1)
-    return begun
+            done += migration.kill_at(command, stage, draw.choice((1, 3)) if stage in OFTEN else 1)
 
 
-def test_a_hundred_kills_lose_nothing(
-    server: PostgresServer, tmp_path: Path, thrown: Callable[[str, object], None]
+@pytest.mark.parametrize(("dialect", "of_each", "changes"), [("postgresql", 20, 20_000), ("mariadb", 4, 4_000)])
+def test_kills_lose_nothing(
+    tmp_path: Path, thrown: Callable[[str, object], None], dialect: Dialect, of_each: int, changes: int
 ) -> None:
-    draw = random.Random(20)
-    with server.database() as name:
-        department = Department(server, name, tmp_path, crimes=20_000)
-        with department.at_work(seed=20, pause=0.002) as working:
+    draw = random.Random(SEED)
+    with served(dialect) as department:
+        migration = Migration(department, dialect, tmp_path / "legacy", crimes=10_000)
+        with migration.at_work(SEED, pause=0.002) as working:
             for step in STAGES:
                 if step == FOLLOW:
                     # Followed is only what is loaded.
-                    assert department.begin(LOAD).wait(600) == 0
-                killed(department, step, draw, OF_EACH)
-            while working.changes < CHANGES and working.trouble is None:
+                    migration.run(LOAD)
+                killed(migration, working, step, draw, of_each)
+            while working.changes < changes and working.trouble is None:
                 time.sleep(0.1)
         # What was planted last may have been killed before it was repaired.
-        assert department.begin(REPAIR).wait(600) == 0
-        verdict, unequal = department.drained()
-        assert unequal == {}
-        assert verdict.differences == 0
-        assert verdict.verified
-        assert department.left() == []
-    thrown("kills of a migration over its steps, half at a stage and half at any moment", OF_EACH * len(STAGES))
-    thrown("transactions of the department meanwhile", working.changes)
-    thrown("rows lost, extra or different at the end", 0)
+        migration.run(REPAIR)
+        lead_on(migration, working)
+        assert migration.left() == []
+    thrown(f"{dialect}: kills of a migration over its steps, half at a stage and half at any moment", of_each * 5)
+    thrown(f"{dialect}: transactions of the department meanwhile", working.changes)
+    thrown(f"{dialect}: rows lost, extra or different at the end", 0)
