@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pymysql
@@ -15,9 +16,9 @@ from crime_assets.migration.columns import Column, Kind
 from crime_assets.migration.databases import chunks
 from crime_assets.migration.databases.flashback import FlashbackDatabase
 from crime_assets.migration.databases.mariadb import MariaDialect, connecting
-from crime_assets.migration.documents import DocumentMapping
+from crime_assets.migration.documents import Child, DocumentMapping
 from crime_assets.migration.progress import Position
-from crime_assets_tests.migration.databases.department import BOTH, CASE, FILLED, LABEL, MARIADB, rows_of
+from crime_assets_tests.migration.databases.department import BOTH, CASE, FILLED, LABEL, MARIADB, VERSIONED, rows_of
 from crime_assets_tests.migration.mariadb_server import MariaServer
 from crime_assets_tests.migration.servers import Department
 from crime_assets_tests.migration.tiny import Touched
@@ -208,6 +209,24 @@ def test_what_more_than_memory_is_meant_for_comes_in_smaller_chunks(
             found += chunk.children["notes"].num_rows
             sizes.append(chunk.roots.num_rows)
     assert (found, sum(sizes), min(sizes)) == (11, 13, 1)
+
+
+def test_a_chunk_has_the_children_of_its_own_roots_also_by_keys_of_two_columns(department: Department) -> None:
+    child = Child("uses", "uses", ("list", "code"), ("n",), (Column("n", Kind.NUMBER, precision=3),))
+    mapping = replace(LABEL, children=(child,))
+    department.run(
+        'CREATE TABLE uses ("LIST" VARCHAR2(10), code VARCHAR2(10), n NUMBER(3), '
+        f'{VERSIONED}, PRIMARY KEY ("LIST", code, n)) WITH SYSTEM VERSIONING',
+        """INSERT INTO uses ("LIST", code, n) VALUES ('A', 'z', 1), ('a', 'a#%', 2), ('a', 'b', 3), ('b', 'a', 4)""",
+    )
+    with department.open(mapping).snapshot() as now:
+        first = now.after(mapping, None, 2)
+        assert first
+        assert first.children["uses"]["n"].to_pylist() == ["1", "2"]
+        second = now.after(mapping, first.last, 2)
+        assert second
+        assert second.children["uses"]["n"].to_pylist() == ["3"]
+        assert now.after(mapping, second.last, 2) is None
 
 
 def test_many_keys_are_found_at_once(department: Department, database: LegacyDatabase) -> None:
