@@ -51,8 +51,8 @@ def run(address: str, place: Path, step: str, stage: str, nth: int, begun: Begun
     road = road_of(address, place)
     try:
         if step == "export":
-            # What was verified before may have changed since.
-            verify.verify(road, True, quiet)
+            # What was verified before may have changed since; it is not repaired, so what is wrong is not hidden.
+            verify.verify(road, False, quiet)
         begun.set()
         match step:
             case "load":

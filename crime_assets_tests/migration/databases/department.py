@@ -94,17 +94,19 @@ Rows = dict[str, list[dict[str, Any]]]
 def rows_of(snapshot: Snapshot, mapping: DocumentMapping, piece: int = 5) -> Rows:
     """All of a mapping's tables, a piece at a time; children without a root are left out."""
     found: Rows = {table: [] for table in mapping.tables}
+    seen: set[Key] = set()
     key: Key | None = None
     while (chunk := snapshot.after(mapping, key, piece)) is not None:
         assert 0 < chunk.roots.num_rows <= piece
         roots = chunk.roots.to_pylist()
         found[mapping.table] += roots
         found_keys = {tuple(row[name] for name in mapping.key) for row in roots}
+        assert found_keys.isdisjoint(seen), "no root comes twice, nor for ever"
+        seen |= found_keys
         for child in mapping.children:
             rows = chunk.children[child.table].to_pylist()
             found[child.table] += [row for row in rows if tuple(row[name] for name in child.parent) in found_keys]
         assert chunk.last == tuple(roots[-1][name] for name in mapping.key)
-        assert chunk.last != key, "it goes on"
         key = chunk.last
     return found
 
