@@ -8,44 +8,45 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from crime_assets.cloud.aws.clients import Clients
 from crime_assets.core.errors import StoreBusy
 from crime_assets.migration import load as loading
-from crime_assets.migration.stores import wire
+from crime_assets.migration.stores import dynamodb, wire
 from crime_assets.migration.stores.dynamodb import DynamoStore
-from crime_assets.migration.stores.lease import Pace
+from crime_assets.migration.stores.lease import Lease, Pace
 from crime_assets_tests.migration.roads import filled, quiet, road_of
 from crime_assets_tests.migration.tiny import BOTH
 
 CHUNK = 10
-# A writer on a busy machine must not seem to be stopped.
-PACE = Pace(beat=0.2, silence=4, look=0.2)
 
 
-def store() -> DynamoStore:
-    """The table of both, where seconds are as minutes."""
-    return DynamoStore(Clients("us-east-1"), "documents", BOTH, PACE)
+def store(clock: Callable[[], float]) -> DynamoStore:
+    """The table of both, with minutes as they are; whose lease counts them by a clock."""
+    dynamodb.Lease = partial(Lease, clock=clock)  # type: ignore[assignment, misc]
+    return dynamodb.DynamoStore(Clients("us-east-1"), "documents", BOTH, Pace(look=30))
 
 
 def main(place: Path) -> None:
     """Load the cases that tests have."""
-    send, sent = wire.send, 0
+    send, sent, now = wire.send, 0, 0.0
 
     def stopping(client: Any, table: str, body: bytes) -> Sequence[dict[str, Any]]:
-        nonlocal sent
+        nonlocal sent, now
         sent += 1
         if sent == 2:
             os.kill(os.getpid(), signal.SIGSTOP)
+            now = 130.0
         return send(client, table, body)
 
     wire.send = stopping  # type: ignore[assignment]
     loading.ROOTS = CHUNK
     try:
-        loading.load(road_of(place, filled(), store()), quiet)
+        loading.load(road_of(place, filled(), store(lambda: now)), quiet)
     except StoreBusy as error:
         print(error)
 
