@@ -17,8 +17,8 @@ MOST_ID = 2_048
 """Bytes of a partition key."""
 MOST_SORT = 1_024
 """Bytes of a sort key."""
-MOST_DEPTH = 32
-"""Of lists and maps in one another."""
+MOST_DEPTH = 31
+"""Of lists and maps in one another: the value inside is DynamoDB's 32nd level."""
 MOST_DIGITS = 38
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
