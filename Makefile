@@ -9,7 +9,7 @@ KINESIS := .venv-kinesis
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev dashboard live legacy quick test test-dbt test-kinesis test-trino check format bench stress pictures clean
+.PHONY: help run dev dashboard live legacy quick test test-dbt test-kinesis test-trino test-dynamodb check format bench stress pictures clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,18 @@ else
 	TRINO_URL=$(TRINO_URL) TRINO_RULES=$(TRINO_RULES) $(BIN)/python -m pytest --numprocesses=0 \
 		crime_assets_tests/sql/test_trino.py crime_assets_tests/governance/test_filters_alike.py \
 		crime_assets_tests/governance/test_trino_attacks.py
+endif
+
+test-dynamodb: $(VENV)/.dev  ## the store of documents and its limits on a server as strict as DynamoDB, which DYNAMODB_URL names
+ifndef DYNAMODB_URL
+	@echo "Start a server that refuses what DynamoDB refuses, then say where it is:"
+	@echo "  cargo install dynoxide-rs --version 3.2.0 --no-default-features --features native-sqlite,http-server,cli"
+	@echo "  dynoxide --port 8000"
+	@echo "  make test-dynamodb DYNAMODB_URL=http://127.0.0.1:8000"
+	@exit 2
+else
+	DYNAMODB_URL=$(DYNAMODB_URL) $(BIN)/python -m pytest --numprocesses=0 \
+		crime_assets_tests/migration/stores/test_contract.py crime_assets_tests/migration/stores/test_strict.py
 endif
 
 check: $(VENV)/.dev  ## format, lint, types, imports, definitions
