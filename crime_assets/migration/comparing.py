@@ -5,6 +5,7 @@ What differs is only noted by its key, on disk: `differences` names it afterward
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -19,6 +20,8 @@ from crime_assets.migration.progress import Key
 from crime_assets.migration.touched import Touched
 
 _SLICE = 1_000
+_GROUPS = 1 << 16
+"""Of ids: so few counts tell where a document is too many, without remembering which were met."""
 
 Parts = Mapping[str, str]
 
@@ -45,21 +48,21 @@ class Comparison:
         """All roots of a mapping, and all documents of its kind."""
         count = self._counts[mapping.kind]
         pace = Pace(f"{mapping.table} compared", count, self._tell)
-        met = 0
+        met = array("L", [0]) * _GROUPS
         with Ahead(lambda key: snapshot.after(mapping, key, ROOTS), None) as ahead:
             while (chunk := ahead.take()) is not None:
                 ahead.begin(chunk.last)
-                met += self._compare(mapping, chunk)
+                self._compare(mapping, chunk, met)
                 pace.add(chunk.roots.num_rows)
                 self._stage("chunk compared")
         pace.tell()
-        if met != count:
-            self._find_extra(mapping, snapshot)
+        if sum(met) != count:
+            self._find_extra(mapping, snapshot, met)
         aside = [one.id for one in self._held.road.store.aside() if one.id.startswith(f"{mapping.kind}#")]
         self.different.add(mapping.kind, [key_of(mapping, name) for name in aside])
 
-    def _compare(self, mapping: DocumentMapping, chunk: Chunk) -> int:
-        """Compare a chunk; returns of how many of its documents the store has anything."""
+    def _compare(self, mapping: DocumentMapping, chunk: Chunk, met: array[int]) -> None:
+        """Compare a chunk; those of which the store has anything are counted in `met`, each in its group."""
         renderer = self._held.renderer(mapping)
         made = renderer.checked(chunk)
         items, aside = self._held.made(made.items)
@@ -73,19 +76,33 @@ class Comparison:
         unfit = {one.id for one in aside}
         differ = [name for name in ids if name in unfit or found.get(name) != expected.get(name)]
         self.different.add(mapping.kind, [*(key_of(mapping, name) for name in differ), *made.unmappable])
-        return len(found)
+        for name in found:
+            met[_group(name)] += 1
 
-    def _find_extra(self, mapping: DocumentMapping, snapshot: Snapshot) -> None:
-        for ids in self._held.road.store.ids(mapping.kind):
-            keys: dict[str, Key] = {}
+    def _find_extra(self, mapping: DocumentMapping, snapshot: Snapshot, met: array[int]) -> None:
+        """Documents without a root. Only those groups are looked up of which the store has more than were met."""
+        store = self._held.road.store
+        held = array("L", [0]) * _GROUPS
+        for ids in store.ids(mapping.kind):
             for name in ids:
+                held[_group(name)] += 1
+        for ids in store.ids(mapping.kind):
+            keys: set[Key] = set()
+            for name in ids:
+                if held[group := _group(name)] == met[group]:
+                    continue
                 try:
-                    keys[name] = key_of(mapping, name)
+                    keys.add(key_of(mapping, name))
                 except StoreError:
                     self.strays.append(name)
-            roots = snapshot.these(mapping, [*keys.values()]).roots
-            there = {*zip(*(roots[name].to_pylist() for name in mapping.key), strict=True)}
-            self.different.add(mapping.kind, {*keys.values()} - there)
+            if keys:
+                roots = snapshot.these(mapping, [*keys]).roots
+                there = {*zip(*(roots[name].to_pylist() for name in mapping.key), strict=True)}
+                self.different.add(mapping.kind, keys - there)
+
+
+def _group(name: str) -> int:
+    return hash(name) % _GROUPS
 
 
 def by_id(items: Items) -> dict[str, dict[str, str]]:

@@ -244,6 +244,17 @@ def test_swapped_values_are_told_on_both_sides(road: Road, store: TinyStore) -> 
     assert {*found} == {(name, column) for name in ("crime#7", "crime#157") for column in ("block", "case_number")}
 
 
+def test_for_one_that_is_too_many_not_all_roots_are_read_again(
+    road: Road, database: TinyDatabase, store: TinyStore
+) -> None:
+    store.items["crime#9000", "-"] = store.items["crime#299", "-"]
+    _lost(store, "crime#7")
+    before = database.roots_read
+    assert {(one.id, one.kind) for one in verified(road).named} == {("crime#9000", "extra"), ("crime#7", "missing")}
+    # Each once, those of the strange one's group, and the two to name them.
+    assert database.roots_read - before < CRIMES + 10
+
+
 @pytest.mark.parametrize("repair", [False, True])
 def test_what_no_root_could_be_is_extra(road: Road, store: TinyStore, repair: bool) -> None:
     before = dict(store.items)
