@@ -82,6 +82,22 @@ def test_it_is_read_while_another_writes(store: SqliteStore) -> None:
         assert store._held.execute("PRAGMA synchronous").fetchone() == (1,)  # type: ignore[union-attr]
 
 
+def test_ids_are_each_read_once(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crime_assets.migration.stores.sqlite._IDS", 20)
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    with store.hold():
+        store.put(items(*(item(f"case#{n:04}") for n in range(2_000))), None)
+        store._held.set_progress_handler(step, 1)  # type: ignore[union-attr]
+        assert sum(map(len, store.ids("case"))) == 2_000
+    # What SQLite does for one is the same wherever it is.
+    assert steps < 2_000 * 30
+
+
 def test_large_items_come_few_at_a_time(store: SqliteStore) -> None:
     with store.hold():
         store.put(items(*(item(f"case#{n}", title="x" * 400_000) for n in range(40)[:20])), None)
