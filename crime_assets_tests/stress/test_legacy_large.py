@@ -135,20 +135,24 @@ def test_all_of_a_thousand_planted_differences_are_found(large: Large, thrown: T
         ],
         OF_EACH,
     )
-    assert large.differences() == Counter((name, *told) for name, (_, told) in planted.items())
+    told = Counter((name, *said) for name, (_, said) in planted.items())
+    assert large.differences() == told
     # Every root that was there at that position: also those that are lost were met.
     assert found["compared"] == found["there"]
     assert worked["changes"] > 0
+    print(f"load {large.loaded}\nverify {found | {'planted': len(planted)}}\nthe department {worked}")
 
     with large.at_work():
         repaired = large.step("repair")
-    assert (repaired["by_kind"].keys(), repaired["repaired"]) == (found["by_kind"].keys(), len(planted))
-    # As many were lost as were too many.
-    assert repaired["roots"] == repaired["there"]
+    # The others are of roots that changed since: following has made their documents anew.
+    left = large.differences()
+    assert left <= told
+    assert (repaired["repaired"], sum(repaired["by_kind"].values())) == (left.total(), left.total())
+    assert left.total() > 0.9 * told.total()
     equal = large.step("verify")
     assert (equal["by_kind"], equal["roots"]) == ({}, large.roots())
+    print(f"repaired {repaired}\nagain {equal}")
     ratios = [one["cpu"] / large.loaded["cpu"] for one in (equal, found)]
-    print(f"load {large.loaded}\nverify {found | {'planted': len(planted)}}\nagain {equal}\nthe department {worked}")
     thrown("differences of ten kinds planted in documents of 767,264 real crimes, all found and named", len(planted))
     thrown("differences told that were not planted, and roots that were not compared", 0)
     thrown("transactions a second of the department meanwhile", round(worked["changes"] / worked["seconds"]))
