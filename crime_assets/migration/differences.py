@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import pyarrow as pa
 
-from crime_assets.migration import Chunk, Difference, Items
+from crime_assets.migration import Chunk, Difference, Items, arrow
 from crime_assets.migration.columns import Column
 from crime_assets.migration.documents import Child, DocumentMapping
 from crime_assets.migration.holding import Held
@@ -229,6 +228,5 @@ def _read(text: str) -> Attributes:
     return found if isinstance(found, dict) else {}
 
 
-def _items(texts: Mapping[str, str]) -> Items:
-    rows = [{"id": name, "part": "-", "item": text} for name, text in texts.items()]
-    return Items(pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in ("id", "part", "item")])))
+def _items(found: Mapping[str, str]) -> Items:
+    return Items(arrow.items((name, "-", text) for name, text in found.items()))

@@ -11,10 +11,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
-
 from crime_assets.core.errors import LegacyError, SourceForgot, StoreError
-from crime_assets.migration import Chunk, Items, Quarantined, Road, Snapshot
+from crime_assets.migration import Chunk, Items, Quarantined, Road, Snapshot, arrow
 from crime_assets.migration.documents import DocumentMapping
 from crime_assets.migration.mappings import document_id, fingerprint
 from crime_assets.migration.overflow import divided
@@ -32,7 +30,7 @@ def unheard(_: str) -> None:
     """The stage of everybody but tests."""
 
 
-NO_ITEMS = Items(pa.table({name: pa.array([], pa.string()) for name in ("id", "part", "item")}))
+NO_ITEMS = Items(arrow.items([]))
 _LEAD_ON = "run `crime-assets legacy verify --repair`"
 _NOT_LOADED = "The documents in {} are not loaded to their end: run `crime-assets legacy load`."
 _REFUSED = {
@@ -135,7 +133,7 @@ class Held:
 @contextmanager
 def holding(road: Road) -> Iterator[Held]:
     """Hold the store. If the database has forgotten changes, that is kept before the error goes on."""
-    with road.store.hold() as progress:
+    with arrow.frugal(), road.store.hold() as progress:
         held = Held(road, progress)
         try:
             yield held

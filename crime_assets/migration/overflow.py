@@ -17,7 +17,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crime_assets.migration import Items, Quarantined
+from crime_assets.migration import Items, Quarantined, arrow
 from crime_assets.migration.limits import MOST_ID, MOST_ITEM, item_bytes, key_fits, value_bytes
 from crime_assets.migration.rendering import json_text
 from crime_assets.streams import LandingStore
@@ -37,20 +37,25 @@ class _DoesNotFitError(Exception):
 
 def divided(items: Items, landing: LandingStore, city: str) -> tuple[Items, list[Quarantined]]:
     """The same documents in items that DynamoDB holds, and those that it cannot hold. Objects are written first."""
-    sizes, names = pc.binary_length(items.table["item"]), pc.binary_length(items.table["id"])
-    too_long = pc.or_(pc.greater(sizes, MOST_ITEM), pc.greater(names, MOST_ID))
-    if not pc.any(too_long).as_py():
+    table = items.table
+    sizes, names = pc.binary_length(table["item"]), pc.binary_length(table["id"])
+    if (pc.max(sizes).as_py() or 0) <= MOST_ITEM and (pc.max(names).as_py() or 0) <= MOST_ID:
         return items, []
-    rows, aside = [], []
-    for row in items.table.filter(too_long).to_pylist():
+    kept, rows, aside = [], [], []
+    begin = 0
+    for place, lengths in enumerate(zip(sizes.to_pylist(), names.to_pylist(), strict=True)):
+        if lengths[0] <= MOST_ITEM and lengths[1] <= MOST_ID:
+            continue
+        kept.append(table.slice(begin, place - begin))
+        begin = place + 1
+        (row,) = table.slice(place, 1).to_pylist()
         try:
             if reason := key_fits(row["id"], row["part"]):
                 raise _DoesNotFitError(reason)
-            rows += [{**row, "part": part, "item": item} for part, item in _parts(row["item"], landing, city)]
+            rows += [(row["id"], part, item) for part, item in _parts(row["item"], landing, city)]
         except _DoesNotFitError as error:
             aside.append(Quarantined(row["id"], str(error), row["item"]))
-    kept = items.table.filter(pc.invert(too_long))
-    return Items(pa.concat_tables([kept, pa.Table.from_pylist(rows, kept.schema)])), aside
+    return Items(pa.concat_tables([*kept, table.slice(begin), arrow.items(rows)])), aside
 
 
 def joined(parts: Mapping[str, str], landing: LandingStore) -> str:

@@ -17,24 +17,26 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crime_assets.migration import Chunk, Items
+from crime_assets.migration import Chunk, Items, arrow
 from crime_assets.migration.columns import Column
 from crime_assets.migration.documents import DocumentMapping
 from crime_assets.migration.progress import Key
-from crime_assets.migration.statements import children_sql, documents_sql, roots_sql
+from crime_assets.migration.statements import children_sql, children_texts, documents_sql, roots_sql, texts_sql
 
 _DUCKDB: dict[str, str | bool | int | float | list[str]] = {
+    # What is freed goes back to the system at once, not in pieces of 512 MB.
+    "allocator_bulk_deallocation_flush_threshold": "8MB",
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "enable_external_access": False,
-    "memory_limit": "64MB",
+    "memory_limit": "24MB",
     "threads": 1,
 }
 _MORE_MEMORY = "2GB"
 """For a chunk whose texts are longer than most."""
 # Of one text: hashes of several are combined so that, over all rows, nothing shows which belong together.
 _SEAL = "SELECT coalesce(bit_xor(hash(concat_ws(chr(10), id, part, item))), 0)::UBIGINT AS seal FROM items"
-_ITEM = ("id", "part", "item")
+_ITEM = arrow.ITEM.names
 _ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
 
 
@@ -54,12 +56,13 @@ class Renderer:
         self._duck = duckdb.connect(config=_DUCKDB)
         self._prepared: set[str] = set()
         self._names = _names(mapping)
-        parents = {child.table: child.parent for child in mapping.children}
         self._inputs = {
-            "roots": _Input([column.name for column in mapping.columns]),
+            "roots": _Input(
+                [*(column.name for column in mapping.columns), *map(children_texts, range(len(mapping.children)))]
+            ),
             "items": _Input(_ITEM),
             **{
-                f"child{n}": _Input([*parents[child.table], *(column.name for column in child.columns)])
+                f"child{n}": _Input([column.name for column in child.columns])
                 for n, child in enumerate(mapping.children)
             },
         }
@@ -68,15 +71,15 @@ class Renderer:
 
     def documents(self, chunk: Chunk) -> Items:
         """The documents of a chunk's roots, undivided, in any order; children without a root are dropped."""
-        self._give(chunk)
-        return Items(self._run("documents", lambda: documents_sql(self.mapping, came_back=False)))
+        return Items(self._made(chunk, came_back=False)[0])
 
     def checked(self, chunk: Chunk) -> Made:
         """The same documents, and every value of every row turned back and compared."""
-        self._give(chunk)
-        found = self._run("checked", lambda: documents_sql(self.mapping, came_back=True))
-        bad = found.filter(pc.invert(found["came_back"])).drop_columns([*_ITEM, "came_back"])
-        return Made(Items(found.select(_ITEM)), [tuple(row.values()) for row in bad.to_pylist()])
+        found, bad = self._made(chunk, came_back=True)
+        bad |= _keys(found.filter(pc.invert(found["came_back"])).drop_columns([*_ITEM, "came_back"]))
+        # Also children without a root are among them.
+        roots = _keys(chunk.roots.select(self.mapping.key)) if bad else set()
+        return Made(Items(found.select(_ITEM)), sorted(bad & roots))
 
     def unmappable(self, chunk: Chunk) -> list[Key]:
         """Keys of the roots with a value, also of a child, that would not come back from their documents."""
@@ -109,10 +112,23 @@ class Renderer:
         """Let go of the memory."""
         self._duck.close()
 
-    def _give(self, chunk: Chunk) -> None:
-        self._inputs["roots"].give(chunk.roots)
+    def _made(self, chunk: Chunk, came_back: bool) -> tuple[pa.Table, set[Key]]:
+        """What `documents_sql` gives, and if asked for the roots of children that do not come back."""
+        bad: set[Key] = set()
+        roots, key = chunk.roots, chunk.roots.select(self.mapping.key)
         for n, child in enumerate(self.mapping.children):
-            self._inputs[f"child{n}"].give(chunk.children[child.table])
+            rows = chunk.children[child.table]
+            self._inputs[f"child{n}"].give(rows)
+            name = f"{'checked_texts' if came_back else 'texts'}{n}"
+            found = self._run(name, partial(texts_sql, n, child, came_back))
+            parents = rows.select(child.parent)
+            if came_back:
+                bad |= _keys(parents.filter(pc.invert(found["came_back"])))
+            texts = arrow.joined(key, parents, found["texts"].combine_chunks())
+            roots = roots.append_column(children_texts(n), texts)
+        self._inputs["roots"].give(roots)
+        sql = partial(documents_sql, self.mapping, came_back)
+        return self._run("checked" if came_back else "documents", sql), bad
 
     def _run(self, name: str, sql: Callable[[], str]) -> pa.Table:
         # Prepared once: planning a statement takes as long as running it over some thousand rows.
@@ -155,14 +171,17 @@ class _Input:
     def __init__(self, names: Sequence[str]) -> None:
         # A prepared statement knows these columns in this order, and reads whatever it is given as such.
         self._schema = pa.schema([(name, pa.string()) for name in names])
-        # Not empty_table(), for which Arrow imports pandas: that takes more memory than all the rest.
-        self._table = pa.Table.from_arrays([pa.nulls(0, pa.string()) for _ in names], schema=self._schema)
+        self._table = arrow.table({name: [] for name in names})
 
     def give(self, table: pa.Table) -> None:
         self._table = table.select(self._schema.names).cast(self._schema)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self._table.__arrow_c_stream__(requested_schema)
+
+
+def _keys(table: pa.Table) -> set[Key]:
+    return {*zip(*(column.to_pylist() for column in table.columns), strict=True)}
 
 
 _Names = Mapping[str, "_Names"]

@@ -20,7 +20,7 @@ _VALID = "CASE WHEN json_valid(item) THEN item END"
 
 
 def documents_sql(mapping: DocumentMapping, came_back: bool) -> str:
-    """Reads `roots` and `child0`…; gives id, part, item, and if asked for key0… and came_back of each root."""
+    """Reads `roots` with `children_texts` of each; gives id, part, item, and if asked for key0… and came_back."""
     keyed = {name for index in mapping.indexes for name in (index.partition, index.sort)}
     keys = [f"key{n}" for n, _ in enumerate(mapping.key)]
     read = [
@@ -28,19 +28,30 @@ def documents_sql(mapping: DocumentMapping, came_back: bool) -> str:
         f"{_id(mapping)} AS id",
         *_read(mapping.columns, keyed),
         *(f"nullif(CAST({sql} AS VARCHAR), '') AS d{n}" for n, (_, sql) in enumerate(mapping.derived)),
+        *(f"{quoted(children_texts(n))} AS c{n}" for n, _ in enumerate(mapping.children)),
     ]
-    tables = [f"root AS (SELECT {', '.join(read)} FROM roots)"]
-    joins = ""
     texts = [*_head(mapping), *_fragments(mapping.columns), *_derived(mapping)]
-    backs = [_came_back(mapping.columns)]
     for n, child in enumerate(mapping.children):
-        tables += _lists(n, child, came_back)
-        joins += f" LEFT JOIN list{n} ON " + " AND ".join(f"{key} = list{n}.{key}_of" for key in keys)
-        texts.append(f"""',{_json(child.attribute)}:{{"L":[' || substr(list{n}.texts, 2) || ']}}'""")
-        backs.append(f"coalesce(list{n}.came_back, true)")
+        texts.append(f"""',{_json(child.attribute)}:{{"L":[' || substr(c{n}, 2) || ']}}'""")
     item = f"concat({', '.join([*texts, _odd(mapping.columns)])}, '}}') AS item"
-    more = [*keys, f"{' AND '.join(backs)} AS came_back"] if came_back else []
-    return f"WITH {', '.join(tables)} SELECT {', '.join(['id', '$$-$$ AS part', item, *more])} FROM root{joins}"
+    more = [*keys, f"{_came_back(mapping.columns)} AS came_back"] if came_back else []
+    made = ", ".join(["id", "$$-$$ AS part", item, *more])
+    return f"SELECT {made} FROM (SELECT {', '.join(read)} FROM roots)"
+
+
+def children_texts(n: int) -> str:
+    """The column of `roots` with the joined texts of a root's children, which no column of a mapping can be called."""
+    return f"{n} texts"
+
+
+def texts_sql(n: int, child: Child, came_back: bool) -> str:
+    """Reads `child…`; gives each row's text with a comma before it, in their order, and if asked for came_back."""
+    text = f"substr(concat({', '.join([*_fragments(child.columns), _odd(child.columns)])}), 2)"
+    made = [
+        f"""concat(',{{"M":{{', {text}, '}}}}') AS texts""",
+        *[f"{_came_back(child.columns)} AS came_back"] * came_back,
+    ]
+    return f"SELECT {', '.join(made)} FROM (SELECT {', '.join(_read(child.columns, ()))} FROM child{n})"
 
 
 def roots_sql(mapping: DocumentMapping) -> str:
@@ -109,24 +120,6 @@ def _derived(mapping: DocumentMapping) -> list[str]:
     for n, (name, _) in enumerate(mapping.derived):
         found += [_if(f"d{n}", f',{_json(name)}:{{"S":'), f"CAST(to_json(d{n}) AS VARCHAR)", _if(f"d{n}", "}")]
     return found
-
-
-def _lists(n: int, child: Child, came_back: bool) -> list[str]:
-    """The `list…` of a child's table: for each parent its children's texts, with a comma before each."""
-    parents = [f"key{k}_of" for k, _ in enumerate(child.parent)]
-    read = [
-        "row_number() OVER () AS arrival",
-        *(f"{quoted(name)} AS {parent}" for name, parent in zip(child.parent, parents, strict=True)),
-        *_read(child.columns, ()),
-    ]
-    text = f"substr(concat({', '.join([*_fragments(child.columns), _odd(child.columns)])}), 2)"
-    made = f"""string_agg(',{{"M":{{' || {text} || '}}}}', '' ORDER BY arrival) AS texts"""
-    back = [f"bool_and({_came_back(child.columns)}) AS came_back"] if came_back else []
-    by = ", ".join(parents)
-    return [
-        f"rows{n} AS (SELECT {', '.join(read)} FROM child{n})",
-        f"list{n} AS (SELECT {', '.join([by, made, *back])} FROM rows{n} GROUP BY {by})",
-    ]
 
 
 def _odd(columns: Sequence[Column]) -> str:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from crime_assets.core.errors import LegacyError
+from crime_assets.migration import arrow
 
 _BOM = b"\xef\xbb\xbf"
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -68,7 +69,7 @@ def _unescaped(text: str, names: Sequence[str]) -> pa.Table:
     for line in lines:
         for column, value in zip(columns, line.split("\t"), strict=True):
             column.append(_value(value))
-    return pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
+    return arrow.table(dict(zip(names, columns, strict=True)))
 
 
 def _value(text: str) -> str | None:

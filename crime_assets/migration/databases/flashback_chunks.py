@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from crime_assets.core.errors import LegacyError
-from crime_assets.migration import Chunk
+from crime_assets.migration import Chunk, arrow
 from crime_assets.migration.columns import Kind
 from crime_assets.migration.databases import chunks
 from crime_assets.migration.databases.chunks import child_columns, last_key, root_columns
@@ -98,10 +98,10 @@ class FlashbackSnapshot:
         found = _Read(names, most)
         if rows == 0:
             return found
-        texts = ", ".join(self._dialect.text(table.column(name), table) for name in names)
+        selected = ", ".join(self._dialect.text(table.column(name), table) for name in names)
         source, of_then = self._dialect.as_of(table)
         ordered = ", ".join(of_t(table.column(name).name) for name in order)
-        statement = f"SELECT {texts} FROM {source} WHERE {of_then} AND ({condition[0]}) ORDER BY {ordered}"
+        statement = f"SELECT {selected} FROM {source} WHERE {of_then} AND ({condition[0]}) ORDER BY {ordered}"
         if rows is not None:
             # A number of ours; Oracle would plan anew for each value of a mark.
             statement += f" FETCH FIRST {int(rows)} ROWS ONLY"
@@ -159,9 +159,9 @@ class _Read:
 
     def take(self, rows: Sequence[Sequence[str | bytes | None]]) -> None:
         for name, values in zip(self._columns, zip(*rows, strict=True), strict=True):
-            texts = [value.hex() if isinstance(value, bytes) else value for value in values]
-            self._columns[name] += texts
-            self.size += sum(len(text) for text in texts if text)
+            found = [value.hex() if isinstance(value, bytes) else value for value in values]
+            self._columns[name] += found
+            self.size += sum(len(text) for text in found if text)
 
     @property
     def is_too_much(self) -> bool:
@@ -169,7 +169,7 @@ class _Read:
 
     def table(self) -> pa.Table:
         try:
-            return pa.table({name: pa.array(texts, pa.string()) for name, texts in self._columns.items()})
+            return arrow.table(self._columns)
         except (pa.ArrowInvalid, UnicodeEncodeError) as error:
             # Not repeated: it has values in it.
             raise LegacyError("A text of the database is not Unicode, or a chunk has more than 2 GiB.") from error

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import pyarrow as pa
+from crime_assets.migration import Items, arrow
 
-from crime_assets.migration import Items
-
-SCHEMA = pa.schema([("id", pa.string()), ("part", pa.string()), ("item", pa.string())])
-EMPTY = Items(SCHEMA.empty_table())
+EMPTY = Items(arrow.items([]))
 FIRST = "-"
 """The part of a document's first item."""
 
@@ -25,17 +22,13 @@ def in_pieces(rows: Iterable[tuple[str, str, str]]) -> Iterator[Items]:
         piece.append(row)
         signs += len(row[2])
         if len(piece) == _ROWS or signs >= _SIGNS:
-            yield _items(piece)
+            yield Items(arrow.items(piece))
             piece, signs = [], 0
     if piece:
-        yield _items(piece)
-
-
-def _items(rows: list[tuple[str, str, str]]) -> Items:
-    return Items(pa.table([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], schema=SCHEMA))
+        yield Items(arrow.items(piece))
 
 
 def rows_of(items: Items) -> Iterator[tuple[str, str, str]]:
     """The reverse. A slice at a time: a chunk as Python's texts would be as large as all the rest of a load."""
-    for batch in items.table.select(SCHEMA.names).to_batches(max_chunksize=1_000):
+    for batch in items.table.select(arrow.ITEM.names).to_batches(max_chunksize=1_000):
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

@@ -12,8 +12,9 @@ import pytest
 
 from crime_assets.core.errors import DiskFull, StoreBusy, StoreError
 from crime_assets.migration import Items
+from crime_assets.migration.arrow import ITEM
 from crime_assets.migration.progress import Position, State
-from crime_assets.migration.stores import EMPTY, FIRST, SCHEMA
+from crime_assets.migration.stores import EMPTY, FIRST
 from crime_assets.migration.stores.sqlite import SqliteStore
 from crime_assets_tests.migration.stores.test_contract import found, item, items
 
@@ -39,7 +40,7 @@ def test_a_full_disk_changes_nothing(store: SqliteStore) -> None:
 def test_an_error_on_the_way_changes_nothing(store: SqliteStore) -> None:
     with store.hold() as known:
         store.put(items(item("case#1")), known)
-        lacking = pa.table([["case#3"], [FIRST], [None]], schema=SCHEMA)
+        lacking = pa.table([["case#3"], [FIRST], [None]], schema=ITEM)
         with pytest.raises(StoreError, match="cannot be used"):
             store.replace(["case#1"], Items(pa.concat_tables([items(item("case#2")).table, lacking])), known)
     assert [*found(store)] == [("case#1", FIRST)]
