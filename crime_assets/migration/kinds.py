@@ -7,7 +7,7 @@ Nothing is guessed, and no number is ever a binary fraction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from crime_assets.migration.columns import Column, Kind
@@ -49,10 +49,23 @@ def to_attribute(column: Column, value: str) -> tuple[str, str, str]:
     `value`: SQL of what `to_value` gives.
     """
     rule = KINDS[column.kind]
-    if rule.escaped:
-        return f'{{"{rule.type}":', f"CAST(to_json({value}) AS VARCHAR)", "}"
     sign = "" if rule.type == "BOOL" else '"'
-    return f'{{"{rule.type}":{sign}', value, f"{sign}}}"
+    return f'{{"{rule.type}":{sign}', in_quotes(value) if rule.escaped else value, f"{sign}}}"
+
+
+def has_signs(values: Iterable[str]) -> str:
+    """SQL of whether one of some texts has signs that JSON escapes."""
+    found = ", ".join(["''", *values])
+    return rf"""regexp_matches(concat({found}), '["\\[:cntrl:]]')"""
+
+
+def in_quotes(value: str) -> str:
+    """SQL of a text as JSON has it between quotes; `signs`, a column, says whether one of the row's texts has such.
+
+    Few rows have one. To ask each text would take as long as to escape it.
+    """
+    escaped = f"CAST(to_json({value}) AS VARCHAR)"
+    return f"CASE WHEN signs THEN substr({escaped}, 2, length({escaped}) - 2) ELSE {value} END"
 
 
 def to_source(column: Column, value: str) -> str:

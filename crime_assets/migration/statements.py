@@ -12,7 +12,7 @@ import orjson
 
 from crime_assets.migration.columns import Column
 from crime_assets.migration.documents import Child, DocumentMapping
-from crime_assets.migration.kinds import KINDS, literal, quoted, to_attribute, to_source, to_value
+from crime_assets.migration.kinds import KINDS, has_signs, in_quotes, literal, quoted, to_attribute, to_source, to_value
 
 # What an id's parts must not have as they are: what writes such a sign, what joins parts, and control signs.
 _SIGNS = ["%", "#", *map(chr, range(0x20)), "\x7f"]
@@ -36,7 +36,8 @@ def documents_sql(mapping: DocumentMapping, came_back: bool) -> str:
     item = f"concat({', '.join([*texts, _odd(mapping.columns)])}, '}}') AS item"
     more = [*keys, f"{_came_back(mapping.columns)} AS came_back"] if came_back else []
     made = ", ".join(["id", "$$-$$ AS part", item, *more])
-    return f"SELECT {made} FROM (SELECT {', '.join(read)} FROM roots)"
+    signs = has_signs(["id", *_texts(mapping.columns), *(f"d{n}" for n, _ in enumerate(mapping.derived))])
+    return f"SELECT {made} FROM (SELECT *, {signs} AS signs FROM (SELECT {', '.join(read)} FROM roots))"
 
 
 def children_texts(n: int) -> str:
@@ -51,7 +52,8 @@ def texts_sql(n: int, child: Child, came_back: bool) -> str:
         f"""concat(',{{"M":{{', {text}, '}}}}') AS texts""",
         *[f"{_came_back(child.columns)} AS came_back"] * came_back,
     ]
-    return f"SELECT {', '.join(made)} FROM (SELECT {', '.join(_read(child.columns, ()))} FROM child{n})"
+    rows = f"SELECT {', '.join(_read(child.columns, ()))} FROM child{n}"
+    return f"SELECT {', '.join(made)} FROM (SELECT *, {has_signs(_texts(child.columns))} AS signs FROM ({rows}))"
 
 
 def roots_sql(mapping: DocumentMapping) -> str:
@@ -78,7 +80,7 @@ def children_sql(mapping: DocumentMapping, child: Child) -> str:
 
 def _head(mapping: DocumentMapping) -> list[str]:
     kind = literal(f""","part":{{"S":"-"}},"kind":{{"S":"{mapping.kind}"}}""")
-    return ["""'{"id":{"S":'""", "CAST(to_json(id) AS VARCHAR)", "'}'", kind]
+    return ["""'{"id":{"S":"'""", in_quotes("id"), "'\"}'", kind]
 
 
 def _id(mapping: DocumentMapping) -> str:
@@ -104,6 +106,10 @@ def _read(columns: Sequence[Column], keyed: Container[str]) -> list[str]:
     return found
 
 
+def _texts(columns: Sequence[Column]) -> list[str]:
+    return [f"v{n}" for n, column in enumerate(columns) if KINDS[column.kind].escaped]
+
+
 def _fragments(columns: Sequence[Column]) -> list[str]:
     """SQL of each attribute with a comma before it; NULL, which `concat` leaves out, where there is none."""
     found = []
@@ -118,7 +124,7 @@ def _fragments(columns: Sequence[Column]) -> list[str]:
 def _derived(mapping: DocumentMapping) -> list[str]:
     found = []
     for n, (name, _) in enumerate(mapping.derived):
-        found += [_if(f"d{n}", f',{_json(name)}:{{"S":'), f"CAST(to_json(d{n}) AS VARCHAR)", _if(f"d{n}", "}")]
+        found += [_if(f"d{n}", f',{_json(name)}:{{"S":"'), in_quotes(f"d{n}"), _if(f"d{n}", '"}')]
     return found
 
 
