@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DBT := .venv-dbt
 KINESIS := .venv-kinesis
+DLT := .venv-dlt
 
 # What a process has compiled, those after it need not: tests start hundreds of them.
 unexport PYTHONDONTWRITEBYTECODE
@@ -87,7 +88,7 @@ format: $(VENV)/.dev  ## put the code into the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev  ## speed as ratios against peers of the same run (Spark too, where there is Java 17)
+bench: $(VENV)/.dev $(DLT)/.dlt  ## speed as ratios against peers of the same run (Spark too, where there is Java 17)
 	$(BIN)/python -m benchmarks
 
 stress: $(VENV)/.dev  ## the longer trials: kills, growth over a year, writers at once
@@ -97,7 +98,7 @@ pictures: $(VENV)/.dev  ## the README's pictures, of the sample city (needs chro
 	$(BIN)/python -m crime_assets_tests.pictures
 
 clean:  ## remove the virtual environments (never the lake)
-	rm -rf $(VENV) $(DBT) $(KINESIS)
+	rm -rf $(VENV) $(DBT) $(KINESIS) $(DLT)
 
 # One stamp a profile: a changed requirement or pin installs again, nothing else does.
 $(VENV)/bin/python:
@@ -124,6 +125,13 @@ $(DBT)/.dbt: setup.py constraints-dbt.txt
 	$(PYTHON) -m venv $(DBT)
 	$(DBT)/bin/pip install --quiet --upgrade "pip>=24"
 	$(DBT)/bin/pip install --quiet --constraint constraints-dbt.txt --editable ".[test-dbt]"
+	@touch $@
+
+# A peer of the benchmark, which needs other versions than ours.
+$(DLT)/.dlt: constraints-dlt.txt
+	$(PYTHON) -m venv $(DLT)
+	$(DLT)/bin/pip install --quiet --upgrade "pip>=24"
+	$(DLT)/bin/pip install --quiet --constraint constraints-dlt.txt dlt sqlalchemy psycopg2-binary pyarrow
 	@touch $@
 
 # Their botocore is older than ours, and two of them are no Python at all.

@@ -20,6 +20,7 @@ from benchmarks import (
     governance,
     history,
     insights,
+    legacy,
     live,
     merging,
     publications,
@@ -49,6 +50,7 @@ def main(rows: int = ROWS) -> None:
         loaded, few, many = history.figures(rows, rows // 10, place)
         add(loaded)
         add(exports.figures(rows, place))
+        add(legacy.figures(place / "legacy"))
         add(insights.figures(rows, many))
         add(forecasts.figures(rows, rows // 10, few, many))
         add(governance.figures(rows, many))

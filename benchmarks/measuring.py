@@ -14,9 +14,10 @@ from importlib.metadata import version
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds of wall time, GiB of memory at the peak (resident), and what the process printed."""
+    """Seconds of wall time and of the processor, GiB of memory at the peak (resident), and what the process printed."""
 
     seconds: float
+    cpu: float
     peak: float
     printed: str
 
@@ -47,7 +48,8 @@ def spend(command: Sequence[str], environment: Mapping[str, str] | None = None) 
         done.returncode = os.waitstatus_to_exitcode(status)
     if done.returncode:
         raise subprocess.CalledProcessError(done.returncode, command)
-    return Spent(time.perf_counter() - start, usage.ru_maxrss / 2**20, printed)
+    seconds, cpu = time.perf_counter() - start, usage.ru_utime + usage.ru_stime
+    return Spent(seconds, cpu, usage.ru_maxrss / 2**20, printed)
 
 
 def module(name: str, *arguments: object) -> list[str]:
