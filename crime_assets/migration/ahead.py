@@ -1,35 +1,32 @@
-"""Reads the next chunk while the last one becomes documents: one chunk ahead, never more."""
+"""Makes the next piece while the last one is used, such as a chunk that becomes documents: one ahead, never more."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
-from crime_assets.migration import Chunk
-from crime_assets.migration.progress import Key
-
-Read = Callable[[Key | None], Chunk | None]
-"""The chunk after a key."""
+After = TypeVar("After")
+Piece = TypeVar("Piece")
 
 
-class Ahead:
-    """One thread that reads. Leaving it waits for what it reads, which nobody sees then."""
+class Ahead(Generic[After, Piece]):
+    """One thread that makes pieces. Leaving it waits for what it is at, which nobody sees then."""
 
-    def __init__(self, read: Read, key: Key | None) -> None:
-        """Begin with the chunk after a key."""
-        self._read = read
+    def __init__(self, make: Callable[[After], Piece], after: After) -> None:
+        """Begin with the piece after `after`."""
+        self._make = make
         self._thread = ThreadPoolExecutor(1)
-        self._next: Future[Chunk | None]
-        self.begin(key)
+        self._next: Future[Piece]
+        self.begin(after)
 
-    def begin(self, key: Key | None) -> None:
-        """Read the chunk after a key from now on."""
-        self._next = self._thread.submit(self._read, key)
+    def begin(self, after: After) -> None:
+        """Make the piece after `after` from now on."""
+        self._next = self._thread.submit(self._make, after)
 
-    def take(self) -> Chunk | None:
-        """The chunk that was begun last; an error of reading is raised here."""
+    def take(self) -> Piece:
+        """The piece that was begun last; an error of making it is raised here."""
         return self._next.result()
 
     def __enter__(self) -> Self:

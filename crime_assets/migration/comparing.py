@@ -49,7 +49,7 @@ class Comparison:
         count = self._counts[mapping.kind]
         pace = Pace(f"{mapping.table} compared", count, self._tell)
         met = array("L", [0]) * _GROUPS
-        with Ahead(lambda key: snapshot.after(mapping, key, ROOTS), None) as ahead:
+        with Ahead[Key | None, Chunk | None](lambda key: snapshot.after(mapping, key, ROOTS), None) as ahead:
             while (chunk := ahead.take()) is not None:
                 ahead.begin(chunk.last)
                 self._compare(mapping, chunk, met)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from crime_assets.core.errors import StoreError
 from crime_assets.migration import Items, Road
+from crime_assets.migration.ahead import Ahead
 from crime_assets.migration.progress import Progress, State, Verified
 from crime_assets.migration.rendering import Renderer
 from crime_assets.migration.stores import EMPTY, rows_of
@@ -122,12 +123,17 @@ def _write_files(road: Road, below: str, stage: Callable[[str], None]) -> tuple[
     seal = 0
     renderer = Renderer(road.mappings[0])
     try:
-        for lines, count, sealed in _contents(road.store.scan(), renderer.seal):
-            content = gzip.compress(lines, _LEVEL, mtime=0)
-            files.append(DataFile(f"{_random_name()}.json.gz", count, checksum(content)))
-            road.landing.write(f"{below}data/{files[-1].name}", content)
-            seal ^= sealed
-            stage("data")
+        contents = _contents(road.store.scan(), renderer.seal)
+        # Packing takes as long as all the rest, and does not hold it up.
+        with Ahead(lambda _: next(contents, None), None) as ahead:
+            while (found := ahead.take()) is not None:
+                ahead.begin(None)
+                lines, count, sealed = found
+                content = gzip.compress(lines, _LEVEL, mtime=0)
+                files.append(DataFile(f"{_random_name()}.json.gz", count, checksum(content)))
+                road.landing.write(f"{below}data/{files[-1].name}", content)
+                seal ^= sealed
+                stage("data")
     finally:
         renderer.close()
     return files, seal
