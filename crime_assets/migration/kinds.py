@@ -64,8 +64,7 @@ def in_quotes(value: str) -> str:
 
     Few rows have one. To ask each text would take as long as to escape it.
     """
-    escaped = f"CAST(to_json({value}) AS VARCHAR)"
-    return f"CASE WHEN signs THEN substr({escaped}, 2, length({escaped}) - 2) ELSE {value} END"
+    return f"CASE WHEN signs THEN CAST(to_json({value}) AS VARCHAR)[2:-2] ELSE {value} END"
 
 
 def to_source(column: Column, value: str) -> str:
