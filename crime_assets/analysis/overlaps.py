@@ -22,7 +22,13 @@ from crime_assets.analysis.solving import apart, solved
 from crime_assets.core.insights import Insight
 from crime_assets.core.promises import AREAS
 
-_CLASSES = {"violent": "violent_crimes", "property": "property_crimes", "other": "other_crimes"}
+_UNMAPPED = "unmapped_crimes"
+_CLASSES = {
+    "violent": "violent_crimes",
+    "property": "property_crimes",
+    "other": "other_crimes",
+    "unmapped": _UNMAPPED,
+}
 """Class of offense → what crimes of it are called where the class has no column."""
 _PARTS = {"crimes": tuple(_CLASSES.values()), "index_crimes": ("violent_crimes", "property_crimes")}
 _SHARES = {"arrest_share": "arrests", "domestic_share": "domestic_crimes"}
@@ -187,7 +193,7 @@ def _sums(columns: Sequence[_Column], known: Known) -> Iterator[tuple[list[Fact]
     for column in columns:
         yield from _of_column(column, known)
     for fact in known:
-        yield from _of_parts(fact)
+        yield from _of_parts(fact, known)
     for column in _averaged(columns):
         (area,) = _areas(column)
         for whole in dict.fromkeys(fact.of(**{area: None}) for fact in column.facts):
@@ -197,10 +203,12 @@ def _sums(columns: Sequence[_Column], known: Known) -> Iterator[tuple[list[Fact]
     yield from _of_days(known)
 
 
-def _of_parts(fact: Fact) -> Iterator[tuple[list[Fact], Fact | None]]:
+def _of_parts(fact: Fact, known: Known) -> Iterator[tuple[list[Fact], Fact | None]]:
     """A fact and those of its classes, hours or days."""
     if (measures := _PARTS.get(fact.measure)) is not None:
-        yield [fact._replace(measure=name) for name in measures], fact
+        of_classes = [fact._replace(measure=name) for name in measures]
+        # Tables have rows of codes that are in no table only if there are any.
+        yield [part for part in of_classes if part.measure != _UNMAPPED or part in known], fact
     where = dict(fact.where)
     if where.keys() == {"time_of_day"}:
         first = _BANDS[where["time_of_day"]]

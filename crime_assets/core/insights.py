@@ -210,10 +210,13 @@ class Insight:
         return replace(self, statement=only_where(self.statement, TABLES, condition)) if condition else self
 
     def of_classes(self, classes: Collection[str]) -> Insight:
-        """It for a city that publishes offenses of these classes only: no row is made of another one."""
+        """It for a city that publishes offenses of these classes only: no row is made of another one.
+
+        Codes that are in no table are no such class: what is of them has its rows in any city.
+        """
         if "offense_class" not in {column.name for column in self.columns}:
             return self
-        return replace(self, statement=only_values(self.statement, "offense_class", {"all", "unmapped", *classes}))
+        return replace(self, statement=only_values(self.statement, "offense_class", {"all", *classes}))
 
     def without(self, unpublished: Collection[str]) -> Insight:
         """It for a city that does not publish these columns of crimes: what is computed from them is left out."""

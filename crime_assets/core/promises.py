@@ -27,6 +27,8 @@ FIGURES = (
     "domestic_crimes",
     "violent_crimes",
     "property_crimes",
+    "other_crimes",
+    "unmapped_crimes",
     "index_crimes",
     "no_place",
 )

@@ -172,11 +172,9 @@ def _of_all(insight: Insight, period: str, rows: pa.Table, recorded: Recorded) -
 
 def _of_classes(insight: Insight, period: str, rows: pa.Table, recorded: Recorded) -> Iterator[str]:
     known = recorded.of(period)
-    by_class = {name: known[f"{name}_crimes"] for name in ("violent", "property")}
-    by_class["other"] = known["crimes"] - sum(by_class.values())
     for (name,), found in _sums(_all_of(insight, rows, but="offense_class"), ["offense_class"], ["crimes"]).items():
-        if name in by_class:
-            yield from _differences(insight, f"{period}, {name},", found, {"crimes": by_class[str(name)]})
+        count = {"crimes": known.get(f"{name}_crimes", 0)}
+        yield from _differences(insight, f"{period}, {name},", {"crimes": found["crimes"]}, count)
 
 
 def _of_areas(insight: Insight, period: str, rows: pa.Table, recorded: Recorded, area: Area) -> Iterator[str]:

@@ -51,8 +51,8 @@ class Cell:
     shown: float | None
 
 
-def atoms(seed: int, first: date, last: date) -> Atoms:
-    """Crimes that there could be, many of each kind."""
+def atoms(seed: int, first: date, last: date, classes: Sequence[str]) -> Atoms:
+    """Crimes that there could be, many of each kind; of these classes, for tables say which there are."""
     rng = np.random.default_rng(seed)
     days = rng.integers(0, (last - first).days + 1, ATOMS)
     hours = rng.integers(0, 24, ATOMS)
@@ -71,7 +71,7 @@ def atoms(seed: int, first: date, last: date) -> Atoms:
         "community_area": rng.choice(np.array(AREAS, object), ATOMS),
         "location_description": rng.choice(np.array(PLACES, object), ATOMS),
         "primary_type": rng.choice(np.array(TYPES, object), ATOMS),
-        "offense_class": rng.choice(np.array(["violent", "property", "other"], object), ATOMS),
+        "offense_class": rng.choice(np.array(classes, object), ATOMS),
         "arrests": rng.random(ATOMS) < 0.5,
         "domestic_crimes": rng.random(ATOMS) < 0.5,
         "no_place": rng.random(ATOMS) < 0.5,
@@ -86,7 +86,7 @@ def _measured(of: Atoms, measure: str) -> np.ndarray:
         case "violent_crimes" | "property_crimes":
             return of["offense_class"] == measure.removesuffix("_crimes")
         case "index_crimes":
-            return of["offense_class"] != "other"
+            return np.isin(of["offense_class"].astype(str), ("violent", "property"))
         case _:
             return of[measure]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from crime_assets.analysis.made import CLASSES, insights_of, not_made, unpublish
 from crime_assets.core.errors import UsageError
 from crime_assets.core.insights import all_insights, load_insights
 from crime_assets.sources import cities
-from crime_assets_tests.sql.asking import computed_of, crime, table
+from crime_assets_tests.sql.asking import computed_of, crime, table, with_unmapped
 
 NOT_MADE = {
     "chicago": set(),
@@ -99,6 +100,22 @@ def test_no_row_is_made_of_a_class_that_a_city_does_not_publish() -> None:
         compstat = next(one for one in insights_of(cities.get(name)) if one.name == "compstat")
         found = computed_of(compstat, crimes, date(2024, 2, 25)).to_pylist()
         assert {row["offense_class"] for row in found} == classes
+
+
+@pytest.mark.parametrize("name", ["washington", "new_york", "los_angeles", "san_francisco"])
+def test_codes_that_are_in_no_table_have_their_rows_in_any_city(name: str) -> None:
+    days = [datetime(2024, 2, 1 + number) for number in range(20)]
+    rows = [crime(number, day, district="1", report_type="Initial") for number, day in enumerate(days)]
+    crimes, city = table(with_unmapped(rows, 4)), cities.get(name)
+    made = [one for one in insights_of(city) if one.name in {"compstat", "region_magnitude"}]
+    assert made
+    for insight in made:
+        counts = Counter[str]()
+        for row in computed_of(insight, crimes, date(2024, 2, 25)).to_pylist():
+            counts[row["offense_class"]] += row["crimes"]
+        assert counts.keys() == {*city.classes, "all", "unmapped"}, insight.name
+        assert counts["unmapped"] > 0
+        assert 2 * counts["all"] == counts.total()
 
 
 def test_a_need_that_nobody_knows_is_refused(tmp_path: Path) -> None:

@@ -13,19 +13,29 @@ from crime_assets.analysis.small_numbers import HIDDEN, protect
 from crime_assets.analysis.solving import solved
 from crime_assets.core.insights import Insight
 from crime_assets_tests.analysis.insider import OF_TABLES, atoms, cells, given_away
-from crime_assets_tests.sql.asking import INSIGHTS, ask, random_crimes, table
+from crime_assets_tests.sql.asking import INSIGHTS, ask, random_crimes, table, with_unmapped
 
 LAST = date(2024, 2, 29)
 COMPLETE = LAST - timedelta(days=8)
 Tables = Mapping[str, pa.Table]
 
 
-@pytest.fixture(scope="module", params=[(2, 800), (8, 500)], ids=["larger", "smaller"])
+CITIES = [(2, 800, None), (8, 500, None), (2, 800, 100), (8, 500, 7)]
+"""Seed, crimes, and one in how many of them has a code that is in no table of codes."""
+
+
+@pytest.fixture(scope="module", params=CITIES, ids=["larger", "smaller", "few unmapped", "many unmapped"])
 def city(request: pytest.FixtureRequest) -> dict[Insight, pa.Table]:
     """All tables of a small city, with nothing hidden."""
-    seed, crimes = request.param
-    known = table(random_crimes(seed, crimes, date(2023, 12, 1), LAST))
-    return {INSIGHTS[name]: ask(name, known, LAST) for name in OF_TABLES}
+    seed, crimes, every = request.param
+    known = random_crimes(seed, crimes, date(2023, 12, 1), LAST)
+    known = known if every is None else with_unmapped(known, every)
+    return {INSIGHTS[name]: ask(name, table(known), LAST) for name in OF_TABLES}
+
+
+def classes(city: Mapping[Insight, pa.Table]) -> list[str]:
+    """Those that its tables have rows of."""
+    return sorted({*city[INSIGHTS["region_magnitude"]]["offense_class"].to_pylist()} - {"all"})
 
 
 def alone(city: Mapping[Insight, pa.Table]) -> Tables:
@@ -38,7 +48,7 @@ def together(city: Mapping[Insight, pa.Table]) -> Tables:
 
 
 def test_nobody_works_out_what_tables_hide_together(city: dict[Insight, pa.Table]) -> None:
-    of = atoms(1, COMPLETE - timedelta(days=27), COMPLETE)
+    of = atoms(1, COMPLETE - timedelta(days=27), COMPLETE, classes(city))
     assert given_away(list(cells(of, alone(city), "28d")), of, [None]), "each alone gives some away"
     found = list(cells(of, together(city), "28d"))
     assert given_away(found, of) == set()
@@ -47,7 +57,7 @@ def test_nobody_works_out_what_tables_hide_together(city: dict[Insight, pa.Table
 
 def test_nor_by_days_months_and_periods(city: dict[Insight, pa.Table]) -> None:
     few = {"crime_summary", "crime_by_district", "compstat", "monthly_trends", "reporting_delay"}
-    of = atoms(1, date(2023, 12, 1), LAST)
+    of = atoms(1, date(2023, 12, 1), LAST, classes(city))
     shown = {name: found for name, found in together(city).items() if name in few}
     assert given_away(list(cells(of, shown, None)), of, [None, "001"]) == set()
 

@@ -17,7 +17,7 @@ from crime_assets.core.periods import first_days
 from crime_assets.core.promises import FIGURES
 from crime_assets.core.sql import render, statement
 from crime_assets.publishing.consistency import PARTS, Recorded, faults, promised
-from crime_assets_tests.sql.asking import computed_of, random_crimes, table
+from crime_assets_tests.sql.asking import computed_of, random_crimes, table, with_unmapped
 
 INSIGHTS = {insight.name: insight for insight in all_insights()}
 DAY = date(2024, 3, 5)
@@ -84,6 +84,15 @@ def test_every_insight_of_a_town_with_few_crimes_keeps_them(rows: int, first: da
     here = recorded(crimes)
     found = {name: faults(insight, computed(insight, crimes), here) for name, insight in INSIGHTS.items()}
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("every", [20, 1, 4000], ids=["5 in 100", "all", "one"])
+@pytest.mark.parametrize("name", INSIGHTS)
+def test_every_insight_keeps_them_where_codes_are_in_no_table(name: str, every: int) -> None:
+    crimes = table(with_unmapped(CRIMES.to_pylist(), every))
+    here = recorded(crimes)
+    assert here.of("all")["unmapped_crimes"] == 4000 // every
+    assert faults(INSIGHTS[name], computed(INSIGHTS[name], crimes), here) == {}
 
 
 @pytest.mark.parametrize("insight", INSIGHTS.values(), ids=lambda insight: insight.name)
@@ -194,6 +203,37 @@ def test_what_leaves_rows_out_has_no_more_than_crimes() -> None:
     assert faults(insight, changed(rows, "crimes", lambda count: count + 1, 0), known()) == {}
     found = faults(insight, changed(rows, "arrests", lambda _: 4001, 0), known())
     assert "arrests of 365d is " in found["records_counted"]
+
+
+@pytest.mark.parametrize(("name", "place"), [("compstat", "district"), ("region_magnitude", "community_area")])
+def test_crimes_counted_in_another_class_are_found(name: str, place: str) -> None:
+    """Also where the other one is none that the tables of codes know."""
+    insight, crimes = INSIGHTS[name], table(with_unmapped(CRIMES.to_pylist(), 20))
+    rows, here = computed(insight, crimes), recorded(crimes)
+    where = {"period": "28d", place: {"district": "all", "community_area": 25}[place]}
+    other, unmapped = (row_of(rows, offense_class=of_class, **where) for of_class in ("other", "unmapped"))
+    moved = changed(
+        changed(rows, "crimes", lambda count: count + 1, other), "crimes", lambda count: count - 1, unmapped
+    )
+    assert rows["crimes"][unmapped].as_py() > 0
+    right = here.of("28d")["other_crimes"]
+    assert faults(insight, moved, here)["records_counted"].startswith(
+        f"crimes of 28d, other, is {right + 1} in the table, and crimes has {right}"
+    )
+
+
+@pytest.mark.parametrize("name", ["compstat", "region_magnitude"])
+def test_crimes_of_no_class_that_have_no_row_are_found(name: str) -> None:
+    crimes = table(with_unmapped(CRIMES.to_pylist(), 20))
+    rows = computed(INSIGHTS[name], crimes)
+    rows = rows.filter(pc.not_equal(rows["offense_class"], "unmapped"))
+    assert set(faults(INSIGHTS[name], rows, recorded(crimes))) == {"parts_add_up"}
+
+
+def test_a_class_that_crimes_does_not_have_is_found() -> None:
+    rows = sound("region_magnitude")
+    named = changed(rows, "offense_class", lambda name: "petty" if name == "other" else name, *range(rows.num_rows))
+    assert "crimes of 28d, petty, is " in faults(INSIGHTS["region_magnitude"], named, known())["records_counted"]
 
 
 def test_crimes_counted_in_another_area_are_found() -> None:

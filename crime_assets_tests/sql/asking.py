@@ -107,6 +107,13 @@ def random_crimes(seed: int, rows: int, first: date, last: date) -> list[dict[st
     return [row(number) for number in range(rows)]
 
 
+def with_unmapped(crimes: list[dict[str, object]], every: int) -> list[dict[str, object]]:
+    """The crimes, the first and one in so many after it with a code that is in no table of codes."""
+    flags = dict.fromkeys(("is_index", "is_violent", "is_property"), False)
+    unmapped = {"fbi_code": None, "offense_class": "unmapped", **flags}
+    return [{**row, **unmapped} if number % every == 0 else row for number, row in enumerate(crimes)]
+
+
 def table(crimes: list[dict[str, object]]) -> pa.Table:
     """The rows as the table `crimes` has them."""
     return pa.Table.from_pylist(crimes, arrow_schema(CRIMES))

@@ -26,6 +26,7 @@ from crime_assets_tests.sql.asking import (
     random_crimes,
     table,
     tuples,
+    with_unmapped,
 )
 from crime_assets_tests.sql.plain import Question, assert_same, expected
 
@@ -63,6 +64,11 @@ def one_quarter() -> pa.Table:
     return table(random_crimes(13, 1500, date(2023, 12, 10), date(2024, 3, 10)))
 
 
+@lru_cache
+def of_no_class(every: int) -> pa.Table:
+    return table(with_unmapped(random_crimes(17, 1500, date(2021, 11, 15), date(2024, 6, 30)), every))
+
+
 CASES = {
     "leap day, later rows hidden": (three_years, date(2024, 2, 29)),
     "first of March after a leap day": (three_years, date(2024, 3, 1)),
@@ -78,6 +84,9 @@ CASES = {
     "one dense quarter": (one_quarter, date(2024, 2, 29)),
     "empty table": (lambda: table([]), date(2024, 2, 29)),
     "one row": (lambda: table([crime(1, datetime(2024, 2, 29, 23, 59))]), date(2024, 2, 29)),
+    "some codes are in no table": (lambda: of_no_class(20), date(2024, 2, 29)),
+    "no code is in a table": (lambda: of_no_class(1), date(2024, 2, 29)),
+    "one code is in no table": (lambda: of_no_class(1500), date(2024, 2, 29)),
     "ties": (lambda: table(tied_crimes()), date(2024, 2, 29)),
 }
 
@@ -142,9 +151,10 @@ def test_the_order_of_the_rows_of_crimes_does_not_matter(name: str):
     assert answer(name, crimes, date(2024, 2, 29)) == answer(name, shuffled, date(2024, 2, 29))
 
 
+@pytest.mark.parametrize("case", ["leap day, later rows hidden", "some codes are in no table"])
 @pytest.mark.parametrize("name", INSIGHTS)
-def test_translation_to_spark_keeps_the_meaning(name: str):
-    crimes, older, asks = asked("leap day, later rows hidden")
+def test_translation_to_spark_keeps_the_meaning(name: str, case: str):
+    crimes, older, asks = asked(case)
     found = ask(name, crimes, asks.as_of_day, older, by_way_of="spark")
     assert_same(tuples(found), expected(name, asks))
 

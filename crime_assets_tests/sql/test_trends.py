@@ -11,7 +11,7 @@ import pytest
 
 from crime_assets.core import insights
 from crime_assets.sources.feeds.sample import offenses
-from crime_assets_tests.sql.asking import INSIGHTS, ask, columns, crime, table
+from crime_assets_tests.sql.asking import INSIGHTS, ask, columns, crime, table, with_unmapped
 
 AS_OF = date(2024, 3, 31)
 COMPLETE = date(2024, 3, 23)
@@ -301,6 +301,38 @@ def test_the_city_is_there_even_without_crimes():
     rows = compstat(table([]))
     assert list(rows) == [(p, "all", kind) for p in ("28d", "ytd") for kind in ("all", "other", "property", "violent")]
     assert {row["crimes"] for row in rows.values()} == {0}
+
+
+@pytest.mark.parametrize(
+    ("day", "in_compstat", "in_regions"),
+    [
+        (COMPLETE, True, True),
+        (COMPLETE - timedelta(days=40), True, True),
+        (date(2019, 3, 20), True, True),
+        (date(2017, 3, 20), False, True),
+        (AS_OF + timedelta(days=1), False, False),
+    ],
+)
+def test_codes_in_no_table_have_rows_of_their_own_where_any_is_looked_at(
+    day: date, in_compstat: bool, in_regions: bool
+):
+    crimes = numbered(on(COMPLETE, 5, district="001", community_area=8), with_unmapped(on(day, 1), 1))
+    found = {kind for _, _, kind in compstat(crimes)}, {kind for _, kind, _ in regions(crimes)}
+    assert ["unmapped" in classes for classes in found] == [in_compstat, in_regions]
+    assert [len(classes) for classes in found] == [4 + in_compstat, 4 + in_regions]
+
+
+def test_codes_in_no_table_that_were_known_before_are_compared_with():
+    """The one record has a code that is listed by now."""
+    day = COMPLETE - timedelta(days=30)
+    crimes = numbered(every_week(date(2023, 12, 1)), on(COMPLETE, 5), on(day, 1, change_day=AS_OF)).to_pylist()
+    older = table(with_unmapped([{**crimes[-1], "change_day": day + timedelta(days=8)}], 1))
+    rows = ask("compstat", table(crimes), AS_OF, older, first_change_day=before(60)).to_pylist()
+    found = {row["offense_class"]: row for row in rows if (row["period"], row["district"]) == ("28d", "all")}
+    assert found["unmapped"]["crimes"] == found["unmapped"]["crimes_before_now"] == 0
+    assert (found["unmapped"]["before_basis"], found["unmapped"]["crimes_before"]) == ("seen", 1)
+    parts = sum(row["crimes_before"] for kind, row in found.items() if kind != "all")
+    assert parts == found["all"]["crimes_before"] == 5
 
 
 @pytest.mark.parametrize(("mean", "most"), [(2.5, 1 / 10), (10, 1 / 25), (60, 1 / 25)])

@@ -14,6 +14,8 @@ SELECT
   COUNT(*) FILTER (WHERE domestic) AS domestic_crimes,
   COUNT(*) FILTER (WHERE is_violent) AS violent_crimes,
   COUNT(*) FILTER (WHERE is_property) AS property_crimes,
+  COUNT(*) FILTER (WHERE offense_class = 'other') AS other_crimes,
+  COUNT(*) FILTER (WHERE offense_class = 'unmapped') AS unmapped_crimes,
   COUNT(*) FILTER (WHERE is_index) AS index_crimes,
   COUNT(*) FILTER (WHERE latitude IS NULL OR longitude IS NULL) AS no_place
 FROM (

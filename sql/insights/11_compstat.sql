@@ -24,7 +24,8 @@
 -- @column first_day: First day of the period.
 -- @column last_day: Last day of the period, the last complete day.
 -- @column district: Police district; all for the city; NULL where it is not recorded. [district]
--- @column offense_class: violent or property index crime, other, or all.
+-- @column offense_class: violent or property index crime, other, unmapped, or all. Unmapped, a code that is in no table
+--   of codes, has rows only if any record of these windows or of the five years is of it.
 -- @column crimes: Records that occurred in the period.
 -- @column crimes_before: Records of the 28 days before (28d), or of the same days a year before (ytd), as they were
 --   known when they were as old as the period is now; NULL where the lake does not hold them whole. [change_day, id,
@@ -233,6 +234,13 @@ places AS (
     SELECT 'all' AS district
 ),
 
+classes AS (
+    SELECT names.offense_class
+    FROM (VALUES ('all'), ('violent'), ('property'), ('other')) AS names (offense_class)
+    UNION ALL
+    SELECT DISTINCT 'unmapped' AS offense_class FROM counted WHERE offense_class = 'unmapped'
+),
+
 cells AS (
     SELECT
         compared.period,
@@ -246,7 +254,7 @@ cells AS (
         classes.offense_class
     FROM compared
     CROSS JOIN places
-    CROSS JOIN (VALUES ('all'), ('violent'), ('property'), ('other')) AS classes (offense_class)
+    CROSS JOIN classes
 ),
 
 filled AS (

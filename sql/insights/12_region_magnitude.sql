@@ -10,7 +10,8 @@
 -- @column period: 28d, 365d or all.
 -- @column first_day: First day of the period; for all, the first on which anything is recorded. [occurred_on]
 -- @column last_day: Last day of the period: the last complete day; for all, the as-of day.
--- @column offense_class: violent or property index crime, other, or all.
+-- @column offense_class: violent or property index crime, other, unmapped, or all. Unmapped, a code that is in no table
+--   of codes, has rows only if any record known on the as-of day is of it.
 -- @column area_rank: 1 for the most crimes of the class; ties in the order of the areas' codes; NULL where the area
 --   is not recorded. [community_area, occurred_on, offense_class]
 -- @column community_area: The area, of all that occur in the lake; NULL where it is not recorded. [community_area]
@@ -74,6 +75,13 @@ by_period AS (
     SELECT 'all' AS period, community_area, offense_class, weight, crimes_all AS crimes FROM weighed
 ),
 
+classes AS (
+    SELECT names.offense_class
+    FROM (VALUES ('all'), ('violent'), ('property'), ('other')) AS names (offense_class)
+    UNION ALL
+    SELECT DISTINCT 'unmapped' AS offense_class FROM counted WHERE offense_class = 'unmapped'
+),
+
 -- Every area has all classes: if nothing of a class was recorded, its crimes are 0. Weights have decimals: sums in
 -- DOUBLE would be rounded differently depending on the order of the rows.
 cells AS (
@@ -92,7 +100,7 @@ cells AS (
             END
         ) AS severity
     FROM by_period
-    CROSS JOIN (VALUES ('all'), ('violent'), ('property'), ('other')) AS classes (offense_class)
+    CROSS JOIN classes
     GROUP BY by_period.period, by_period.community_area, classes.offense_class
 ),
 

@@ -16,7 +16,7 @@ from crime_assets.analysis.statistics.chance import at_least_of
 from crime_assets.publishing.briefing.tables import Row, Tables
 from crime_assets.publishing.charts.scales import number
 from crime_assets.publishing.charts.svg import shortened
-from crime_assets.publishing.dashboard.choice import ALL, CLASSES
+from crime_assets.publishing.dashboard.choice import ALL, CLASSES, TITLES
 
 MOST = 5
 MOST_OF_A_KIND = 2
@@ -147,7 +147,7 @@ def _weight_of_shift(row: Row) -> float:
 def _shift(row: Row, by_chance: str) -> Change:
     is_rise = row["flag"] == 1
     place = {ALL: "the city", None: "no district on record"}.get(row["district"], f"district {row['district']}")
-    what = CLASSES[row["offense_class"]].lower()
+    what = TITLES[row["offense_class"]].lower()
     cautions = [by_chance] if by_chance else []
     sentence = (
         f"{number(row['crimes'])} in the 28 days to {row['last_day']}, {number(abs(row['change']))} "

@@ -11,7 +11,7 @@ from crime_assets.publishing.cells import ring
 from crime_assets.publishing.charts.maps import Area, draw
 from crime_assets.publishing.charts.scales import classes, number
 from crime_assets.publishing.dashboard.changed import as_of_today, earlier
-from crime_assets.publishing.dashboard.choice import ALL, CLASSES, Choice
+from crime_assets.publishing.dashboard.choice import ALL, CLASSES, TITLES, Choice
 from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.pictures import Pictures, period_in_words
 from crime_assets.publishing.dashboard.values import NOTHING, Cell, counted, percent, shown, signed
@@ -215,7 +215,7 @@ def _compstat(rows: Sequence[Row]) -> Iterator[Grid]:
         "Class",
         [
             (what, *pair(ALL, name), [_said(row.get("flag")) for row in pair(ALL, name)])
-            for name, what in CLASSES.items()
+            for name, what in TITLES.items()
             if ("28d", ALL, name) in found
         ],
     )
@@ -226,7 +226,7 @@ def _compstat(rows: Sequence[Row]) -> Iterator[Grid]:
             (
                 place or "not recorded",
                 *pair(place, ALL),
-                [_flags([(name, pair(place, name)[part].get("flag")) for name in CLASSES]) for part in (0, 1)],
+                [_flags([(name, pair(place, name)[part].get("flag")) for name in TITLES]) for part in (0, 1)],
             )
             for place in sorted(districts, key=lambda name: (name is None, name))
         ],

@@ -8,7 +8,7 @@ from typing import Any
 from crime_assets.publishing.charts.key import NOT_SHOWN
 from crime_assets.publishing.charts.scales import number
 from crime_assets.publishing.comparing import Comparison, in_words
-from crime_assets.publishing.dashboard.choice import ALL, CLASSES, NONE, Choice
+from crime_assets.publishing.dashboard.choice import ALL, NONE, TITLES, UNMAPPED, Choice
 from crime_assets.publishing.dashboard.citing import cited_change, late
 from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.values import Cell, Cited, counted, is_hidden, shown, signed
@@ -59,7 +59,7 @@ def days_compared(figures: Figures) -> str:
 
 def _name(choice: Choice, row: Mapping[str, Any]) -> Cell:
     if choice.district != ALL:
-        return Cell(CLASSES[row["offense_class"]])
+        return Cell(TITLES[row["offense_class"]])
     if row["district"] in (None, ALL):
         return Cell("All districts" if row["district"] else "not recorded")
     return Cell(row["district"], link=choice.inside(row["district"]).link)
@@ -84,8 +84,8 @@ def _basis(row: Mapping[str, Any], of: str = "") -> str:
 
 
 def _cited(figures: Figures, row: Mapping[str, Any]) -> Cited | None:
-    """What a person copies of the row: its 28 days, unless something of them is hidden."""
-    if is_hidden(row, "crimes") or is_hidden(row, "change"):
+    """What a person copies of the row: its 28 days, unless something of them is hidden, or they have no page."""
+    if is_hidden(row, "crimes") or is_hidden(row, "change") or row["offense_class"] == UNMAPPED:
         return None
     choice = figures.choice.but(
         district=row["district"] or NONE, offense_class=row["offense_class"], period="28d", beat=ALL

@@ -28,7 +28,9 @@ CLASSES = {
     "other": "Other offenses",
 }
 UNMAPPED = "unmapped"
-"""The class of records whose code is of none: they count in all offenses."""
+"""The class of records whose code is of none: they count in all offenses, and nobody can choose them alone."""
+TITLES = {**CLASSES, UNMAPPED: "Offenses of no known class"}
+"""Every class of offense that rows can be of, with titles."""
 HOT_SPOTS = "hotspots"
 MAPS = {
     "district": "Districts",

@@ -218,6 +218,11 @@ def test_a_place_is_told_once_a_direction_by_its_largest_change() -> None:
     ]
 
 
+def test_records_of_no_known_class_can_be_out_of_line_too() -> None:
+    rows = [shift(), rise("001", 5.0, offense_class="unmapped")]
+    assert titles(compstat=rows) == ["Rise of offenses of no known class in district 001"]
+
+
 def test_what_is_hidden_is_left_out() -> None:
     hidden = shift("031", crimes=None, change=None, z_before=None, flag=None, late_crimes=None)
     assert titles(compstat=[shift(), hidden]) == []

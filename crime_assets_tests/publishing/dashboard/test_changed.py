@@ -78,6 +78,14 @@ def copied(of: dict[str, Any]) -> str | None:
     return cited and cited.text
 
 
+def test_records_of_no_known_class_have_a_name_but_no_page_to_share() -> None:
+    shown = _Changes(row(offense_class="unmapped"), Choice("chicago", DAY, district="011"))
+    (found,) = changes_of(cast(Figures, shown))
+    assert (found["Class"].text, found["28 days"].text) == ("Offenses of no known class", "180")
+    assert found["Meaning"].cited is None
+    assert copied(row()) is not None
+
+
 def test_a_value_is_shown_or_hidden_or_there_is_none() -> None:
     found = {"change": None, "share": 0.125, "position": None, "hidden": "crimes, change"}
     assert shown(found, "change", signed) == "not shown"

@@ -20,6 +20,7 @@ from crime_assets_tests.sql.plain.question import Question, Row, ratio
 Month = tuple[int, int]
 Window = tuple[date, date]
 CLASSES = ("all", "other", "property", "violent")
+UNMAPPED = "unmapped"
 # The weights are data, not a computation: whoever changes them need not change them here as well.
 _STATED = (Path(__file__).parents[3] / "sql/parts/severity.sql").read_text(encoding="utf-8")
 WEIGHTS, NIBRS_WEIGHTS = (
@@ -27,6 +28,11 @@ WEIGHTS, NIBRS_WEIGHTS = (
     for stated in _STATED.split("UNION ALL")
 )
 """FBI code, and NIBRS code → thousandths of a year."""
+
+
+def _classes(*found: pd.DataFrame) -> list[str]:
+    """All classes that have rows, in order: that of codes in no table only if any of these records is of it."""
+    return sorted([*CLASSES, UNMAPPED] if any(UNMAPPED in {*one["offense_class"]} for one in found) else CLASSES)
 
 
 def _completeness(question: Question) -> list[tuple[float | None, int, int]]:
@@ -90,6 +96,7 @@ def _compstat(question: Question) -> Iterator[Row]:
         for found in (*everything, *seen.values())
         for value in found["district"].unique()
     }
+    classes = _classes(*everything, *seen.values())
     for period, now, before, years in windows:
         lacks = question.is_pulled_with_gap and question.pulled_from > now[0]
         whole = [year for year in years if question.is_whole(year) and not lacks]
@@ -104,7 +111,7 @@ def _compstat(question: Question) -> Iterator[Row]:
             earlier,
         )
         for district in sorted({*districts, "all"}, key=lambda name: (name is None, name or "")):
-            for kind in CLASSES:
+            for kind in classes:
                 cell = (district, kind)
                 count = tables[now][cell]
                 past = [tables[year][cell] for year in whole]
@@ -304,7 +311,7 @@ def _region_magnitude(question: Question) -> Iterator[Row]:
                 count[key] += found
                 weight[key] += found * WEIGHTS.get(code, min(WEIGHTS.values()))
         rows: list[int | None] = [*areas, None] if has_unknown else [*areas]
-        for kind in CLASSES:
+        for kind in _classes(question.periods[-1].crimes):
             of_class, heaviness = sum(count[area, kind] for area in rows), sum(weight[area, kind] for area in rows)
             average = ratio(sum(count[area, kind] for area in areas), len(areas))
             by_count = sorted(areas, key=lambda area: (-count[area, kind], area))
