@@ -1,6 +1,7 @@
 -- Crimes by class, and of all classes, in stretches of $days days that end on the last complete day or a multiple of
 -- $days before it, up to $stretches of them: of a city that does not say when records changed, so that nobody can tell
--- how many are still to come. A stretch is left out if one of its days is before the first day with records.
+-- how many are still to come. A stretch is left out if one of its days is before the first day with records. Records
+-- whose code is of no class have rows if there are any.
 WITH known AS (
   SELECT
     occurred_on,
@@ -10,6 +11,13 @@ WITH known AS (
   WHERE $district IN ('all', coalesce(district, 'none'))
     AND $beat IN ('all', coalesce(beat, 'none'))
   GROUP BY GROUPING SETS ((occurred_on, offense_class), (occurred_on))
+),
+
+names AS (
+  SELECT listed.offense_class
+  FROM (VALUES ('all'), ('violent'), ('property'), ('other')) AS listed (offense_class)
+  UNION ALL
+  SELECT DISTINCT offense_class FROM known WHERE offense_class = 'unmapped'
 ),
 
 calendar AS (
@@ -27,7 +35,7 @@ SELECT
   names.offense_class,
   CAST(coalesce(sum(known.crimes), 0) AS BIGINT) AS crimes
 FROM calendar
-CROSS JOIN (VALUES ('all'), ('violent'), ('property'), ('other')) AS names (offense_class)
+CROSS JOIN names
 LEFT JOIN known ON known.occurred_on = calendar.occurred_on AND known.offense_class = names.offense_class
 WHERE calendar.stretch < $stretches
 GROUP BY calendar.stretch, names.offense_class

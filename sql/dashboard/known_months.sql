@@ -1,5 +1,6 @@
 -- Crimes by month and class, and of all classes, of a city that does not say when records changed: all whole months
--- after the first with records up to the last complete day.
+-- after the first with records up to the last complete day. Records whose code is of no class have rows if there are
+-- any.
 WITH known AS (
   SELECT
     month,
@@ -9,6 +10,13 @@ WITH known AS (
   WHERE $district IN ('all', coalesce(district, 'none'))
     AND $beat IN ('all', coalesce(beat, 'none'))
   GROUP BY GROUPING SETS ((month, offense_class), (month))
+),
+
+names AS (
+  SELECT listed.offense_class
+  FROM (VALUES ('all'), ('violent'), ('property'), ('other')) AS listed (offense_class)
+  UNION ALL
+  SELECT DISTINCT offense_class FROM known WHERE offense_class = 'unmapped'
 ),
 
 calendar AS (
@@ -28,6 +36,6 @@ SELECT
   names.offense_class,
   CAST(coalesce(known.crimes, 0) AS BIGINT) AS crimes
 FROM calendar
-CROSS JOIN (VALUES ('all'), ('violent'), ('property'), ('other')) AS names (offense_class)
+CROSS JOIN names
 LEFT JOIN known ON known.month = calendar.month AND known.offense_class = names.offense_class
 ORDER BY first_day, names.offense_class

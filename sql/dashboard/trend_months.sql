@@ -1,5 +1,6 @@
 -- Crimes by month and class, and of all classes, with the counts expected once all is known: all whole months from the
--- first with records to the last of which every day has been published.
+-- first with records to the last of which every day has been published. Records whose code is of no class have rows if
+-- there are any.
 WITH known AS (
   SELECT
     month,
@@ -22,6 +23,13 @@ recent AS (
   GROUP BY GROUPING SETS ((occurred_on, offense_class), (occurred_on))
 ),
 
+names AS (
+  SELECT listed.offense_class
+  FROM (VALUES ('all'), ('violent'), ('property'), ('other')) AS listed (offense_class)
+  UNION ALL
+  SELECT DISTINCT offense_class FROM known WHERE offense_class = 'unmapped'
+),
+
 calendar AS (
   SELECT CAST(found.month AS DATE) AS month, CAST(last_day(found.month) AS DATE) AS last_day
   FROM about
@@ -41,7 +49,7 @@ late AS (
     min(delay.completeness) AS completeness,
     max(delay.unsettled) AS unsettled
   FROM insight_reporting_delay AS delay
-  CROSS JOIN (VALUES ('all'), ('violent'), ('property'), ('other')) AS names (offense_class)
+  CROSS JOIN names
   LEFT JOIN recent ON recent.occurred_on = delay.occurred_on AND recent.offense_class = names.offense_class
   GROUP BY ALL
 )
@@ -54,7 +62,7 @@ SELECT
   coalesce(known.crimes, 0) + coalesce(late.still_expected, 0) AS expected_crimes,
   coalesce(late.unsettled, 0) AS unsettled
 FROM calendar
-CROSS JOIN (VALUES ('all'), ('violent'), ('property'), ('other')) AS names (offense_class)
+CROSS JOIN names
 LEFT JOIN known ON known.month = calendar.month AND known.offense_class = names.offense_class
 LEFT JOIN late ON late.month = calendar.month AND late.offense_class = names.offense_class
 WHERE coalesce(late.completeness, 1) > 0

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from crime_assets.publishing.dashboard.choice import CLASSES, MAPS, classes_of
+from crime_assets.publishing.dashboard.choice import CLASSES, MAPS, TITLES, classes_of
 from crime_assets.publishing.dashboard.figures import Figures
 from crime_assets.publishing.dashboard.pictures import period_in_words
 
@@ -90,7 +90,8 @@ def file_of(found: Compared, now: Figures, then: Figures) -> pa.Table:
 
 def _classes(now: Figures, then: Figures) -> list[Pair]:
     both = [{row["offense_class"]: row for row in figures.table("classes").to_pylist()} for figures in (now, then)]
-    found = [_pair(title, both[0][name], both[1][name]) for name, title in classes_of(now.choice.city).items()]
+    there = {*classes_of(now.choice.city), *both[0], *both[1]}
+    found = [_pair(title, *(rows.get(name, {}) for rows in both)) for name, title in TITLES.items() if name in there]
     chosen = [rows[now.choice.offense_class] for rows in both]
     of_class = CLASSES[now.choice.offense_class].lower()
     for title, key in (("Arrests recorded", "arrests"), ("Domestic", "domestic_crimes")):
