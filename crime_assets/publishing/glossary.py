@@ -86,7 +86,10 @@ WORDS = (
     ),
     Word("Category", "The kind of offense as the city names it; renamed kinds are combined."),
     Word(
-        "Class", "Violent or property index crime or other, by the FBI's code and not by the name.", ("Offense class",)
+        "Class",
+        "Violent or property index crime or other, by the FBI's code and not by the name; of no known class where the "
+        "code is in no table of codes.",
+        ("Offense class",),
     ),
     Word("Index crime", "The violent and property offenses that the FBI has long counted for its crime index."),
     Word("Violent", "Index crime against persons: homicide, sexual assault, robbery, aggravated assault and battery."),

@@ -2,7 +2,7 @@
 --
 -- @column as_of_day: The figures use what was published up to this change day.
 -- @column period: 28d or 365d, which end on the last complete day, or all, which ends on the as-of day.
--- @column offense_class: violent, property or other, by FBI code. [offense_class]
+-- @column offense_class: violent, property, other or unmapped, by FBI code. [offense_class]
 -- @column district: Police district, three digits; NULL where it is not recorded. [district]
 -- @column beat: Police beat, four digits; NULL where it is not recorded. [beat]
 -- @column primary_type: Offense category. [primary_type]
