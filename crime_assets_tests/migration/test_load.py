@@ -45,6 +45,11 @@ def ended_at(wanted: str, nth: int = 1) -> Callable[[str], None]:
     return stage
 
 
+def at_the_end(steps: list[Step]) -> list[tuple[str, int, int | None]]:
+    """What was told last of each: how often it is told depends on the machine."""
+    return [(step.what, step.done, step.of) for step in {step.what: step for step in steps}.values()]
+
+
 def test_all_roots_and_children_become_documents(tmp_path: Path) -> None:
     database, store = filled(25), TinyStore()
     steps: list[Step] = []
@@ -54,7 +59,7 @@ def test_all_roots_and_children_become_documents(tmp_path: Path) -> None:
     assert progress.state is State.FOLLOWING
     assert progress.done == {"case", "label"}
     assert (progress.documents, progress.rows) == (28, sum(map(len, tables.values())))
-    assert [(step.what, step.done, step.of) for step in steps] == [("cases", 25, 25), ("labels", 3, 3)]
+    assert at_the_end(steps) == [("cases", 25, 25), ("labels", 3, 3)]
 
 
 def test_it_is_read_once(tmp_path: Path) -> None:
@@ -81,7 +86,7 @@ def test_what_is_expected_counts_what_an_earlier_run_kept(
     with pytest.raises(Ended):
         load(road, quiet, ended_at(stage, nth))
     load(road, steps.append)
-    assert [(step.what, step.done, step.of) for step in steps] == told
+    assert at_the_end(steps) == told
 
 
 STAGES = [

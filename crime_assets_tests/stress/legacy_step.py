@@ -48,7 +48,7 @@ def _verified(road: Road, place: Path, repair: bool, of_each: int) -> dict[str, 
     def stage(name: str) -> None:
         if name == "at a position":
             begun = time.process_time()
-            found["there"] = sum(road.store.count(mapping.kind) for mapping in road.mappings)
+            found["there"] = sum(road.store.census([mapping.kind for mapping in road.mappings]).counts.values())
             if of_each:
                 found["planted"] = [asdict(one) for one in plant(place / "documents.db", of_each, SEED)]
             found["planting"] = time.process_time() - begun

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crime_assets.core.errors import LegacyError
@@ -25,6 +25,7 @@ def written(rows: list[tuple[str | None, ...]]) -> bytes:
 def test_rows_come_as_they_are(values: st.SearchStrategy[str | None], width: int) -> None:
     names = ["a", "b", "c"][:width]
 
+    @settings(deadline=None, derandomize=True)
     @given(st.lists(st.tuples(*[values] * width), max_size=5))
     def check(rows: list[tuple[str | None, ...]]) -> None:
         found = table_of(written(rows), names)
