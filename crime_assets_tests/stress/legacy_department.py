@@ -15,7 +15,9 @@ from pathlib import Path
 import psycopg2
 
 from crime_assets.migration.work import Work
-from crime_assets_tests.stress.legacy_command import WHERE
+
+WHERE = "where.json"
+"""In a place: how to connect to the database."""
 
 
 def main(place: Path, a_second: float, seed: int) -> None:

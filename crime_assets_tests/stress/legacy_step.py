@@ -11,18 +11,32 @@ import sys
 import threading
 import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 from crime_assets.migration import Road, Step, Verdict
+from crime_assets.migration.databases.postgresql import PostgresDatabase, connecting
 from crime_assets.migration.follow import catch_up, follow
 from crime_assets.migration.load import load
+from crime_assets.migration.mappings import ALL
+from crime_assets.migration.stores.sqlite import SqliteStore
 from crime_assets.migration.verify import verify
+from crime_assets.streams.directory import DirectoryStore
+from crime_assets_tests.migration.killed_step import documents_of, quiet
 from crime_assets_tests.migration.planting import plant
-from crime_assets_tests.stress.legacy_command import quiet, road_of
+from crime_assets_tests.stress.legacy_department import WHERE
 
 SEED = 20
+
+
+def road_of(place: Path) -> Road:
+    """Out of PostgreSQL into an SQLite file in the place."""
+    where = json.loads((place / WHERE).read_text())
+    database = PostgresDatabase(connecting(**where), "postgresql://test", f"{where['dbname']}_slot", ALL)
+    store, landing = SqliteStore(documents_of(place)), DirectoryStore(place / "landing")
+    return Road(database, store, landing, ALL, "chicago", place / "home", lambda: datetime.now(UTC))
 
 
 def run(road: Road, place: Path, step: str, of_each: int) -> dict[str, Any]:
@@ -50,7 +64,7 @@ def _verified(road: Road, place: Path, repair: bool, of_each: int) -> dict[str, 
             begun = time.process_time()
             found["there"] = sum(road.store.census([mapping.kind for mapping in road.mappings]).counts.values())
             if of_each:
-                found["planted"] = [asdict(one) for one in plant(place / "documents.db", of_each, SEED)]
+                found["planted"] = [asdict(one) for one in plant(documents_of(place), of_each, SEED)]
             found["planting"] = time.process_time() - begun
 
     def tell(step: Step) -> None:

@@ -26,7 +26,7 @@ from crime_assets.migration.sample import create, fill
 from crime_assets.sources.cities.chicago import CITY
 from crime_assets.sources.feeds.export import ExportFeed
 from crime_assets_tests.migration.servers import PostgresServer, postgres_served
-from crime_assets_tests.stress.legacy_command import WHERE
+from crime_assets_tests.stress.legacy_department import WHERE
 
 pytestmark = pytest.mark.stress
 
