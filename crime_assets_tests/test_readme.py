@@ -46,6 +46,7 @@ def test_every_make_target_is_there() -> None:
         "quick",
         "test",
         "test-dbt",
+        "test-dynamodb",
         "test-kinesis",
         "test-trino",
         "live",
@@ -57,7 +58,10 @@ def test_every_make_target_is_there() -> None:
     }
     for target in sorted(named):
         subprocess.run(
-            ["make", "-n", target, "TRINO_URL=http://127.0.0.1:9"], cwd=PROJECT, check=True, capture_output=True
+            ["make", "-n", target, "TRINO_URL=http://127.0.0.1:9", "DYNAMODB_URL=http://127.0.0.1:9"],
+            cwd=PROJECT,
+            check=True,
+            capture_output=True,
         )
 
 
