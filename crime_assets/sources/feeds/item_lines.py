@@ -27,6 +27,8 @@ _HEAD = re.compile(rb'\s*\{\s*"Item"\s*:')
 _RESERVED = {"id": "crime_id"}
 """Fields whose names every document has for something else → the attribute."""
 _KIND, _FIRST, _OWN = "crime", "-", "~"
+_OF_LIST = "#"
+"""In the part of all items of a divided document but the first, such as notes#000001."""
 _TYPES = pa.struct([("S", pa.string()), ("N", pa.string()), ("BOOL", pa.bool_())])
 _ODD = "_odd"
 """Map of values that do not fit what their column is declared to hold, as texts."""
@@ -82,10 +84,15 @@ def _parsed(block: bytes, fields: Sequence[str], schema: pa.Schema) -> Lines | N
     kinds, ids = _text(items, "kind"), _text(items, "id")
     if pc.any(pc.and_(pc.is_null(kinds), pc.invert(_is_own(ids)))).as_py():
         return None
-    is_crime = pc.and_(pc.equal(kinds, _KIND), pc.equal(_text(items, "part"), _FIRST))
-    crimes = items.filter(pc.fill_null(is_crime, False))
-    if any(_has_others(crimes, name) for name in fields) or _is_without(
-        crimes, _ODD, pc.struct_field(crimes, [_ODD, "M"])
+    crimes = items.filter(pc.fill_null(pc.equal(kinds, _KIND), False))
+    parts = _text(crimes, "part")
+    is_first = pc.equal(parts, _FIRST)
+    if pc.any(pc.invert(pc.fill_null(pc.or_(is_first, pc.match_substring(parts, _OF_LIST)), False))).as_py():
+        return None
+    crimes = crimes.filter(is_first)
+    odd = pc.struct_field(crimes, [_ODD, "M"])
+    if _is_without(crimes, _ODD, odd) or any(
+        _has_others(crimes, name) or _is_without(odd, name, pc.struct_field(odd, [name, "S"])) for name in fields
     ):
         return None
     return Lines(pa.table([_field(crimes, name) for name in fields], names=list(fields)), [])
@@ -151,7 +158,12 @@ def _record(item: Mapping[str, Any], fields: Sequence[str]) -> dict[str, str | N
     kind = _value(item, "kind")
     if kind is None and not (_value(item, "id") or "").startswith(_OWN):
         raise ValueError("an item of no kind")
-    if kind != _KIND or _value(item, "part") != _FIRST:
+    if kind != _KIND:
+        return None
+    part = _value(item, "part") or ""
+    if part != _FIRST and _OF_LIST not in part:
+        raise ValueError("neither a first item of a document nor a part of one")
+    if part != _FIRST:
         return None
     odd = item.get(_ODD, {"M": {}})
     if not isinstance(odd, dict) or not isinstance(odd.get("M"), dict):

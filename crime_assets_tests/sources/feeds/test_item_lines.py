@@ -58,6 +58,8 @@ DAMAGED = {
     line(ward="10"): "ward is neither text, number nor flag",
     line(kind={"M": {}}): "kind is neither text, number nor flag",
     line(_odd={"S": "x"}): "_odd is no map",
+    line(part=None): "neither a first item of a document nor a part of one",
+    line(part={"S": "x"}): "neither a first item of a document nor a part of one",
 }
 
 
@@ -80,6 +82,7 @@ def test_both_ways_of_reading_give_the_same(more: bytes) -> None:
         line(block={"S": ""}, ward=None, date={"NULL": True} if more else None),
         line(arrest=None, ward=None, _odd={"M": {"arrest": {"S": "?"}, "id": {"S": "NaN"}}}, crime_id=None),
         line(mine={"SS": ["a"]}, data={"B": "AA=="}),
+        line(ward=None, _odd={"M": {"ward": {"N": "3"}}}),
         *PASSED_OVER,
         b"",
         b"  ",
@@ -90,6 +93,7 @@ def test_both_ways_of_reading_give_the_same(more: bytes) -> None:
         {**CRIME, "block": None, "ward": None, "date": None},
         {**CRIME, "arrest": "?", "ward": None, "id": "NaN"},
         CRIME,
+        {**CRIME, "ward": "3"},
     ]
     assert damaged == ({"no json": "no JSON"} if more else {})
 
