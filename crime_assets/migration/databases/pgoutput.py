@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from crime_assets.core.errors import LegacyError
 
 Row = tuple[bytes | None, ...]
-"""Values as texts, in the order of the relation's columns: None is NULL, or a large value that did not change."""
+"""Values as texts, in the order of the relation's columns: None is one that is not told, such as a large one that did
+not change."""
+
+NULL = b"\0"
+"""The value NULL: no text of PostgreSQL has that sign."""
 
 # The origin of a transaction, the name of a type, a message of an application: nothing of a row.
 _IGNORED = frozenset(b"OYM")
@@ -83,14 +87,17 @@ def read(message: bytes) -> Message | None:
 
 
 def key_of(places: Sequence[int], new: Row | None, old: Row | None = None) -> tuple[str, ...] | None:
-    """The texts at some places of a row; what it does not say is as in the old one. None if neither says it."""
+    """The texts at some places of a row; what it does not say is as in the old one. None if neither says it.
+
+    Without any text if one of them is NULL: no root has such a key.
+    """
     found = []
     for place in places:
         value = next((row[place] for row in (new, old) if row and place < len(row) and row[place] is not None), None)
         if value is None:
             return None
-        found.append(value.decode())
-    return tuple(found)
+        found.append(value)
+    return () if NULL in found else tuple(value.decode() for value in found)
 
 
 def _read(message: bytes) -> Message | None:
@@ -137,10 +144,13 @@ def _changed(message: bytes) -> Changed:
     found: dict[str, Row] = {}
     at = 5
     while at < len(message):
-        which = {"N": "new", "K": "old", "O": "old"}.get(chr(message[at]))
+        sign = chr(message[at])
+        which = {"N": "new", "K": "old", "O": "old"}.get(sign)
         if which is None:
             raise ValueError("no such row")
-        found[which], at = _row(message, at + 1)
+        row, at = _row(message, at + 1)
+        # An old key comes as a row in which all other columns are NULL, whatever they were.
+        found[which] = tuple(None if value == NULL else value for value in row) if sign == "K" else row
     return Changed(number, **found)
 
 
@@ -159,7 +169,7 @@ def _row(message: bytes, at: int) -> tuple[Row, int]:
             values.append(message[at : at + length])
             at += length
         elif kind in (b"n", b"u"):
-            values.append(None)
+            values.append(NULL if kind == b"n" else None)
         else:
             raise ValueError("no such value")
     return tuple(values), at

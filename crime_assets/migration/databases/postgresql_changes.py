@@ -66,10 +66,11 @@ class Following:
             # Both: the row may have come from another root.
             rows = [row for row in (changed.new, changed.old) if row is not None]
             keys = [key_of(places, row, changed.old) if places is not None else None for row in rows]
-            found = [key for key in keys if key is not None]
-            if len(found) < len(keys):
+            if None in keys:
                 # A row that does not say whose it is could be any root's.
                 self._into.add_all(kind)
-            self._found.setdefault(kind, set()).update(found)
-            if len(self._found[kind]) >= _AT_ONCE:
+            # One that says NULL is of none.
+            if told := {key for key in keys if key}:
+                self._found.setdefault(kind, set()).update(told)
+            if len(self._found.get(kind, ())) >= _AT_ONCE:
                 self._into.add(kind, self._found.pop(kind))

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from crime_assets.core.errors import LegacyError
-from crime_assets.migration.databases.pgoutput import Begin, Changed, Commit, Emptied, Relation, key_of, read
+from crime_assets.migration.databases.pgoutput import NULL, Begin, Changed, Commit, Emptied, Relation, key_of, read
 
 
 def values(*found: bytes | str | None) -> bytes:
@@ -35,7 +35,7 @@ SEVEN = struct.pack(">I", 7)
         (b"B" + struct.pack(">QqI", 2**40, 5, 9), Begin(2**40)),
         (b"C\0" + struct.pack(">QQq", 2**40, 2**40 + 48, 5), Commit(2**40 + 48)),
         (RELATION, Relation(7, "public", "Crimes", ("ID", "note"))),
-        (b"I" + SEVEN + b"N" + values(b"1", "n"), Changed(7, new=(b"1", None))),
+        (b"I" + SEVEN + b"N" + values(b"1", "n"), Changed(7, new=(b"1", NULL))),
         (b"U" + SEVEN + b"N" + values(b"1", "u"), Changed(7, new=(b"1", None))),
         (
             b"U" + SEVEN + b"K" + values(b"1", "n") + b"N" + values(b"2", b"x\0y"),
@@ -77,3 +77,17 @@ def test_a_key_is_found_by_its_names_in_small_letters() -> None:
     assert key_of((2, 1), (b"x", None, b"2"), (None, b"1", b"3")) == ("2", "1"), "too long to be sent again"
     assert key_of((2, 1), (b"x", None, b"2"), (b"x",)) is None
     assert key_of((0,), None) is None
+
+
+def test_a_key_that_is_null_is_of_no_root_and_one_that_is_not_told_is_unknown() -> None:
+    null, unchanged = struct.pack(">H", 1) + b"n", struct.pack(">H", 1) + b"u"
+    inserted = read(b"I" + SEVEN + b"N" + null)
+    moved = read(b"U" + SEVEN + b"O" + values(b"1") + b"N" + null)
+    deleted = read(b"D" + SEVEN + b"K" + null)
+    kept = read(b"U" + SEVEN + b"O" + values(b"1") + b"N" + unchanged)
+    assert isinstance(inserted, Changed) and isinstance(moved, Changed)  # noqa: PT018
+    assert isinstance(deleted, Changed) and isinstance(kept, Changed)  # noqa: PT018
+    assert key_of((0,), inserted.new, inserted.old) == ()
+    assert (key_of((0,), moved.new, moved.old), key_of((0,), moved.old)) == ((), ("1",))
+    assert key_of((0,), deleted.old) is None, "an old key does not tell other columns"
+    assert key_of((0,), kept.new, kept.old) == ("1",)

@@ -204,6 +204,16 @@ def test_changes_on_both_sides_of_an_altered_table_are_told(department: Departme
     assert told(database, began).all == {"label"}, "whose row it was is not known"
 
 
+def test_a_child_of_no_root_touches_none(department: Department, database: LegacyDatabase) -> None:
+    began = database.begin()
+    department.run("INSERT INTO notes VALUES (50, NULL, 'of none')")
+    assert told(database, began) == Touched()
+    department.run("UPDATE notes SET case_number = 4 WHERE id = 50", "UPDATE notes SET case_number = NULL WHERE id = 7")
+    assert told(database, began) == Touched({"case": {("4",), ("2",)}})
+    department.run("DELETE FROM notes WHERE id = 7")
+    assert told(database, began) == Touched({"case": {("4",), ("2",)}})
+
+
 def test_a_key_too_long_to_be_sent_again_is_told(department: Department, database: LegacyDatabase) -> None:
     # Not to be compressed, so it is kept apart from its row.
     code = "".join(random.Random(7).choices(string.printable[:90], k=2_500))
