@@ -24,6 +24,7 @@ from crime_assets.migration.databases.postgresql_tables import (
     Table,
     check_tables,
     expected_rows,
+    identity_of,
     tables_of,
 )
 from crime_assets.migration.documents import DocumentMapping
@@ -91,9 +92,10 @@ class PostgresDatabase:
             slots.remove(connection, self._slot)
         self.check()
         with self._session() as connection, connection.cursor() as cursor:
-            tables = [(table.schema, table.name) for table in tables_of(cursor, self._mappings).values()]
+            tables = tables_of(cursor, self._mappings)
+        named = [(table.schema, table.name) for table in tables.values()]
         with self._told():
-            return slots.create(self._connect, self._slot, tables, _PATIENCE)
+            return slots.create(self._connect, self._slot, named, identity_of(tables, self._mappings), _PATIENCE)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -123,6 +125,10 @@ class PostgresDatabase:
         """Read what the slot keeps, and leave it there. With `until`, commits that lie before it."""
         with self._session() as connection:
             slot = slots.kept(connection, self._slot)
+            with connection.cursor() as cursor:
+                tables = tables_of(cursor, self._mappings)
+            numbers = [table.number for table in tables.values()]
+            slots.check_published(connection, self._slot, numbers, identity_of(tables, self._mappings))
             end, is_whole = slots.horizon(connection)
             if since < slot.confirmed or since > end:
                 raise SourceForgot(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +14,9 @@ from crime_assets.migration.documents import DocumentMapping, Shape
 
 # Of tables on the search path only what may be read. The cast has no length: a key must come as it is.
 _COLUMNS = """
-SELECT lower(c.relname), n.nspname, c.relname, c.oid, c.relfilenode, pg_relation_filenode(c.oid),
-       lower(a.attname), a.attname, format_type(a.atttypid, a.atttypmod), format_type(a.atttypid, -1), a.attcollation
+SELECT lower(c.relname), n.nspname, c.relname, c.oid, c.relfilenode, pg_relation_filenode(c.oid), c.relhassubclass,
+       lower(a.attname), a.attname, format_type(a.atttypid, a.atttypmod), format_type(a.atttypid, -1), a.attcollation,
+       a.xmin::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE n.nspname = ANY(current_schemas(false)) AND lower(c.relname) = ANY(%s)
   AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
@@ -55,6 +58,8 @@ class TableColumn:
     sql_type: str
     cast: str
     collation: int
+    altered: str
+    """The transaction that wrote down last what the column is."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ class Table:
     columns: Mapping[str, TableColumn]
     was_rewritten: bool
     """Since the snapshot in which this was read: its rows cannot be seen in that."""
+    has_heirs: bool
+    """Whether other tables inherit from it: their rows are seen in it, and their changes are not told."""
 
     def column(self, name: str) -> TableColumn:
         """A column of a mapping. LegacyError if it is not there."""
@@ -82,13 +89,13 @@ def tables_of(cursor: Any, mappings: Iterable[DocumentMapping]) -> dict[str, Tab
     """
     cursor.execute(_COLUMNS, (sorted({table for mapping in mappings for table in mapping.tables}),))
     found: dict[str, Table] = {}
-    for lower, schema, name, number, then, now, lower_column, column, sql_type, cast, collation in cursor.fetchall():
-        table = found.setdefault(lower, Table(schema, name, number, {}, then != now))
+    for lower, schema, name, number, then, now, has_heirs, lower_column, *column in cursor.fetchall():
+        table = found.setdefault(lower, Table(schema, name, number, {}, then != now, has_heirs))
         if table.number != number:
             raise LegacyError(f"There are two tables {lower}, of {table.schema} and {schema}: leave one search_path.")
         if lower_column in table.columns:
             raise LegacyError(f"{lower} has two columns {lower_column}: rename one of them.")
-        table.columns[lower_column] = TableColumn(column, sql_type, cast, collation)  # type: ignore[index]
+        table.columns[lower_column] = TableColumn(*column)  # type: ignore[index]
     return found
 
 
@@ -108,6 +115,25 @@ def shape_of(tables: Mapping[str, Table]) -> Shape:
             for lower, column in table.columns.items()
         }
     )
+
+
+def identity_of(tables: Mapping[str, Table], mappings: Iterable[DocumentMapping]) -> str:
+    """A text that is another one if a table is another one, or a column of a mapping was altered since.
+
+    What ALTER TABLE writes anew, or a table that takes the name of another, is no change of a row: nobody tells of it.
+    """
+    named: dict[str, set[str]] = {}
+    for mapping in mappings:
+        for name, declared in mapping.tables.items():
+            named.setdefault(name, set()).update(column.name for column in declared)
+        for child in mapping.children:
+            named[child.table].update(child.parent)
+    told = [
+        [name, table.number, table.has_heirs, *sorted((one, table.columns[one].altered) for one in columns)]
+        for name, columns in sorted(named.items())
+        if (table := tables.get(name)) and columns <= table.columns.keys()
+    ]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def check_tables(cursor: Any, mappings: Sequence[DocumentMapping]) -> tuple[list[str], list[str]]:

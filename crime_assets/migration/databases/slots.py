@@ -34,6 +34,14 @@ _SLOT = """
 SELECT confirmed_flush_lsn - '0/0'::pg_lsn, restart_lsn - '0/0'::pg_lsn, coalesce(wal_status, 'reserved'), active_pid
 FROM pg_replication_slots WHERE slot_name = %s AND database = current_database()
 """
+# Row filters and lists of columns came with 15.
+_PUBLISHED = """
+SELECT obj_description(p.oid, 'pg_publication'), p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate,
+       ARRAY(SELECT r.prrelid::bigint FROM pg_publication_rel r
+             WHERE r.prpubid = p.oid AND to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL
+             ORDER BY 1)
+FROM pg_publication p WHERE p.pubname = %s
+"""
 # Whom it waits for, which everybody may ask; and whose turn would come next, which only some roles see.
 _IN_THE_WAY = """
 SELECT unnest(pg_blocking_pids(%s)) UNION
@@ -76,16 +84,35 @@ def kept(connection: Any, name: str) -> Slot:
     return slot
 
 
-def create(connect: Connect, name: str, tables: Sequence[tuple[str, str]], patience: float) -> Position:
-    """Make publication and slot; changes after the position are kept. LegacyError after `patience`, in seconds."""
+def create(connect: Connect, name: str, tables: Sequence[tuple[str, str]], identity: str, patience: float) -> Position:
+    """Make publication and slot; changes after the position are kept. LegacyError after `patience`, in seconds.
+
+    `identity` of the tables, as it was before, is kept as a remark on the publication, for `check_published`.
+    """
     with closing(connect()) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             named = sql.SQL(", ").join(sql.Identifier(*table) for table in tables)
-            cursor.execute(sql.SQL("CREATE PUBLICATION {} FOR TABLE {}").format(sql.Identifier(name), named))
+            published = sql.Identifier(name)
+            cursor.execute(sql.SQL("CREATE PUBLICATION {} FOR TABLE {}").format(published, named))
+            cursor.execute(sql.SQL("COMMENT ON PUBLICATION {} IS {}").format(published, sql.Literal(identity)))
             with _patient(connect, connection, patience):
                 cursor.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
         return kept(connection, name).confirmed
+
+
+def check_published(connection: Any, name: str, tables: Sequence[int], identity: str) -> None:
+    """SourceForgot if the publication does not tell all changes of these tables, or they are not as they were."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PUBLISHED, (name,))
+        row = cursor.fetchone()
+    if row is None:
+        raise SourceForgot(f"The publication {name} is gone, and changes with it: {_REPAIR}")
+    if row != (identity, True, sorted(tables)):
+        raise SourceForgot(
+            f"A table was altered or replaced since its changes are kept, or the publication {name} was: no change of "
+            f"a row tells what that did to values, so {_REPAIR}"
+        )
 
 
 def remove(connection: Any, name: str) -> list[str]:
