@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,11 @@ SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), current_
        OR EXISTS (SELECT 1 FROM pg_roles r WHERE r.rolname = 'rds_replication' AND pg_has_role(r.oid, 'MEMBER')),
        has_database_privilege(current_database(), 'CREATE')
 """
+
+
+_TEXTS = frozenset([Kind.TEXT, Kind.PADDED, Kind.LARGE])
+_WHOLE = frozenset("smallint integer bigint".split())
+_DECIMALS = re.compile(r"numeric\([0-9]+,(-?[0-9]+)\)")
 
 
 @dataclass(frozen=True)
@@ -230,3 +236,19 @@ def _keys(mapping: DocumentMapping, tables: Mapping[str, Table]) -> Iterator[str
                     f"{child.table}.{parent} is {there.sql_type} and {mapping.table}.{name} is {here.sql_type}, or "
                     "they are collated differently: give both the same type and collation."
                 )
+            elif declared[name].kind not in _TEXTS and _written(here) != _written(there):
+                yield (
+                    f"{child.table}.{parent} is {there.sql_type} and {mapping.table}.{name} is {here.sql_type}, which "
+                    "write the same value differently: give both the same type."
+                )
+            elif here.sql_type in {"numeric", "real", "double precision"}:
+                yield (
+                    f"{mapping.table}.{name} is {here.sql_type}, in which the same value can be written differently, "
+                    f"such as 1.0 and 1.00: give it and {child.table}.{parent} a number of decimals."
+                )
+
+
+def _written(column: TableColumn) -> str:
+    """Types in which the same values are the same texts."""
+    decimals = _DECIMALS.fullmatch(column.sql_type)
+    return f"{decimals[1]} decimals" if decimals else "0 decimals" if column.cast in _WHOLE else column.cast

@@ -20,7 +20,7 @@ from crime_assets.migration import LegacyDatabase
 from crime_assets.migration.columns import Column, Kind
 from crime_assets.migration.databases import chunks, postgresql, slots
 from crime_assets.migration.databases.postgresql import PostgresDatabase, connecting
-from crime_assets.migration.documents import DocumentMapping
+from crime_assets.migration.documents import Child, DocumentMapping
 from crime_assets.migration.progress import Position
 from crime_assets_tests.migration.databases.department import BOTH, CASE, FILLED, LABEL, POSTGRESQL, rows_of
 from crime_assets_tests.migration.servers import Department, PostgresServer
@@ -148,6 +148,42 @@ def test_a_table_whose_changes_cannot_be_followed_is_refused_before_anything_is_
     assert sentence in str(caught.value)
     assert department.ask("SELECT slot_name FROM pg_replication_slots WHERE database = current_database()") == []
     assert department.ask("SELECT pubname FROM pg_publication") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "root", "child", "sentence"),
+    [
+        (Kind.NUMBER, "NUMERIC", "NUMERIC", "such as 1.0 and 1.00"),
+        (Kind.NUMBER, "DOUBLE PRECISION", "DOUBLE PRECISION", "such as 1.0 and 1.00"),
+        (Kind.NUMBER, "INTEGER", "NUMERIC(10,1)", "write the same value differently"),
+        (Kind.NUMBER, "NUMERIC(10,2)", "NUMERIC", "write the same value differently"),
+        (Kind.DATE, "DATE", "TIMESTAMP", "write the same value differently"),
+        (Kind.NUMBER, "INTEGER", "NUMERIC(10)", ""),
+        (Kind.NUMBER, "NUMERIC(8,2)", "NUMERIC(10,2)", ""),
+        (Kind.TEXT, "TEXT", "VARCHAR(10)", ""),
+    ],
+)
+def test_a_child_that_can_write_its_roots_key_differently_is_refused(
+    department: Department, kind: Kind, root: str, child: str, sentence: str
+) -> None:
+    """It would lie in no document, and a verification would make the same documents again."""
+    mapping = DocumentMapping(
+        "file",
+        "files",
+        ("number",),
+        (Column("number", kind),),
+        (Child("pages", "pages", ("file",), ("page",), (Column("page", Kind.NUMBER),)),),
+    )
+    department.run(
+        f"CREATE TABLE files (number {root} PRIMARY KEY)",
+        f"CREATE TABLE pages (file {child}, page INT, PRIMARY KEY (file, page))",
+    )
+    database = department.open(mapping)
+    if not sentence:
+        assert len(database.check()) == 1
+        return
+    with pytest.raises(LegacyError, match=f"pages.file.*{sentence}|{sentence}.*pages.file"):
+        database.check()
 
 
 def test_a_role_is_told_all_that_it_lacks(department: Department, role: str) -> None:
