@@ -61,6 +61,9 @@ class Dialect(Protocol):
     def refuses(self, name: str, table: VersionedTable) -> str:
         """Why old versions of a table cannot be read, in a sentence; empty if they can."""
 
+    def is_exact(self, column: VersionedColumn) -> bool:
+        """Whether texts of a column are only the same to the database if they are written so."""
+
     def position(self, cursor: Any) -> Position:
         """What was committed up to here is known for good: nothing will come below it."""
 

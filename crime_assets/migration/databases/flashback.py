@@ -42,7 +42,7 @@ class FlashbackDatabase:
             tables = self._tables(cursor)
             refused = [reason for name, table in tables.items() if (reason := self._dialect.refuses(name, table))]
             refused += shape_of(tables).differs(self._mappings)
-            refused += [reason for mapping in self._mappings for reason in _keys(mapping, tables)]
+            refused += [reason for mapping in self._mappings for reason in _keys(mapping, tables, self._dialect)]
             if refused:
                 raise LegacyError(" ".join(refused))
             position = self._dialect.position(cursor)
@@ -156,7 +156,7 @@ class FlashbackDatabase:
         return self._connect()
 
 
-def _keys(mapping: DocumentMapping, tables: dict[str, VersionedTable]) -> Iterator[str]:
+def _keys(mapping: DocumentMapping, tables: dict[str, VersionedTable], dialect: Dialect) -> Iterator[str]:
     """Roots are found by their primary key, and children by the same texts in the same order."""
     declared = {column.name: column for column in mapping.columns}
     if any(declared[name].kind not in _KEYS for name in mapping.key):
@@ -172,8 +172,15 @@ def _keys(mapping: DocumentMapping, tables: dict[str, VersionedTable]) -> Iterat
             yield f"The mapping tells rows of {child.table} apart by {', '.join(child.key)}: use its primary key."
         for name, parent in zip(mapping.key, child.parent, strict=True):
             here, there = root.columns.get(name), table.columns.get(parent)
-            if here and there and (not declared[name].fits(there.sql_type) or here.collation != there.collation):
+            if not here or not there:
+                continue
+            if not declared[name].fits(there.sql_type) or here.collation != there.collation:
                 yield (
                     f"{child.table}.{parent} is {there.sql_type} and {mapping.table}.{name} is {here.sql_type}, or "
                     "they are collated differently: give both the same type and collation."
+                )
+            elif not dialect.is_exact(here):
+                yield (
+                    f"{child.table}.{parent} and {mapping.table}.{name} have the collation {here.collation}, to which "
+                    "texts that are written differently can be the same: give both utf8mb4_nopad_bin."
                 )

@@ -131,6 +131,11 @@ class MariaDialect(Dialect):
             "PERIOD FOR SYSTEM_TIME (rs, re), ADD SYSTEM VERSIONING."
         )
 
+    def is_exact(self, column: VersionedColumn) -> bool:
+        """Most collations are blind to the size of letters, or to accents, and all but NOPAD to blanks at the end."""
+        ending = "_bin" if column.sql_type.startswith("char") else "_nopad_bin"
+        return not column.collation or column.collation.endswith(ending)
+
     def position(self, cursor: Any) -> Position:
         """The last commit below all transactions that write: one of them may have a commit id and not be seen yet.
 

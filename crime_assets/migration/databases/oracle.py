@@ -111,6 +111,11 @@ class OracleDialect(Dialect):
         del name, table
         return ""
 
+    def is_exact(self, column: VersionedColumn) -> bool:
+        """As the session compares, which is by bytes."""
+        del column
+        return True
+
     def position(self, cursor: Any) -> Position:
         """What is committed up to the present number is seen at it, whatever is open."""
         cursor.execute(_POSITION)

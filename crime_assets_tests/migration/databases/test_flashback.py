@@ -196,6 +196,32 @@ def test_a_key_of_a_time_is_refused(department: Department) -> None:
         department.open(mapping).check()
 
 
+@pytest.mark.parametrize(
+    ("sql_type", "is_exact"),
+    [
+        ("VARCHAR2(10) COLLATE utf8mb4_general_ci", False),
+        ("VARCHAR2(10) COLLATE utf8mb4_bin", False),
+        ("VARCHAR2(10) COLLATE utf8mb4_nopad_bin", True),
+    ],
+)
+def test_a_child_that_can_write_its_roots_key_differently_is_refused(
+    department: Department, sql_type: str, is_exact: bool
+) -> None:
+    """It would lie in no document, and a verification would make the same documents again."""
+    child = Child("pages", "pages", ("file",), ("page",), (Column("page", Kind.NUMBER, precision=3),))
+    mapping = DocumentMapping("file", "files", ("name",), (Column("name", Kind.TEXT),), (child,))
+    department.run(
+        f"CREATE TABLE files (name {sql_type} PRIMARY KEY, {VERSIONED}) WITH SYSTEM VERSIONING",
+        f"CREATE TABLE pages (file {sql_type}, page NUMBER(3), {VERSIONED}, PRIMARY KEY (file, page)) "
+        "WITH SYSTEM VERSIONING",
+    )
+    if is_exact:
+        assert department.open(mapping).check()
+        return
+    with pytest.raises(LegacyError, match="can be the same: give both utf8mb4_nopad_bin"):
+        department.open(mapping).check()
+
+
 def test_what_more_than_memory_is_meant_for_comes_in_smaller_chunks(
     department: Department, database: LegacyDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
