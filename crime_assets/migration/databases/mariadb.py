@@ -152,10 +152,7 @@ class MariaDialect(Dialect):
 
     def remembers(self, cursor: Any, position: Position) -> bool:
         """The registry has a row for each position that was ever given."""
-        cursor.execute(
-            "SELECT count(*) FROM mysql.transaction_registry WHERE commit_id = %(position)s",
-            {"position": int(position)},
-        )
+        cursor.execute(_KNOWN, {"position": int(position)})
         ((found,),) = cursor.fetchall()
         return position == 0 or int(found) > 0
 
