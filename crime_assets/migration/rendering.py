@@ -7,7 +7,7 @@ Statements are in `statements`; that a document can be too long for an item is f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -146,17 +146,6 @@ class Renderer:
 
     def _fetched(self, name: str) -> pa.Table:
         return self._duck.sql(f"EXECUTE {name}").to_arrow_table()
-
-
-def canonical_of(mappings: Iterable[DocumentMapping]) -> Callable[[Mapping[str, Any]], str]:
-    """`Renderer.canonical` of the mapping that an item's attribute `kind` names; others by name alone."""
-    known = {mapping.kind: _names(mapping) for mapping in mappings}
-
-    def text(item: Mapping[str, Any]) -> str:
-        kind = item.get("kind")
-        return json_text(_in_order(item, known.get(str(kind.get("S")), {}) if isinstance(kind, dict) else {}))
-
-    return text
 
 
 def json_text(item: Mapping[str, Any]) -> str:

@@ -32,7 +32,8 @@ def documents_sql(mapping: DocumentMapping, came_back: bool) -> str:
     ]
     texts = [*_head(mapping), *_fragments(mapping.columns), *_derived(mapping)]
     for n, child in enumerate(mapping.children):
-        texts.append(f"""',{_json(child.attribute)}:{{"L":[' || substr(c{n}, 2) || ']}}'""")
+        before = literal(f',{_json(child.attribute)}:{{"L":[')
+        texts.append(f"{before} || substr(c{n}, 2) || ']}}'")
     item = f"concat({', '.join([*texts, _odd(mapping.columns)])}, '}}') AS item"
     more = [*keys, f"{_came_back(mapping.columns)} AS came_back"] if came_back else []
     made = ", ".join(["id", "$$-$$ AS part", item, *more])
@@ -133,7 +134,8 @@ def _odd(columns: Sequence[Column]) -> str:
     odd = [f"(v{n} IS NULL AND x{n} IS NOT NULL)" for n, _ in enumerate(columns)]
     texts = []
     for n, column in enumerate(columns):
-        text = f"""',{_json(column.attribute)}:{{"S":' || CAST(to_json(x{n}) AS VARCHAR) || '}}'"""
+        before = literal(f',{_json(column.attribute)}:{{"S":')
+        text = f"{before} || CAST(to_json(x{n}) AS VARCHAR) || '}}'"
         texts.append(f"CASE WHEN {odd[n]} THEN {text} END")
     found = f"""',"_odd":{{"M":{{' || substr(concat({", ".join(texts)}), 2) || '}}}}'"""
     return f"CASE WHEN {' OR '.join(odd)} THEN {found} END"

@@ -116,6 +116,19 @@ class _Naming:
                 self._stage("differences named")
             for name in comparison.strays:
                 self._stray(name, file)
+        if self._repair:
+            self._check_count(comparison)
+
+    def _check_count(self, comparison: Comparison) -> None:
+        """StoreError if there are still more documents than roots: an id that somebody wrote may be no text at all."""
+        road = self._held.road
+        census = road.store.census([mapping.kind for mapping in road.mappings])
+        more = sum(census.counts.values()) + len(census.strays) - (comparison.roots - len(road.store.aside()))
+        if more:
+            raise StoreError(
+                f"{road.store.name} has {more} documents too many, which could not be removed: look for ids that are "
+                "no texts and remove them by hand, or begin anew in an empty store."
+            )
 
     def _piece(self, mapping: DocumentMapping, keys: list[Key], file: IO[str]) -> None:
         held, store = self._held, self._held.road.store

@@ -17,7 +17,7 @@ from crime_assets.migration.columns import Column, Kind
 from crime_assets.migration.documents import Child, DocumentMapping
 from crime_assets.migration.kinds import Rule
 from crime_assets.migration.mappings import document_id
-from crime_assets.migration.rendering import Renderer, canonical_of
+from crime_assets.migration.rendering import Renderer
 from crime_assets_tests.migration.tiny import CASE, LABEL, TinyDatabase
 from crime_assets_tests.migration.tiny_items import plain_items
 
@@ -172,21 +172,26 @@ def test_an_edited_document_comes_back_as_far_as_it_can() -> None:
     assert back.children["notes"].num_rows == 2
 
 
+def test_attributes_may_be_called_like_no_name_of_a_column() -> None:
+    column = Column("n", Kind.TEXT, 'o\'clock "n" {x}')
+    child = Child("times", "it's", ("k",), ("n",), (column,))
+    renderer = Renderer(
+        DocumentMapping("place", "places", ("n",), (column,), (child,), derived=(("first'", "left(n, 1)"),))
+    )
+    chunk = Chunk(table([{"n": "a'b"}], ["n"]), {"times": table([{"k": "a'b", "n": "'"}], ["k", "n"])}, ("a'b",))
+    documents = renderer.documents(chunk)
+    (text,) = items_of(documents)
+    assert json.loads(text)["it's"] == {"L": [{"M": {column.attribute: {"S": "'"}}}]}
+    assert json.loads(text)["first'"] == {"S": "a"}
+    back = renderer.rows(documents)
+    assert (back.roots.to_pylist(), back.children["times"].to_pylist()) == ([{"n": "a'b"}], [{"k": "a'b", "n": "'"}])
+
+
 def test_unknown_attributes_come_last_by_name() -> None:
     item = {"~z": {"S": "1"}, "number": {"S": "1"}, "Z": {"M": {"b": {"N": "1"}, "a": {"L": []}}}, "id": {"S": "\x1f"}}
     ordered = '{"id":{"S":"\\u001F"},"number":{"S":"1"},"Z":{"M":{"a":{"L":[]},"b":{"N":"1"}}},"~z":{"S":"1"}}'
     assert RENDERER.canonical(item) == ordered
     assert RENDERER.canonical({"id": {"S": "\\u000b\n"}}) == '{"id":{"S":"\\\\u000b\\n"}}'
-
-
-def test_an_items_kind_says_which_mapping_orders_it() -> None:
-    text = canonical_of([FILE, LABEL])
-    chunk = random_chunk(11, 20)
-    for item in items_of(RENDERER.documents(chunk)):
-        assert text(dict(reversed(json.loads(item).items()))) == item
-    label = {"title": {"S": "t"}, "code": {"S": "c"}, "kind": {"S": "label"}, "id": {"S": "1"}}
-    assert [*json.loads(text(label))] == ["id", "kind", "code", "title"]
-    assert text({"b": {"S": "2"}, "a": {"S": "1"}, "kind": 3}) == '{"a":{"S":"1"},"b":{"S":"2"},"kind":3}'
 
 
 def test_the_seal_is_that_of_any_order_and_sees_every_change() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from crime_assets.core.errors import SourceForgot, StoreError
-from crime_assets.migration import Difference, Quarantined, Road, Verdict, comparing, verify
+from crime_assets.migration import Difference, Items, Quarantined, Road, Verdict, comparing, verify
 from crime_assets.migration import load as loading
 from crime_assets.migration.columns import Column, Kind
 from crime_assets.migration.follow import catch_up
 from crime_assets.migration.kinds import KINDS
 from crime_assets.migration.load import load
 from crime_assets.migration.mappings import ALL, CODE, CRIME
-from crime_assets.migration.progress import State
+from crime_assets.migration.progress import Progress, State
 from crime_assets.migration.rendering import Renderer
 from crime_assets_tests.migration.roads import NOW, crimes, put_crime, quiet, road_of
 from crime_assets_tests.migration.test_load import Ended, ended_at
@@ -282,6 +282,19 @@ def test_what_would_be_exported_and_is_of_no_document_is_found(road: Road, store
     assert verified(road, repair=True).repaired == 1
     assert [part for one, part in store.items if one == name] == (["-"] if kind != "extra" else [])
     assert verified(road).verified
+
+
+def test_what_a_store_cannot_remove_is_told(road: Road, store: TinyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.items["dog#1", "-"] = "{}"
+    removed = store.replace
+
+    def kept(ids: Sequence[str], items: Items, progress: Progress | None) -> None:
+        removed([name for name in ids if name != "dog#1"], items, progress)
+
+    monkeypatch.setattr(store, "replace", kept)
+    with pytest.raises(StoreError, match="has 1 documents too many, which could not be removed"):
+        verified(road, repair=True)
+    assert store.progress().verified is None
 
 
 def test_a_document_with_the_key_of_another(road: Road, store: TinyStore) -> None:

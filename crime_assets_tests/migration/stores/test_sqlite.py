@@ -83,6 +83,35 @@ def test_it_is_read_while_another_writes(store: SqliteStore) -> None:
         assert store._held.execute("PRAGMA synchronous").fetchone() == (1,)  # type: ignore[union-attr]
 
 
+def test_what_is_no_text_is_read_as_another_and_never_repeated(store: SqliteStore) -> None:
+    rows = [item("case#1"), item("case#2")]
+    with store.hold() as known:
+        store.put(items(*rows), replace(known, state=State.FOLLOWING))
+    with closing(sqlite3.connect(store.name)) as connection, connection:
+        connection.execute("UPDATE documents SET item = CAST(X'7BFF534543524554' AS TEXT) WHERE id = 'case#1'")
+    assert store.get(["case#1"]) == {"case#1": {FIRST: "{\ufffdSECRET"}}
+    with store.hold():
+        store.replace(["case#1"], items(rows[0]), None)
+    assert found(store) == {row[:2]: row[2] for row in rows}
+
+
+def test_only_texts_can_be_written(store: SqliteStore) -> None:
+    with store.hold():
+        pass
+    with closing(sqlite3.connect(store.name)) as connection, pytest.raises(sqlite3.IntegrityError, match="BLOB"):
+        connection.execute("INSERT INTO documents VALUES ('case#1', '-', X'7B7D')")
+
+
+@pytest.mark.parametrize("name", ["case#1\0", "\U0010ffff", "\U0010ffff#"])
+def test_whatever_an_id_is_it_is_counted_and_can_be_removed(store: SqliteStore, name: str) -> None:
+    with store.hold() as known:
+        store.put(items(item("case#1"), item(name)), known)
+        census = store.census(["case"])
+        assert sum(census.counts.values()) + len(census.strays) == 2
+        store.replace([name], EMPTY, None)
+    assert [*found(store)] == [("case#1", FIRST)]
+
+
 def test_ids_are_each_read_once(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crime_assets.migration.stores.sqlite._IDS", 20)
     steps = 0
