@@ -74,7 +74,7 @@ class Place:
 
     def change(self, **changed: object) -> None:
         assert self.store.known
-        self.store.known = replace(self.store.known, **changed)  # type: ignore[arg-type]
+        self.store.known = replace(self.store.known, **changed)
 
     def written(self) -> list[str]:
         return [one.key.removeprefix(PREFIX) for one in self.landing.list(PREFIX)]

@@ -110,10 +110,10 @@ def test_a_chunk_that_is_read_again_releases_it(trouble: Trouble, tmp_path: Path
     trouble.make()
     # What is read is set aside before it is kept: then the process ends, and the row is mended.
     put = road.store.put
-    road.store.put = _ended_behind(put, road.store)  # type: ignore[method-assign]
+    road.store.put = _ended_behind(put, road.store)
     with pytest.raises(Ended):
         load(road, quiet)
-    road.store.put = put  # type: ignore[method-assign]
+    road.store.put = put
     assert [one.id for one in road.store.aside()] == [trouble.id]
     trouble.mend()
     load(road, quiet)

@@ -327,7 +327,7 @@ def test_a_rule_whose_inverse_is_wrong_is_seen(road: Road, monkeypatch: pytest.M
     def wrong(column: Column, value: str) -> str:
         return f"CASE {value} WHEN 'true' THEN 'N' WHEN 'false' THEN 'N' END"
 
-    monkeypatch.setitem(KINDS, Kind.FLAG, replace(KINDS[Kind.FLAG], source=wrong))  # type: ignore[misc]
+    monkeypatch.setitem(KINDS, Kind.FLAG, replace(KINDS[Kind.FLAG], source=wrong))
     verdict = verified(road, repair=True)
     assert verdict.verified is None
     assert {*verdict.by_kind} == {"unmappable"}

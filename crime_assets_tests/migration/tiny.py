@@ -241,7 +241,7 @@ class TinySnapshot:
         children: dict[str, pa.Table] = {}
         for child in mapping.children:
             rows = [row for row in self._tables[child.table].values() if texts(row, child.parent) in {*found}]
-            rows.sort(key=lambda row, child=child: _child_order(mapping, child, row))  # type: ignore[misc]
+            rows.sort(key=lambda row, child=child: _child_order(mapping, child, row))
             children[child.table] = table_of(rows, _columns([mapping], child.table))
         last = found[-1] if found else None
         return Chunk(table_of([roots[key] for key in found], _columns([mapping], mapping.table)), children, last)
@@ -259,7 +259,7 @@ def texts(row: Row, names: Iterable[str]) -> Key:
     """A key out of a row."""
     texts = tuple(row[name] for name in names)
     assert None not in texts, "no part of a key is NULL"
-    return texts  # type: ignore[return-value]
+    return texts
 
 
 def _owner(mappings: Iterable[DocumentMapping], table: str) -> DocumentMapping:

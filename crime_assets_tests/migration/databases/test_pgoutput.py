@@ -14,7 +14,7 @@ def values(*found: bytes | str | None) -> bytes:
     """A row; a text is one of the marks n and u."""
     parts = [struct.pack(">H", len(found))]
     for value in found:
-        parts.append(value.encode() if isinstance(value, str) else b"t" + struct.pack(">I", len(value)) + value)  # type: ignore[arg-type, union-attr]
+        parts.append(value.encode() if isinstance(value, str) else b"t" + struct.pack(">I", len(value)) + value)
     return b"".join(parts)
 
 

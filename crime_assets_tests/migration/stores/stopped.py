@@ -27,7 +27,7 @@ CHUNK = 10
 
 def store(clock: Callable[[], float]) -> DynamoStore:
     """The table of both, with minutes as they are; whose lease counts them by a clock."""
-    dynamodb.Lease = partial(Lease, clock=clock)  # type: ignore[assignment, misc]
+    dynamodb.Lease = partial(Lease, clock=clock)
     return dynamodb.DynamoStore(Clients("us-east-1"), "documents", BOTH, Pace(look=30))
 
 
@@ -43,7 +43,7 @@ def main(place: Path) -> None:
             now = 130.0
         return send(client, table, body)
 
-    wire.send = stopping  # type: ignore[assignment]
+    wire.send = stopping
     loading.ROOTS = CHUNK
     try:
         loading.load(road_of(place, filled(), store(lambda: now)), quiet)

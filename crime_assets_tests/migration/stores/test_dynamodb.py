@@ -139,7 +139,7 @@ def test_what_is_being_made_is_waited_for(
         return given
 
     tables.prepare(calls, [INDEXED])
-    calls.ask = answer  # type: ignore[method-assign]
+    calls.ask = answer
     begun = clock.now
     if told:
         with pytest.raises(StoreError, match=told):
@@ -193,7 +193,7 @@ def test_a_claim_whose_answer_was_cut_is_ones_own(calls: Calls, clock: Clock) ->
             ask(operation, **arguments)
         return ask(operation, **arguments)
 
-    calls.ask = twice  # type: ignore[method-assign]
+    calls.ask = twice
     assert lease.take().token == 2
     lease.give_back()
     with pytest.raises(StoreBusy, match="not held"):

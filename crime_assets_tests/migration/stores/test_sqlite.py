@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> SqliteStore:
 def test_a_full_disk_changes_nothing(store: SqliteStore) -> None:
     with store.hold() as known:
         store.put(items(item("case#1")), replace(known, position=Position(1)))
-        store._held.execute("PRAGMA max_page_count = 20")  # type: ignore[union-attr]
+        store._held.execute("PRAGMA max_page_count = 20")
         many = items(item("case#1", title="b"), *(item(f"case#{n}", title="x" * 9_000) for n in range(2, 99)))
         with pytest.raises(DiskFull, match=r"no space left for .*documents\.db: make some and run again"):
             store.replace(["case#1"], many, replace(known, position=Position(2)))
@@ -78,9 +78,9 @@ def test_it_is_read_while_another_writes(store: SqliteStore) -> None:
         store.put(items(item("case#2")), replace(known, state=State.FOLLOWING))
         assert reader.progress() == replace(known, state=State.FOLLOWING)
         assert sum(piece.table.num_rows for piece in pieces) == 2
-        assert store._held.execute("PRAGMA synchronous").fetchone() == (2,)  # type: ignore[union-attr]
+        assert store._held.execute("PRAGMA synchronous").fetchone() == (2,)
         store.put(items(item("case#3")), replace(known, state=State.LOADING))
-        assert store._held.execute("PRAGMA synchronous").fetchone() == (1,)  # type: ignore[union-attr]
+        assert store._held.execute("PRAGMA synchronous").fetchone() == (1,)
 
 
 def test_what_is_no_text_is_read_as_another_and_never_repeated(store: SqliteStore) -> None:
@@ -122,7 +122,7 @@ def test_ids_are_each_read_once(store: SqliteStore, monkeypatch: pytest.MonkeyPa
 
     with store.hold():
         store.put(items(*(item(f"case#{n:04}") for n in range(2_000))), None)
-        store._held.set_progress_handler(step, 1)  # type: ignore[union-attr]
+        store._held.set_progress_handler(step, 1)
         assert sum(map(len, store.ids("case"))) == 2_000
     # What SQLite does for one is the same wherever it is.
     assert steps < 2_000 * 30
