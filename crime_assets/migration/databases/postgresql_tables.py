@@ -17,8 +17,9 @@ from crime_assets.migration.documents import DocumentMapping, Shape
 _COLUMNS = """
 SELECT lower(c.relname), n.nspname, c.relname, c.oid, c.relfilenode, pg_relation_filenode(c.oid), c.relhassubclass,
        lower(a.attname), a.attname, format_type(a.atttypid, a.atttypmod), format_type(a.atttypid, -1), a.attcollation,
-       a.xmin::text
+       coalesce(l.collisdeterministic, true), a.xmin::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+LEFT JOIN pg_collation l ON l.oid = a.attcollation
 WHERE n.nspname = ANY(current_schemas(false)) AND lower(c.relname) = ANY(%s)
   AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
   AND has_column_privilege(c.oid, a.attnum, 'SELECT')
@@ -64,6 +65,8 @@ class TableColumn:
     sql_type: str
     cast: str
     collation: int
+    is_exact: bool
+    """Whether texts are only the same to its collation if they are written so."""
     altered: str
     """The transaction that wrote down last what the column is."""
 
@@ -245,6 +248,11 @@ def _keys(mapping: DocumentMapping, tables: Mapping[str, Table]) -> Iterator[str
                 yield (
                     f"{mapping.table}.{name} is {here.sql_type}, in which the same value can be written differently, "
                     f"such as 1.0 and 1.00: give it and {child.table}.{parent} a number of decimals."
+                )
+            elif not here.is_exact:
+                yield (
+                    f"{child.table}.{parent} and {mapping.table}.{name} have a collation that is not deterministic, to "
+                    "which texts that are written differently can be the same: give both another one."
                 )
 
 
