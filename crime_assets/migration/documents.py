@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crime_assets.core.errors import UsageError
 from crime_assets.migration.columns import Column
@@ -104,6 +104,8 @@ class Shape:
     """
 
     columns: Mapping[str, str]
+    identities: Mapping[str, str] = field(default_factory=dict)
+    """By table a text that is another one if the table is, or was altered; none where `touched` notices that itself."""
 
     def differs(self, mappings: Iterable[DocumentMapping]) -> list[str]:
         """What the database has and mappings do not expect, or the reverse: a sentence each; none if they agree."""

@@ -42,6 +42,7 @@ def _check(held: Held) -> None:
     touched = Touched(road.home)
     try:
         road.database.touched(progress.position, None, touched)
+        held.check_tables()
         if len(touched) or touched.all:
             raise StoreError(f"{road.database.name} has changed since its documents were verified: {_VERIFY}.")
     finally:

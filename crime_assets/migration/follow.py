@@ -50,10 +50,16 @@ def catch_up(road: Road, stage: Stage = unheard) -> int:
 
 
 def follow_once(held: Held, snapshot: Snapshot | None, stage: Stage = unheard) -> int:
-    """Take what has changed up to now, or up to an exact snapshot and out of it; returns how many roots there were."""
+    """Take what has changed up to now, or up to an exact snapshot and out of it; returns how many roots there were.
+
+    The snapshot's shape has been checked. LegacyError or SourceForgot if tables are not as they were, changes or not.
+    """
     since, until = held.progress.position, snapshot.position if snapshot else None
     with _touched(held) as touched:
         reached = held.road.database.touched(since, until, touched)
+        if snapshot is None:
+            # Behind it: nothing that another table has told is believed.
+            held.check_tables()
         stage("changes told")
         _add_all(held, touched)
         roots = len(touched)

@@ -72,9 +72,14 @@ class Held:
         if altered := sorted(name for name in shape if shape[name] != before.get(name)):
             # What ALTER TABLE writes anew is no change of a row: nothing would tell which roots are touched.
             raise SourceForgot(
-                f"{', '.join(altered)}: altered since the documents were made, and no change of a row tells what that "
-                f"did to values: {_LEAD_ON}."
+                f"{', '.join(altered)}: altered or replaced since the documents were made, and no change of a row "
+                f"tells what that did to values: {_LEAD_ON}."
             )
+
+    def check_tables(self) -> None:
+        """The same of the tables as they are now."""
+        with self.road.database.snapshot() as now:
+            self.check_shape(now)
 
     def mapping(self, kind: str) -> DocumentMapping:
         """That of a kind."""
@@ -146,8 +151,8 @@ def holding(road: Road) -> Iterator[Held]:
 
 
 def fitting_shape(road: Road, snapshot: Snapshot) -> dict[str, str]:
-    """The columns of a snapshot. LegacyError if they are not what the mappings declare."""
+    """Columns and identities of a snapshot. LegacyError if they are not what the mappings declare."""
     shape = snapshot.shape()
     if told := shape.differs(road.mappings):
         raise LegacyError(" ".join(told))
-    return dict(shape.columns)
+    return {**shape.columns, **shape.identities}

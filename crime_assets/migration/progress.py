@@ -59,7 +59,7 @@ class Progress:
     done: frozenset[str] = frozenset()
     """Kinds that are loaded to the end."""
     shape: Mapping[str, str] = field(default_factory=dict)
-    """`Shape.columns` when it began."""
+    """`Shape.columns` and `Shape.identities` when it began."""
     mapping: str = ""
     """SHA-256 of the mappings: others make other documents."""
     rows: int = 0

@@ -11,10 +11,12 @@ import pytest
 
 from crime_assets.core.errors import SourceForgot, StoreError
 from crime_assets.migration import Road, Step, follow
+from crime_assets.migration.finish import finish
 from crime_assets.migration.follow import catch_up, follow_once
 from crime_assets.migration.holding import holding
 from crime_assets.migration.load import load
 from crime_assets.migration.progress import State, Verified
+from crime_assets.migration.verify import verify
 from crime_assets_tests.migration.roads import NOW, change, filled, quiet, road_of, should_be, there
 from crime_assets_tests.migration.test_load import Ended, ended_at
 from crime_assets_tests.migration.tiny import TinyDatabase, Work
@@ -81,6 +83,20 @@ def test_each_kind_of_change_arrives(road: Road, database: TinyDatabase, store: 
     assert there(store) == should_be(database)
     assert store.known
     assert store.known.position == database.position
+
+
+@pytest.mark.parametrize("step", [catch_up, finish])
+def test_a_table_that_was_replaced_is_noticed_although_nothing_changed(
+    road: Road, database: TinyDatabase, store: TinyStore, step: Callable[[Road], object]
+) -> None:
+    verify(road, False, quiet)
+    database.identities["labels"] = "another one"
+    with pytest.raises(SourceForgot, match=r"^labels: altered or replaced.*verify --repair"):
+        step(road)
+    assert store.known
+    assert (store.known.state, store.known.verified) == (State.FORGOTTEN, None)
+    assert verify(road, True, quiet).verified
+    assert catch_up(road) == 0
 
 
 def test_a_root_that_comes_after_its_child_has_it(road: Road, database: TinyDatabase, store: TinyStore) -> None:

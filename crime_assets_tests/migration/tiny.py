@@ -84,6 +84,8 @@ class TinyDatabase:
         self.roots_read = 0
         self.columns = _shape(mappings)
         """Types of columns by `table.column`: a test changes them, as DDL would."""
+        self.identities = {table: "the first" for mapping in mappings for table in mapping.tables}
+        """By table: a test changes them, as if another one took the name."""
         self._tables: Tables = {table: {} for mapping in mappings for table in mapping.tables}
         self._position = 100
         self._log: dict[int, Touched] = {}
@@ -224,7 +226,7 @@ class TinySnapshot:
         self._database = database
         # A commit puts new tables in their place and leaves these alone.
         self._tables = tables
-        self._shape = Shape(dict(database.columns))
+        self._shape = Shape(dict(database.columns), dict(database.identities))
 
     def shape(self) -> Shape:
         return self._shape

@@ -30,6 +30,8 @@ class VersionedTable:
     """Columns of its primary key."""
     helpers: Mapping[str, str] = field(default_factory=dict)
     """What is no column of the department's data, by what it is for: the dialect knows."""
+    identity: str = ""
+    """Another text if another table has the name, or this one was altered."""
 
     def column(self, name: str) -> VersionedColumn:
         """A column of a mapping. LegacyError if it is not there."""

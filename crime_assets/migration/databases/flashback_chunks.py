@@ -178,7 +178,8 @@ class _Read:
 def shape_of(tables: Mapping[str, VersionedTable]) -> Shape:
     """What tables look like."""
     return Shape(
-        {f"{name}.{lower}": one.sql_type for name, table in tables.items() for lower, one in table.columns.items()}
+        {f"{name}.{lower}": one.sql_type for name, table in tables.items() for lower, one in table.columns.items()},
+        {name: table.identity for name, table in tables.items()},
     )
 
 

@@ -45,6 +45,15 @@ FROM information_schema.columns c JOIN information_schema.tables t
 WHERE c.table_schema = database() AND lower(c.table_name) IN ({})
 ORDER BY c.table_name, c.ordinal_position
 """
+# A table's number stays if one of its columns is dropped and made anew, its time if tables are swapped within a second.
+# InnoDB names tables as files are.
+_IDENTITIES = """
+SELECT lower(t.table_name), concat_ws(' ', max(t.create_time), group_concat(s.table_id ORDER BY s.table_id))
+FROM information_schema.tables t LEFT JOIN information_schema.innodb_sys_tables s
+  ON CAST(substring_index(s.name, '#P#', 1) AS BINARY) = concat(
+    CAST(CONVERT(t.table_schema USING filename) AS BINARY), '/', CAST(CONVERT(t.table_name USING filename) AS BINARY))
+WHERE t.table_schema = database() AND lower(t.table_name) IN ({}) GROUP BY t.table_name
+"""
 _EXPECTED = (
     "SELECT table_rows FROM information_schema.tables "
     "WHERE table_schema = database() AND lower(table_name) = %(name)s AND table_rows IS NOT NULL"
@@ -98,7 +107,10 @@ class MariaDialect(Dialect):
 
     def tables(self, cursor: Any, names: Sequence[str]) -> dict[str, VersionedTable]:
         """Of the connection's database; columns of versions and offsets are helpers and no columns."""
-        cursor.execute(_COLUMNS.format(", ".join(["%s"] * len(names))), list(names))
+        marks = ", ".join(["%s"] * len(names))
+        cursor.execute(_IDENTITIES.format(marks), list(names))
+        identities = dict(cursor.fetchall())
+        cursor.execute(_COLUMNS.format(marks), list(names))
         rows = cursor.fetchall()
         helpers = _helpers(rows)
         found = gathered(
@@ -114,7 +126,10 @@ class MariaDialect(Dialect):
             for table, name, lower, column, sql_type, collation, is_key, _ in rows
             if column not in helpers[table].values()
         )
-        return {name: replace(table, helpers=helpers[name]) for name, table in found.items()}
+        return {
+            name: replace(table, helpers=helpers[name], identity=identities.get(name, ""))
+            for name, table in found.items()
+        }
 
     def expected(self, cursor: Any, name: str) -> int | None:
         """Old versions count too: the statistics do not tell them from rows."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from crime_assets.core.errors import UsageError
@@ -32,6 +33,11 @@ LEFT JOIN (
 ) p ON p.table_name = c.table_name AND p.column_name = c.column_name
 WHERE c.owner = SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') AND LOWER(c.table_name) IN ({})
 ORDER BY c.table_name, c.column_id
+"""
+# Numbers of objects are never given twice.
+_IDENTITIES = """
+SELECT LOWER(object_name), object_id || ' ' || TO_CHAR(last_ddl_time, 'YYYY-MM-DD HH24:MI:SS') FROM all_objects
+WHERE owner = SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') AND object_type = 'TABLE' AND LOWER(object_name) IN ({})
 """
 _EXPECTED = (
     "SELECT num_rows FROM all_tables WHERE owner = SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') "
@@ -95,11 +101,15 @@ class OracleDialect(Dialect):
     def tables(self, cursor: Any, names: Sequence[str]) -> dict[str, VersionedTable]:
         """Of the session's schema. Texts are ordered by their bytes: the session says so."""
         given = {f"name{number}": name for number, name in enumerate(names)}
-        cursor.execute(_COLUMNS.format(", ".join(map(self.mark, given))), given)
-        return gathered(
+        marks = ", ".join(map(self.mark, given))
+        cursor.execute(_IDENTITIES.format(marks), given)
+        identities = dict(cursor.fetchall())
+        cursor.execute(_COLUMNS.format(marks), given)
+        found = gathered(
             (table, name, lower, VersionedColumn(column, _sql_type(*size)), bool(is_key))
             for table, name, lower, column, *size, is_key in cursor.fetchall()
         )
+        return {name: replace(table, identity=identities.get(name, "")) for name, table in found.items()}
 
     def expected(self, cursor: Any, name: str) -> int | None:
         """As of the last time that statistics were gathered."""

@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
 
-from crime_assets.core.errors import LegacyError, SourceForgot
+from crime_assets.core.errors import LegacyError, SourceForgot, StoreError
 from crime_assets.migration import LegacyDatabase
 from crime_assets.migration.columns import Column, Kind
 from crime_assets.migration.databases import chunks
 from crime_assets.migration.databases.flashback import FlashbackDatabase
 from crime_assets.migration.databases.mariadb import MariaDialect, connecting
 from crime_assets.migration.documents import Child, DocumentMapping
+from crime_assets.migration.export import export
+from crime_assets.migration.finish import finish
+from crime_assets.migration.follow import catch_up
+from crime_assets.migration.load import load
 from crime_assets.migration.progress import Position
+from crime_assets.migration.stores.sqlite import SqliteStore
+from crime_assets.migration.verify import verify
 from crime_assets_tests.migration.databases.department import BOTH, CASE, FILLED, LABEL, MARIADB, VERSIONED, rows_of
 from crime_assets_tests.migration.mariadb_server import MariaServer
+from crime_assets_tests.migration.roads import quiet, road_of
 from crime_assets_tests.migration.servers import Department
 from crime_assets_tests.migration.tiny import Touched
 
@@ -188,6 +196,86 @@ def test_a_table_whose_versions_do_not_serve_is_refused(
     with pytest.raises(LegacyError, match=r"^[^\n]+$") as caught:
         database.begin()
     assert sentence in str(caught.value)
+
+
+def identities(database: LegacyDatabase) -> dict[str, str]:
+    with database.snapshot() as now:
+        return dict(now.shape().identities)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["RENAME TABLE labels TO tags", "CREATE TABLE labels LIKE tags"],
+        ["CREATE TABLE tags LIKE labels", "DROP TABLE labels", "RENAME TABLE tags TO labels"],
+        ['ALTER TABLE labels DROP PRIMARY KEY, ADD PRIMARY KEY (code, "LIST")'],
+    ],
+)
+def test_a_table_that_was_altered_or_replaced_is_another_one_even_within_its_second(
+    department: Department, database: LegacyDatabase, statements: list[str]
+) -> None:
+    before = identities(database)
+    department.run("SET system_versioning_alter_history = KEEP", *statements)
+    after = identities(database)
+    assert {name for name in before if before[name] != after[name]} == {"labels"}
+
+
+def test_a_column_that_is_dropped_and_made_anew_makes_another_table(
+    department: Department, database: LegacyDatabase
+) -> None:
+    """The server does not write the table anew for that: only the time tells, in seconds."""
+    before = identities(database)
+    department.ask("SELECT sleep(1.1)")
+    department.run(
+        "SET system_versioning_alter_history = KEEP",
+        "ALTER TABLE labels DROP COLUMN picture, ALGORITHM = INSTANT",
+        "ALTER TABLE labels ADD COLUMN picture BLOB DEFAULT 'x', ALGORITHM = INSTANT",
+    )
+    after = identities(database)
+    assert {name for name in before if before[name] != after[name]} == {"labels"}
+
+
+def test_tables_that_are_written_looked_at_or_served_anew_are_the_same_ones(
+    department: Department, database: LegacyDatabase, mariadb_legacy: MariaServer
+) -> None:
+    before = identities(database)
+    assert sorted(before) == ["cases", "labels", "notes", "roles"]
+    # A time, and a number: without that, a table that is swapped within its second would be the same one.
+    assert all(len(identity.split()) == 3 for identity in before.values())
+    department.run(
+        "DELETE FROM labels",
+        "ANALYZE TABLE labels PERSISTENT FOR ALL",
+        "CHECK TABLE labels",
+        "FLUSH TABLES",
+        "CREATE TABLE other (n INT)",
+    )
+    assert identities(database) == before
+    mariadb_legacy.restart()
+    assert identities(database) == before
+
+
+def test_names_that_no_file_can_have_are_found_too(department: Department) -> None:
+    mapping = DocumentMapping("odd", "odd$#", ("n",), (Column("n", Kind.NUMBER, precision=3),))
+    department.run(f'CREATE TABLE "odd$#" (n NUMBER(3) PRIMARY KEY, {VERSIONED}) WITH SYSTEM VERSIONING')
+    (identity,) = identities(department.open(mapping)).values()
+    assert len(identity.split()) == 3
+
+
+@pytest.mark.parametrize("elsewhere", [[], ["UPDATE CASES SET title = 'changed' WHERE \"NUMBER\" = 1"]])
+def test_a_table_that_takes_the_name_of_a_verified_one_is_neither_exported_nor_finished(
+    department: Department, database: LegacyDatabase, tmp_path: Path, elsewhere: list[str]
+) -> None:
+    road = road_of(tmp_path, database, SqliteStore(tmp_path / "documents.db"), BOTH)
+    load(road, quiet)
+    assert verify(road, False, quiet).verified
+    department.run("RENAME TABLE labels TO tags", "CREATE TABLE labels LIKE tags", *elsewhere)
+    for step in (lambda: catch_up(road), lambda: export(road), lambda: finish(road)):
+        with pytest.raises((SourceForgot, StoreError), match="verify --repair"):
+            step()
+    assert verify(road, True, quiet).by_kind == {"extra": 3, **({"differs": 1} if elsewhere else {})}
+    assert verify(road, False, quiet).verified
+    assert export(road).items == 13
+    finish(road)
 
 
 def test_a_key_of_a_time_is_refused(department: Department) -> None:

@@ -37,7 +37,12 @@ CATALOGUE: list[tuple[Any, ...]] = [
     ("roles", "ROLES", "case_number", "CASE_NUMBER", "NUMBER", 10, 0, 0, 1),
     ("roles", "ROLES", "role_no", "ROLE_NO", "NUMBER", 3, 0, 0, 1),
 ]
-ANSWERS: dict[str, Any] = {"all_tab_columns": CATALOGUE, "GET_SYSTEM_CHANGE_NUMBER": [(700,)]}
+IDENTITIES = [("cases", "71 2026-01-01 10:00:00"), ("codes", "72 x"), ("roles", "73 x")]
+ANSWERS: dict[str, Any] = {
+    "all_objects": IDENTITIES,
+    "all_tab_columns": CATALOGUE,
+    "GET_SYSTEM_CHANGE_NUMBER": [(700,)],
+}
 NUMBER = "TO_CHAR(t.\"NUMBER\", 'FM9999999990')"
 DATE = "LTRIM(TO_CHAR(t.\"DATE\", 'SYYYY-MM-DD HH24:MI:SS'))"
 PARENT = "TO_CHAR(t.\"CASE_NUMBER\", 'FM9999999990')"
@@ -160,6 +165,18 @@ def test_bytes_come_as_hex_digits() -> None:
     )
     with FlashbackDatabase(lambda: connection, OracleDialect(), "x", [mapping]).snapshot() as now:
         assert now.these(mapping, [("1",)]).roots.to_pylist() == [{"n": "1", "raw": "00ff"}]
+
+
+def test_a_table_is_known_by_its_number_and_when_it_was_altered_last() -> None:
+    connection = DoubleConnection(ANSWERS)
+    with database(connection).snapshot() as now:
+        assert now.shape().identities == dict(IDENTITIES)
+    assert sent(connection, "all_objects") == [
+        "SELECT LOWER(object_name), object_id || ' ' || TO_CHAR(last_ddl_time, 'YYYY-MM-DD HH24:MI:SS') "
+        "FROM all_objects WHERE owner = SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') AND object_type = 'TABLE' "
+        "AND LOWER(object_name) IN (:name0, :name1, :name2)"
+    ]
+    assert connection.values[0] == {"name0": "cases", "name1": "codes", "name2": "roles"}
 
 
 @pytest.mark.parametrize("code", [1555, 30052, 8181, 8180, 1466, 22924])
