@@ -118,6 +118,8 @@ class PostgresDatabase:
                 cursor.execute("SET TRANSACTION SNAPSHOT %s", (name,))
                 # The first statement takes the snapshot over: from then on it is ours.
                 tables = tables_of(cursor, self._mappings)
+            # It waits while all changes up to it are read.
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = %s", (slots.PATIENCE_FOR_CHANGES,))
             _lock(cursor, tables)
             yield PostgresSnapshot(connection, self._mappings, position)
 

@@ -29,6 +29,8 @@ Connect = Callable[..., Any]
 # Rows fetched at a time: a transaction comes whole, whatever its size.
 _FETCHED = 5_000
 _PATIENCE_FOR_READERS = 60.0
+PATIENCE_FOR_CHANGES = "4h"
+"""What the server may take to read all that a slot keeps."""
 _REPAIR = "run `crime-assets legacy verify --repair`."
 _SLOT = """
 SELECT confirmed_flush_lsn - '0/0'::pg_lsn, restart_lsn - '0/0'::pg_lsn, coalesce(wal_status, 'reserved'), active_pid
@@ -138,7 +140,7 @@ def peek(connection: Any, name: str) -> Generator[Message]:
     _wait_until_free(connection, name)
     with connection.cursor() as cursor:
         # A transaction of a million rows is decoded before its first message comes.
-        cursor.execute("SET LOCAL statement_timeout = '4h'")
+        cursor.execute("SET LOCAL statement_timeout = %s", (PATIENCE_FOR_CHANGES,))
     with connection.cursor(name="changes") as cursor:
         cursor.itersize = _FETCHED
         cursor.execute(
@@ -162,10 +164,12 @@ def horizon(connection: Any) -> tuple[Position, bool]:
 
 
 def advance(connection: Any, name: str, position: Position) -> None:
-    """Let go of what comes before the position."""
+    """Let go of what comes before the position. The connection, in autocommit, is for nothing else afterwards."""
     _wait_until_free(connection, name)
     if position > kept(connection, name).confirmed:
         with connection.cursor() as cursor:
+            # It reads all of the log in between.
+            cursor.execute("SET statement_timeout = %s", (PATIENCE_FOR_CHANGES,))
             cursor.execute("SELECT pg_replication_slot_advance(%s, %s)", (name, _written(position)))
 
 

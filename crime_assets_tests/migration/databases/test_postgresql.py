@@ -20,6 +20,7 @@ from crime_assets.migration import LegacyDatabase
 from crime_assets.migration.columns import Column, Kind
 from crime_assets.migration.databases import chunks, postgresql, slots
 from crime_assets.migration.databases.postgresql import PostgresDatabase, connecting
+from crime_assets.migration.databases.postgresql_chunks import PostgresSnapshot
 from crime_assets.migration.documents import Child, DocumentMapping
 from crime_assets.migration.progress import Position
 from crime_assets_tests.migration.databases.department import BOTH, CASE, FILLED, LABEL, POSTGRESQL, rows_of
@@ -518,6 +519,45 @@ def test_a_table_that_is_rewritten_while_a_position_is_taken_is_noticed(
     monkeypatch.setattr(slots, "exported", exported)
     with pytest.raises(LegacyError, match="labels was emptied or rewritten"), database.exact(30):
         pass
+
+
+def test_what_takes_as_long_as_there_are_changes_has_hours(
+    department: Department, database: LegacyDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other statements have ten minutes, and a transaction in which nothing is asked has thirty."""
+    began = database.begin()
+    department.run("DELETE FROM labels WHERE code = 'b'")
+    found: dict[str, str] = {}
+    peek, advance = slots.peek, slots.advance
+
+    def setting(connection: Any, name: str = "statement_timeout") -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting(%s)", (name,))
+            return str(cursor.fetchone()[0])
+
+    def peeked(connection: Any, name: str) -> Iterator[Any]:
+        found["before"] = setting(connection)
+        for message in peek(connection, name):
+            found["while peeking"] = setting(connection)
+            yield message
+
+    def advanced(connection: Any, name: str, position: Position) -> None:
+        advance(connection, name, position)
+        found["advancing"] = setting(connection)
+
+    monkeypatch.setattr(slots, "peek", peeked)
+    monkeypatch.setattr(slots, "advance", advanced)
+    with database.exact(30) as then:
+        assert isinstance(then, PostgresSnapshot)
+        found["exact"] = setting(then._connection, "idle_in_transaction_session_timeout")
+        touched = Touched()
+        database.advance(database.touched(began, then.position, touched))
+    assert touched.keys == {"label": {("a", "b")}}
+    with database.snapshot() as now:
+        assert isinstance(now, PostgresSnapshot)
+        assert setting(now._connection, "idle_in_transaction_session_timeout") == "30min", "no session keeps it"
+        assert setting(now._connection) == "10min"
+    assert found == {"before": "10min", "while peeking": "4h", "advancing": "4h", "exact": "4h"}
 
 
 def test_no_table_is_rewritten_while_a_chunk_is_read(department: Department, database: LegacyDatabase) -> None:
