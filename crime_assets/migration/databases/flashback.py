@@ -66,11 +66,19 @@ class FlashbackDatabase:
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """The tables as of the present position, which is exact here too."""
+        """The tables as of the present position, which is exact here too.
+
+        SourceForgot at its end if a table was altered or replaced meanwhile: nothing is locked here.
+        """
         with self._cursor() as cursor:
             tables = self._tables(cursor)
             position = self._dialect.position(cursor)
             yield FlashbackSnapshot(cursor, self._dialect, tables, position)
+            if self._tables(cursor) != tables:
+                raise SourceForgot(
+                    f"A table of {self.name} was altered or replaced while it was read: run `crime-assets legacy "
+                    "verify --repair`."
+                )
 
     @contextmanager
     def exact(self, patience: float) -> Iterator[Snapshot]:

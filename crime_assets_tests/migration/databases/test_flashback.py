@@ -254,6 +254,30 @@ def test_tables_that_are_written_looked_at_or_served_anew_are_the_same_ones(
     assert identities(database) == before
 
 
+@pytest.mark.parametrize("repair", [False, True])
+def test_a_table_that_is_replaced_while_it_is_verified_is_noticed(
+    department: Department, database: LegacyDatabase, tmp_path: Path, repair: bool
+) -> None:
+    road = road_of(tmp_path, database, SqliteStore(tmp_path / "documents.db"), BOTH)
+    load(road, quiet)
+    replacing = ["RENAME TABLE labels TO tags", "CREATE TABLE labels LIKE tags"]
+
+    def stage(name: str) -> None:
+        if name == "verified" and replacing:
+            department.run(*replacing)
+            replacing.clear()
+
+    if repair:
+        assert verify(road, True, quiet, stage).by_kind == {"extra": 3}
+    else:
+        with pytest.raises(SourceForgot, match="replaced while it was read"):
+            verify(road, False, quiet, stage)
+        with pytest.raises(StoreError, match="no longer has changes"):
+            export(road)
+        verify(road, True, quiet)
+    assert export(road).items == 13
+
+
 def test_names_that_no_file_can_have_are_found_too(department: Department) -> None:
     mapping = DocumentMapping("odd", "odd$#", ("n",), (Column("n", Kind.NUMBER, precision=3),))
     department.run(f'CREATE TABLE "odd$#" (n NUMBER(3) PRIMARY KEY, {VERSIONED}) WITH SYSTEM VERSIONING')

@@ -79,7 +79,7 @@ def test_a_chunk_is_read_as_of_its_number_behind_the_names_of_tables() -> None:
         f'SELECT {PARENT}, {ROLE} FROM "ROLES" AS OF SCN :until t WHERE 1 = 1 AND (((t."CASE_NUMBER" > :after0)) '
         'AND ((t."CASE_NUMBER" <= :last0))) ORDER BY t."CASE_NUMBER", t."ROLE_NO"',
     ]
-    assert connection.values[-2:] == [
+    assert [values for values in connection.values if "until" in values] == [
         {"after0": Decimal(3), "until": 700},
         {"after0": Decimal(3), "last0": Decimal(7), "until": 700},
     ]
@@ -171,12 +171,19 @@ def test_a_table_is_known_by_its_number_and_when_it_was_altered_last() -> None:
     connection = DoubleConnection(ANSWERS)
     with database(connection).snapshot() as now:
         assert now.shape().identities == dict(IDENTITIES)
-    assert sent(connection, "all_objects") == [
+    # Before it is read, and behind it.
+    assert sent(connection, "all_objects") == 2 * [
         "SELECT LOWER(object_name), object_id || ' ' || TO_CHAR(last_ddl_time, 'YYYY-MM-DD HH24:MI:SS') "
         "FROM all_objects WHERE owner = SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') AND object_type = 'TABLE' "
         "AND LOWER(object_name) IN (:name0, :name1, :name2)"
     ]
     assert connection.values[0] == {"name0": "cases", "name1": "codes", "name2": "roles"}
+
+
+def test_a_table_that_is_altered_while_it_is_read_is_noticed() -> None:
+    connection = DoubleConnection(ANSWERS)
+    with pytest.raises(SourceForgot, match="while it was read"), database(connection).snapshot():
+        connection.answers["all_objects"] = [("cases", "71 2026-01-01 10:00:01"), *IDENTITIES[1:]]
 
 
 @pytest.mark.parametrize("code", [1555, 30052, 8181, 8180, 1466, 22924])
