@@ -13,7 +13,7 @@ from crime_assets.core.errors import LegacyError
 from crime_assets.migration import Chunk, arrow
 from crime_assets.migration.columns import Kind
 from crime_assets.migration.databases import chunks
-from crime_assets.migration.databases.chunks import child_columns, last_key, root_columns
+from crime_assets.migration.databases.chunks import child_columns, fewer_if_large, last_key, root_columns
 from crime_assets.migration.databases.dialects import Dialect, VersionedTable, of_t
 from crime_assets.migration.documents import DocumentMapping, Shape
 from crime_assets.migration.progress import Key, Position
@@ -42,11 +42,7 @@ class FlashbackSnapshot:
 
     def after(self, mapping: DocumentMapping, key: Key | None, rows: int) -> Chunk | None:
         """Fewer roots than asked for if these and their children have more than 64 MiB of texts."""
-        while True:
-            chunk = self._after(mapping, key, rows)
-            if chunk is not None:
-                return chunk if chunk.last else None
-            rows = max(1, rows // 2)
+        return fewer_if_large(lambda roots: self._after(mapping, key, roots), rows)
 
     def these(self, mapping: DocumentMapping, keys: Sequence[Key]) -> Chunk:
         """All of them, whatever their size; a key that no root can have is not there."""

@@ -12,7 +12,7 @@ from psycopg2 import sql
 from crime_assets.core.errors import LegacyError
 from crime_assets.migration import Chunk
 from crime_assets.migration.databases import chunks
-from crime_assets.migration.databases.chunks import child_columns, last_key, root_columns
+from crime_assets.migration.databases.chunks import child_columns, fewer_if_large, last_key, root_columns
 from crime_assets.migration.databases.copied import Copied
 from crime_assets.migration.databases.postgresql_tables import Table, shape_of, tables_of
 from crime_assets.migration.documents import DocumentMapping, Shape
@@ -36,11 +36,7 @@ class PostgresSnapshot:
 
     def after(self, mapping: DocumentMapping, key: Key | None, rows: int) -> Chunk | None:
         """Fewer roots than asked for if these and their children have more than 64 MiB of texts."""
-        while True:
-            chunk = self._after(mapping, key, rows)
-            if chunk is not None:
-                return chunk if chunk.last else None
-            rows = max(1, rows // 2)
+        return fewer_if_large(lambda roots: self._after(mapping, key, roots), rows)
 
     def these(self, mapping: DocumentMapping, keys: Sequence[Key]) -> Chunk:
         """All of them, whatever their size; a key that no root can have is not there."""
