@@ -183,7 +183,10 @@ def figures(place: Path) -> list[Figure]:
         what, address = (served.readline().strip() for _ in range(2))
         copied, peer, ours = _loads(address, place)
         home = place / "documents-2"
-        step = lambda name: spend(module("legacy", name, address, home))  # noqa: E731
+
+        def step(name: str) -> Spent:
+            return spend(module("legacy", name, address, home))
+
         verified = step("verify")
         exported, packed = float(step("export").printed), float(spend(module("legacy", "gzip", home)).printed)
         with _running("throttle") as throttled:

@@ -185,7 +185,7 @@ def evaluated(house: House, sensor: dg.SensorDefinition, cursor: str | None) -> 
         cursor=cursor,
         repository_name="__repository__",
         repository_def=house.graph.definitions.get_repository_def(),
-        resources={"profile": house.profile},  # type: ignore[dict-item]
+        resources={"profile": house.profile},
         sensor_name=sensor.name,
         code_location_origin=LOCATION,
     ) as context:

@@ -78,7 +78,7 @@ class Table:
     schema: str
     name: str
     number: int
-    columns: Mapping[str, TableColumn]
+    columns: dict[str, TableColumn]
     was_rewritten: bool
     """Since the snapshot in which this was read: its rows cannot be seen in that."""
     has_heirs: bool
@@ -104,7 +104,7 @@ def tables_of(cursor: Any, mappings: Iterable[DocumentMapping]) -> dict[str, Tab
             raise LegacyError(f"There are two tables {lower}, of {table.schema} and {schema}: leave one search_path.")
         if lower_column in table.columns:
             raise LegacyError(f"{lower} has two columns {lower_column}: rename one of them.")
-        table.columns[lower_column] = TableColumn(*column)  # type: ignore[index]
+        table.columns[lower_column] = TableColumn(*column)
     return found
 
 

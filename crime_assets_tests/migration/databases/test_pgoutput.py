@@ -85,8 +85,7 @@ def test_a_key_that_is_null_is_of_no_root_and_one_that_is_not_told_is_unknown() 
     moved = read(b"U" + SEVEN + b"O" + values(b"1") + b"N" + null)
     deleted = read(b"D" + SEVEN + b"K" + null)
     kept = read(b"U" + SEVEN + b"O" + values(b"1") + b"N" + unchanged)
-    assert isinstance(inserted, Changed) and isinstance(moved, Changed)  # noqa: PT018
-    assert isinstance(deleted, Changed) and isinstance(kept, Changed)  # noqa: PT018
+    assert [type(one) for one in (inserted, moved, deleted, kept)] == [Changed] * 4
     assert key_of((0,), inserted.new, inserted.old) == ()
     assert (key_of((0,), moved.new, moved.old), key_of((0,), moved.old)) == ((), ("1",))
     assert key_of((0,), deleted.old) is None, "an old key does not tell other columns"
